@@ -1,0 +1,1 @@
+"""Base images, sysroots and interpreters from locked Debian packages."""

@@ -1,0 +1,1 @@
+"""Wheels from sdists, for a platform that need not be this one."""

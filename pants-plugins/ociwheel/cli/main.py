@@ -1,0 +1,79 @@
+"""``python -m ociwheel STEP``: parses arguments, runs one step, prints its document.
+
+A step is a module of :data:`STEPS` with two functions: ``configure(parser)`` adds its arguments,
+``run(arguments)`` does the work and returns the document. Modules load only when their step is
+asked for, because start-up time is paid once per step of a build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+
+from ociwheel import __version__
+from ociwheel.documents import canonical
+from ociwheel.errors import OciwheelError
+
+# step: (module, one line for --help)
+STEPS: Mapping[str, tuple[str, str]] = {
+    "toolbox": ("ociwheel.fetch.toolbox_step", "fetch and unpack the libraries that other steps use"),
+    "lock-entries": ("ociwheel.lock.entries_step", "read a lockfile of any supported format"),
+    "describe": ("ociwheel.fetch.describe_step", "find the files and metadata of a locked version"),
+    "fetch": ("ociwheel.fetch.fetch_step", "fetch one wheel or sdist and verify its hash"),
+    "fetch-deb": ("ociwheel.fetch.fetch_deb_step", "fetch one Debian package and verify its hash"),
+    "plan": ("ociwheel.plan.plan_step", "choose one artifact per distribution for a platform"),
+    "build-lock": ("ociwheel.build.lock_step", "lock the build requirements of sdists"),
+    "zig": ("ociwheel.build.zig_step", "unpack the compiler"),
+    "zig-libc": ("ociwheel.build.zig_libc_step", "build the compiler's own libc for a target"),
+    "build": ("ociwheel.build.build_step", "build one wheel from an sdist"),
+    "debian-lock": ("ociwheel.base.lock_step", "resolve and lock Debian packages"),
+    "deb-layer": ("ociwheel.base.deb_layer_step", "unpack Debian packages into a layer"),
+    "rootfs-layer": ("ociwheel.base.rootfs_layer_step", "write the layer of users and folders"),
+    "sysroot": ("ociwheel.base.sysroot_step", "unpack builder packages into a sysroot"),
+    "interpreter": ("ociwheel.base.interpreter_step", "unpack a Python that runs from any folder"),
+    "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
+    "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),
+    "image": ("ociwheel.image.image_step", "write config and manifest of one platform"),
+    "index": ("ociwheel.image.index_step", "write the index of all platforms and the layout"),
+    "archive": ("ociwheel.image.archive_step", "pack a layout into one file"),
+    "audit": ("ociwheel.elf.audit_step", "check that every ELF file of an image can load"),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ociwheel",
+        description="Slim OCI images from hash-pinned wheels, one step at a time.",
+        epilog="Each step prints one JSON document; `python -m ociwheel STEP --help` says more.",
+    )
+    parser.add_argument("--version", action="version", version=f"ociwheel {__version__}")
+    steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    for name, (_, summary) in STEPS.items():
+        steps.add_parser(name, help=summary, add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one step.
+
+    :returns: the exit code: 0, argparse's 2, or that of the :class:`OciwheelError` raised.
+    """
+    known, _ = _parser().parse_known_args(argv[:1])
+    module_name, summary = STEPS[known.step]
+    module = importlib.import_module(module_name)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m ociwheel {known.step}",
+        description=module.__doc__ or summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    try:
+        result = module.run(parser.parse_args(argv[1:]))
+    except OciwheelError as e:
+        print(f"error: {e.render()}", file=sys.stderr)
+        return e.exit_code
+    sys.stdout.buffer.write(canonical(result))
+    sys.stdout.buffer.flush()
+    return 0

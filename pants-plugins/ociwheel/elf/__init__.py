@@ -1,0 +1,1 @@
+"""Facts of ELF files and the audit over them."""

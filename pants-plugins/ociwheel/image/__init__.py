@@ -1,0 +1,1 @@
+"""OCI images, indexes, layouts and archives."""

@@ -1,0 +1,1 @@
+"""Layers: deterministic tar, compressed, with a descriptor."""

@@ -1,0 +1,1 @@
+"""Lockfiles, read into one shape."""
