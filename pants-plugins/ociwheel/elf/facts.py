@@ -1,0 +1,187 @@
+"""What the audit needs to know of an ELF file, read from headers and dynamic sections only.
+
+Formats: System V gABI chapters 4 and 5; symbol versions: LSB core, "Symbol Versioning".
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+ELF_MAGIC = b"\x7fELF"
+# A file that claims more is damaged or hostile: real ones have fewer than a hundred.
+MOST_SECTIONS = 65_535
+MOST_ENTRIES = 10_000
+_WEAK = 0x2  # VER_FLG_WEAK
+_BASE = 0x1  # VER_FLG_BASE: the file itself, not a version
+
+
+@dataclass(frozen=True)
+class ElfFacts:
+    """One ELF file of a layer."""
+
+    path: str
+    """Path in the image."""
+    machine: int
+    """``e_machine``."""
+    elf_class: int
+    """32 or 64."""
+    soname: str | None = None
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    interp: str | None = None
+    needed_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Library: versions of it that must be there (weak references left out)."""
+    defined_versions: tuple[str, ...] = ()
+    origin: str = ""
+    """``name version`` of what ships the file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``elf`` item of a layer-facts document."""
+        return {
+            "path": self.path,
+            "machine": self.machine,
+            "class": self.elf_class,
+            "soname": self.soname,
+            "needed": list(self.needed),
+            "rpath": list(self.rpath),
+            "runpath": list(self.runpath),
+            "interp": self.interp,
+            "needed_versions": {k: list(v) for k, v in sorted(self.needed_versions.items())},
+            "defined_versions": list(self.defined_versions),
+            "origin": self.origin,
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> ElfFacts:
+        """Return the facts that :meth:`to_json` wrote."""
+        return ElfFacts(
+            path=value["path"],
+            machine=value["machine"],
+            elf_class=value["class"],
+            soname=value["soname"],
+            needed=tuple(value["needed"]),
+            rpath=tuple(value["rpath"]),
+            runpath=tuple(value["runpath"]),
+            interp=value["interp"],
+            needed_versions={k: tuple(v) for k, v in value["needed_versions"].items()},
+            defined_versions=tuple(value["defined_versions"]),
+            origin=value["origin"],
+        )
+
+
+def read_facts(
+    file: BinaryIO | Path,
+    path_in_image: str,
+    origin: str,
+    *,
+    note: Callable[[str], None] = lambda text: print(f"note: {text}", file=sys.stderr),
+) -> ElfFacts | None:
+    """Read the facts of one file.
+
+    :param file: a path, or a seekable stream at any position; it is not closed.
+    :param note: is told of a file that starts like ELF but is damaged: test data of some package,
+        most often, so no error.
+    :returns: ``None`` when the file is not ELF, or damaged.
+    """
+    if isinstance(file, Path):
+        with file.open("rb") as stream:
+            return read_facts(stream, path_in_image, origin, note=note)
+    file.seek(0)
+    if file.read(len(ELF_MAGIC)) != ELF_MAGIC:
+        return None
+    try:
+        return _parse(file, path_in_image, origin)
+    # pyelftools answers damaged files with whatever exception the damage leads to.
+    except Exception as e:  # noqa: BLE001
+        note(f"{path_in_image} ({origin}) is a damaged ELF file, not audited: {type(e).__name__}: {e}")
+        return None
+
+
+def _parse(file: BinaryIO, path: str, origin: str) -> ElfFacts:
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.segments import InterpSegment
+
+    elf = ELFFile(file)
+    if elf.num_sections() > MOST_SECTIONS or elf.num_segments() > MOST_SECTIONS:
+        raise ValueError("too many sections or segments")
+    tags: dict[str, list[str]] = {"DT_NEEDED": [], "DT_SONAME": [], "DT_RPATH": [], "DT_RUNPATH": []}
+    attributes = {"DT_NEEDED": "needed", "DT_SONAME": "soname", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
+    interp = None
+    for segment in elf.iter_segments():
+        if isinstance(segment, InterpSegment):
+            interp = _text(segment.get_interp_name())
+        elif isinstance(segment, DynamicSegment):
+            for number, tag in enumerate(segment.iter_tags()):
+                if number > MOST_ENTRIES:
+                    raise ValueError("too many dynamic entries")
+                name = tag.entry.d_tag
+                if name in attributes:
+                    tags[name].append(_text(getattr(tag, attributes[name])))
+    needed_versions, defined_versions = _versions(elf)
+    return ElfFacts(
+        path=path,
+        machine=_number(elf.header["e_machine"]),
+        elf_class=int(elf.elfclass),
+        soname=tags["DT_SONAME"][0] if tags["DT_SONAME"] else None,
+        needed=tuple(tags["DT_NEEDED"]),
+        rpath=_search_path(tags["DT_RPATH"]),
+        runpath=_search_path(tags["DT_RUNPATH"]),
+        interp=interp,
+        needed_versions=needed_versions,
+        defined_versions=defined_versions,
+        origin=origin,
+    )
+
+
+def _versions(elf: Any) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Return the versions that the file needs, by library, and those it defines."""
+    from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+
+    needed: dict[str, tuple[str, ...]] = {}
+    defined: list[str] = []
+    for section in elf.iter_sections():
+        if not isinstance(section, GNUVerDefSection | GNUVerNeedSection):
+            continue
+        if section.num_versions() > MOST_ENTRIES:
+            raise ValueError("too many symbol versions")
+        for version, parts in section.iter_versions():
+            count = version.entry["vd_cnt" if isinstance(section, GNUVerDefSection) else "vn_cnt"]
+            if count > MOST_ENTRIES:
+                raise ValueError("too many symbol versions")
+            names = []
+            for part in parts:
+                names.append(part)
+                if isinstance(section, GNUVerDefSection):
+                    break  # what follows are the versions that this one inherits
+            if isinstance(section, GNUVerDefSection):
+                if not version.entry["vd_flags"] & _BASE:
+                    defined += [_text(p.name) for p in names]
+            else:
+                wanted = {_text(p.name) for p in names if not p.entry["vna_flags"] & _WEAK}
+                library = _text(version.name)
+                needed[library] = tuple(sorted(wanted.union(needed.get(library, ()))))
+    return {k: v for k, v in needed.items() if v}, tuple(sorted(set(defined)))
+
+
+def _number(machine: object) -> int:
+    """Return ``e_machine`` as a number, which pyelftools gives as a name where it knows one."""
+    from elftools.elf.enums import ENUM_E_MACHINE
+
+    return machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
+
+
+def _search_path(values: list[str]) -> tuple[str, ...]:
+    return tuple(part for value in values for part in value.split(":") if part)
+
+
+def _text(value: Any) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if "\0" in text or "\ufffd" in text:
+        raise ValueError("a name that is not UTF-8")
+    return text
