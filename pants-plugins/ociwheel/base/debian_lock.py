@@ -1,0 +1,245 @@
+"""From a request to a lock of Debian packages: three closures per platform, and the file's format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ociwheel.base.packages import Candidate, Universe
+from ociwheel.base.policy import (
+    DEFAULT_EXCLUDED,
+    INTERPRETER_EXCLUDED,
+    TOOLCHAIN,
+    TOOLCHAIN_PATTERN,
+    partition,
+)
+from ociwheel.base.resolver import resolve
+from ociwheel.documents import document
+from ociwheel.errors import BaseError, ErrorCollector, UsageError
+from ociwheel.platforms import PLATFORMS, Platform, platform
+
+INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
+"""The machines that build: each lock has the interpreter for all of them."""
+
+_MINOR = re.compile(r"3\.[0-9]{1,2}")
+_LISTS = ("suites", "packages", "builder_packages", "excluded_packages", "platforms", "components")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a ``debian_python_base`` target asks for."""
+
+    suites: tuple[str, ...]
+    packages: tuple[str, ...]
+    builder_packages: tuple[str, ...]
+    excluded_packages: tuple[str, ...]
+    python: str | None
+    platforms: tuple[str, ...]
+    components: tuple[str, ...]
+    inputs: Mapping[str, Any]
+    """The request as given, without its name: a lock whose inputs differ is stale."""
+
+    @classmethod
+    def parse(cls, value: Any, where: str) -> Request:
+        """Check a request document.
+
+        :raises UsageError: with the key that is wrong.
+        """
+        if not isinstance(value, dict):
+            raise UsageError("the request is no object", where=where)
+        lists = {key: _strings(value, key, where) for key in _LISTS}
+        for key in ("suites", "platforms"):
+            if not lists[key]:
+                raise UsageError(f"{key} is empty", where=where)
+        unknown = sorted(set(value) - set(_LISTS) - {"python", "name"})
+        if unknown:
+            raise UsageError(f"unknown keys: {', '.join(unknown)}", where=where)
+        python = value.get("python")
+        if python is not None and not (isinstance(python, str) and _MINOR.fullmatch(python)):
+            raise UsageError(f'python is {python!r}, not a minor version such as "3.11"', where=where)
+        for name in lists["platforms"]:
+            platform(name)
+        if "excluded_packages" not in value:
+            lists["excluded_packages"] = DEFAULT_EXCLUDED
+        lists["components"] = lists["components"] or ("main",)
+        inputs = {key: item for key, item in value.items() if key != "name"}
+        return cls(python=python, inputs=inputs, **lists)
+
+
+def _strings(value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    items = value.get(key, [])
+    if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
+        raise UsageError(f"{key} is no list of strings", where=where)
+    return tuple(items)
+
+
+@dataclass(frozen=True)
+class _Closures:
+    """What one architecture needs."""
+
+    runtime: tuple[Candidate, ...] = ()
+    core: frozenset[str] = frozenset()
+    builder: tuple[Candidate, ...] = ()
+    interpreter: tuple[Candidate, ...] = ()
+
+    def all(self) -> Iterable[Candidate]:
+        return (*self.runtime, *self.builder, *self.interpreter)
+
+
+def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, Any]:
+    """Resolve a request and return the lock document.
+
+    :param load: gives the packages of a Debian architecture over the request's suites.
+    :raises BaseError: with the faults of all platforms.
+    """
+    errors = ErrorCollector()
+    wanted = {*request.platforms, *INTERPRETER_PLATFORMS}
+    closures: dict[str, _Closures] = {}
+    minor = request.python
+    for row in (row for row in PLATFORMS if row.oci in wanted):
+        try:
+            universe = load(row.debian)
+            minor = minor or default_python(universe)
+            closures[row.oci] = _close(request, minor, row, universe)
+        except BaseError as e:
+            errors.add(e)
+    errors.raise_if_any()
+    assert minor is not None
+    return _document(request, minor, closures)
+
+
+def default_python(universe: Universe) -> str:
+    """Return the minor version that the package ``python3`` of the suites stands for.
+
+    :raises BaseError: there is no such package.
+    """
+    for candidate in universe.named("python3"):
+        for group in candidate.dependencies:
+            match = re.fullmatch(r"python(3\.[0-9]+)", group[0].name)
+            if match:
+                return match[1]
+    raise BaseError(
+        f"the suites have no default Python for {universe.architecture}",
+        hint='name one in the base: python="3.11"',
+    )
+
+
+def _close(request: Request, minor: str, row: Platform, universe: Universe) -> _Closures:
+    """Resolve the closures that a platform needs, all faults together."""
+    errors = ErrorCollector()
+
+    def closure(packages: Sequence[str], excluded: Iterable[str], what: str) -> tuple[Candidate, ...]:
+        try:
+            return resolve(universe, packages, excluded, f"{row.oci}, {what}")
+        except BaseError as e:
+            errors.add(e)
+            return ()
+
+    python = [f"python{minor}"]
+    if universe.exists(f"python{minor}-distutils"):  # up to 3.11 Debian packs part of the library apart
+        python.append(f"python{minor}-distutils")
+    result = _Closures()
+    if row.oci in INTERPRETER_PLATFORMS:
+        result = _Closures(interpreter=closure(python, INTERPRETER_EXCLUDED, "interpreter"))
+    if row.oci in request.platforms:
+        excluded = request.excluded_packages
+        core = closure(python, excluded, "packages")
+        runtime = closure([*python, *request.packages], excluded, "packages") if core else ()
+        result = _Closures(
+            runtime,
+            frozenset(c.name for c in core),
+            _builder(request, minor, universe, closure),
+            result.interpreter,
+        )
+    errors.raise_if_any()
+    return result
+
+
+def _builder(
+    request: Request,
+    minor: str,
+    universe: Universe,
+    closure: Callable[[Sequence[str], Iterable[str], str], tuple[Candidate, ...]],
+) -> tuple[Candidate, ...]:
+    # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
+    roots = [f"libpython{minor}-dev", "libcrypt-dev", *request.builder_packages]
+    toolchain = {name for name in universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
+    left_out = {*DEFAULT_EXCLUDED, *DATA, *TOOLCHAIN, *toolchain} - {r.split()[0] for r in roots}
+    return closure(roots, left_out, "builder_packages")
+
+
+DATA = ("media-types", "netbase", "tzdata")
+
+
+def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -> dict[str, Any]:
+    used = {c.key: c for closure in closures.values() for c in closure.all()}
+    return document(
+        "debian-lock",
+        {
+            "inputs": dict(request.inputs),
+            "python": minor,
+            "platforms": {name: _platform_entry(minor, name, closures[name]) for name in request.platforms},
+            "interpreters": {
+                name: [c.key for c in closures[name].interpreter] for name in INTERPRETER_PLATFORMS
+            },
+            "packages": {key: _package_entry(used[key]) for key in sorted(used)},
+        },
+    )
+
+
+def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]:
+    by_name = {c.name: c for c in closure.runtime}
+    if "libc6" not in by_name:
+        raise BaseError(
+            "the runtime has no libc6", where=name, hint="take libc6 out of excluded_packages of the base"
+        )
+    groups = partition(tuple(by_name), closure.core, minor)
+    return {
+        "target": {
+            "platform": name,
+            "python": by_name[f"python{minor}"].upstream_version,
+            "libc": "glibc",
+            "libc_version": by_name["libc6"].upstream_version,
+        },
+        "layers": [
+            {"title": g.title, "bytecode": g.bytecode, "packages": [by_name[n].key for n in g.packages]}
+            for g in groups
+        ],
+        "builder": [c.key for c in closure.builder],
+    }
+
+
+def _package_entry(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "name": candidate.name,
+        "version": candidate.version,
+        "architecture": candidate.architecture,
+        "archive": candidate.archive,
+        "path": candidate.path,
+        "size": candidate.size,
+        "sha256": candidate.sha256,
+    }
+
+
+def render_lock(lock: Mapping[str, Any]) -> bytes:
+    """Return a lock as JSON whose differences read well: one package, or one key, per line."""
+    return (_render(dict(lock), 0) + "\n").encode()
+
+
+def _render(value: Any, depth: int) -> str:
+    """Write containers of containers and lists over several lines, flat objects on one."""
+    inner, outer = "  " * (depth + 1), "  " * depth
+    if isinstance(value, list) and value:
+        items = [inner + _render(item, depth + 1) for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{outer}]"
+    if isinstance(value, dict) and any(isinstance(item, dict | list) for item in value.values()):
+        pairs = [f"{inner}{_flat(key)}: {_render(value[key], depth + 1)}" for key in sorted(value)]
+        return "{\n" + ",\n".join(pairs) + f"\n{outer}}}"
+    return _flat(value)
+
+
+def _flat(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

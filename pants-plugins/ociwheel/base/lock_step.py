@@ -1,0 +1,86 @@
+"""Resolve the packages of a base over Debian suites and write their lock.
+
+The request is a JSON object: suites, packages, builder_packages, excluded_packages, python (a minor
+version, or null for the distribution's own), platforms, and optionally components (["main"]).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ociwheel.base.archive_client import ArchiveClient, Suite
+from ociwheel.base.debian_lock import Request, build_lock, render_lock
+from ociwheel.base.packages import Universe
+from ociwheel.base.release import default_keyrings
+from ociwheel.documents import read_json
+from ociwheel.errors import FetchError
+from ociwheel.fetch.network import Failure, Network, Response
+from ociwheel.fetch.settings import NetworkSettings, load
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--request", type=Path, required=True, help="what to lock, a JSON file")
+    parser.add_argument("--output", type=Path, required=True, help="the lock file to write")
+    parser.add_argument(
+        "--keyring",
+        type=Path,
+        action="append",
+        default=[],
+        help="a binary OpenPGP keyring to trust instead of the Debian archive's keys; may be repeated",
+    )
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the lock and return it."""
+    request = Request.parse(read_json(arguments.request), str(arguments.request))
+    settings = load()
+    client = ArchiveClient(
+        opener=_opener(settings),
+        mirrors=settings.debian_mirrors,
+        keyrings=tuple(arguments.keyring) or default_keyrings(),
+        now=datetime.now(timezone.utc),
+    )
+    suites = [client.suite(name) for name in request.suites]
+    lock = build_lock(request, lambda architecture: _load(client, request, suites, architecture))
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_bytes(render_lock(lock))
+    return lock
+
+
+def _load(client: ArchiveClient, request: Request, suites: list[Suite], architecture: str) -> Universe:
+    print(f"reading {', '.join(request.suites)} for {architecture}", file=sys.stderr)
+    return Universe(
+        architecture,
+        (c for s in suites for component in request.components for c in client.packages(s, component, architecture)),
+    )
+
+
+def _opener(settings: NetworkSettings) -> Any:
+    network = Network(settings)
+
+    def read(url: str) -> bytes:
+        if url.startswith("file:"):
+            return _read_file(url)
+        try:
+            body = network.get(url, Response.read)
+        except Failure as e:
+            raise FetchError(f"the mirror does not give it: {e.answer}", where=url) from e
+        assert isinstance(body, bytes)
+        return body
+
+    return read
+
+
+def _read_file(url: str) -> bytes:
+    from urllib.request import url2pathname
+
+    path = Path(url2pathname(url.removeprefix("file://").removeprefix("file:")))
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise FetchError(f"the mirror does not give it: {e.strerror}", where=url) from e

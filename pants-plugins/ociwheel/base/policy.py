@@ -1,0 +1,133 @@
+"""What goes into a base and what does not: every choice of the product about packages and paths, as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DEFAULT_EXCLUDED: tuple[str, ...] = (
+    "adduser",
+    "debconf",
+    "debianutils",
+    "dpkg",
+    "gawk",
+    "init-system-helpers",
+    "install-info",
+    "lsb-base",
+    "mailcap",
+    "mawk",
+    "mime-support",
+    "openssl",
+    "openssl-provider-legacy",
+    "original-awk",
+    "perl",
+    "perl-base",
+    "python3",
+    "python3-lib2to3",
+    "python3-minimal",
+    "readline-common",
+    "sensible-utils",
+    "sysvinit-utils",
+    "ucf",
+)
+"""Packages left out of every runtime: only maintainer scripts and interactive use need them."""
+
+TOOLCHAIN: tuple[str, ...] = (
+    "binutils",
+    "cpp",
+    "g++",
+    "gcc",
+    "libc-dev-bin",
+    "libc6",
+    "libc6-dev",
+    "libgcc-s1",
+    "libstdc++6",
+    "linux-libc-dev",
+    "rpcsvc-proto",
+)
+"""Left out of every sysroot: the compiler brings a libc, its headers and its runtime of its own."""
+
+TOOLCHAIN_PATTERN = re.compile(r"(?:cpp|gcc|g\+\+|libgcc|libstdc\+\+|libasan|libubsan|libtsan)-\d+(?:-\w+)*")
+"""The versioned names among the toolchain, ``libgcc-12-dev``."""
+
+INTERPRETER_EXCLUDED: tuple[str, ...] = (
+    *DEFAULT_EXCLUDED,
+    "base-files",
+    "ca-certificates",
+    "media-types",
+    "netbase",
+    "tzdata",
+)
+"""Left out of the interpreter that runs builds: it never serves."""
+
+DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netbase", "tzdata"})
+"""Packages of files that no code depends on; they change at their own pace."""
+
+DROPPED_PATHS: tuple[str, ...] = (
+    r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications)(?:/.*)?",
+    r"usr/share/doc/(?!.*/copyright$).*/[^/]*",
+    r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
+    r"usr/include(?:/.*)?",
+    r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
+    r"usr/(?:lib|share)/(?:[^/]+/)?pkgconfig(?:/.*)?",
+    r"usr/share/perl5(?:/.*)?",
+    r"usr/share/binfmts(?:/.*)?",
+    r"etc/(?:init\.d|default|logrotate\.d|cron\.[a-z]+|update-motd\.d|bash_completion\.d)(?:/.*)?",
+    r"var/(?:cache|backups)(?:/.*)?",
+)
+"""Paths that an image never needs, as patterns of the whole path. Copyright notices stay, as licences ask."""
+
+DROPPED_STDLIB: tuple[str, ...] = (
+    "ensurepip",
+    "idlelib",
+    "lib2to3",
+    "pydoc_data",
+    "test",
+    "tkinter",
+    "turtle.py",
+    "turtledemo",
+    "distutils/tests",
+    "unittest/test",
+    r"config-[^/]+",
+    r"distutils/command/wininst-[^/]+\.exe",
+    r"ctypes/test",
+    r"sqlite3/test",
+    r"pip\.whl",
+)
+"""Parts of the standard library that no server imports, patterns below ``usr/lib/pythonX.Y/``."""
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """One layer of a base: the packages in it, in the lock's words."""
+
+    title: str
+    bytecode: bool
+    packages: tuple[str, ...]
+
+
+def partition(names: Sequence[str], core: frozenset[str], python: str) -> tuple[LayerGroup, ...]:
+    """Divide the packages of a runtime into layers, bottom first.
+
+    What the interpreter needs comes first and does not depend on what a base adds, so that bases
+    of one suite share those layers.
+
+    :param names: all packages of the runtime.
+    :param core: those that the interpreter itself needs.
+    :param python: its minor version, ``3.11``.
+    """
+    interpreter = re.compile(rf"(?:lib)?python{re.escape(python)}(?:-.*)?|python3-distutils")
+    groups: dict[str, list[str]] = {"libraries": [], "data": [], f"python{python}": [], "packages": []}
+    for name in sorted(names):
+        if interpreter.fullmatch(name):
+            groups[f"python{python}"].append(name)
+        elif name in DATA_PACKAGES:
+            groups["data"].append(name)
+        else:
+            groups["libraries" if name in core else "packages"].append(name)
+    return tuple(
+        LayerGroup(title, title == f"python{python}", tuple(members))
+        for title, members in groups.items()
+        if members
+    )
