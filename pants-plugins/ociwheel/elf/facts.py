@@ -97,7 +97,7 @@ def read_facts(
     try:
         return _parse(file, path_in_image, origin)
     # pyelftools answers damaged files with whatever exception the damage leads to.
-    except Exception as e:  # noqa: BLE001
+    except Exception as e:
         note(f"{path_in_image} ({origin}) is a damaged ELF file, not audited: {type(e).__name__}: {e}")
         return None
 
@@ -173,7 +173,7 @@ def _number(machine: object) -> int:
     """Return ``e_machine`` as a number, which pyelftools gives as a name where it knows one."""
     from elftools.elf.enums import ENUM_E_MACHINE
 
-    return machine if isinstance(machine, int) else int(ENUM_E_MACHINE[machine])
+    return machine if isinstance(machine, int) else int(ENUM_E_MACHINE[str(machine)])
 
 
 def _search_path(values: list[str]) -> tuple[str, ...]:

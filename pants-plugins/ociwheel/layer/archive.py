@@ -62,9 +62,7 @@ def write_layer(
     finally:
         partial.unlink(missing_ok=True)
     diff_id = f"sha256:{stream.hash.hexdigest()}"
-    facts = document(
-        "layer-facts", {"diff_id": diff_id, "files": [_row(e) for e in ordered], "elf": elf}
-    )
+    facts = document("layer-facts", {"diff_id": diff_id, "files": [_row(e) for e in ordered], "elf": elf})
     (output / "layer-facts.json").write_bytes(canonical(facts))
     return document(
         "layer",

@@ -124,28 +124,39 @@ def _problem(entry: Entry) -> str | None:
     """Return what is wrong with one entry by itself."""
     parts = entry.path.split("/")
     shown = repr(entry.path)
-    if any(part in {"", ".", ".."} for part in parts) or "\0" in entry.path:
-        return f"the path {shown} is not a plain path inside the image"
     try:
-        encoded = [part.encode() for part in parts]
+        longest = max(len(part.encode()) for part in parts)
         entry.target.encode()
     except UnicodeEncodeError:
         return f"the path {shown} or its link target is not UTF-8"
-    if any(len(part) > MAX_COMPONENT_BYTES for part in encoded):
-        return f"the path {shown} has a name of more than {MAX_COMPONENT_BYTES} bytes"
-    if any(part.startswith(WHITEOUT_PREFIX) for part in parts):
-        return f"the path {shown} has a name that means deletion in an OCI layer ({WHITEOUT_PREFIX}*)"
-    if entry.kind in {"symlink", "hardlink"} and (not entry.target or "\0" in entry.target):
-        return f"the {entry.kind} {shown} has no usable target: {entry.target!r}"
-    if min(entry.uid, entry.gid, entry.mode) < 0:
-        return f"{shown} has a negative owner or mode"
-    return None
+    is_link = entry.kind in {"symlink", "hardlink"}
+    checks = (
+        (
+            any(part in {"", ".", ".."} for part in parts) or "\0" in entry.path,
+            f"the path {shown} is not a plain path inside the image",
+        ),
+        (
+            longest > MAX_COMPONENT_BYTES,
+            f"the path {shown} has a name of more than {MAX_COMPONENT_BYTES} bytes",
+        ),
+        (
+            any(part.startswith(WHITEOUT_PREFIX) for part in parts),
+            f"the path {shown} has a name that means deletion in an OCI layer ({WHITEOUT_PREFIX}*)",
+        ),
+        (
+            is_link and (not entry.target or "\0" in entry.target),
+            f"the {entry.kind} {shown} has no usable target: {entry.target!r}",
+        ),
+        (min(entry.uid, entry.gid, entry.mode) < 0, f"{shown} has a negative owner or mode"),
+    )
+    return next((text for wrong, text in checks if wrong), None)
 
 
 def _same_folder(one: Entry, other: Entry) -> bool:
-    return (
-        one.kind == other.kind == "dir"
-        and (one.mode, one.uid, one.gid) == (other.mode, other.uid, other.gid)
+    return one.kind == other.kind == "dir" and (one.mode, one.uid, one.gid) == (
+        other.mode,
+        other.uid,
+        other.gid,
     )
 
 

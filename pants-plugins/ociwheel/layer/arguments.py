@@ -1,0 +1,57 @@
+"""Arguments that layer steps share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ociwheel.layer.exclude import DEFAULT_EXCLUDES
+from ociwheel.layer.target import Target
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what ``wheel-layer`` and ``source-layer`` have in common."""
+    parser.add_argument(
+        "--target", type=Path, required=True, metavar="FILE", help="ociwheel.target/1 document"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="gets blobs/ and layer-facts.json"
+    )
+    parser.add_argument("--prefix", default="/app", help="virtual environment in the image (default: /app)")
+    parser.add_argument(
+        "--bytecode",
+        choices=("unchecked-hash", "none"),
+        default="unchecked-hash",
+        help="add .pyc files, for which the step must run under the target's Python "
+        "version (default: unchecked-hash)",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files: a name (*.md), or with a slash a path below site-packages (pkg/tests/*); "
+        f"may be repeated. Always left out of wheels: {' '.join(DEFAULT_EXCLUDES)}",
+    )
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="ship files that an exclusion matches; may be repeated",
+    )
+    parser.add_argument(
+        "--compression", choices=("gzip", "zstd"), default="gzip", help="of the layer's blob (default: gzip)"
+    )
+
+
+def cache_tag(args: argparse.Namespace, target: Target) -> str | None:
+    """Return the cache tag of the bytecode to make, ``None`` for none.
+
+    :raises UsageError: bytecode is asked for, and the running Python is not the target's.
+    """
+    if args.bytecode == "none":
+        return None
+    target.require_running_python()
+    return sys.implementation.cache_tag

@@ -1,0 +1,101 @@
+"""Put first-party code into one layer.
+
+Sources, with their source roots stripped, go to site-packages; loose files to the working folder;
+console scripts for entry points to bin. All of it belongs to root and is not writable for the
+image's user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ociwheel.errors import LayerError
+from ociwheel.layer.archive import write_layer
+from ociwheel.layer.arguments import add_common, cache_tag
+from ociwheel.layer.entries import Content, Entry
+from ociwheel.layer.exclude import excluded
+from ociwheel.layer.spool import Spool
+from ociwheel.layer.target import Target
+from ociwheel.layer.venv import Venv, compile_entries
+
+ORIGIN = "first-party code"
+DEFAULT_TITLE = "first-party code"
+_BYTECODE = ("*.pyc", "*.pyo")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--sources", type=Path, metavar="DIR", help="goes to site-packages")
+    parser.add_argument("--files", type=Path, metavar="DIR", help="goes to --workdir as it is")
+    parser.add_argument("--workdir", default="/app", help="folder in the image for --files (default: /app)")
+    parser.add_argument(
+        "--entry-script", action="append", default=[], metavar="NAME=module:function",
+        help="console script in the prefix's bin; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--title", default=DEFAULT_TITLE, help="what `docker history` shows for the layer")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the layer and return its document."""
+    target = Target.read(args.target)
+    venv = Venv.of(target, args.prefix)
+    tag = cache_tag(args, target)
+    entries: list[Entry] = []
+    with Spool(args.output / ".spool") as spool:
+        if args.sources:
+            entries += _kept(tree(args.sources, venv.site_packages), venv.site_packages, args)
+        if tag:
+            compiled = compile_entries(entries, spool, tag)
+            for note in compiled.notes:
+                sys.stderr.write(f"note: {note}\n")
+            entries += compiled.entries
+        if args.files:
+            workdir = args.workdir.strip("/")
+            entries += _kept(tree(args.files, workdir), workdir, args)
+        entries += [venv.parse_entry_script(text, ORIGIN) for text in args.entry_script]
+        venv.guard(entries)
+        return write_layer(
+            entries,
+            args.output,
+            title=args.title,
+            contents=(Content("source", ORIGIN, ""),),
+            compression=args.compression,
+        )
+
+
+def tree(folder: Path, place: str) -> Iterator[Entry]:
+    """Return the files below ``folder`` as entries below ``place``.
+
+    Links are followed: in a sandbox any input may be one. Modes become 0644, or 0755 for what its
+    owner may execute. Bytecode that lies around is not taken.
+
+    :raises LayerError: a link that leads nowhere, or in a circle.
+    """
+    for name in sorted(os.listdir(folder)):
+        path = folder / name
+        inside = f"{place}/{name}".lstrip("/")
+        if name == "__pycache__" or excluded(name, _BYTECODE):
+            continue
+        try:
+            info = path.stat()
+        except OSError as e:
+            raise LayerError(f"cannot read it: {e.strerror}", where=str(path)) from e
+        if path.is_dir():
+            if any(parent.samefile(path) for parent in (folder, *folder.parents)):
+                raise LayerError("a link to a folder around it", where=str(path))
+            yield from tree(path, inside)
+        else:
+            mode = 0o755 if info.st_mode & 0o100 else 0o644
+            yield Entry(inside, "file", mode, source=path, origin=ORIGIN)
+
+
+def _kept(entries: Iterator[Entry], place: str, args: argparse.Namespace) -> list[Entry]:
+    return [
+        e for e in entries if not excluded(e.path.removeprefix(place).lstrip("/"), args.exclude, args.keep)
+    ]

@@ -1,0 +1,107 @@
+"""Install wheels into one layer.
+
+Below --prefix, a virtual environment: modules in lib/pythonX.Y/site-packages, scripts in bin with
+the prefix's own python as interpreter, data files in the prefix, C headers nowhere. RECORD lists
+what the layer holds: excluded files are not in it, bytecode is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.layer.archive import write_layer
+from ociwheel.layer.arguments import add_common, cache_tag
+from ociwheel.layer.exclude import DEFAULT_EXCLUDES
+from ociwheel.layer.spool import Spool
+from ociwheel.layer.target import Target
+from ociwheel.layer.venv import Venv
+from ociwheel.layer.wheels import InstalledWheel, Options, install_wheel, merge
+from ociwheel.platforms import Platform
+
+_EXTENSION_MODULE = re.compile(r"\.(cpython-\w+(-[\w-]+)?|abi3)\.so$")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--wheels", type=Path, required=True, metavar="DIR", help="folder of .whl files")
+    parser.add_argument("--title", required=True, help="what `docker history` shows for the layer")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the layer and return its document."""
+    target = Target.read(args.target)
+    options = Options(
+        target,
+        Venv.of(target, args.prefix),
+        (*DEFAULT_EXCLUDES, *args.exclude),
+        args.keep,
+        cache_tag(args, target),
+    )
+    wheels = sorted(p for p in args.wheels.iterdir() if p.name.endswith(".whl"))
+    if not wheels:
+        raise LayerError("there is no wheel in it", where=str(args.wheels))
+    with Spool(args.output / ".spool") as spool:
+        installed = _install_all(wheels, spool, options)
+        entries = merge(installed)
+        options.venv.guard(entries)
+        result = write_layer(
+            entries,
+            args.output,
+            title=args.title,
+            contents=sorted((w.content for w in installed), key=lambda c: c.name),
+            compression=args.compression,
+        )
+    facts = json.loads((args.output / "layer-facts.json").read_bytes())
+    check_machine(facts["elf"], target.platform)
+    return result
+
+
+def _install_all(wheels: Sequence[Path], spool: Spool, options: Options) -> list[InstalledWheel]:
+    errors = ErrorCollector()
+    installed = []
+    for wheel in wheels:
+        try:
+            installed.append(install_wheel(wheel, spool, options))
+        except LayerError as e:
+            errors.add(e)
+    errors.raise_if_any()
+    for note in (note for wheel in installed for note in wheel.notes):
+        sys.stderr.write(f"note: {note}\n")
+    return installed
+
+
+def check_machine(elf: Iterable[Mapping[str, Any]], platform: Platform) -> None:
+    """Check that wheels hold code for the platform.
+
+    An extension module must be for it. Other ELF files may be for another machine (a debugger's
+    helpers for both word sizes), as long as the wheel has some for this one; the audit looks at
+    each of them.
+
+    :raises LayerError: naming every wheel and file that are not.
+    """
+    wanted = (platform.elf_machine, platform.elf_class)
+    by_origin: dict[str, list[Mapping[str, Any]]] = {}
+    for facts in elf:
+        by_origin.setdefault(facts["origin"], []).append(facts)
+    errors = ErrorCollector()
+    for origin, files in sorted(by_origin.items()):
+        wrong = [f for f in files if (f["machine"], f["class"]) != wanted]
+        if len(wrong) < len(files):
+            wrong = [f for f in wrong if _EXTENSION_MODULE.search(f["path"])]
+        for facts in wrong:
+            errors.add(
+                LayerError(
+                    f"/{facts['path']} is {facts['class']}-bit code for ELF machine {facts['machine']}, "
+                    f"not for {platform.oci} ({wanted[1]}-bit, machine {wanted[0]})",
+                    where=origin,
+                )
+            )
+    errors.raise_if_any()

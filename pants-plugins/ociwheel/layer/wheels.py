@@ -1,0 +1,295 @@
+"""Installing wheels into a layer, with the ``installer`` library doing what the specification says.
+
+Specification: the binary distribution format of packaging.python.org. This module is the
+destination of an installation (entries instead of files) and a stricter source.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import posixpath
+import stat
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from installer import install
+from installer.destinations import WheelDestination
+from installer.records import Hash, RecordEntry
+from installer.sources import WheelContentElement, WheelFile
+from installer.utils import Scheme, construct_record_file, fix_shebang
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.layer.entries import Content, Entry
+from ociwheel.layer.exclude import excluded
+from ociwheel.layer.spool import Slice, Spool
+from ociwheel.layer.target import Target
+from ociwheel.layer.venv import Venv, compile_entries
+
+INSTALLER = b"ociwheel\n"
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How wheels are installed."""
+
+    target: Target
+    venv: Venv
+    excludes: Sequence[str]
+    keep: Sequence[str]
+    tag: str | None
+    """Cache tag of the bytecode to add, ``None`` for none."""
+
+
+@dataclass(frozen=True)
+class InstalledWheel:
+    """What one wheel puts into a layer."""
+
+    content: Content
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+
+def install_wheel(wheel: Path, spool: Spool, options: Options) -> InstalledWheel:
+    """Install one wheel.
+
+    :raises LayerError: the wheel does not fit the target, is damaged, or tries to write elsewhere.
+    """
+    content = _content(wheel, options.target)
+    origin = f"{content.name} {content.version}"
+    try:
+        with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            _check_members(archive, wheel.name)
+            source = _Wheel(archive)
+            source.validate_record(validate_contents=False)
+            destination = _Destination(spool, options, origin)
+            install(source, destination, {"INSTALLER": INSTALLER})
+            source.raise_if_damaged()
+    except LayerError:
+        raise
+    # A hostile wheel makes installer and zipfile raise nearly anything, AssertionError included.
+    except Exception as e:
+        raise LayerError(f"the wheel cannot be installed: {_one_line(e, wheel)}", where=wheel.name) from e
+    notes = [f"{wheel.name}: {w.message}" for w in caught if issubclass(w.category, RuntimeWarning)]
+    return InstalledWheel(content, destination.entries(), (*notes, *destination.notes))
+
+
+def merge(installed: Sequence[InstalledWheel]) -> list[Entry]:
+    """Return the entries of all wheels, the same file of two wheels once.
+
+    :raises LayerError: two wheels with different files for one path, or one distribution twice.
+    """
+    errors = ErrorCollector()
+    names: dict[str, Content] = {}
+    merged: dict[str, Entry] = {}
+    for wheel in installed:
+        other = names.setdefault(wheel.content.name, wheel.content)
+        if other is not wheel.content:
+            errors.add(
+                LayerError(
+                    f"{other.name} is there in two versions: {other.version} and {wheel.content.version}"
+                )
+            )
+            continue
+        for entry in wheel.entries:
+            first = merged.setdefault(entry.path, entry)
+            if first is not entry and (_digest(first), first.mode) != (_digest(entry), entry.mode):
+                errors.add(
+                    LayerError(f"{first.origin} and {entry.origin} have different files for /{entry.path}")
+                )
+    errors.raise_if_any()
+    return list(merged.values())
+
+
+def _digest(entry: Entry) -> str:
+    if isinstance(entry.source, Slice):
+        return entry.source.sha256
+    assert isinstance(entry.source, bytes)
+    return hashlib.sha256(entry.source).hexdigest()
+
+
+def _content(wheel: Path, target: Target) -> Content:
+    try:
+        name, version, _, wheel_tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as e:
+        raise LayerError(f"not the name of a wheel: {e}", where=wheel.name) from e
+    if wheel_tags.isdisjoint(target.tags()):
+        raise LayerError(
+            f"the wheel does not fit {target.platform.oci} with Python {target.python_minor} and "
+            f"{target.libc} {'.'.join(map(str, target.libc_version))}",
+            where=wheel.name,
+        )
+    return Content("wheel", name, str(version))
+
+
+def _check_members(archive: zipfile.ZipFile, where: str) -> None:
+    errors = ErrorCollector()
+    seen: set[str] = set()
+    for info in archive.infolist():
+        name = info.orig_filename
+        mode = info.external_attr >> 16
+        problem = None
+        if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
+            problem = "is not a path inside the wheel"
+        elif name in seen:
+            problem = "comes twice"
+        elif info.flag_bits & _ENCRYPTED:
+            problem = "is encrypted"
+        elif stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+            problem = "is a link or a special file"
+        if problem:
+            errors.add(LayerError(f"the member {name!r} {problem}", where=where))
+        seen.add(name)
+    errors.raise_if_any()
+
+
+def _one_line(error: Exception, wheel: Path) -> str:
+    issues = getattr(error, "issues", None)
+    # installer names the file as it was opened, a path of this machine.
+    text = ("; ".join(issues) if issues else str(error)).replace(str(wheel), wheel.name)
+    return f"{type(error).__name__.lstrip('_')}: {text}" if text else type(error).__name__
+
+
+class _Checked:
+    """A stream that hashes what is read from it."""
+
+    def __init__(self, stream: BinaryIO, algorithm: str) -> None:
+        self._stream = stream
+        self.hash = hashlib.new(algorithm)
+        self.size = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self.hash.update(data)
+        self.size += len(data)
+        return data
+
+
+class _Wheel(WheelFile):
+    """Checks content against RECORD while it is read, not in a pass of its own."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        super().__init__(archive)
+        self._errors = ErrorCollector()
+        assert archive.filename
+        self._where = Path(archive.filename).name
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        for (path, digest, size), stream, executable in super().get_contents():
+            if not digest:  # RECORD itself; validate_record refused any other
+                yield (path, digest, size), stream, executable
+                continue
+            algorithm, _, value = digest.partition("=")
+            checked = _Checked(stream, algorithm)
+            yield (path, digest, size), cast(BinaryIO, checked), executable
+            while checked.read(1 << 18):  # what the destination did not want
+                pass
+            found = base64.urlsafe_b64encode(checked.hash.digest()).decode().rstrip("=")
+            if found != value.rstrip("=") or str(checked.size) != size:
+                self._errors.add(
+                    LayerError(f"{path} is not what RECORD says (hash or size differs)", where=self._where)
+                )
+
+    def raise_if_damaged(self) -> None:
+        """Raise a LayerError when content differed from RECORD."""
+        self._errors.raise_if_any()
+
+
+class _Destination(WheelDestination):
+    """Collects entries where installer would write files."""
+
+    def __init__(self, spool: Spool, options: Options, origin: str) -> None:
+        self._spool = spool
+        self._options = options
+        self._origin = origin
+        self._entries: dict[str, Entry] = {}
+        venv = options.venv
+        self._folders: dict[str, str] = {
+            "purelib": venv.site_packages,
+            "platlib": venv.site_packages,
+            "scripts": f"{venv.prefix}/bin",
+            "data": venv.prefix,
+        }
+        self.notes: tuple[str, ...] = ()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what was installed."""
+        return tuple(self._entries.values())
+
+    def write_script(self, name: str, module: str, attr: str, section: str) -> RecordEntry:
+        """Add a generated script."""
+        del section  # graphical and console scripts are the same on Linux
+        made = self._options.venv.entry_script(name, module, attr, self._origin)
+        assert isinstance(made.source, bytes)
+        return self._add(made.path, name, self._spool.add_bytes(made.source), executable=True)
+
+    def write_file(
+        self,
+        scheme: Scheme,
+        path: str | os.PathLike[str],
+        stream: BinaryIO,
+        is_executable: bool,
+    ) -> RecordEntry:
+        """Add a file of the wheel, unless it is excluded."""
+        path = os.fspath(path)
+        folder = self._folders.get(scheme)
+        if folder is None or excluded(path, self._options.excludes, self._options.keep):
+            return RecordEntry(path, None, None)  # headers, and what is left out
+        if scheme == "scripts":
+            with _buffered(stream) as whole, fix_shebang(whole, self._options.venv.python) as fixed:
+                part = self._spool.add(fixed)
+            return self._add(f"{folder}/{path}", path, part, executable=True)
+        return self._add(f"{folder}/{path}", path, self._spool.add(stream), executable=is_executable)
+
+    def finalize_installation(self, scheme: Scheme, record_file_path: str, records: object) -> None:
+        """Add bytecode, and the RECORD of what the layer holds."""
+        del scheme
+        self._spool.flush()
+        kept = [
+            (where, record)
+            for where, record in cast(list[tuple[Scheme, RecordEntry]], records)
+            if where in self._folders and f"{self._folders[where]}/{record.path}" in self._entries
+        ]
+        if self._options.tag:
+            site = self._options.venv.site_packages + "/"
+            modules = [e for e in self._entries.values() if e.path.startswith(site)]
+            compiled = compile_entries(modules, self._spool, self._options.tag)
+            self.notes = compiled.notes
+            for entry in compiled.entries:
+                self._entries[entry.path] = entry
+                # PEP 376 and the wheel specification: generated bytecode may have no hash.
+                kept.append((Scheme("purelib"), RecordEntry(entry.path.removeprefix(site), None, None)))
+        kept.append((Scheme("purelib"), RecordEntry(record_file_path, None, None)))
+        with construct_record_file(_unique(kept), self._prefix) as stream:
+            part = self._spool.add(stream)
+        self._spool.flush()
+        self._add(f"{self._folders['purelib']}/{record_file_path}", record_file_path, part, executable=False)
+
+    def _prefix(self, scheme: str) -> str | None:
+        site = self._options.venv.site_packages
+        folder = self._folders[scheme]
+        return None if folder == site else posixpath.relpath(folder, site) + "/"
+
+    def _add(self, path: str, record_path: str, part: Slice, *, executable: bool) -> RecordEntry:
+        mode = 0o755 if executable else 0o644
+        self._entries[path] = Entry(path, "file", mode, source=part, origin=self._origin)
+        value = base64.urlsafe_b64encode(bytes.fromhex(part.sha256)).decode().rstrip("=")
+        return RecordEntry(record_path, Hash("sha256", value), part.size)
+
+
+def _buffered(stream: BinaryIO) -> BinaryIO:
+    return io.BytesIO(stream.read())
+
+
+def _unique(records: list[tuple[Scheme, RecordEntry]]) -> list[tuple[Scheme, RecordEntry]]:
+    """Return records once each: a file that installer adds may replace one that the wheel has."""
+    return list({("lib" if s in {"purelib", "platlib"} else s, r.path): (s, r) for s, r in records}.values())
