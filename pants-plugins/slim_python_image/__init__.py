@@ -1,0 +1,1 @@
+"""A Pants backend that packages Python services as slim OCI images."""

@@ -1,0 +1,318 @@
+"""Every engine call of the backend that is not a plain rule input.
+
+Pants 2.17 knows only ``Get``; Pants 2.32 and later know only call-by-name. This module is the one to
+change to support the other. Each helper names one product, because the rule graph reads the types
+from the source of these functions.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, Mapping
+
+from pants.backend.python.dependency_inference.module_mapper import (
+    PythonModuleOwners,
+    PythonModuleOwnersRequest,
+)
+from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
+from pants.backend.python.util_rules.local_dists import LocalDistWheels
+from pants.backend.python.util_rules.python_sources import (
+    PythonSourceFilesRequest,
+    StrippedPythonSourceFiles,
+)
+from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import (
+    AddPrefix,
+    CreateDigest,
+    Digest,
+    DigestContents,
+    DigestEntries,
+    DigestSubset,
+    FileContent,
+    FileEntry,
+    MergeDigests,
+    PathGlobs,
+    RemovePrefix,
+)
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import Get, MultiGet
+from pants.engine.target import (
+    DependenciesRequest,
+    TransitiveTargets,
+    TransitiveTargetsRequest,
+    WrappedTarget,
+    WrappedTargetRequest,
+)
+from slim_python_image import products as p
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+async def create_files(files: Mapping[str, bytes]) -> Digest:
+    """Return a digest of files by path."""
+    return await Get(
+        Digest, CreateDigest([FileContent(path, data) for path, data in sorted(files.items())])
+    )
+
+
+async def create_entries(entries: Iterable[FileEntry]) -> Digest:
+    """Return a digest of files that the store already has."""
+    return await Get(Digest, CreateDigest(list(entries)))
+
+
+async def merge(digests: Iterable[Digest]) -> Digest:
+    """Return the union of several digests."""
+    return await Get(Digest, MergeDigests(digests))
+
+
+async def add_prefix(digest: Digest, prefix: str) -> Digest:
+    """Return ``digest`` below a folder."""
+    return await Get(Digest, AddPrefix(digest, prefix))
+
+
+async def remove_prefix(digest: Digest, prefix: str) -> Digest:
+    """Return what ``digest`` has below a folder."""
+    return await Get(Digest, RemovePrefix(digest, prefix))
+
+
+async def subset(digest: Digest, *globs: str) -> Digest:
+    """Return the files of ``digest`` that match."""
+    return await Get(Digest, DigestSubset(digest, PathGlobs(globs)))
+
+
+async def entries(digest: Digest) -> DigestEntries:
+    """Return the files of ``digest`` by path and content digest, without their bytes."""
+    return await Get(DigestEntries, Digest, digest)
+
+
+async def contents(digest: Digest) -> DigestContents:
+    """Return the files of ``digest`` with their bytes."""
+    return await Get(DigestContents, Digest, digest)
+
+
+async def read_path(path: str, origin: str) -> bytes | None:
+    """Return the bytes of a file of the repository, ``None`` where there is none."""
+    found = await Get(DigestContents, PathGlobs([path], description_of_origin=origin))
+    return found[0].content if found else None
+
+
+async def environment(names: Iterable[str]) -> EnvironmentVars:
+    """Return the variables of the user's environment that are set."""
+    return await Get(EnvironmentVars, EnvironmentVarsRequest(tuple(names)))
+
+
+# --- targets ----------------------------------------------------------------------------------------
+
+
+async def addresses(inputs: UnparsedAddressInputs) -> Addresses:
+    """Return the addresses that a field names."""
+    return await Get(Addresses, UnparsedAddressInputs, inputs)
+
+
+async def target(address: Address, origin: str) -> WrappedTarget:
+    """Return the target of an address."""
+    return await Get(WrappedTarget, WrappedTargetRequest(address, description_of_origin=origin))
+
+
+async def dependencies(request: DependenciesRequest) -> Addresses:
+    """Return the direct dependencies of a field."""
+    return await Get(Addresses, DependenciesRequest, request)
+
+
+async def closure(roots: Iterable[Address]) -> TransitiveTargets:
+    """Return the transitive targets of some addresses."""
+    return await Get(TransitiveTargets, TransitiveTargetsRequest(roots))
+
+
+async def module_owners(request: PythonModuleOwnersRequest) -> PythonModuleOwners:
+    """Return the targets that provide a Python module."""
+    return await Get(PythonModuleOwners, PythonModuleOwnersRequest, request)
+
+
+async def stripped_sources(request: PythonSourceFilesRequest) -> StrippedPythonSourceFiles:
+    """Return Python sources and resources without their source roots."""
+    return await Get(StrippedPythonSourceFiles, PythonSourceFilesRequest, request)
+
+
+async def source_files(request: SourceFilesRequest) -> SourceFiles:
+    """Return the files of source fields at their full paths."""
+    return await Get(SourceFiles, SourceFilesRequest, request)
+
+
+async def local_wheels(field_sets: Iterable[PythonDistributionFieldSet]) -> tuple[LocalDistWheels, ...]:
+    """Return the wheels of first-party distributions."""
+    return await MultiGet(
+        Get(LocalDistWheels, PythonDistributionFieldSet, field_set) for field_set in field_sets
+    )
+
+
+# --- processes --------------------------------------------------------------------------------------
+
+
+async def run_process(process: Process) -> FallibleProcessResult:
+    """Run a process; failing is an answer too."""
+    return await Get(FallibleProcessResult, Process, process)
+
+
+async def run_step(request: p.StepRequest) -> p.StepOutcome:
+    """Run one step of the core."""
+    return await Get(p.StepOutcome, p.StepRequest, request)
+
+
+# --- our own products -------------------------------------------------------------------------------
+
+
+async def base(request: p.BaseRequest) -> p.Base:
+    """Return one platform of a base."""
+    return await Get(p.Base, p.BaseRequest, request)
+
+
+async def bases(requests: Iterable[p.BaseRequest]) -> tuple[p.Base, ...]:
+    """Return several platforms of bases."""
+    return await MultiGet(Get(p.Base, p.BaseRequest, request) for request in requests)
+
+
+async def fetched_debs(packages: Iterable[p.DebPackage]) -> tuple[p.FetchedDeb, ...]:
+    """Fetch Debian packages."""
+    return await MultiGet(Get(p.FetchedDeb, p.DebPackage, package) for package in packages)
+
+
+async def deb_files(request: p.DebFilesRequest) -> p.DebFiles:
+    """Fetch Debian packages into one folder."""
+    return await Get(p.DebFiles, p.DebFilesRequest, request)
+
+
+async def interpreter(request: p.Interpreter) -> p.Tree:
+    """Return an unpacked Python."""
+    return await Get(p.Tree, p.Interpreter, request)
+
+
+async def sysroot(request: p.SysrootRequest) -> p.Tree:
+    """Return an unpacked sysroot."""
+    return await Get(p.Tree, p.SysrootRequest, request)
+
+
+async def compiler() -> p.Tree:
+    """Return the unpacked compiler."""
+    return await Get(p.Tree, p.CompilerRequest, p.CompilerRequest())
+
+
+async def compiler_libc(request: p.CompilerLibcRequest) -> p.Tree:
+    """Return the compiler's own libc for a target."""
+    return await Get(p.Tree, p.CompilerLibcRequest, request)
+
+
+async def lock_entries(request: p.LockEntriesRequest) -> p.LockEntries:
+    """Read a lockfile."""
+    return await Get(p.LockEntries, p.LockEntriesRequest, request)
+
+
+async def descriptions(requests: Iterable[p.DescribeRequest]) -> tuple[p.Description, ...]:
+    """Find files and metadata of locked versions."""
+    return await MultiGet(Get(p.Description, p.DescribeRequest, request) for request in requests)
+
+
+async def wheel_plan(request: p.WheelPlanRequest) -> p.WheelPlan:
+    """Choose artifacts."""
+    return await Get(p.WheelPlan, p.WheelPlanRequest, request)
+
+
+async def wheel_plans(requests: Iterable[p.WheelPlanRequest]) -> tuple[p.WheelPlan, ...]:
+    """Choose artifacts for several targets."""
+    return await MultiGet(Get(p.WheelPlan, p.WheelPlanRequest, request) for request in requests)
+
+
+async def fetched(artifacts: Iterable[p.Artifact]) -> tuple[p.FetchedArtifact, ...]:
+    """Fetch artifacts."""
+    return await MultiGet(Get(p.FetchedArtifact, p.Artifact, artifact) for artifact in artifacts)
+
+
+async def wheels(requests: Iterable[p.BuildWheelRequest]) -> tuple[p.Wheel, ...]:
+    """Build wheels."""
+    return await MultiGet(Get(p.Wheel, p.BuildWheelRequest, request) for request in requests)
+
+
+async def prebuilt(planned: Iterable[p.PlannedArtifact]) -> tuple[p.Wheel, ...]:
+    """Fetch wheels that need no building."""
+    return await MultiGet(Get(p.Wheel, p.PlannedArtifact, one) for one in planned)
+
+
+async def wheel_set(request: p.WheelSetRequest) -> p.WheelSet:
+    """Fetch and build the wheels of one plan."""
+    return await Get(p.WheelSet, p.WheelSetRequest, request)
+
+
+async def wheel_sets(requests: Iterable[p.WheelSetRequest]) -> tuple[p.WheelSet, ...]:
+    """Fetch and build the wheels of several plans."""
+    return await MultiGet(Get(p.WheelSet, p.WheelSetRequest, request) for request in requests)
+
+
+async def base_layers(request: p.BaseLayersRequest) -> p.BaseLayers:
+    """Return the layers an image starts from."""
+    return await Get(p.BaseLayers, p.BaseLayersRequest, request)
+
+
+async def deb_layers(requests: Iterable[p.DebLayerRequest]) -> tuple[p.Layer, ...]:
+    """Unpack Debian packages into layers."""
+    return await MultiGet(Get(p.Layer, p.DebLayerRequest, request) for request in requests)
+
+
+async def rootfs_layer(request: p.RootfsLayerRequest) -> p.Layer:
+    """Write the layer of users and folders."""
+    return await Get(p.Layer, p.RootfsLayerRequest, request)
+
+
+async def wheel_layers(requests: Iterable[p.WheelLayerRequest]) -> tuple[p.Layer, ...]:
+    """Install wheels into layers."""
+    return await MultiGet(Get(p.Layer, p.WheelLayerRequest, request) for request in requests)
+
+
+async def source_layer(request: p.SourceLayerRequest) -> p.Layer:
+    """Put first-party code into a layer."""
+    return await Get(p.Layer, p.SourceLayerRequest, request)
+
+
+async def image_layers(request: p.ImageLayersRequest) -> p.ImageLayers:
+    """Return base and wheel layers of an image target."""
+    return await Get(p.ImageLayers, p.ImageLayersRequest, request)
+
+
+async def image_layers_of(requests: Iterable[p.ImageLayersRequest]) -> tuple[p.ImageLayers, ...]:
+    """Return base and wheel layers of several image targets."""
+    return await MultiGet(Get(p.ImageLayers, p.ImageLayersRequest, request) for request in requests)
+
+
+async def image_parts_of(requests: Iterable[p.ImagePartsRequest]) -> tuple[p.ImageParts, ...]:
+    """Return what several image targets consist of."""
+    return await MultiGet(Get(p.ImageParts, p.ImagePartsRequest, request) for request in requests)
+
+
+async def image_parts(request: p.ImagePartsRequest) -> p.ImageParts:
+    """Return what an image target consists of."""
+    return await Get(p.ImageParts, p.ImagePartsRequest, request)
+
+
+async def platform_images(requests: Iterable[p.PlatformImageRequest]) -> tuple[p.PlatformImage, ...]:
+    """Build single platforms of an image."""
+    return await MultiGet(Get(p.PlatformImage, p.PlatformImageRequest, request) for request in requests)
+
+
+async def manifest(request: p.ManifestRequest) -> p.Manifest:
+    """Write config and manifest."""
+    return await Get(p.Manifest, p.ManifestRequest, request)
+
+
+async def index(request: p.IndexRequest) -> p.Index:
+    """Write the index."""
+    return await Get(p.Index, p.IndexRequest, request)
+
+
+async def archives(requests: Iterable[p.ArchiveRequest]) -> tuple[p.Archive, ...]:
+    """Pack layouts."""
+    return await MultiGet(Get(p.Archive, p.ArchiveRequest, request) for request in requests)
+
+
+async def built_image(request: p.BuiltImageRequest) -> p.BuiltImage:
+    """Build an image."""
+    return await Get(p.BuiltImage, p.BuiltImageRequest, request)

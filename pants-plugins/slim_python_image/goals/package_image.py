@@ -1,0 +1,261 @@
+"""`pants package` of images and wheel sets."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import AllTargets
+from pants.engine.unions import UnionRule
+from slim_python_image import engine
+from slim_python_image.products import (
+    ArchiveRequest,
+    BaseRequest,
+    BuiltImage,
+    BuiltImageRequest,
+    ImageLayersRequest,
+    ImageParts,
+    ImagePartsRequest,
+    PlatformImage,
+    WheelSetRequest,
+)
+from slim_python_image.target_types import (
+    BaseField,
+    EntryPointField,
+    ExtendsField,
+    ImageTagsField,
+    OutputFormatField,
+    RepositoryField,
+    WheelSetDependenciesField,
+)
+from slim_python_image.util_rules.parts import (
+    binary_choices,
+    dependency_targets,
+    one_address,
+    platforms_of,
+    requirements_of,
+)
+
+
+@dataclass(frozen=True)
+class SlimImageFieldSet(PackageFieldSet):
+    """What `package` needs of an image target."""
+
+    required_fields = (EntryPointField, ExtendsField)
+
+    output_path: OutputPathField
+    output_format: OutputFormatField
+    repository: RepositoryField
+    image_tags: ImageTagsField
+
+
+@dataclass(frozen=True)
+class WheelSetFieldSet(PackageFieldSet):
+    """What `package` needs of a wheel set."""
+
+    required_fields = (WheelSetDependenciesField, BaseField)
+
+    output_path: OutputPathField
+    base: BaseField
+    dependencies: WheelSetDependenciesField
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{size / 2**20:.1f} MiB"
+
+
+def slug(platform: str) -> str:
+    """Return a platform as one path component."""
+    return platform.replace("/", "-")
+
+
+def references(field_set: SlimImageFieldSet) -> tuple[str, ...]:
+    """Return the names that an archive gives the image."""
+    address = field_set.address
+    default = "/".join(part for part in (address.spec_path, address.target_name) if part)
+    name = (field_set.repository.value or default).lower()
+    return tuple(f"{name}:{tag}" for tag in field_set.image_tags.value or ("latest",))
+
+
+def platform_report(image: PlatformImage) -> dict[str, Any]:
+    """Return what the report says of one platform."""
+    layers = [layer.fields() for layer in image.layers]
+    descriptor = json.loads(image.manifest.descriptor)
+    return {
+        "platform": image.platform,
+        "digest": descriptor["digest"],
+        "size": json.loads(image.manifest.document)["size"],
+        "unpacked_size": sum(layer["unpacked_size"] for layer in layers),
+        "layers": [
+            {
+                "title": layer["title"],
+                "digest": layer["descriptor"]["digest"],
+                "diff_id": layer["diff_id"],
+                "size": layer["descriptor"]["size"],
+                "unpacked_size": layer["unpacked_size"],
+                "contents": layer["contents"],
+            }
+            for layer in layers
+        ],
+        "wheels": [
+            {"name": w.name, "version": w.version, "filename": w.filename, "sha256": w.sha256}
+            for w in image.wheels
+        ],
+    }
+
+
+def report(image: BuiltImage) -> dict[str, Any]:
+    """Return the report that stands beside an image as `<name>.json`."""
+    return {
+        "schema": "slim-python-image.report/1",
+        "target": str(image.address),
+        "digest": image.index_digest,
+        "platforms": [platform_report(one) for one in image.platforms],
+    }
+
+
+def log_lines(image: BuiltImage, shared: frozenset[str]) -> tuple[str, ...]:
+    """Return what `package` logs of an image: digest, size, layers, and bytes it shares."""
+    lines = [f"  index {image.index_digest}"]
+    for one in image.platforms:
+        size = sum(layer.size for layer in one.layers)
+        unpacked = sum(layer.unpacked_size for layer in one.layers)
+        common = sum(layer.size for layer in one.layers if layer.digest in shared)
+        lines.append(
+            f"  {one.platform}: {mebibytes(size)} compressed, {mebibytes(unpacked)} unpacked, "
+            f"{len(one.layers)} layers, {mebibytes(common)} shared with other images"
+        )
+    return tuple(lines)
+
+
+async def _archives(image: BuiltImage, field_set: SlimImageFieldSet, output: str) -> tuple[Digest, tuple[str, ...]]:
+    """Return the archives of an image and their paths below `dist`."""
+    output_format = field_set.output_format.value or "oci-layout"
+    folder, name = os.path.split(output)
+    several = output_format == "docker-archive" and len(image.platforms) > 1
+    chosen = [one.platform for one in image.platforms] if output_format == "docker-archive" else [None]
+    requests = [
+        ArchiveRequest(
+            layout=image.layout,
+            format=output_format,
+            references=references(field_set),
+            platform=platform,
+            filename=f"{name}-{slug(platform)}.tar" if several and platform else f"{name}.tar",
+        )
+        for platform in chosen
+    ]
+    packed = await engine.archives(requests)
+    merged = await engine.merge(one.digest for one in packed)
+    paths = tuple(os.path.join(folder, request.filename) for request in requests)
+    return await engine.add_prefix(merged, folder), paths
+
+
+def chain(parts: Mapping[Address, ImageParts], address: Address) -> tuple[Address, ...]:
+    """Return an image and those that it extends, nearest first."""
+    found: list[Address] = []
+    current: Address | None = address
+    while current is not None and current not in found:
+        found.append(current)
+        current = parts[current].extends
+    return tuple(found)
+
+
+def common_ancestors(parts: Mapping[Address, ImageParts], address: Address) -> tuple[frozenset[Address], bool]:
+    """Return the images whose layers ``address`` has in common with another image, and whether any
+    other image stands on the same base."""
+    mine = chain(parts, address)
+    common: set[Address] = set()
+    same_base = False
+    for other, its in parts.items():
+        if other == address:
+            continue
+        same_base = same_base or its.base == parts[address].base
+        theirs = set(chain(parts, other))
+        common.update(next(([one] for one in mine if one in theirs), []))
+    return frozenset(common), same_base
+
+
+async def _shared_layers(image: BuiltImage, all_targets: AllTargets) -> frozenset[str]:
+    """Return the digests of layers that other images of the repository have too.
+
+    They follow from `base` and `extends` alone: no other image is built to know them.
+    """
+    everything = await engine.image_parts_of(
+        ImagePartsRequest(t.address) for t in all_targets if SlimImageFieldSet.is_applicable(t)
+    )
+    parts = {one.address: one for one in everything}
+    common, same_base = common_ancestors(parts, image.address)
+    layers = await engine.image_layers_of(
+        ImageLayersRequest(address, one.platform)
+        for address in sorted(common)
+        for one in image.platforms
+        if one.platform in parts[address].platforms
+    )
+    shared = {layer.digest for found in layers for layer in (*found.base, *found.wheels)}
+    if same_base:
+        shared |= {layer.digest for one in image.platforms for layer in one.layers[: one.base_layers]}
+    return frozenset(shared)
+
+
+@rule(desc="Package an image")
+async def package_image(field_set: SlimImageFieldSet, all_targets: AllTargets) -> BuiltPackage:
+    image = await engine.built_image(BuiltImageRequest(field_set.address))
+    output = field_set.output_path.value_or_default(file_ending=None)
+    text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
+    report_file = await engine.create_files({f"{output}.json": text})
+    lines = log_lines(image, await _shared_layers(image, all_targets))
+    if field_set.output_format.value == "oci-layout":
+        content, paths = await engine.add_prefix(image.layout, output), (output,)
+    else:
+        content, paths = await _archives(image, field_set, output)
+    artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
+    artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=lines))
+    artifacts.append(BuiltPackageArtifact(f"{output}.json"))
+    return BuiltPackage(await engine.merge((content, report_file)), tuple(artifacts))
+
+
+@rule(desc="Package a wheel set")
+async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSetup) -> BuiltPackage:
+    target = (await engine.target(field_set.address, "a wheel set to package")).target
+    assert field_set.base.value is not None
+    base_address = await one_address(field_set.base.value, field_set.address, BaseField.alias)
+    targets = await dependency_targets(field_set.dependencies, (base_address,))
+    requirements = requirements_of(targets, field_set.address, python_setup)
+    no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
+    platforms = await platforms_of(target, base_address)
+    bases = await engine.bases(
+        BaseRequest(base_address, platform, origin=str(field_set.address)) for platform in platforms
+    )
+    sets = await engine.wheel_sets(
+        WheelSetRequest(
+            requirements.roots, requirements.lockfile, requirements.resolve, base, no_binary, only_binary
+        )
+        for base in bases
+    )
+    output = field_set.output_path.value_or_default(file_ending=None)
+    folders = []
+    lines = []
+    for platform, wheel_set in zip(platforms, sets):
+        wheels = await engine.merge(wheel.digest for wheel in wheel_set.wheels)
+        folders.append(await engine.add_prefix(wheels, os.path.join(output, slug(platform))))
+        size = sum(wheel.size for wheel in wheel_set.wheels)
+        lines.append(f"  {platform}: {len(wheel_set.wheels)} wheels, {mebibytes(size)}")
+    return BuiltPackage(
+        await engine.merge(folders), (BuiltPackageArtifact(output, extra_log_lines=tuple(lines)),)
+    )
+
+
+def rules():  # noqa: ANN201
+    return (
+        *collect_rules(),
+        UnionRule(PackageFieldSet, SlimImageFieldSet),
+        UnionRule(PackageFieldSet, WheelSetFieldSet),
+    )

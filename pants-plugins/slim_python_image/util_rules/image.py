@@ -1,0 +1,251 @@
+"""Images: layers, then one manifest per platform, then the index. Only descriptors travel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from pants.engine.fs import Digest
+from pants.engine.rules import collect_rules, rule
+from slim_python_image import engine
+from slim_python_image.products import (
+    Archive,
+    ArchiveRequest,
+    Base,
+    BaseLayersRequest,
+    BaseRequest,
+    BuiltImage,
+    BuiltImageRequest,
+    ImageLayers,
+    ImageLayersRequest,
+    ImageParts,
+    ImagePartsRequest,
+    Index,
+    IndexRequest,
+    Manifest,
+    ManifestRequest,
+    PlatformImage,
+    PlatformImageRequest,
+    SlimImageError,
+    SourceLayerRequest,
+    StepRequest,
+    TargetEnvironment,
+    Toolbox,
+    Wheel,
+    WheelLayerRequest,
+    WheelSet,
+    WheelSetRequest,
+    canonical_json,
+)
+from slim_python_image.util_rules.partition import partition, title
+
+_OUT = "out"
+
+
+def neutral(target: TargetEnvironment) -> TargetEnvironment:
+    """Return the target of what is equal on every platform, so that it is made once for all."""
+    return replace(target, platform="linux/amd64")
+
+
+def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
+    """Return the wheel layers of an image, bottom first."""
+    return [
+        WheelLayerRequest(
+            wheels=group,
+            title=title(group),
+            target=neutral(base.target) if all(w.pure for w in group) else base.target,
+            options=parts.options,
+            interpreter=base.interpreter,
+        )
+        for group in partition(wheels, parts.layer_budget)
+    ]
+
+
+def missing_wheels(child: ImageParts, parent: ImageParts, own: WheelSet, theirs: WheelSet) -> tuple[Wheel, ...]:
+    """Return the wheels that an image has and the one it extends has not.
+
+    :raises SlimImageError: the two have different files of one distribution.
+    """
+    inherited = {wheel.name: wheel for wheel in theirs.wheels}
+    different = [
+        f"  {wheel.name}: {wheel.filename} here, {inherited[wheel.name].filename} there"
+        for wheel in own.wheels
+        if wheel.name in inherited and inherited[wheel.name].sha256 != wheel.sha256
+    ]
+    if different:
+        lines = "\n".join(different)
+        raise SlimImageError(
+            f"{child.address}: it extends {parent.address}, but their wheels differ\n{lines}\n"
+            "  -> use the same resolve, base, `no_binary` and `only_binary` in both"
+        )
+    return tuple(wheel for wheel in own.wheels if wheel.name not in inherited)
+
+
+def wheel_set_request(parts: ImageParts, base: Base) -> WheelSetRequest:
+    """Return the wheels that an image's own dependencies need."""
+    return WheelSetRequest(
+        parts.roots, parts.lockfile, parts.resolve, base, parts.no_binary, parts.only_binary
+    )
+
+
+def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
+    """Raise when an image cannot extend another."""
+    if child.base != parent.base:
+        raise SlimImageError(
+            f"{child.address}: its base is {child.base}, but it extends {parent.address}, whose base is "
+            f"{parent.base}\n  -> use one base for both"
+        )
+    if platform not in parent.platforms:
+        raise SlimImageError(
+            f"{child.address}: it is built for {platform}, but it extends {parent.address}, which is "
+            f"not\n  -> add {platform} to the field `platforms` of {parent.address}"
+        )
+    if child.options != parent.options:
+        raise SlimImageError(
+            f"{child.address}: it extends {parent.address}, but `bytecode` or `exclude` differ\n"
+            "  -> use the same in both, the layers are shared"
+        )
+
+
+@rule(desc="Make the layers of an image")
+async def image_layers(request: ImageLayersRequest) -> ImageLayers:
+    parts = await engine.image_parts(ImagePartsRequest(request.address))
+    base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
+    if parts.extends is None:
+        wheel_set = await engine.wheel_set(wheel_set_request(parts, base))
+        below = await engine.base_layers(BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode))
+        own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
+        return ImageLayers(below.layers, own, wheel_set)
+    parent = await engine.image_parts(ImagePartsRequest(parts.extends))
+    check_parent(parts, parent, request.platform)
+    inherited = await engine.image_layers(ImageLayersRequest(parts.extends, request.platform))
+    union = replace(parts, roots=tuple(sorted({*parts.roots, *parent.roots})))
+    wheel_set = await engine.wheel_set(wheel_set_request(union, base))
+    extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
+    own = await engine.wheel_layers(layer_requests(parts, base, extra))
+    return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
+
+
+def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayerRequest], SourceLayerRequest]:
+    """Return the last layers of an image: wheels of first-party distributions, then sources."""
+    target = neutral(base.target)
+    wheels = []
+    if parts.local_wheels:
+        wheels.append(
+            WheelLayerRequest(
+                parts.local_wheels, f"distributions of {parts.address}", base.target, parts.options, base.interpreter
+            )
+        )
+    source = SourceLayerRequest(
+        sources=parts.sources,
+        files=parts.files,
+        workdir=parts.config.workdir,
+        scripts=parts.scripts,
+        title=f"sources of {parts.address}",
+        target=target,
+        options=parts.options,
+        interpreter=base.interpreter,
+    )
+    return wheels, source
+
+
+@rule(desc="Build one platform of an image")
+async def platform_image(request: PlatformImageRequest) -> PlatformImage:
+    parts = await engine.image_parts(ImagePartsRequest(request.address))
+    base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
+    shared = await engine.image_layers(ImageLayersRequest(request.address, request.platform))
+    wheels, source = first_party_requests(parts, base)
+    local = await engine.wheel_layers(wheels)
+    layers = (*shared.base, *shared.wheels, *local, await engine.source_layer(source))
+    document = {
+        "platform": request.platform,
+        "layers": [layer.fields() for layer in layers],
+        "config": parts.config.to_dict(),
+        "created": 0,
+        "annotations": {},
+    }
+    manifest = await engine.manifest(ManifestRequest(canonical_json(document).decode(), request.platform))
+    return PlatformImage(
+        request.platform, manifest, layers, len(shared.base), shared.wheel_set.wheels
+    )
+
+
+@rule
+async def write_manifest(request: ManifestRequest, toolbox: Toolbox) -> Manifest:
+    outcome = await engine.run_step(
+        StepRequest(
+            step="image",
+            arguments=("--request", "request.json", "--output", _OUT),
+            description=f"Write the manifest for {request.platform}",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"request.json": request.document.encode()}),
+            output_directories=(_OUT,),
+        )
+    )
+    fields = outcome.fields()
+    return Manifest(
+        descriptor=canonical_json(fields["manifest"]).decode(),
+        document=canonical_json(fields).decode(),
+        blobs=await engine.remove_prefix(outcome.digest, _OUT),
+    )
+
+
+@rule
+async def write_index(request: IndexRequest, toolbox: Toolbox) -> Index:
+    outcome = await engine.run_step(
+        StepRequest(
+            step="index",
+            arguments=("--request", "request.json", "--output", _OUT),
+            description="Write the index",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"request.json": request.document.encode()}),
+            output_directories=(_OUT,),
+        )
+    )
+    digest = outcome.fields()["descriptor"]["digest"]
+    return Index(digest, await engine.remove_prefix(outcome.digest, _OUT))
+
+
+@rule(desc="Build an image")
+async def build_image(request: BuiltImageRequest) -> BuiltImage:
+    parts = await engine.image_parts(ImagePartsRequest(request.address))
+    platforms = await engine.platform_images(
+        PlatformImageRequest(request.address, platform) for platform in parts.platforms
+    )
+    document = {
+        "manifests": [json.loads(one.manifest.descriptor) for one in platforms],
+        "annotations": {},
+        "name": "latest",
+    }
+    index = await engine.index(IndexRequest(canonical_json(document).decode()))
+    blobs: list[Digest] = [layer.blobs for one in platforms for layer in one.layers]
+    blobs += [one.manifest.blobs for one in platforms]
+    layout = await engine.merge((*dict.fromkeys(blobs), index.layout))
+    return BuiltImage(request.address, index.digest, platforms, layout)
+
+
+@rule
+async def pack(request: ArchiveRequest, toolbox: Toolbox) -> Archive:
+    references = tuple(part for reference in request.references for part in ("--tag", reference))
+    only = ("--platform", request.platform) if request.platform else ()
+    outcome = await engine.run_step(
+        StepRequest(
+            step="archive",
+            arguments=(
+                *("--layout", "layout", "--format", request.format),
+                *references,
+                *only,
+                *("--output", request.filename),
+            ),
+            description=f"Pack {request.filename}",
+            toolbox=toolbox,
+            inputs=await engine.add_prefix(request.layout, "layout"),
+            output_files=(request.filename,),
+        )
+    )
+    outcome.fields()
+    return Archive(outcome.digest)
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()

@@ -1,0 +1,83 @@
+"""Layers of wheels and of first-party code."""
+
+from __future__ import annotations
+
+from pants.engine.rules import collect_rules, rule
+from slim_python_image import engine
+from slim_python_image.products import (
+    Layer,
+    LayerOptions,
+    SourceLayerRequest,
+    StepRequest,
+    Toolbox,
+    WheelLayerRequest,
+)
+from slim_python_image.util_rules.base import layer_of
+
+_OUT = "out"
+
+
+def option_arguments(options: LayerOptions) -> tuple[str, ...]:
+    """Return the arguments that layer steps share."""
+    excluded = tuple(part for glob in options.exclude for part in ("--exclude", glob))
+    return ("--prefix", options.prefix, "--bytecode", options.bytecode, *excluded)
+
+
+@rule
+async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
+    wheels = await engine.merge(wheel.digest for wheel in request.wheels)
+    where = "" if all(w.pure for w in request.wheels) else f" for {request.target.platform}"
+    outcome = await engine.run_step(
+        StepRequest(
+            step="wheel-layer",
+            arguments=(
+                *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
+                *option_arguments(request.options),
+                *("--output", _OUT),
+            ),
+            description=f"Layer {request.title}{where}",
+            toolbox=toolbox,
+            inputs=await engine.merge(
+                (
+                    await engine.add_prefix(wheels, "wheels"),
+                    await engine.create_files({"target.json": request.target.to_json()}),
+                )
+            ),
+            interpreter=await engine.interpreter(request.interpreter),
+            output_directories=(_OUT,),
+        )
+    )
+    return await layer_of(outcome)
+
+
+@rule
+async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
+    scripts = tuple(part for name, spec in request.scripts for part in ("--entry-script", f"{name}={spec}"))
+    outcome = await engine.run_step(
+        StepRequest(
+            step="source-layer",
+            arguments=(
+                *("--sources", "sources", "--files", "files", "--workdir", request.workdir),
+                *("--target", "target.json", "--title", request.title),
+                *scripts,
+                *option_arguments(request.options),
+                *("--output", _OUT),
+            ),
+            description=f"Layer {request.title}",
+            toolbox=toolbox,
+            inputs=await engine.merge(
+                (
+                    await engine.add_prefix(request.sources, "sources"),
+                    await engine.add_prefix(request.files, "files"),
+                    await engine.create_files({"target.json": request.target.to_json()}),
+                )
+            ),
+            interpreter=await engine.interpreter(request.interpreter),
+            output_directories=(_OUT,),
+        )
+    )
+    return await layer_of(outcome)
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()

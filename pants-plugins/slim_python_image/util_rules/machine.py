@@ -1,0 +1,127 @@
+"""What a step may know of the machine without it being in a key.
+
+A step's key holds content only. The interpreter's location, indexes, mirrors, proxies and
+credentials therefore reach it through a named cache, whose name is in the key and whose content is
+not: this rule writes them there, once per session, before any step runs. On a worker of a remote
+execution service the folder is empty, and the step falls back to the worker's own configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Iterable
+
+from pants.backend.python.subsystems.repos import PythonRepos
+from pants.core.subsystems.python_bootstrap import PythonBootstrap
+from pants.engine.rules import _uncacheable_rule, collect_rules
+from pants.option.global_options import GlobalOptions
+from slim_python_image import engine
+from slim_python_image.products import MachineReady
+from slim_python_image.subsystems.options import SlimImageOptions
+
+CACHE_NAME = "ociwheel_machine"
+_INTERPRETERS = ("python3.11", "python3.12", "python3.13", "python3.14")
+# What pip, curl, requests and OpenSSL read.
+_NETWORK_VARIABLES = (
+    "ALL_PROXY",
+    "CURL_CA_BUNDLE",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NETRC",
+    "NO_PROXY",
+    "PIP_CERT",
+    "PIP_CLIENT_CERT",
+    "PIP_CONFIG_FILE",
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_INDEX_URL",
+    "PIP_KEYRING_PROVIDER",
+    "PIP_NO_INDEX",
+    "PIP_PROXY",
+    "PIP_RETRIES",
+    "PIP_TIMEOUT",
+    "PIP_TRUSTED_HOST",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "XDG_CONFIG_HOME",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+
+
+def find_interpreter(search_paths: Iterable[str]) -> str | None:
+    """Return the first Python 3.11 or later in folders of interpreters, or among files."""
+    for entry in search_paths:
+        path = Path(entry)
+        candidates = [path / name for name in _INTERPRETERS] if path.is_dir() else [path]
+        for candidate in candidates:
+            if candidate.name in _INTERPRETERS and os.access(candidate, os.X_OK):
+                return str(candidate)
+    return None
+
+
+def network_document(
+    repos: PythonRepos, options: SlimImageOptions, ca_certs_path: str | None, env: dict[str, str]
+) -> dict[str, object]:
+    """Return the core's ``network.json``: only what is configured, so that pip's own files count too."""
+    result: dict[str, object] = {"env": env}
+    if not repos.options.is_default("indexes"):
+        result["indexes"] = list(repos.indexes)
+    if repos.find_links:
+        result["find_links"] = list(repos.find_links)
+    if ca_certs_path:
+        result["ca_bundle"] = ca_certs_path
+    if options.debian_mirrors:
+        result["debian_mirrors"] = {k: list(v) for k, v in options.mirrors().items()}
+    return result
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file that only its owner reads, at once or not at all."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    temporary.replace(path)
+
+
+def _replace_link(path: Path, target: str | None) -> None:
+    if target is None:
+        path.unlink(missing_ok=True)
+        return
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
+
+
+@_uncacheable_rule(desc="Look at this machine")
+async def prepare_machine(
+    repos: PythonRepos,
+    options: SlimImageOptions,
+    global_options: GlobalOptions,
+    python_bootstrap: PythonBootstrap,
+) -> MachineReady:
+    env = await engine.environment((*_NETWORK_VARIABLES, *options.pass_environment))
+    folder = Path(global_options.named_caches_dir) / CACHE_NAME
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    document = network_document(repos, options, global_options.ca_certs_path, dict(env))
+    _replace(folder / "network.json", json.dumps(document, sort_keys=True, indent=1).encode())
+    _replace_link(folder / "python", find_interpreter(python_bootstrap.interpreter_search_paths))
+    return MachineReady()
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()

@@ -1,0 +1,38 @@
+"""Which wheel goes into which layer of an image."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from slim_python_image.products import Wheel
+
+# A layer costs a request to pull and a mount to run; below this many bytes of wheel it is not worth it.
+HEAVY = 1024 * 1024
+
+
+def partition(wheels: Iterable[Wheel], budget: int) -> tuple[tuple[Wheel, ...], ...]:
+    """Return the wheels of each layer.
+
+    Depends on the wheels and the budget alone, never on other images, so that images which share
+    wheels share layers. The largest wheels have layers of their own; the light ones share one for
+    those that fit every platform (equal on all platforms) and one for those compiled for this one.
+
+    :param budget: how many layers there may be at most, two or more.
+    """
+    by_size = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.name))
+    heavy = [wheel for wheel in by_size if wheel.size >= HEAVY][: max(budget - 2, 0)]
+    light = sorted(set(by_size) - set(heavy), key=lambda wheel: wheel.name)
+    groups = [
+        *((wheel,) for wheel in sorted(heavy, key=lambda wheel: wheel.name)),
+        tuple(wheel for wheel in light if not wheel.pure),
+        tuple(wheel for wheel in light if wheel.pure),
+    ]
+    return tuple(group for group in groups if group)
+
+
+def title(group: tuple[Wheel, ...]) -> str:
+    """Return what a layer of these wheels is called."""
+    if len(group) == 1:
+        return f"{group[0].name} {group[0].version}"
+    kind = "pure" if all(wheel.pure for wheel in group) else "native"
+    return f"{len(group)} {kind} wheels"

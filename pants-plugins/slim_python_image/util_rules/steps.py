@@ -1,0 +1,117 @@
+"""One step of the core is one process; a process is a plain function of its request."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+from pants.engine.fs import Digest
+from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.rules import collect_rules, rule
+from pants.util.frozendict import FrozenDict
+from slim_python_image import engine
+from slim_python_image.products import (
+    CoreSources,
+    MachineReady,
+    StepOutcome,
+    StepRequest,
+    Toolbox,
+)
+from slim_python_image.util_rules.machine import CACHE_NAME
+
+logger = logging.getLogger(__name__)
+
+_ROOT = ".ociwheel"
+_CORE = f"{_ROOT}/core"
+_TOOLS = f"{_ROOT}/tools"
+_MACHINE = f"{_ROOT}/machine"
+_INTERPRETER = f"{_ROOT}/interpreter"
+
+
+def core_files(package: Path) -> dict[str, bytes]:
+    """Return the core's files by path in the sandbox, without its tests."""
+    files: dict[str, bytes] = {}
+    for path in sorted(package.rglob("*")):
+        relative = path.relative_to(package)
+        if path.is_dir() or "__pycache__" in relative.parts or path.name.endswith("_test.py"):
+            continue
+        if relative.parts[0] == "sandbox":
+            files[path.name] = path.read_bytes()
+        else:
+            files[f"ociwheel/{relative.as_posix()}"] = path.read_bytes()
+    return files
+
+
+@rule
+async def find_core() -> CoreSources:
+    spec = find_spec("ociwheel")
+    if spec is None or not spec.submodule_search_locations:
+        raise AssertionError("the package `ociwheel` is not beside `slim_python_image`")
+    package = Path(next(iter(spec.submodule_search_locations)))
+    return CoreSources(await engine.create_files(core_files(package)))
+
+
+@rule(desc="Prepare the libraries of the build steps")
+async def prepare_toolbox() -> Toolbox:
+    outcome = await engine.run_step(
+        StepRequest(
+            step="toolbox",
+            arguments=("--output", "toolbox"),
+            description="Fetch the libraries of the build steps",
+            toolbox=None,
+            output_directories=("toolbox",),
+            fetches=True,
+        )
+    )
+    outcome.fields()
+    return Toolbox(await engine.remove_prefix(outcome.digest, "toolbox"))
+
+
+def step_process(request: StepRequest, core: Digest) -> Process:
+    """Return the process of a step: content in its key, no place."""
+    trees = {_CORE: core, **request.trees}
+    env = {"OCIWHEEL_MACHINE": _MACHINE}
+    if request.toolbox is not None:
+        trees[_TOOLS] = request.toolbox.digest
+        env["OCIWHEEL_TOOLS"] = _TOOLS
+    if request.interpreter is not None:
+        trees[_INTERPRETER] = request.interpreter.digest
+        env["OCIWHEEL_INTERPRETER"] = _INTERPRETER
+    return Process(
+        argv=("/bin/sh", f"{_CORE}/step.sh", request.step, *request.arguments),
+        description=request.description,
+        input_digest=request.inputs,
+        immutable_input_digests=FrozenDict(trees),
+        env=env,
+        append_only_caches=FrozenDict({CACHE_NAME: _MACHINE}),
+        output_files=request.output_files,
+        output_directories=request.output_directories,
+        cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,
+    )
+
+
+def error_text(stderr: str) -> str:
+    """Return a failed step's own message out of its standard error."""
+    lines = stderr.rstrip().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if not starts:
+        return "\n".join(lines) or "the step failed and said nothing"
+    kept = lines[starts[-1] :]
+    return "\n".join([kept[0][len("error: ") :], *kept[1:]])
+
+
+@rule
+async def run_step(request: StepRequest, core: CoreSources, _: MachineReady) -> StepOutcome:
+    result = await engine.run_process(step_process(request, core.digest))
+    stderr = result.stderr.decode(errors="replace")
+    if result.exit_code != 0:
+        return StepOutcome("{}", result.output_digest, error=error_text(stderr))
+    for line in stderr.splitlines():
+        if line.startswith("warning: "):
+            logger.warning(f"{request.description}: {line[len('warning: '):]}")
+    return StepOutcome(result.stdout.decode(), result.output_digest)
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()

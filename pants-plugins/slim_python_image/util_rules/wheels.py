@@ -1,0 +1,286 @@
+"""Wheels: fetched where one fits, compiled where not, once for everyone."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as host
+from dataclasses import replace
+from typing import Any
+
+from pants.engine.rules import collect_rules, rule
+from pants.util.frozendict import FrozenDict
+from slim_python_image import engine
+from slim_python_image.products import (
+    Artifact,
+    Base,
+    BuildPins,
+    BuildWheelRequest,
+    CompilerLibcRequest,
+    CompilerRequest,
+    CoreSources,
+    PlannedArtifact,
+    SlimImageError,
+    StepRequest,
+    SysrootRequest,
+    TargetEnvironment,
+    Toolbox,
+    Tree,
+    Wheel,
+    WheelPlanRequest,
+    WheelSet,
+    WheelSetRequest,
+    canonical_json,
+)
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.base import relock_command
+
+BUILD_LOCK_SCHEMA = "ociwheel.build-lock/1"
+_OUT = "out"
+
+
+def build_lock_path(resolve: str, lockfile: str) -> str:
+    """Return where the build requirements of a resolve are locked: beside its lockfile."""
+    return os.path.join(os.path.dirname(lockfile), f"{resolve}.build.lock")
+
+
+def build_resolve(resolve: str) -> str:
+    """Return the name that `generate-lockfiles` knows a resolve's build lock by."""
+    return f"{resolve}-build"
+
+
+def compiler_wheel(tools: dict[str, Any]) -> Artifact:
+    """Return the compiler's wheel for this machine, from the core's lock of tools."""
+    system = {"Linux": "linux", "Darwin": "macosx"}.get(host.system(), host.system())
+    machine = host.machine()
+    row = tools["zig"].get(f"{system}-{machine}")
+    if row is None:
+        raise SlimImageError(f"no compiler is locked for {system}-{machine}, only for {sorted(tools['zig'])}")
+    return Artifact(row["name"], row["version"], "wheel", row["filename"], row["sha256"])
+
+
+@rule(desc="Unpack the compiler")
+async def unpack_compiler(_: CompilerRequest, toolbox: Toolbox, core: CoreSources) -> Tree:
+    lock = await engine.contents(await engine.subset(core.digest, "ociwheel/tools.lock"))
+    artifact = compiler_wheel(json.loads(lock[0].content))
+    (fetched,) = await engine.fetched((artifact,))
+    outcome = await engine.run_step(
+        StepRequest(
+            step="zig",
+            arguments=("--wheel", artifact.filename, "--output", _OUT),
+            description=f"Unpack the compiler, zig {artifact.version}",
+            toolbox=toolbox,
+            inputs=fetched.digest,
+            output_directories=(_OUT,),
+        )
+    )
+    outcome.fields()
+    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
+
+
+@rule
+async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
+    target = request.target
+    outcome = await engine.run_step(
+        StepRequest(
+            step="zig-libc",
+            arguments=("--zig", "zig", "--target", "target.json", "--output", _OUT),
+            description=f"Compile the C and C++ runtime for {target.platform}, {target.libc} {target.libc_version}",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"target.json": target.to_json()}),
+            trees=FrozenDict({"zig": (await engine.compiler()).digest}),
+            output_directories=(_OUT,),
+        )
+    )
+    outcome.fields()
+    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
+
+
+def without_python(target: TargetEnvironment) -> TargetEnvironment:
+    """Return a target for what does not depend on Python, so that bases share it."""
+    return replace(target, python="3.11.0")
+
+
+def parse_build_lock(path: str, data: bytes | None, resolve: str) -> dict[str, Any]:
+    """Return a build lock's document, an empty one where the file is not there.
+
+    :raises SlimImageError: it is not a build lock.
+    """
+    if data is None:
+        return {"environments": [], "files": {}}
+    hint = f"write it again: {relock_command(build_resolve(resolve))}"
+    try:
+        lock = json.loads(data)
+    except ValueError as e:
+        raise SlimImageError(f"{path}: is not JSON ({e}); a merge conflict?\n  -> {hint}") from None
+    found = lock.get("schema") if isinstance(lock, dict) else None
+    if found != BUILD_LOCK_SCHEMA:
+        raise SlimImageError(f"{path}: expected a {BUILD_LOCK_SCHEMA} document, found {found!r}\n  -> {hint}")
+    assert isinstance(lock, dict)
+    return lock
+
+
+def _fits_host(filename: str, minor: str) -> int | None:
+    """Return how well a wheel fits a build on this machine, lower is better, ``None`` for not at all."""
+    tags = filename[: -len(".whl")].rsplit("-", 3)[1:]
+    pythons, _, platforms = (part.split(".") for part in tags)
+    digits = minor.replace(".", "")
+    abi3 = "abi3" in tags[1]
+    if "any" in platforms:
+        return 2 if any(p in ("py3", f"py{digits}", f"cp{digits}") for p in pythons) else None
+    system = {"Linux": "linux", "Darwin": "macosx"}[host.system()]
+    machine = host.machine()
+    fits = any(
+        p.endswith(f"_{machine}") and (system in p) and "musllinux" not in p for p in platforms
+    ) or (system == "macosx" and any(p.endswith("_universal2") for p in platforms))
+    python = f"cp{digits}" in pythons or "py3" in pythons or (abi3 and any(p.startswith("cp3") for p in pythons))
+    if not (fits and python):
+        return None
+    return 1 if abi3 else 0
+
+
+def pins_for(
+    lock: dict[str, Any], artifact: Artifact, minor: str, *, path: str, resolve: str
+) -> BuildPins:
+    """Return the locked build requirements of an sdist, for builds on this machine.
+
+    :raises SlimImageError: the lock has none for it, or a pin has no wheel for this machine.
+    """
+    key = f"{artifact.name}=={artifact.version}"
+    hint = f"lock its build requirements: {relock_command(build_resolve(resolve))}"
+    for row in lock["environments"]:
+        if row["sdist"] == key and row["python"] == minor and row["sha256"] == artifact.sha256:
+            break
+    else:
+        raise SlimImageError(
+            f"{path}: the build requirements of {key} for Python {minor} are not locked, and it has to "
+            f"be compiled\n  -> {hint}"
+        )
+    artifacts = []
+    for pin in row["pins"]:
+        name, version = pin.split("==")
+        ranked = [
+            (rank, file["filename"], file["sha256"])
+            for file in lock["files"].get(pin, ())
+            if (rank := _fits_host(file["filename"], minor)) is not None
+        ]
+        if not ranked:
+            raise SlimImageError(
+                f"{path}: the build requirement {pin} of {key} has no wheel for "
+                f"{host.system()} {host.machine()}\n  -> {hint}"
+            )
+        _, filename, sha256 = min(ranked)
+        artifacts.append(Artifact(name, version, "wheel", filename, sha256))
+    return BuildPins(tuple(sorted(artifacts)))
+
+
+@rule
+async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
+    artifact, target = request.artifact, request.target
+    sdist, *requirements = await engine.fetched((artifact, *request.pins.artifacts))
+    requirement_files = await engine.merge(r.digest for r in requirements)
+    inputs = await engine.merge(
+        (
+            sdist.digest,
+            await engine.add_prefix(requirement_files, "requirements"),
+            await engine.create_files(
+                {"target.json": target.to_json(), "settings.json": request.settings.encode()}
+            ),
+        )
+    )
+    sysroot = await engine.sysroot(SysrootRequest(target, request.builder, request.interpreter.resolve))
+    outcome = await engine.run_step(
+        StepRequest(
+            step="build",
+            arguments=(
+                *("--sdist", artifact.filename, "--target", "target.json"),
+                *("--requirements", "requirements", "--sysroot", "sysroot"),
+                *("--zig", "zig", "--zig-cache", "zig-libc"),
+                *("--settings", "settings.json", "--output", _OUT),
+            ),
+            description=f"Build {artifact.name} {artifact.version} for {target.platform}",
+            toolbox=toolbox,
+            inputs=inputs,
+            trees=FrozenDict(
+                {
+                    "sysroot": sysroot.digest,
+                    "zig": (await engine.compiler()).digest,
+                    "zig-libc": (
+                        await engine.compiler_libc(CompilerLibcRequest(without_python(target)))
+                    ).digest,
+                }
+            ),
+            interpreter=await engine.interpreter(request.interpreter),
+            output_directories=(_OUT,),
+        )
+    )
+    fields = outcome.fields()
+    return Wheel(
+        name=artifact.name,
+        version=artifact.version,
+        filename=fields["filename"],
+        size=fields["size"],
+        sha256=fields["sha256"],
+        digest=await engine.remove_prefix(outcome.digest, _OUT),
+    )
+
+
+@rule
+async def fetch_wheel(planned: PlannedArtifact) -> Wheel:
+    artifact = planned.artifact
+    digest = planned.described
+    if digest is None:
+        (fetched,) = await engine.fetched((artifact,))
+        digest = fetched.digest
+    (entry,) = await engine.entries(digest)
+    size = entry.file_digest.serialized_bytes_length  # type: ignore[union-attr]
+    return Wheel(artifact.name, artifact.version, artifact.filename, size, artifact.sha256, digest)
+
+
+def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
+    """Return the core's ``settings`` of one build."""
+    configured = options.build_settings(artifact.name)
+    unknown = set(configured) - {"env", "config_settings", "pure"}
+    if unknown:
+        raise SlimImageError(
+            f"[slim-image].builds: {artifact.name} has unknown settings {sorted(unknown)}\n"
+            "  -> use `env`, `config_settings` or `pure`"
+        )
+    return canonical_json(
+        {"env": {}, "config_settings": {}, **configured, "name": artifact.name, "version": artifact.version}
+    ).decode()
+
+
+@rule(desc="Make wheels")
+async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
+    base: Base = request.base
+    plan = await engine.wheel_plan(
+        WheelPlanRequest(
+            request.roots, request.lockfile, base.target, request.no_binary, request.only_binary
+        )
+    )
+    ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
+    sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
+    lock: dict[str, Any] = {}
+    path = build_lock_path(request.resolve, request.lockfile)
+    if sdists:
+        data = await engine.read_path(path, f"the build lock of {request.resolve}")
+        lock = parse_build_lock(path, data, request.resolve)
+    fetched = await engine.prebuilt(ready)
+    built = await engine.wheels(
+        BuildWheelRequest(
+            artifact=sdist,
+            target=base.target,
+            builder=base.builder,
+            interpreter=base.interpreter,
+            pins=pins_for(lock, sdist, base.target.minor, path=path, resolve=request.resolve),
+            settings=build_settings(options, sdist),
+            resolve=request.resolve,
+        )
+        for sdist in sdists
+    )
+    return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()
