@@ -1,0 +1,131 @@
+"""Finding one locked wheel or sdist: any place that has it will do, its hash says whether it is it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.errors import FetchError
+from ociwheel.fetch.download import Downloaded, WrongContent, download
+from ociwheel.fetch.index import IndexClient, Offer
+from ociwheel.fetch.network import Failure, Kind
+from ociwheel.fetch.simple_api import IndexFile
+
+_NO_PLACE = (
+    "name an index: [python-repos].indexes in pants.toml, or `pip config set global.index-url URL`"
+)
+_HINTS = {
+    Kind.TLS: "name the certificates of your company or proxy: [GLOBAL].ca_certs_path in pants.toml, "
+    "`pip config set global.cert FILE`, or SSL_CERT_FILE",
+    Kind.PROXY: "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, or `pip config set global.proxy URL`",
+    Kind.CREDENTIALS: "give credentials: user and password in the index URL, a line `machine HOST login USER "
+    "password PASSWORD` in ~/.netrc, or `keyring set URL USER`",
+    Kind.UNREACHABLE: "check the network of this machine and the index URLs, then try again",
+    Kind.SERVER: "the server is in trouble: try again later, or add another index",
+    Kind.ANSWER: "check that the URL is that of a simple index (it often ends in /simple)",
+}
+# The failure whose remedy most likely brings the file back is the one to give a hint for.
+_ORDER = (Kind.TLS, Kind.PROXY, Kind.CREDENTIALS, Kind.UNREACHABLE, Kind.SERVER, Kind.ANSWER)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One locked file."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+
+    @property
+    def where(self) -> str:
+        """The distribution, for messages."""
+        return f"{self.name} {self.version}"
+
+
+def hint_for(failures: Iterable[Failure], otherwise: str) -> str:
+    """Return what to do about ``failures``; ``otherwise`` when all are plain 404s."""
+    kinds = {failure.kind for failure in failures}
+    return next((_HINTS[kind] for kind in _ORDER if kind in kinds), otherwise)
+
+
+def no_places(client: IndexClient, where: str) -> FetchError:
+    """Return the error of a machine that names no place to download from."""
+    return FetchError("no index is configured, so there is nowhere to download from", where=where, hint=_NO_PLACE)
+
+
+@dataclass
+class _Search:
+    """The answers so far, one line each, and what they mean."""
+
+    wanted: Wanted
+    lines: list[str]
+    failures: list[Failure]
+    others: list[str]
+    """Hashes under which the file was found, that are not the locked one."""
+
+    def failed(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        self.lines.append(str(failure))
+
+    def differs(self, place: str, sha256: str) -> None:
+        self.others.append(sha256)
+        self.lines.append(f"{place}: has it with SHA-256 {sha256}")
+
+    def error(self) -> FetchError:
+        wanted = self.wanted
+        details = [f"expected SHA-256 {wanted.sha256}", *self.lines]
+        if self.others:
+            return FetchError(
+                f"{wanted.filename} is not the file that was locked: its content has another hash",
+                where=wanted.where,
+                details=details,
+                hint="either the file was tampered with, or it was uploaded again: find out which before you "
+                "lock again with `./pants generate-lockfiles`",
+            )
+        hint = hint_for(
+            self.failures,
+            "it was deleted, or is on an index that is not configured: add that index, or lock again with "
+            "`./pants generate-lockfiles`",
+        )
+        what = f"no place has {wanted.filename}"
+        return FetchError(what, where=wanted.where, details=details, hint=hint)
+
+
+def candidates(offer: Offer, wanted: Wanted) -> Iterator[IndexFile]:
+    """Yield the files of an offer that can be the wanted one, the surest first."""
+    yield from (f for f in offer.files if f.sha256 == wanted.sha256)
+    yield from (f for f in offer.files if f.sha256 is None and f.filename == wanted.filename)
+
+
+def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloaded:
+    """Write the wanted file to folder ``output`` under its own name.
+
+    :raises FetchError: no place has it; the message says what each answered.
+    """
+    if not client.places:
+        raise no_places(client, wanted.where)
+    search = _Search(wanted, [], [], [])
+    for offer in client.offers(wanted.name):
+        if offer.failure:
+            search.failed(offer.failure)
+            continue
+        seen = False
+        for file in candidates(offer, wanted):
+            seen = True
+            try:
+                return download(
+                    client.network, file.url, output / wanted.filename, sha256=wanted.sha256
+                )
+            except Failure as e:
+                search.failed(e)
+            except WrongContent as e:
+                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.sha256)
+        for file in offer.files:
+            if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
+                seen = True
+                search.differs(offer.place.label, str(file.sha256))
+        if not seen:
+            search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
+    raise search.error()

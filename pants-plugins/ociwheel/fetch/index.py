@@ -1,0 +1,132 @@
+"""The places that offer artifacts (indexes and find-links) and what each says of a project."""
+
+from __future__ import annotations
+
+import functools
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.errors import redact
+from ociwheel.fetch.credentials import split_userinfo
+from ociwheel.fetch.network import Failure, Kind, Network, Response
+from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.fetch.simple_api import (
+    ACCEPT,
+    IndexFile,
+    IndexPageError,
+    belongs_to,
+    is_artifact,
+    normalize,
+    parse_page,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere to look for a project: an index, or a find-links folder or page."""
+
+    url: str
+    """Absolute, ``http(s)://`` or ``file://``; it may hold credentials: never print it."""
+    is_index: bool
+
+    @property
+    def label(self) -> str:
+        """The URL for messages: without credentials."""
+        return redact(split_userinfo(self.url)[0])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine's own disk."""
+        return self.url.startswith("file:")
+
+    def page(self, name: str) -> str:
+        """Return the URL of the page that lists the files of a project."""
+        # PEP 503: "a repository MUST redirect a URL without a / to [one with it]": ask for that one.
+        return f"{self.url.rstrip('/')}/{normalize(name)}/" if self.is_index else self.url
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one place answered about one project."""
+
+    place: Place
+    page: str
+    files: tuple[IndexFile, ...] = ()
+    failure: Failure | None = None
+
+
+def _absolute(location: str) -> str:
+    if "://" in location:
+        return location
+    if location.startswith("file:"):
+        return "file://" + location.removeprefix("file:")
+    return Path(location).expanduser().absolute().as_uri()
+
+
+def places(settings: NetworkSettings) -> tuple[Place, ...]:
+    """Return the places to ask, those on this machine's disk first.
+
+    The order decides how long a search takes, never its result: files are found by their hash.
+    """
+    found = [Place(_absolute(url), False) for url in settings.find_links]
+    found += [Place(_absolute(url), True) for url in settings.indexes]
+    return tuple(sorted(dict.fromkeys(found), key=lambda place: not place.is_local))
+
+
+def local_path(url: str) -> Path:
+    """Return the path that a ``file://`` URL names."""
+    return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
+
+
+def _read_local(url: str) -> tuple[IndexFile, ...]:
+    path = local_path(url)
+    try:
+        if path.is_dir():
+            page = path / "index.html"
+            if page.is_file():
+                return parse_page(page.read_bytes(), "text/html", page.as_uri())
+            names = sorted(p.name for p in path.iterdir() if is_artifact(p.name))
+            return tuple(IndexFile(n, (path / n).absolute().as_uri()) for n in names)
+        return parse_page(path.read_bytes(), "text/html", path.absolute().as_uri())
+    except FileNotFoundError:
+        raise Failure(Kind.NOT_FOUND, url, "is not there") from None
+    except OSError as e:
+        raise Failure(Kind.ANSWER, url, f"cannot be read: {e.strerror}") from e
+
+
+class IndexClient:
+    """Asks every place about a project, each at most once."""
+
+    def __init__(self, settings: NetworkSettings, network: Network | None = None) -> None:
+        self.settings = settings
+        self.network = network or Network(settings)
+        self.places = places(settings)
+        self._cached = functools.cache(self._ask)
+
+    def _ask(self, place: Place, page: str) -> Offer:
+        def parse(response: Response) -> tuple[IndexFile, ...]:
+            return parse_page(response.read(), response.content_type, response.url)
+
+        try:
+            if place.is_local:
+                files = _read_local(page)
+            else:
+                files = self.network.get(page, parse, accept=ACCEPT)
+        except IndexPageError as e:
+            return Offer(place, page, failure=Failure(Kind.ANSWER, page, str(e)))
+        except Failure as e:
+            return Offer(place, page, failure=e)
+        return Offer(place, page, files)
+
+    def offers(self, name: str) -> Iterator[Offer]:
+        """Yield what each place has of project ``name``."""
+        for place in self.places:
+            offer = self._cached(place, place.page(name))
+            if place.is_index or offer.failure:
+                yield offer
+            else:
+                files = tuple(f for f in offer.files if belongs_to(f.filename, name))
+                yield Offer(place, offer.page, files)

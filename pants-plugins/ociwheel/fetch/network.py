@@ -1,0 +1,321 @@
+"""The one door to the network: GET over http(s), with retries, redirects and credentials.
+
+Standard library only, because it fetches the libraries that everything else uses. A request that
+fails raises a :class:`Failure`, which says what kind of failure it was; the callers know what it
+means for the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import http.client
+import socket
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Any
+
+from ociwheel import __version__
+from ociwheel.errors import redact
+from ociwheel.fetch.credentials import Credentials, Login, basic, split_userinfo
+from ociwheel.fetch.settings import NetworkSettings, host_of
+
+ATTEMPTS = 5
+BACKOFF = 0.5
+"""Seconds before the second attempt; doubled before each further one."""
+RETRY_AFTER_CAP = 30.0
+"""Seconds: a server that asks for a longer pause is not obeyed, a build waits for us."""
+MAX_REDIRECTS = 10
+MAX_PAGE = 256 << 20
+"""Bytes of an index page: beyond that it is none."""
+
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SYSTEM_BUNDLES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/cert.pem"),
+)
+
+
+class Kind(enum.Enum):
+    """What went wrong, as far as the user's next step depends on it."""
+
+    NOT_FOUND = "not found"
+    CREDENTIALS = "credentials"
+    TLS = "tls"
+    PROXY = "proxy"
+    UNREACHABLE = "unreachable"
+    SERVER = "server"
+    ANSWER = "answer"
+
+
+class Failure(Exception):
+    """A place that was asked and did not give: its URL, the kind, and its answer in words."""
+
+    def __init__(self, kind: Kind, url: str, answer: str, *, retry_after: float | None = None) -> None:
+        self.kind = kind
+        self.url = redact(split_userinfo(url)[0])
+        self.answer = redact(answer)
+        self.retry_after = retry_after
+        """Seconds to wait before another attempt, or None when another attempt is useless."""
+        super().__init__(f"{self.url}: {self.answer}")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+class _Proxies(urllib.request.ProxyHandler):
+    """Uses the settings' ``no`` list; urllib's own handler only looks at the environment."""
+
+    def __init__(self, proxies: Mapping[str, str]) -> None:
+        super().__init__({k: v for k, v in proxies.items() if k in ("http", "https")})
+        self._all = dict(proxies)
+
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:  # noqa: A002
+        host = req.host or ""
+        if urllib.request.proxy_bypass_environment(host, self._all):  # type: ignore[attr-defined]
+            return None
+        return super().proxy_open(req, proxy, type)  # type: ignore[misc]
+
+
+class Response:
+    """An open answer: its final URL, headers, and a body whose length is checked."""
+
+    def __init__(self, url: str, raw: Any) -> None:
+        self.url = url
+        self._raw = raw
+        self.content_type: str = raw.headers.get("Content-Type", "")
+        length = raw.headers.get("Content-Length", "")
+        self.length = int(length) if length.isdigit() else None
+
+    def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """Yield the body. A body shorter than announced is a :class:`Failure`."""
+        done = 0
+        while True:
+            try:
+                chunk = self._raw.read(size)
+            except (OSError, http.client.HTTPException) as e:
+                raise _failure_of(self.url, e) from e
+            if not chunk:
+                break
+            done += len(chunk)
+            yield chunk
+        if self.length is not None and done != self.length:
+            answer = f"the connection ended after {done} of {self.length} bytes"
+            raise Failure(Kind.UNREACHABLE, self.url, answer, retry_after=0)
+
+    def read(self) -> bytes:
+        """Return the whole body, of a page."""
+        body = bytearray()
+        for chunk in self.chunks():
+            body += chunk
+            if len(body) > MAX_PAGE:
+                raise Failure(Kind.ANSWER, self.url, f"a page of more than {MAX_PAGE} bytes")
+        return bytes(body)
+
+
+def _reason(error: BaseException) -> str:
+    inner = getattr(error, "reason", None)
+    if isinstance(inner, BaseException):
+        return _reason(inner)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _failure_of(url: str, error: Exception) -> Failure:
+    """Return what an exception of urllib, ssl or a socket means."""
+    inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return Failure(Kind.TLS, url, f"its certificate is not trusted: {inner.verify_message}")
+    if isinstance(inner, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Failure(Kind.UNREACHABLE, url, "the TLS connection broke", retry_after=0)
+    if isinstance(inner, ssl.SSLError) and "timed out" not in str(inner):
+        return Failure(Kind.TLS, url, f"TLS failed: {_reason(inner)}")
+    if isinstance(inner, OSError) and "Tunnel connection failed" in str(inner):
+        return Failure(Kind.PROXY, url, f"the proxy refused: {inner}")
+    if isinstance(inner, TimeoutError) or "timed out" in str(inner):
+        return Failure(Kind.UNREACHABLE, url, "no answer in time", retry_after=0)
+    if isinstance(inner, socket.gaierror):
+        retry = 0.0 if inner.errno == socket.EAI_AGAIN else None
+        return Failure(Kind.UNREACHABLE, url, "its host name has no address", retry_after=retry)
+    if isinstance(inner, http.client.InvalidURL | ValueError):
+        return Failure(Kind.ANSWER, url, f"is no usable URL: {_reason(inner)}")
+    answer = f"the connection failed: {_reason(inner)}"
+    return Failure(Kind.UNREACHABLE, url, answer, retry_after=0)
+
+
+def _retry_after(value: str | None) -> float:
+    """Return the pause a server asks for in seconds (RFC 9110 10.2.3: seconds or a date)."""
+    if not value:
+        return 0.0
+    if value.strip().isdigit():
+        return min(float(value), RETRY_AFTER_CAP)
+    try:
+        wanted = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError):
+        return 0.0
+    return min(max(wanted, 0.0), RETRY_AFTER_CAP)
+
+
+def _status_failure(url: str, error: urllib.error.HTTPError) -> Failure:
+    code = error.code
+    phrase = HTTPStatus(code).phrase if code in HTTPStatus.__members__.values() else ""
+    answer = f"answered {code} {phrase}".rstrip()
+    if code in (404, 410):
+        return Failure(Kind.NOT_FOUND, url, answer)
+    if code in (401, 403):
+        return Failure(Kind.CREDENTIALS, url, answer)
+    if code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return Failure(Kind.PROXY, url, answer)
+    retry = _retry_after(error.headers.get("Retry-After")) if code in _RETRIED else None
+    return Failure(Kind.SERVER, url, answer, retry_after=retry)
+
+
+def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts ``ca_bundle``, or without one what the machine trusts."""
+    if ca_bundle is not None:
+        folder = ca_bundle.is_dir()
+        return ssl.create_default_context(
+            cafile=None if folder else str(ca_bundle), capath=str(ca_bundle) if folder else None
+        )
+    context = ssl.create_default_context()
+    # A Python that is content, or python.org's on macOS, has no certificates of its own.
+    for bundle in _SYSTEM_BUNDLES:
+        if not context.get_ca_certs() and bundle.is_file():
+            with contextlib.suppress(ssl.SSLError, OSError):
+                context.load_verify_locations(cafile=str(bundle))
+    return context
+
+
+class Network:
+    """Opens URLs with the settings of this machine.
+
+    :param settings: proxies, certificates, credentials, time limits.
+    :param sleep: how to wait between attempts, seconds.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        credentials: Credentials | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials or Credentials.of(settings)
+        self._sleep = sleep
+        self._openers: dict[bool, urllib.request.OpenerDirector] = {}
+
+    def _opener(self, url: str) -> urllib.request.OpenerDirector:
+        host = urllib.parse.urlsplit(url).hostname or ""
+        trusted = bool({host, host_of(url)} & self._settings.trusted_hosts)
+        if trusted not in self._openers:
+            try:
+                context = tls_context(self._settings.ca_bundle)
+            except (OSError, ssl.SSLError) as e:
+                answer = f"cannot read the CA bundle {self._settings.ca_bundle}: {_reason(e)}"
+                raise Failure(Kind.TLS, url, answer) from e
+            if trusted:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._openers[trusted] = urllib.request.build_opener(
+                _Proxies(self._settings.proxies),
+                urllib.request.HTTPSHandler(context=context),
+                _NoRedirect(),
+            )
+        return self._openers[trusted]
+
+    def _request(self, url: str, headers: Mapping[str, str], login: Login | None) -> Any:
+        request = urllib.request.Request(split_userinfo(url)[0], headers=dict(headers))
+        request.add_header("User-Agent", f"ociwheel/{__version__}")
+        # A transparent recompression would change the bytes that the hash is of.
+        request.add_header("Accept-Encoding", "identity")
+        if login:
+            request.add_unredirected_header("Authorization", basic(login))
+        return self._opener(url).open(request, timeout=self._settings.timeout)
+
+    def _follow(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Open ``url``. At each hop only the credentials of that hop's own origin are sent."""
+        asked_keyring = False
+        login = self._credentials.login(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                raw = self._request(url, headers, login)
+                return Response(url, raw)
+            except urllib.error.HTTPError as e:
+                with e:
+                    if e.code == HTTPStatus.UNAUTHORIZED and not asked_keyring:
+                        asked_keyring = True
+                        login = self._credentials.after_refusal(url)
+                        if login:
+                            continue
+                    location = e.headers.get("Location") if e.code in _REDIRECTS else None
+                    if location is None:
+                        raise _status_failure(url, e) from e
+                url = _redirected(url, location)
+                login = self._credentials.login(url)
+            except (OSError, http.client.HTTPException, ValueError) as e:
+                raise self._proxied(url, _failure_of(url, e)) from e
+        raise Failure(Kind.ANSWER, url, f"redirects more than {MAX_REDIRECTS} times")
+
+    def _proxied(self, url: str, failure: Failure) -> Failure:
+        """Return ``failure``, as one of the proxy when it was the proxy that could not be reached."""
+        proxy = self._settings.proxies.get(urllib.parse.urlsplit(url).scheme)
+        bypass = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined]
+            host_of(url), dict(self._settings.proxies)
+        )
+        if failure.kind is not Kind.UNREACHABLE or not proxy or bypass:
+            return failure
+        answer = f"{failure.answer} (through the proxy {redact(proxy)})"
+        return Failure(Kind.PROXY, url, answer, retry_after=failure.retry_after)
+
+    def get(self, url: str, use: Callable[[Response], Any], *, accept: str = "*/*") -> Any:
+        """GET ``url`` and return what ``use`` makes of the answer.
+
+        ``use`` runs again from the start when the connection breaks while it reads.
+
+        :raises Failure: after :data:`ATTEMPTS` attempts, or at once when more would be useless.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                response = self._follow(url, {"Accept": accept})
+                with contextlib.closing(response._raw):
+                    return use(response)
+            except Failure as e:
+                if e.retry_after is None or attempt == ATTEMPTS - 1:
+                    raise
+                pause = max(e.retry_after, BACKOFF * 2**attempt)
+                print(f"note: {e}; trying again in {pause:.1f} s", file=sys.stderr)
+                self._sleep(pause)
+        raise AssertionError("unreachable")
+
+
+def _redirected(url: str, location: str) -> str:
+    target = urllib.parse.urljoin(split_userinfo(url)[0], location)
+    before, after = urllib.parse.urlsplit(url).scheme, urllib.parse.urlsplit(target).scheme
+    if after not in ("http", "https"):
+        raise Failure(Kind.ANSWER, url, f"redirects to a URL of scheme {after!r}")
+    if before == "https" and after == "http":
+        raise Failure(Kind.ANSWER, url, "redirects from https to http")
+    return target
+
+
+def copy_chunks(chunks: Iterator[bytes], sink: IO[bytes], update: Callable[[bytes], None]) -> int:
+    """Write ``chunks`` to ``sink``, give each to ``update`` (a hash), return the number of bytes."""
+    size = 0
+    for chunk in chunks:
+        update(chunk)
+        sink.write(chunk)
+        size += len(chunk)
+    return size

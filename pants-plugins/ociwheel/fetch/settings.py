@@ -1,0 +1,185 @@
+"""Where this machine downloads from: ``machine/network.json``, and pip's and apt's own settings.
+
+None of it is part of any cache key: artifacts are named by their hash.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import read_json
+from ociwheel.errors import UsageError
+from ociwheel.fetch import apt_sources, pip_config
+from ociwheel.fetch.pip_config import PipConfig
+
+DEFAULT_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Everything a download needs to know of the machine it runs on."""
+
+    indexes: tuple[str, ...] = ()
+    """Simple-index URLs, in order; ``user:password@`` is kept."""
+    find_links: tuple[str, ...] = ()
+    """Folders, ``file://`` URLs or pages with links to artifacts."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """``http``, ``https``: proxy URLs; ``no``: hosts that go without."""
+    ca_bundle: Path | None = None
+    netrc: Path | None = None
+    debian_mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trusted_hosts: frozenset[str] = frozenset()
+    """``host`` or ``host:port`` whose certificate is not checked, as pip's ``trusted-host``."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds without a byte before a connection counts as dead."""
+    keyring: bool = True
+    """Whether the ``keyring`` command may be asked when a server wants credentials."""
+    origin: str = "pip's configuration"
+    """What named the indexes, for messages."""
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError("must be a list of strings", where=where)
+    return tuple(value)
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError("must be an object", where=where)
+    return value
+
+
+def _path(value: Any, where: str) -> Path | None:
+    if value is not None and not isinstance(value, str):
+        raise UsageError("must be a path or null", where=where)
+    return Path(value).expanduser() if value else None
+
+
+def _indexes(pip: PipConfig, default: str | None) -> tuple[str, ...]:
+    if pip.flag("no-index"):
+        return ()
+    first = pip.text("index-url") or default
+    return tuple(dict.fromkeys([*([first] if first else []), *pip.words("extra-index-url")]))
+
+
+def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
+    proxies = dict(urllib.request.getproxies()) if environ is os.environ else _env_proxies(environ)
+    if "all" in proxies:
+        proxies.setdefault("http", proxies["all"])
+        proxies.setdefault("https", proxies["all"])
+    own = pip.text("proxy")
+    if own:
+        own = own if "://" in own else f"http://{own}"
+        proxies |= {"http": own, "https": own}
+    return proxies
+
+
+def _env_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    names = sorted(environ, key=str.islower)  # as urllib and curl do, lower case wins
+    return {n.lower()[: -len("_proxy")]: environ[n] for n in names if n.lower().endswith("_proxy") and environ[n]}
+
+
+def _ca_bundle(pip: PipConfig, environ: Mapping[str, str]) -> Path | None:
+    named = pip.text("cert")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        named = named or environ.get(name)
+    return Path(named).expanduser() if named else None
+
+
+def _timeout(pip: PipConfig) -> float:
+    try:
+        return max(1.0, float(pip.text("timeout") or pip.text("default-timeout") or DEFAULT_TIMEOUT))
+    except ValueError:
+        return DEFAULT_TIMEOUT
+
+
+def _netrc(environ: Mapping[str, str]) -> Path | None:
+    folder = pip_config.home(environ)
+    path = Path(environ["NETRC"]) if environ.get("NETRC") else folder and folder / ".netrc"
+    return path if path and path.is_file() else None
+
+
+def from_machine(
+    environ: Mapping[str, str], apt: Path = Path("/etc/apt"), default_index: str | None = None
+) -> NetworkSettings:
+    """Return what pip's and apt's configuration say."""
+    pip, notes = pip_config.read(environ)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return NetworkSettings(
+        indexes=_indexes(pip, None if pip.text("index-url") else default_index or pip_config.default_index()),
+        find_links=pip.words("find-links"),
+        proxies=_proxies(pip, environ),
+        ca_bundle=_ca_bundle(pip, environ),
+        netrc=_netrc(environ),
+        debian_mirrors=apt_sources.mirrors(apt_sources.read_sources(apt)),
+        trusted_hosts=frozenset(pip.words("trusted-host")),
+        timeout=_timeout(pip),
+        keyring=pip.text("keyring-provider") != "disabled",
+        origin=", ".join(pip.files) or "pip's configuration",
+    )
+
+
+def _overrides(value: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields that a ``network.json`` sets, checked."""
+    result: dict[str, Any] = {}
+    for key in ("indexes", "find_links"):
+        if key in value:
+            result[key] = _strings(value[key], f"{where}: {key}")
+    for key in ("ca_bundle", "netrc"):
+        if key in value:
+            result[key] = _path(value[key], f"{where}: {key}")
+    if "proxies" in value:
+        given = _mapping(value["proxies"], f"{where}: proxies")
+        result["proxies"] = {k: v for k, v in given.items() if isinstance(v, str) and v}
+    if "debian_mirrors" in value:
+        given = _mapping(value["debian_mirrors"], f"{where}: debian_mirrors")
+        result["debian_mirrors"] = {
+            name: tuple(url.rstrip("/") for url in _strings(urls, f"{where}: debian_mirrors.{name}"))
+            for name, urls in given.items()
+        }
+    return result
+
+
+def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
+    """Return the settings of this machine.
+
+    A key that ``$OCIWHEEL_MACHINE/network.json`` has wins; an absent one comes from
+    :func:`from_machine`. Its ``env`` holds variables of the user's environment that a sandbox does
+    not have, its ``default_index`` the index where nothing else names one.
+
+    :raises UsageError: ``network.json`` is malformed.
+    """
+    folder = environ.get("OCIWHEEL_MACHINE")
+    path = Path(folder) / "network.json" if folder else None
+    if path is None or not path.is_file():
+        return from_machine(environ)
+    value = _mapping(read_json(path), "network.json")
+    passed = {str(k): str(v) for k, v in _mapping(value.get("env", {}), "network.json: env").items()}
+    base = from_machine({**passed, **environ}, default_index=value.get("default_index"))
+    fields = _overrides(value, "network.json")
+    mirrors = {**base.debian_mirrors, **fields.pop("debian_mirrors", {})}
+    if "indexes" in fields:
+        fields["origin"] = "the Pants options (network.json)"
+    values = {**vars(base), **fields, "debian_mirrors": mirrors}
+    return NetworkSettings(**values)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL with its port when it is not the scheme's own, lower case."""
+    parts = urllib.parse.urlsplit(url)
+    host = (parts.hostname or "").lower()
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return host if port in (None, default) else f"{host}:{port}"
