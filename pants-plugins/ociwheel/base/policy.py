@@ -66,7 +66,6 @@ DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netb
 
 DROPPED_PATHS: tuple[str, ...] = (
     r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications)(?:/.*)?",
-    r"usr/share/doc/(?!.*/copyright$).*/[^/]*",
     r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
     r"usr/include(?:/.*)?",
     r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
@@ -74,7 +73,6 @@ DROPPED_PATHS: tuple[str, ...] = (
     r"usr/share/perl5(?:/.*)?",
     r"usr/share/binfmts(?:/.*)?",
     r"etc/(?:init\.d|default|logrotate\.d|cron\.[a-z]+|update-motd\.d|bash_completion\.d)(?:/.*)?",
-    r"var/(?:cache|backups)(?:/.*)?",
 )
 """Paths that an image never needs, as patterns of the whole path. Copyright notices stay, as licences ask."""
 

@@ -1,0 +1,57 @@
+"""Unpack Debian packages into a layer, without running their scripts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ociwheel.base.deb import read_debs
+from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries
+from ociwheel.errors import UsageError
+from ociwheel.layer.archive import write_layer
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
+    parser.add_argument("--title", required=True, help="the layer's title")
+    parser.add_argument("--python-minor", help="the image's Python, 3.11; needed with --bytecode")
+    parser.add_argument(
+        "--bytecode",
+        choices=("none", "unchecked-hash"),
+        default="none",
+        help="compile the standard library; the step must then run under that Python",
+    )
+    parser.add_argument("--compression", default="gzip", help="gzip or zstd")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the layer and return its document."""
+    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
+        packages = read_debs(arguments.debs, Path(scratch))
+        entries = layer_entries(packages)
+        if arguments.bytecode != "none":
+            _check_interpreter(arguments.python_minor)
+            entries += bytecode_entries(tuple(entries), arguments.python_minor)
+        return write_layer(
+            entries,
+            arguments.output,
+            title=arguments.title,
+            contents=contents(packages),
+            compression=arguments.compression,
+        )
+
+
+def _check_interpreter(minor: str | None) -> None:
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if minor is None:
+        raise UsageError("--bytecode needs --python-minor")
+    if minor != running:
+        raise UsageError(
+            f"bytecode for Python {minor} can only be made by Python {minor}, this is {running}",
+            hint="run the step under the base's own interpreter, or without --bytecode",
+        )

@@ -1,0 +1,109 @@
+"""The layer that no package ships: users, folders, links of merged ``/usr``, and the virtual environment."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ociwheel.errors import UsageError
+from ociwheel.layer.archive import Entry
+from ociwheel.platforms import Platform, platform
+
+NONROOT = 65532
+"""The user that services run as; the number that distroless images use."""
+
+_PASSWD = f"""\
+root:x:0:0:root:/root:/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
+nonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin
+"""
+_GROUP = f"""\
+root:x:0:
+tty:x:5:
+staff:x:50:
+nogroup:x:65534:
+nonroot:x:{NONROOT}:
+"""
+_NSSWITCH = """\
+passwd:         files
+group:          files
+shadow:         files
+hosts:          files dns
+networks:       files
+protocols:      files
+services:       files
+"""
+
+# path, mode, owner and group
+_FOLDERS: tuple[tuple[str, int, int], ...] = (
+    ("home", 0o755, 0),
+    ("home/nonroot", 0o700, NONROOT),
+    ("root", 0o700, 0),
+    ("run", 0o755, 0),
+    ("run/lock", 0o1777, 0),
+    ("tmp", 0o1777, 0),
+    ("usr/bin", 0o755, 0),
+    ("usr/lib", 0o755, 0),
+    ("usr/sbin", 0o755, 0),
+    ("var/tmp", 0o1777, 0),
+)
+
+
+@dataclass(frozen=True)
+class Python:
+    """The Python of a target."""
+
+    version: str
+
+    @property
+    def minor(self) -> str:
+        """``3.11`` of ``3.11.2``."""
+        return ".".join(self.version.split(".")[:2])
+
+
+def rootfs_entries(target: dict[str, Any], prefix: str) -> list[Entry]:
+    """Return the layer's entries.
+
+    :param target: an ``ociwheel.target/1`` document.
+    :param prefix: where the virtual environment lies, ``/app``.
+    :raises UsageError: the prefix is no absolute path below the root.
+    """
+    row = platform(target["platform"])
+    python = Python(target["python"])
+    return [
+        *_usrmerge(row),
+        *(Entry(path, "dir", mode, owner, owner) for path, mode, owner in _FOLDERS),
+        Entry("etc/passwd", "file", 0o644, source=_PASSWD.encode()),
+        Entry("etc/group", "file", 0o644, source=_GROUP.encode()),
+        Entry("etc/nsswitch.conf", "file", 0o644, source=_NSSWITCH.encode()),
+        *_environment(_checked_prefix(prefix), python),
+    ]
+
+
+def _usrmerge(row: Platform) -> Iterator[Entry]:
+    loader_folder = row.loader.split("/")[1]
+    names = sorted({"bin", "lib", "sbin", loader_folder})
+    for name in names:
+        yield Entry(name, "symlink", 0o777, target=f"usr/{name}")
+    yield from (Entry(f"usr/{name}", "dir", 0o755) for name in names)
+
+
+def _checked_prefix(prefix: str) -> str:
+    plain = posixpath.normpath(prefix)
+    if not plain.startswith("/") or plain.strip("/") == "" or plain != prefix.rstrip("/"):
+        raise UsageError(f"--prefix is {prefix!r}, not an absolute path such as /app")
+    if plain.split("/")[1] in {"bin", "dev", "lib", "lib64", "proc", "sbin", "sys"}:
+        raise UsageError(f"--prefix is {prefix!r}: that folder belongs to the system")
+    return plain.strip("/")
+
+
+def _environment(prefix: str, python: Python) -> Iterator[Entry]:
+    """Yield the skeleton of a virtual environment (PEP 405)."""
+    interpreter = f"/usr/bin/python{python.minor}"
+    for name in ("python", "python3", f"python{python.minor}"):
+        yield Entry(f"{prefix}/bin/{name}", "symlink", 0o777, target=interpreter)
+    settings = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python.version}\n"
+    yield Entry(f"{prefix}/pyvenv.cfg", "file", 0o644, source=settings.encode())
+    yield Entry(f"{prefix}/lib/python{python.minor}/site-packages", "dir", 0o755)

@@ -1,0 +1,31 @@
+"""Write the layer of users, folders and the empty virtual environment."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ociwheel.base.rootfs import rootfs_entries
+from ociwheel.documents import read_document
+from ociwheel.layer.archive import Content, write_layer
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--target", type=Path, required=True, help="the target document")
+    parser.add_argument("--prefix", default="/app", help="where the virtual environment lies")
+    parser.add_argument("--compression", default="gzip", help="gzip or zstd")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the layer and return its document."""
+    target = read_document(arguments.target, "target")
+    return write_layer(
+        rootfs_entries(target, arguments.prefix),
+        arguments.output,
+        title="users and folders",
+        contents=[Content("rootfs", "rootfs", "1")],
+        compression=arguments.compression,
+    )
