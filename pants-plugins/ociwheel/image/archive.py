@@ -1,0 +1,174 @@
+"""Packing a layout, or one platform of it, into a tar file.
+
+``docker-archive``: what ``docker load`` reads since Docker 1.10, a ``manifest.json`` that names
+configuration and layers by path. The paths are those of an OCI layout, whose files are there too,
+so that newer tools read the same file as a layout. Layers stay compressed as they are.
+
+``oci-archive``: the whole layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ociwheel.errors import ImageError
+from ociwheel.image.index import root_index
+from ociwheel.image.layout import (
+    CONTAINERD_NAME,
+    INDEX,
+    OCI_LAYOUT,
+    Descriptor,
+    Layout,
+    encode,
+)
+from ociwheel.image.reference import Reference
+from ociwheel.layer import tar
+from ociwheel.layer.entries import Entry
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The archive that was written."""
+
+    sha256: str
+    size: int
+
+
+def choose(layout: Layout, platform: str | None) -> Descriptor:
+    """Return the manifest of one platform.
+
+    :param platform: ``linux/arm/v7``; may be left out when the layout has only one.
+    :raises ImageError: it has several and none was named, or it lacks the named one.
+    """
+    manifests = {_platform_name(d): d for d in layout.manifests()}
+    names = ", ".join(sorted(manifests))
+    if platform is None:
+        if len(manifests) == 1:
+            return next(iter(manifests.values()))
+        raise ImageError(
+            f"a docker-archive holds one platform, the layout has {len(manifests)}: {names}",
+            hint="choose one with --platform",
+        )
+    if platform not in manifests:
+        raise ImageError(f"the layout has no {platform}, only: {names}")
+    return manifests[platform]
+
+
+def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Reference], output: Path) -> Packed:
+    """Write one platform's image for ``docker load``.
+
+    :raises ImageError: a blob is missing or damaged.
+    """
+    value = layout.read(manifest)
+    config = Descriptor.parse(value.get("config"), f"{manifest.digest}: config")
+    layers = [
+        Descriptor.parse(item, f"{manifest.digest}: layers[{number}]")
+        for number, item in enumerate(value.get("layers") or ())
+    ]
+    table = [
+        {
+            "Config": _place(config),
+            "RepoTags": [str(tag) for tag in tags],
+            "Layers": [_place(layer) for layer in layers],
+        }
+    ]
+    return _write(
+        layout,
+        [manifest, config, *layers],
+        {"manifest.json": encode(table), "index.json": encode(_named(manifest, tags))},
+        output,
+    )
+
+
+def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Packed:
+    """Write the whole layout.
+
+    :param tags: names of the index in the archive; without any, those that it has are kept.
+    :raises ImageError: a blob is missing or damaged.
+    """
+    raw = (layout.folder / "index.json").read_bytes()
+    blobs: list[Descriptor] = []
+    for manifest in layout.manifests():
+        value = layout.read(manifest)
+        blobs.append(manifest)
+        for number, item in enumerate([value.get("config"), *(value.get("layers") or ())]):
+            blobs.append(Descriptor.parse(item, f"{manifest.digest}: blob {number}"))
+    roots = layout.roots()
+    blobs += layout.indexes()
+    if tags and len(roots) != 1:
+        raise ImageError(f"tags can name one image, the layout has {len(roots)}", where=str(layout.folder))
+    index = encode(_named(roots[0], tags)) if tags else raw
+    return _write(layout, blobs, {"index.json": index}, output)
+
+
+def _named(descriptor: Descriptor, tags: Sequence[Reference]) -> dict[str, Any]:
+    """Return ``index.json`` with one entry per tag, readable for skopeo, podman and containerd."""
+    if not tags:
+        return {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor.to_json()]}
+    return root_index(
+        (replace(descriptor, annotations={CONTAINERD_NAME: tag.canonical()}), tag.tag) for tag in tags
+    )
+
+
+def _platform_name(descriptor: Descriptor) -> str:
+    platform = descriptor.platform or {}
+    return "/".join(platform[k] for k in ("os", "architecture", "variant") if k in platform)
+
+
+def _place(descriptor: Descriptor) -> str:
+    return f"blobs/sha256/{descriptor.hex}"
+
+
+def _write(layout: Layout, blobs: Iterable[Descriptor], documents: dict[str, bytes], output: Path) -> Packed:
+    files: dict[str, Descriptor | bytes] = {_place(d): d for d in blobs}
+    files |= documents
+    files["oci-layout"] = OCI_LAYOUT
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            sink = _Sink(file)
+            for folder in ("blobs", "blobs/sha256"):
+                sink.write(tar.header(Entry(folder, "dir", 0o755), 0))
+            for path in sorted(files):
+                _add(layout, path, files[path], sink)
+            sink.write(tar.END)
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Packed(sink.hash.hexdigest(), sink.size)
+
+
+class _Sink:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self.hash.update(data)
+        self.size += len(data)
+        self._file.write(data)
+
+
+def _add(layout: Layout, path: str, content: Descriptor | bytes, sink: _Sink) -> None:
+    size = len(content) if isinstance(content, bytes) else content.size
+    sink.write(tar.header(Entry(path, "file", 0o644), size))
+    if isinstance(content, bytes):
+        sink.write(content)
+    else:
+        checksum = hashlib.sha256()
+        with layout.blob(content).open("rb") as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                checksum.update(chunk)
+                sink.write(chunk)
+        if checksum.hexdigest() != content.hex:
+            raise ImageError(f"the blob {content.digest} is damaged", where=str(layout.folder))
+    sink.write(tar.padding(size))
