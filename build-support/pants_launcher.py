@@ -1,0 +1,330 @@
+"""Install the Pants version that ``pants.toml`` names, prepare its ``pex`` tool, and become it.
+
+Runs on a bare Python 3.9 with the standard library only: the ``pants`` script beside this folder starts it.
+What it makes lives in the user's cache, never in the repository:
+
+    <cache>/pants/<version>-<key>/current          names the finished environment, written last
+    <cache>/pants/<version>-<key>/venv-XXXXXXXX    an environment, never moved
+    <cache>/pex/<sha256>/pex                       the tool that Pants would fetch from a code hosting site
+
+``key`` covers the lock and the interpreter. An environment without a ``current`` that names it is half made and is
+replaced. A lock held by the kernel (``flock``) lets the second of two starts wait; it ends with its process, however
+that ends, so there are no stale locks.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+CACHE_NAME = "slim-python-image"
+PANTS_LOCK = "3rdparty/pants/pants.lock"
+RELOCK = "build-support/relock.sh pants"
+
+# What `pex -c pex` makes of the locked pex wheel, on any interpreter: the bytes are the same.
+PEX_VERSION = "2.1.137"
+PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
+PEX_SIZE = 3563509
+PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
+
+PUBLIC_INDEX_OPTION_DEFAULT = "https://pypi.org/simple/"
+
+
+class LaunchError(Exception):
+    """A start that cannot go on: what is wrong, and the next command."""
+
+
+def say(text: str) -> None:
+    """Print a progress line where it cannot mix with the output of Pants."""
+    sys.stderr.write(f"./pants: {text}\n")
+    sys.stderr.flush()
+
+
+def pants_version(config: str) -> str:
+    """Return ``pants_version`` of the text of a ``pants.toml``.
+
+    :raises LaunchError: when there is none, or it is not a plain version.
+    """
+    found = re.search(r"""^\s*pants_version\s*=\s*["']([^"']+)["']""", config, re.MULTILINE)
+    if not found:
+        raise LaunchError('pants.toml has no pants_version.\n  -> add it: [GLOBAL] pants_version = "2.17.1"')
+    if not re.fullmatch(r"[0-9][0-9A-Za-z.+]*", found.group(1)):
+        raise LaunchError(f"pants.toml: pants_version {found.group(1)!r} is no version")
+    return found.group(1)
+
+
+def lock_entry(lock: str, name: str) -> tuple[str, str] | None:
+    """Return the version of ``name`` in a requirements lock, and its whole entry with the hashes."""
+    lines = lock.splitlines()
+    for number, line in enumerate(lines):
+        found = re.match(rf"{re.escape(name)}==([^\s;\\]+)", line)
+        if found:
+            entry = [line]
+            while entry[-1].endswith("\\"):
+                number += 1
+                entry.append(lines[number])
+            return found.group(1), "\n".join(entry) + "\n"
+    return None
+
+
+def cache_root(env: Mapping[str, str]) -> Path:
+    """Return the folder for everything this launcher keeps.
+
+    ``PANTS_SETUP_CACHE`` wins, then the XDG base directory specification: a relative ``XDG_CACHE_HOME`` is invalid.
+    """
+    if env.get("PANTS_SETUP_CACHE"):
+        return Path(env["PANTS_SETUP_CACHE"]).absolute() / CACHE_NAME
+    xdg = env.get("XDG_CACHE_HOME", "")
+    base = Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache"
+    return base / CACHE_NAME
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process alone, waiting for whoever has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another start prepares {folder.name}, waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run(args: list[str], purpose: str) -> None:
+    """Run a command of the installation, its output on stderr.
+
+    :raises LaunchError: when it fails; its own output is above the message then.
+    """
+    try:
+        subprocess.run(args, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno())
+    except subprocess.CalledProcessError as error:
+        raise LaunchError(
+            f"{purpose} failed with exit code {error.returncode}; what it said is above.\n"
+            f"  command: {shlex.join(args)}\n"
+            "  -> if the package index was not reached, check what pip uses: python3 -m pip config list"
+        ) from error
+
+
+def finished_venv(home: Path) -> Path | None:
+    """Return the environment that ``home/current`` names, if it is whole and its interpreter still exists."""
+    try:
+        venv = home / (home / "current").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    python = venv / "bin" / "python"
+    return venv if venv.parent == home and os.access(python, os.X_OK) else None
+
+
+def make_venv(home: Path, lock: Path, version: str) -> Path:
+    """Make the environment of Pants under ``home`` and name it in ``current``."""
+    for stale in home.glob("venv-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    # A name of its own for each try: a pip that outlived its killed launcher writes where nobody looks.
+    venv = Path(tempfile.mkdtemp(prefix="venv-", dir=home))
+    say(f"installing Pants {version} (once; into {venv})")
+    run([sys.executable, "-I", "-m", "venv", str(venv)], "Making a virtual environment")
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    run([*pip, "install", "-qq", "--require-hashes", "--no-deps", "-r", str(lock)], f"Installing Pants {version}")
+    write_whole(home / "current", venv.name + "\n")
+    return venv
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that exists either whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, path)
+
+
+def prepare_pants(root: Path, cache: Path, version: str) -> Path:
+    """Return the virtual environment that holds Pants ``version``, made if it has to be.
+
+    :raises LaunchError: when the lock pins another version, or the installation fails.
+    """
+    lock = root / PANTS_LOCK
+    text = lock.read_text(encoding="utf-8")
+    entry = lock_entry(text, "pantsbuild-pants")
+    if entry is None or entry[0] != version:
+        raise LaunchError(
+            f"Pants {version} is wanted, {PANTS_LOCK} pins {entry[0] if entry else 'none'}.\n"
+            f"  -> after a change of pants_version in pants.toml, lock again: {RELOCK}"
+        )
+    interpreter = f"{os.path.realpath(sys.executable)} {sys.version}"
+    key = hashlib.sha256(f"{interpreter}\0{text}".encode()).hexdigest()[:16]
+    home = cache / "pants" / f"{version}-{key}"
+    venv = finished_venv(home)
+    if venv:
+        return venv
+    with locked(home):
+        return finished_venv(home) or make_venv(home, lock, version)
+
+
+def file_sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a file in hexadecimal, ``None`` when there is no such file."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def make_pex(venv: Path, entry: str, output: Path) -> None:
+    """Build the ``pex`` tool from its locked wheel.
+
+    :param entry: the lines of pex in the lock of Pants, with the hashes.
+    :param output: the file to write.
+    :raises LaunchError: when the result has not the bytes it must have.
+    """
+    say(f"preparing the pex tool {PEX_VERSION} (once)")
+    python = str(venv / "bin" / "python")
+    with tempfile.TemporaryDirectory(dir=output.parent) as name:
+        work = Path(name)
+        (work / "pex.lock").write_text(entry, encoding="utf-8")
+        download = [python, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-deps"]
+        wheels = ["--only-binary", ":all:", "--require-hashes", "-r", str(work / "pex.lock"), "-d", str(work / "wheels")]
+        run([*download, *wheels], "Downloading pex")
+        build = [python, "-m", "pex", "--disable-cache", "--no-index", "--find-links", str(work / "wheels")]
+        shebang = ["--python-shebang", "/usr/bin/env python"]
+        what = [f"pex=={PEX_VERSION}", "-c", "pex", "-o", str(work / "pex")]
+        run([*build, *what, *shebang], "Building the pex tool")
+        digest = file_sha256(work / "pex")
+        if digest != PEX_SHA256:
+            raise LaunchError(
+                f"The pex tool built from pex {PEX_VERSION} has another checksum than expected.\n"
+                f"  expected sha256: {PEX_SHA256}\n  found sha256:    {digest}\n"
+                "  -> a damaged download or installation: remove the cache and try again, or report it:\n"
+                f"       rm -rf {shlex.quote(str(output.parent.parent.parent))}"
+            )
+        os.replace(work / "pex", output)
+
+
+def prepare_pex(root: Path, cache: Path, venv: Path) -> Path:
+    """Return the ``pex`` tool as a file with the expected checksum, made if it has to be."""
+    output = cache / "pex" / PEX_SHA256 / "pex"
+    if output.is_file() and output.stat().st_size == PEX_SIZE:
+        return output
+    entry = lock_entry((root / PANTS_LOCK).read_text(encoding="utf-8"), "pex")
+    if entry is None or entry[0] != PEX_VERSION:
+        raise LaunchError(f"{PANTS_LOCK} does not pin pex {PEX_VERSION}.\n  -> lock again: {RELOCK}")
+    with locked(output.parent):
+        if file_sha256(output) != PEX_SHA256:
+            make_pex(venv, entry[1], output)
+    return output
+
+
+def pip_settings(env: Mapping[str, str], prefix: Path) -> dict[str, str]:
+    """Return pip's settings as pip reads them: its configuration files, then the environment, later ones win.
+
+    :param prefix: the environment whose pip it is; it may hold a ``pip.conf``.
+    """
+    home = Path.home()
+    config_home = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    # https://pip.pypa.io/en/stable/topics/configuration/: "global", "user", "site", then PIP_CONFIG_FILE.
+    shared = [Path(folder) / "pip" for folder in reversed(env.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"))]
+    folders = [*shared, Path("/etc"), home / ".pip", config_home / "pip", prefix]
+    if sys.platform == "darwin":
+        folders[0:0] = [Path("/Library/Application Support/pip")]
+        folders[-1:-1] = [home / "Library" / "Application Support" / "pip"]
+    files = [folder / "pip.conf" for folder in folders]
+    chosen = env.get("PIP_CONFIG_FILE")
+    if chosen == os.devnull:
+        files = []
+    elif chosen:
+        files.append(Path(chosen))
+    settings: dict[str, str] = {}
+    for file in files:
+        parser = configparser.RawConfigParser()
+        with contextlib.suppress(OSError, configparser.Error, UnicodeDecodeError):
+            parser.read(file, encoding="utf-8")
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                settings.update({key.replace("_", "-"): value for key, value in parser.items(section)})
+    for key, value in env.items():
+        if key.startswith("PIP_") and value:
+            settings[key[len("PIP_") :].lower().replace("_", "-")] = value
+    return settings
+
+
+def network_options(settings: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that gives Pants the index, find-links and certificates that pip uses.
+
+    Only what pip is configured with is set, and nothing that the user set for Pants: machines without such a
+    configuration run with exactly what ``pants.toml`` says.
+    """
+    options: dict[str, str] = {}
+    extra = settings.get("extra-index-url", "").split()
+    if settings.get("index-url") or extra:
+        indexes = [settings.get("index-url", PUBLIC_INDEX_OPTION_DEFAULT), *extra]
+        options["PANTS_PYTHON_REPOS_INDEXES"] = repr([] if settings.get("no-index") else indexes)
+    links = settings.get("find-links", "").split()
+    if links:
+        options["PANTS_PYTHON_REPOS_FIND_LINKS"] = repr(links)
+    bundle = settings.get("cert") or env.get("REQUESTS_CA_BUNDLE") or env.get("SSL_CERT_FILE") or ""
+    if os.path.isfile(bundle):
+        options["PANTS_CA_CERTS_PATH"] = os.path.abspath(bundle)
+    return {name: value for name, value in options.items() if name not in env}
+
+
+def pex_options(pex: Path) -> dict[str, str]:
+    """Return the environment that makes Pants take the ``pex`` tool from ``pex`` instead of its usual address."""
+    # Pants formats the address as a template.
+    address = pex.as_uri().replace("{", "{{").replace("}", "}}")
+    known = [f"v{PEX_VERSION}|{platform}|{PEX_SHA256}|{PEX_SIZE}" for platform in PEX_PLATFORMS]
+    return {
+        "PANTS_PEX_CLI_VERSION": f"v{PEX_VERSION}",
+        "PANTS_PEX_CLI_URL_TEMPLATE": address,
+        "PANTS_PEX_CLI_KNOWN_VERSIONS": repr(known),
+    }
+
+
+def launch(root: Path, args: list[str]) -> NoReturn:
+    """Prepare everything and replace this process by Pants.
+
+    :param root: the repository: the folder of ``pants.toml``.
+    :param args: the arguments of Pants.
+    """
+    env = dict(os.environ)
+    version = env.get("PANTS_VERSION") or pants_version((root / "pants.toml").read_text(encoding="utf-8"))
+    cache = cache_root(env)
+    venv = prepare_pants(root, cache, version)
+    env.setdefault("PANTS_BIN_NAME", "./pants")
+    # Pants would advise its own launcher at each start, which needs a code hosting site.
+    env.setdefault("NO_SCIE_WARNING", "1")
+    if "PANTS_PEX_CLI_URL_TEMPLATE" not in env:
+        env.update(pex_options(prepare_pex(root, cache, venv)))
+    env.update(network_options(pip_settings(env, venv), env))
+    if root not in (Path.cwd(), *Path.cwd().parents):
+        os.chdir(root)
+    python = venv / "bin" / "python"
+    os.execve(python, [str(python), str(venv / "bin" / "pants"), *args], env)
+
+
+def main() -> NoReturn:
+    """Run :func:`launch` and turn what a user can mend into a message."""
+    try:
+        launch(Path(sys.argv[1]), sys.argv[2:])
+    except LaunchError as error:
+        raise SystemExit(f"./pants: {error}") from None
+    except OSError as error:
+        raise SystemExit(f"./pants: {error.strerror}: {error.filename}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Connects Spark brewing controllers: their blocks, profiles, units, and where they are on the network."""

@@ -1,0 +1,1 @@
+"""Keeps what services measure, and answers questions about it."""
