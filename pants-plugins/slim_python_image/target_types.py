@@ -9,6 +9,7 @@ from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
+    AsyncFieldMixin,
     Dependencies,
     DictStringToStringField,
     IntField,
@@ -125,7 +126,7 @@ class BasePlatformsField(PlatformsField):
     default = ("linux/amd64",)
 
 
-class BaseLockfileField(StringField):
+class BaseLockfileField(StringField, AsyncFieldMixin):
     alias = "lockfile"
     help = help_text(
         """
@@ -173,7 +174,7 @@ class DebianPythonBaseTarget(Target):
 # --- python_wheel_set and slim_python_image ----------------------------------------------------------
 
 
-class BaseField(StringField):
+class BaseField(StringField, AsyncFieldMixin):
     alias = "base"
     required = True
     help = help_text("The address of the base, such as `//3rdparty/debian:bookworm-py311`.")
@@ -240,7 +241,7 @@ class ImageDependenciesField(Dependencies):
     pass
 
 
-class EntryPointField(StringField):
+class EntryPointField(StringField, AsyncFieldMixin):
     alias = "entry_point"
     help = help_text(
         """
@@ -279,7 +280,7 @@ class ArgsField(StringSequenceField):
     )
 
 
-class ExtendsField(StringField):
+class ExtendsField(StringField, AsyncFieldMixin):
     alias = "extends"
     help = help_text(
         """

@@ -66,13 +66,14 @@ def relock_command(resolve: str) -> str:
 def lock_inputs(target: Target) -> dict[str, Any]:
     """Return the fields of a base that its lock was resolved from."""
     excluded = target[BaseExcludedPackagesField].value
+    chosen = {} if excluded is None else {"excluded_packages": list(excluded)}
     return {
+        **chosen,
         "name": target.address.target_name,
         "suites": list(target[BaseSuitesField].value or ()),
         "components": list(target[BaseComponentsField].value or ()),
         "packages": list(target[BasePackagesField].value or ()),
         "builder_packages": list(target[BaseBuilderPackagesField].value or ()),
-        "excluded_packages": None if excluded is None else list(excluded),
         "python": target[BasePythonField].value,
         "platforms": list(target[BasePlatformsField].value or ()),
     }
@@ -118,7 +119,7 @@ def check_inputs(target: Target, locked: LockedBase) -> None:
     stale = [
         field
         for field in ("suites", "components", "packages", "builder_packages", "excluded_packages")
-        if written.get(field) != wanted[field]
+        if written.get(field) != wanted.get(field)
     ]
     if wanted["python"] is not None and wanted["python"] != locked.lock["python"]:
         stale.append("python")

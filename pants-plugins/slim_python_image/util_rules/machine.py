@@ -71,7 +71,7 @@ def network_document(
     repos: PythonRepos, options: SlimImageOptions, ca_certs_path: str | None, env: dict[str, str]
 ) -> dict[str, object]:
     """Return the core's ``network.json``: only what is configured, so that pip's own files count too."""
-    result: dict[str, object] = {"env": env}
+    result: dict[str, object] = {"env": env, "default_index": PythonRepos.pypi_index}
     if not repos.options.is_default("indexes"):
         result["indexes"] = list(repos.indexes)
     if repos.find_links:
