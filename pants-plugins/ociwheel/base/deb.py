@@ -13,7 +13,7 @@ import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -22,6 +22,7 @@ from debian.arfile import ArError, ArFile
 from debian.deb822 import Deb822
 
 from ociwheel.errors import BaseError
+from ociwheel.platforms import Platform
 
 Kind = Literal["file", "dir", "symlink", "hardlink"]
 
@@ -194,3 +195,13 @@ def _text(value: str, where: str) -> str:
     if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
         raise BaseError("its path is no UTF-8 text", where=where)
     return value
+
+
+def check_architecture(packages: Iterable[Package], row: Platform) -> None:
+    """Refuse packages of another architecture than the target's.
+
+    :raises BaseError: naming them.
+    """
+    wrong = [f"{p.name} {p.version}: {p.architecture}" for p in packages if p.architecture not in {row.debian, "all"}]
+    if wrong:
+        raise BaseError(f"these packages are not for {row.oci} ({row.debian}):", details=wrong)

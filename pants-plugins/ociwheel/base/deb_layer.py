@@ -8,13 +8,12 @@ from pathlib import Path
 
 from ociwheel.base.deb import Package
 from ociwheel.base.merge import Placed, merge
-from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB
+from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
 from ociwheel.layer.archive import Content, Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
 
-_STDLIB = r"usr/lib/python3\.[0-9]+/"
-_DROPPED = re.compile("|".join([*DROPPED_PATHS, rf"{_STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?"]))
+_DROPPED = re.compile("|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"]))
 _CERTIFICATE = re.compile(r"usr/share/ca-certificates/(?:.+/)?[^/]+\.crt")
 _CERTIFICATE_FOLDER = "usr/share/ca-certificates"
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"

@@ -12,6 +12,7 @@ from ociwheel.base.packages import Candidate, Universe
 from ociwheel.base.policy import (
     DEFAULT_EXCLUDED,
     INTERPRETER_EXCLUDED,
+    MANYLINUX_LIBRARIES,
     TOOLCHAIN,
     TOOLCHAIN_PATTERN,
     partition,
@@ -143,7 +144,7 @@ def _close(request: Request, minor: str, row: Platform, universe: Universe) -> _
         python.append(f"python{minor}-distutils")
     result = _Closures()
     if row.oci in INTERPRETER_PLATFORMS:
-        result = _Closures(interpreter=closure(python, INTERPRETER_EXCLUDED, "interpreter"))
+        result = _Closures(interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"))
     if row.oci in request.platforms:
         excluded = request.excluded_packages
         core = closure(python, excluded, "packages")

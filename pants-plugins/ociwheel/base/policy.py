@@ -70,30 +70,52 @@ DROPPED_PATHS: tuple[str, ...] = (
     r"usr/include(?:/.*)?",
     r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
     r"usr/(?:lib|share)/(?:[^/]+/)?pkgconfig(?:/.*)?",
+    # The character sets that trixie moves to libc-gconv-modules-extra; Python has codecs of its own.
+    r"usr/lib/[^/]+/gconv/(?!gconv-modules$|gconv-modules\.cache$|ANSI_X3\.110\.so$|CP1252\.so$|ISO8859-15?\.so$"
+    r"|UNICODE\.so$|UTF-(?:7|16|32)\.so$).+",
     r"usr/share/perl5(?:/.*)?",
     r"usr/share/binfmts(?:/.*)?",
+    r"etc/python3\.[0-9]+(?:/.*)?",
     r"etc/(?:init\.d|default|logrotate\.d|cron\.[a-z]+|update-motd\.d|bash_completion\.d)(?:/.*)?",
 )
 """Paths that an image never needs, as patterns of the whole path. Copyright notices stay, as licences ask."""
 
 DROPPED_STDLIB: tuple[str, ...] = (
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "test",
-    "tkinter",
-    "turtle.py",
-    "turtledemo",
-    "distutils/tests",
-    "unittest/test",
-    r"config-[^/]+",
-    r"distutils/command/wininst-[^/]+\.exe",
+    r"EXTERNALLY-MANAGED",
     r"ctypes/test",
+    r"distutils/command/wininst-[^/]+\.exe",
+    r"distutils/tests",
+    r"ensurepip",
+    r"idlelib",
+    r"pydoc_data",
+    # Debian's own would hide one that the image's wheels bring; all it does is to look for apport.
+    r"sitecustomize\.py",
     r"sqlite3/test",
-    r"pip\.whl",
+    r"test",
+    r"tkinter",
+    r"turtle\.py",
+    r"turtledemo",
+    r"unittest/test",
 )
-"""Parts of the standard library that no server imports, patterns below ``usr/lib/pythonX.Y/``."""
+"""Parts of the standard library that neither a server nor a build backend imports, below ``usr/lib/pythonX.Y/``."""
+
+DROPPED_STDLIB_OF_IMAGES: tuple[str, ...] = (*DROPPED_STDLIB, r"config-[^/]+", r"lib2to3")
+"""What images lack besides: the interpreter that builds keeps what a build backend may look at."""
+
+STDLIB = r"usr/lib/python3\.[0-9]+/"
+
+SYSROOT_KEPT: tuple[str, ...] = (
+    r"usr/include/.+",
+    r"usr/lib/(?!python|gconv|debug|systemd|udev)(?!.*/(?:gconv|krb5|sasl2|engines-[^/]+|ossl-modules)/).+",
+    r"usr/share/(?:pkgconfig|cmake[^/]*)/.+",
+    r"usr/bin/[^/]*config[^/]*",
+    rf"{STDLIB}_sysconfigdata_[^/]*\.py",
+    rf"{STDLIB}config-[^/]+/(?!.*\.a$).+",
+)
+"""What compiling needs of a builder package, as patterns of the whole path."""
+
+MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
+"""What prebuilt wheels of build requirements may link to (PEP 600), beside the interpreter's own libraries."""
 
 
 @dataclass(frozen=True)

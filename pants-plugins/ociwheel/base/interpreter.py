@@ -1,0 +1,163 @@
+"""A Python that runs from any folder: Debian's, started through its own loader and libraries.
+
+``usr/bin/python3`` is a script for ``/bin/sh``, so the program that the kernel starts needs nothing
+of this tree's libc. It hands the path it was called by to the interpreter (``--argv0``), which
+therefore finds its prefix, and a virtual environment's, as it always does, and gives the script's
+path as ``sys.executable``: subprocesses work as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ociwheel
+from ociwheel import process
+from ociwheel.base.deb import Package
+from ociwheel.base.merge import Placed, merge
+from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
+from ociwheel.base.tree import resolve_path, write_tree
+from ociwheel.errors import BaseError, ToolError
+from ociwheel.platforms import Platform, platform
+
+PROGRAM_FOLDER = "usr/libexec"
+"""Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""
+
+_DROPPED = re.compile(
+    "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?", r"usr/bin/.*", "(?:boot|dev|proc|sys)"])
+)
+
+_SHIM = """\
+#!/bin/sh
+# Starts the Python of this folder through the loader and the libraries that came with it.
+case $0 in
+    */*) root=${{0%/*}}/../.. ;;
+    *) root=../.. ;;
+esac
+exec "$root/{loader}" --inhibit-cache --library-path "$root/usr/lib/{triplet}:$root/usr/lib" \\
+    --argv0 "$0" "$root/{program}" "$@"
+"""
+
+_VENV_SHIM = """\
+#!/bin/sh
+# Starts {root}'s Python for this virtual environment.
+exec {root}/{loader} --inhibit-cache --library-path {root}/usr/lib/{triplet}:{root}/usr/lib \\
+    --argv0 "$0" {root}/{program} "$@"
+"""
+
+_COMPILE = """\
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
+root = sys.argv[2]
+for folder, folders, names in os.walk(os.path.join(root, sys.argv[3])):
+    folders.sort()
+    for name in sorted(n for n in names if n.endswith(".py")):
+        place = os.path.relpath(os.path.join(folder, name), root)
+        with open(os.path.join(root, place), "rb") as file:
+            data = file.read()
+        try:
+            code = compile_source(data, place)
+        except NotCompilable:
+            continue
+        target = os.path.join(root, pyc_path(place, sys.implementation.cache_tag))
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(code)
+        os.chmod(target, 0o644)
+        os.chmod(os.path.dirname(target), 0o755)
+"""
+
+
+def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], output: Path) -> None:
+    """Write the tree below ``output``, with bytecode where this machine can run it.
+
+    :param target: an ``ociwheel.target/1`` document of the machine that will run it.
+    :raises BaseError: the packages have no Python of the target's version, or no loader.
+    """
+    row = platform(target["platform"])
+    minor = ".".join(str(target["python"]).split(".")[:2])
+    packages = tuple(packages)
+    source, program = f"usr/bin/python{minor}", f"{PROGRAM_FOLDER}/python{minor}"
+    placed = merge(packages, lambda path: path != source and _DROPPED.fullmatch(path) is not None)
+    loader = resolve_path(placed, f"usr{row.loader}")
+    if source not in placed or loader is None:
+        missing = row.loader if loader is None else f"/{source}"
+        raise BaseError(f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages])
+    placed[program] = placed.pop(source)
+    placed = {path: item for path, item in placed.items() if item.member.kind != "dir"}
+    write_tree(placed, output)
+    _write_shims(output, row, minor, loader, program)
+    if sys.platform == "linux" and os.uname().machine == row.machine:
+        _compile(output, minor)
+    else:
+        print(f"note: no bytecode: this machine does not run {row.oci}", file=sys.stderr)
+
+
+def _write_shims(output: Path, row: Platform, minor: str, loader: str, program: str) -> None:
+    folder = output / "usr/bin"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    for name in ("python", "python3", f"python{minor}"):
+        _write_script(folder / name, _SHIM.format(loader=loader, triplet=row.triplet, program=program))
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    path.chmod(0o755)
+
+
+def _compile(output: Path, minor: str) -> None:
+    core = Path(ociwheel.__file__).absolute().parents[1]
+    root = output.absolute()
+    argv = [str(root / "usr/bin/python3"), "-I", "-S", "-B", "-X", "utf8", "-c", _COMPILE]
+    done = process.run([*argv, str(core), str(root), f"usr/lib/python{minor}"], env={})
+    if done.returncode:
+        raise ToolError("the unpacked Python does not run on this machine", details=done.tail())
+
+
+def write_venv(interpreter: Path, venv: Path) -> Path:
+    """Make a virtual environment on an unpacked interpreter.
+
+    It holds absolute paths, so it is for this machine and now, never an output. It has no pip.
+
+    :param interpreter: a tree of :func:`write_interpreter`.
+    :param venv: the folder to make; it must not exist or be empty.
+    :returns: the path of its Python.
+    :raises BaseError: ``interpreter`` is no such tree.
+    """
+    root = interpreter.absolute()
+    shim = root / "usr/bin/python3"
+    parts = _parse_shim(shim)
+    minor = parts["program"].rpartition("python")[2]
+    binaries = venv.absolute() / "bin"
+    packages = venv / f"lib/python{minor}/site-packages"
+    binaries.mkdir(parents=True)
+    packages.mkdir(parents=True)
+    settings = f"home = {root}/usr/bin\ninclude-system-site-packages = false\nversion = {minor}\n"
+    (venv / "pyvenv.cfg").write_text(settings, encoding="utf-8")
+    text = _VENV_SHIM.format(root=shlex.quote(str(root)), **parts)
+    for name in ("python", "python3", f"python{minor}"):
+        _write_script(binaries / name, text)
+    return binaries / "python"
+
+
+_SHIM_PARTS = re.compile(
+    r'exec "\$root/(?P<loader>[^"]+)".*?"\$root/usr/lib/(?P<triplet>[^":]+):.*--argv0 "\$0" "\$root/(?P<program>[^"]+)"',
+    re.DOTALL,
+)
+
+
+def _parse_shim(shim: Path) -> dict[str, str]:
+    try:
+        match = _SHIM_PARTS.search(shim.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        match = None
+    if not match:
+        raise BaseError("is no interpreter that `python -m ociwheel interpreter` wrote", where=str(shim))
+    return match.groupdict()

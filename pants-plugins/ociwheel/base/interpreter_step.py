@@ -1,0 +1,31 @@
+"""Unpack a Python that runs from any folder, through its own loader."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ociwheel.base.deb import check_architecture, read_debs
+from ociwheel.base.interpreter import write_interpreter
+from ociwheel.base.tree import tree_document
+from ociwheel.documents import read_document
+from ociwheel.platforms import platform
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
+    parser.add_argument("--target", type=Path, required=True, help="the target document")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write the tree to")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the tree and return its document."""
+    target = read_document(arguments.target, "target")
+    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
+        packages = read_debs(arguments.debs, Path(scratch))
+        check_architecture(packages, platform(target["platform"]))
+        write_interpreter(packages, target, arguments.output)
+    return tree_document(arguments.output)
