@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from slim_python_image.util_rules.machine import _replace, _replace_link, find_interpreter
+
+
+def executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_first_folder_with_a_fitting_python_wins(tmp_path: Path) -> None:
+    executable(tmp_path / "old" / "python3.9")
+    fits = executable(tmp_path / "new" / "python3.12")
+    executable(tmp_path / "newer" / "python3.13")
+    folders = [str(tmp_path / name) for name in ("old", "missing", "new", "newer")]
+    assert find_interpreter(folders) == str(fits)
+
+
+def test_a_file_may_be_named_too(tmp_path: Path) -> None:
+    fits = executable(tmp_path / "python3.11")
+    assert find_interpreter([str(fits)]) == str(fits)
+    assert find_interpreter([str(executable(tmp_path / "python3.9"))]) is None
+
+
+def test_what_cannot_run_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "python3.11").write_text("")
+    assert find_interpreter([str(tmp_path)]) is None
+
+
+def test_settings_are_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    _replace(path, b"{}")
+    _replace(path, b'{"env":{}}')
+    assert path.read_bytes() == b'{"env":{}}'
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["network.json"]
+
+
+@pytest.mark.parametrize("before", [None, "/one"])
+def test_the_link_follows_the_machine(tmp_path: Path, before: str | None) -> None:
+    link = tmp_path / "python"
+    _replace_link(link, before)
+    _replace_link(link, "/other")
+    assert link.is_symlink()
+    assert str(link.readlink()) == "/other"
+    _replace_link(link, None)
+    assert not link.is_symlink()

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from pants.engine.fs import Digest
+from pants.engine.process import ProcessCacheScope
+from pants.util.frozendict import FrozenDict
+from slim_python_image.products import StepRequest, Toolbox, Tree
+from slim_python_image.util_rules.steps import core_files, error_text, step_process
+
+
+def digest(character: str) -> Digest:
+    return Digest(character * 64, 1)
+
+
+def request(**changes: object) -> StepRequest:
+    fields: dict[str, object] = {
+        "step": "plan",
+        "arguments": ("--target", "target.json"),
+        "description": "Plan",
+        "toolbox": Toolbox(digest("a")),
+    }
+    return StepRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_a_process_has_content_and_no_place() -> None:
+    process = step_process(request(trees=FrozenDict({"sysroot": digest("b")})), digest("c"))
+    assert process.argv == ("/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json")
+    assert dict(process.env) == {
+        "OCIWHEEL_MACHINE": ".ociwheel/machine",
+        "OCIWHEEL_TOOLS": ".ociwheel/tools",
+    }
+    assert dict(process.immutable_input_digests) == {
+        ".ociwheel/core": digest("c"),
+        ".ociwheel/tools": digest("a"),
+        "sysroot": digest("b"),
+    }
+    assert dict(process.append_only_caches) == {"ociwheel_machine": ".ociwheel/machine"}
+    assert process.cache_scope == ProcessCacheScope.SUCCESSFUL
+
+
+def test_an_interpreter_is_content() -> None:
+    process = step_process(request(interpreter=Tree(digest("d"))), digest("c"))
+    assert process.immutable_input_digests[".ociwheel/interpreter"] == digest("d")
+    assert process.env["OCIWHEEL_INTERPRETER"] == ".ociwheel/interpreter"
+
+
+def test_a_lock_is_resolved_anew_in_each_run() -> None:
+    assert step_process(request(fresh=True), digest("c")).cache_scope == ProcessCacheScope.PER_SESSION
+
+
+def test_the_description_is_no_part_of_a_request() -> None:
+    assert request(description="one") == request(description="other")
+
+
+def test_the_core_goes_into_sandboxes_without_its_tests(tmp_path: Path) -> None:
+    package = tmp_path / "ociwheel"
+    for name in ("errors.py", "errors_test.py", "plan/plan.py", "sandbox/step.sh", "__pycache__/x.pyc"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(name)
+    assert core_files(package) == {
+        "ociwheel/errors.py": b"errors.py",
+        "ociwheel/plan/plan.py": b"plan/plan.py",
+        "step.sh": b"sandbox/step.sh",
+    }
+
+
+def test_the_error_is_the_step_s_own() -> None:
+    stderr = "note: a\nwarning: b\nerror: foo==1: no wheel fits\n  tags: cp311\n  -> relock\n"
+    assert error_text(stderr) == "foo==1: no wheel fits\n  tags: cp311\n  -> relock"
+
+
+def test_a_crash_is_shown_whole() -> None:
+    assert error_text("Traceback\n  boom\n") == "Traceback\n  boom"
+    assert error_text("") == "the step failed and said nothing"
+
+

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pants.util.docutil import bin_name
+from slim_python_image.products import Artifact, SlimImageError
+from slim_python_image.util_rules import wheels
+from slim_python_image.util_rules.wheels import build_lock_path, parse_build_lock, pins_for
+
+SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
+
+
+@pytest.fixture(autouse=True)
+def linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wheels.host, "system", lambda: "Linux")
+    monkeypatch.setattr(wheels.host, "machine", lambda: "x86_64")
+
+
+def lock(*files: str) -> dict[str, Any]:
+    return {
+        "environments": [
+            {"sdist": "netifaces==0.11.0", "sha256": "a" * 64, "python": "3.11", "pins": ["cython==3.0"]}
+        ],
+        "files": {"cython==3.0": [{"filename": f, "sha256": str(n) * 64} for n, f in enumerate(files)]},
+    }
+
+
+def chosen(*files: str) -> str:
+    pins = pins_for(lock(*files), SDIST, "3.11", path="x.build.lock", resolve="x")
+    return pins.artifacts[0].filename
+
+
+def test_the_most_specific_wheel_of_this_machine() -> None:
+    pure = "cython-3.0-py2.py3-none-any.whl"
+    abi3 = "cython-3.0-cp39-abi3-manylinux_2_17_x86_64.whl"
+    exact = "cython-3.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    others = (
+        "cython-3.0-cp312-cp312-manylinux_2_17_x86_64.whl",
+        "cython-3.0-cp311-cp311-manylinux_2_17_aarch64.whl",
+        "cython-3.0-cp311-cp311-musllinux_1_1_x86_64.whl",
+        "cython-3.0-cp311-cp311-macosx_10_9_x86_64.whl",
+    )
+    assert chosen(*others, pure, abi3, exact) == exact
+    assert chosen(*others, pure, abi3) == abi3
+    assert chosen(*others, pure) == pure
+    assert chosen("ninja-1-py3-none-manylinux_2_17_x86_64.whl").startswith("ninja")
+
+
+def test_no_wheel_for_this_machine() -> None:
+    with pytest.raises(SlimImageError) as e:
+        chosen("cython-3.0-cp311-cp311-macosx_10_9_x86_64.whl")
+    assert str(e.value) == (
+        "x.build.lock: the build requirement cython==3.0 of netifaces==0.11.0 has no wheel for Linux x86_64\n"
+        f"  -> lock its build requirements: {bin_name()} generate-lockfiles --resolve=x-build"
+    )
+
+
+@pytest.mark.parametrize(
+    ("artifact", "minor"),
+    [
+        (Artifact("netifaces", "0.11.1", "sdist", "f", "a" * 64), "3.11"),
+        (SDIST, "3.13"),
+        (Artifact("netifaces", "0.11.0", "sdist", "f", "b" * 64), "3.11"),
+    ],
+)
+def test_an_sdist_that_is_not_locked(artifact: Artifact, minor: str) -> None:
+    with pytest.raises(SlimImageError) as e:
+        pins_for(lock(), artifact, minor, path="3rdparty/x.build.lock", resolve="x")
+    assert str(e.value) == (
+        f"3rdparty/x.build.lock: the build requirements of {artifact.name}=={artifact.version} for Python "
+        f"{minor} are not locked, and it has to be compiled\n"
+        f"  -> lock its build requirements: {bin_name()} generate-lockfiles --resolve=x-build"
+    )
+
+
+def test_the_build_lock_stands_beside_the_lockfile() -> None:
+    assert build_lock_path("default", "3rdparty/python/d.lock") == "3rdparty/python/default.build.lock"
+    assert build_lock_path("default", "d.lock") == "default.build.lock"
+
+
+def test_a_build_lock_that_is_none() -> None:
+    assert parse_build_lock("x", None, "r") == {"environments": [], "files": {}}
+    with pytest.raises(SlimImageError, match="is not JSON"):
+        parse_build_lock("x", b"<<<<<<< HEAD", "r")
+    with pytest.raises(SlimImageError) as e:
+        parse_build_lock("x", json.dumps({"schema": "ociwheel.build-lock/9"}).encode(), "r")
+    assert str(e.value) == (
+        "x: expected a ociwheel.build-lock/1 document, found 'ociwheel.build-lock/9'\n"
+        f"  -> write it again: {bin_name()} generate-lockfiles --resolve=r-build"
+    )
