@@ -1,0 +1,111 @@
+"""What a lockfile says of each distribution, whatever the format."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ociwheel.errors import ErrorCollector, LockError
+
+RELOCK = "./pants generate-lockfiles"
+WITH_HASHES = (
+    "lock again with hashes: `./pants generate-lockfiles`, `uv pip compile --generate-hashes` "
+    "or `pip-compile --generate-hashes`"
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ARTIFACTS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
+
+
+@dataclass(frozen=True, order=True)
+class LockedFile:
+    """One file that may be used for a locked version."""
+
+    sha256: str
+    filename: str | None = None
+    size: int | None = None
+    """Bytes, where the lock says so."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file as part of a document."""
+        return {"filename": self.filename, "sha256": self.sha256, "size": self.size}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One locked version of one project."""
+
+    name: str
+    """Normalized (PEP 503)."""
+    version: str
+    files: tuple[LockedFile, ...]
+    where: str
+    """``lockfile:line``, or the lockfile and the entry where a format has no useful lines."""
+    marker: str | None = None
+    requires_python: str | None = None
+    requires_dist: tuple[str, ...] | None = None
+    """PEP 508 requirements; None when the lock does not say."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as part of a document."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "marker": self.marker,
+            "requires_python": self.requires_python,
+            "requires_dist": None if self.requires_dist is None else list(self.requires_dist),
+            "files": [file.to_json() for file in self.files],
+            "where": self.where,
+        }
+
+
+def sha256_of(algorithm: str, digest: str) -> str | None:
+    """Return a digest when it is a SHA-256, the only kind that is used here."""
+    digest = digest.strip().lower()
+    return digest if algorithm.strip().lower() == "sha256" and _SHA256.fullmatch(digest) else None
+
+
+def artifact_name(url: str) -> str | None:
+    """Return the file name at the end of a URL or path, or None when it is no wheel or sdist."""
+    try:
+        path = urllib.parse.urlsplit(url).path
+    except ValueError:
+        return None
+    name = urllib.parse.unquote(path).replace("\\", "/").rpartition("/")[2]
+    return name if name.endswith(_ARTIFACTS) else None
+
+
+def merge(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries sorted, those of the same version and marker made one.
+
+    :raises LockError: two entries of the same version contradict each other.
+    """
+    merged: dict[tuple[str, str, str], Entry] = {}
+    errors = ErrorCollector()
+    for entry in entries:
+        key = (entry.name, entry.version, entry.marker or "")
+        known = merged.get(key)
+        if known is None:
+            merged[key] = entry
+            continue
+        if set(known.requires_dist or ()) != set(entry.requires_dist or ()):
+            errors.add(
+                LockError(
+                    f"{entry.name} {entry.version} is locked twice, with different requirements",
+                    where=f"{known.where} and {entry.where}",
+                    hint=f"lock again with `{RELOCK}`",
+                )
+            )
+        files = {file.sha256: file for file in (*entry.files, *known.files)}
+        merged[key] = Entry(**{**vars(known), "files": tuple(files.values())})
+    errors.raise_if_any()
+    return tuple(
+        Entry(**{**vars(entry), "files": tuple(sorted(entry.files, key=_file_key))})
+        for _, entry in sorted(merged.items())
+    )
+
+
+def _file_key(file: LockedFile) -> tuple[str, str]:
+    return file.filename or "", file.sha256

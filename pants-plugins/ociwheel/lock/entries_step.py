@@ -1,0 +1,31 @@
+"""Read a lockfile: hash-pinned requirements.txt, Pex's JSON (Pants's own), or pylock.toml."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import document
+from ociwheel.errors import LockError
+from ociwheel.lock import formats
+from ociwheel.lock.entries import RELOCK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--lockfile", required=True, type=Path, metavar="FILE", help="the lockfile")
+    parser.add_argument("--label", metavar="PATH", help="its name in messages (default: FILE)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Read the lockfile."""
+    label = args.label or str(args.lockfile)
+    try:
+        data = args.lockfile.read_bytes()
+    except OSError as e:
+        raise LockError(
+            f"cannot read it: {e.strerror}", where=label, hint=f"make it with `{RELOCK}`"
+        ) from e
+    kind, entries = formats.parse(data, label)
+    return document("lock-entries", {"format": kind, "entries": [entry.to_json() for entry in entries]})

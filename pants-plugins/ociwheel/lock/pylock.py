@@ -1,0 +1,68 @@
+"""``pylock.toml`` (PEP 751), read with packaging's own reader."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+
+from packaging.pylock import Package, Pylock, PylockValidationError
+
+from ociwheel.errors import ErrorCollector, LockError
+from ociwheel.lock.entries import Entry, LockedFile, merge, sha256_of
+
+_HINT = "lock again with the tool that wrote it, for example `uv export --format pylock.toml`"
+
+
+def _files(package: Package, where: str) -> Iterator[LockedFile]:
+    for file in [*(package.wheels or ()), *([package.sdist] if package.sdist else [])]:
+        digest = sha256_of("sha256", str(file.hashes.get("sha256", "")))
+        if digest is None:
+            others = ", ".join(sorted(file.hashes))
+            raise LockError(f"{file.filename} has no usable SHA-256 hash, but {others}", where=where, hint=_HINT)
+        yield LockedFile(digest, file.filename, file.size)
+
+
+def _entry(package: Package, label: str) -> Entry:
+    where = f"{label}: {package.name} {package.version or ''}".rstrip()
+    for kind in ("vcs", "directory", "archive"):
+        if getattr(package, kind):
+            raise LockError(
+                f"comes from a {kind!r} source, only index packages are supported",
+                where=where,
+                hint="publish it to an index, or make it a first-party target of this repository",
+            )
+    if package.version is None:
+        raise LockError("has no version, so its files cannot be compared", where=where, hint=_HINT)
+    return Entry(
+        name=str(package.name),
+        version=str(package.version),
+        marker=str(package.marker) if package.marker else None,
+        requires_python=str(package.requires_python) if package.requires_python else None,
+        # PEP 751's `dependencies` has neither specifiers nor extras: the artifacts' metadata does.
+        requires_dist=None,
+        files=tuple(_files(package, where)),
+        where=where,
+    )
+
+
+def parse(text: str, label: str) -> tuple[Entry, ...]:
+    """Return the entries of a ``pylock.toml``.
+
+    :param label: the lockfile's name for messages.
+    :raises LockError: it is not valid, or has packages that cannot be used; all together.
+    """
+    try:
+        lock = Pylock.from_dict(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        raise LockError(f"is not TOML: {e}", where=label, hint=_HINT) from e
+    except PylockValidationError as e:
+        raise LockError(f"is no valid pylock.toml: {e}", where=label, hint=_HINT) from e
+    errors = ErrorCollector()
+    entries: list[Entry] = []
+    for package in lock.packages:
+        try:
+            entries.append(_entry(package, label))
+        except LockError as e:
+            errors.add(e)
+    errors.raise_if_any()
+    return merge(entries)

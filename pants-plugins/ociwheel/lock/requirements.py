@@ -1,0 +1,147 @@
+"""Hash-pinned ``requirements.txt`` locks, as pip-tools and uv write them.
+
+The format is the one of pip's documentation, "Requirements File Format".
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from ociwheel.errors import ErrorCollector, LockError
+from ociwheel.lock.entries import WITH_HASHES, Entry, LockedFile, merge, sha256_of
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_OPTION = re.compile(r"\s+(?=--?[A-Za-z])")
+_HASH = re.compile(r"^--hash(?:=|\s+)(\S+)\s*$")
+_REFUSED = {
+    "-r": "includes another file",
+    "--requirement": "includes another file",
+    "-c": "names a file of constraints",
+    "--constraint": "names a file of constraints",
+    "-e": "is an editable requirement",
+    "--editable": "is an editable requirement",
+}
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each line without comments, joined with its continuations, and its first line's number."""
+    start, parts = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#"):
+            # As pip does: a comment line ends a continuation.
+            line, continued = "", False  # noqa: PLW2901
+        else:
+            continued = line.endswith("\\")
+            line = line[:-1] if continued else line  # noqa: PLW2901
+        start = start or number
+        parts += " " + _COMMENT.sub("", line) if parts else _COMMENT.sub("", line)
+        if continued:
+            continue
+        if parts.strip():
+            yield start, parts.strip()
+        start, parts = 0, ""
+    if parts.strip():
+        yield start, parts.strip()
+
+
+def _refuse_option(line: str, where: str) -> None:
+    """Raise for an option that changes what is locked; note one that does not."""
+    option = re.split(r"[\s=]", line, maxsplit=1)[0]
+    for name, what in _REFUSED.items():
+        if option == name or (len(name) == 2 and not option.startswith("--") and option.startswith(name)):  # noqa: PLR2004
+            raise LockError(
+                f"{what}, a lock must be complete in itself: {line}",
+                where=where,
+                hint="lock again into one file with `uv pip compile --generate-hashes` or `pip-compile "
+                "--generate-hashes`",
+            )
+    print(f"note: {where}: {option} is ignored: the machine says where to download from", file=sys.stderr)
+
+
+def _pinned_version(requirement: Requirement) -> str | None:
+    specifiers = list(requirement.specifier)
+    if len(specifiers) != 1:
+        return None
+    only = specifiers[0]
+    pinned = only.operator in ("==", "===") and not only.version.endswith(".*")
+    return only.version if pinned else None
+
+
+def _hashes(options: list[str], text: str, where: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    others: list[str] = []
+    for option in options:
+        match = _HASH.match(option)
+        if not match:
+            name = re.split(r"[\s=]", option, maxsplit=1)[0]
+            print(f"note: {where}: {name} of {text} is ignored", file=sys.stderr)
+            continue
+        algorithm, _, digest = match[1].partition(":")
+        usable = sha256_of(algorithm, digest)
+        if usable:
+            found[usable] = None
+        else:
+            others.append(algorithm)
+    if found:
+        return tuple(found)
+    if others:
+        raise LockError(
+            f"has no usable SHA-256 hash, only {', '.join(sorted(set(others)))}: {text}",
+            where=where,
+            hint=WITH_HASHES,
+        )
+    raise LockError(f"has no hash: {text}", where=where, hint=WITH_HASHES)
+
+
+def _entry(line: str, where: str) -> Entry:
+    text, *options = _OPTION.split(line)
+    text = text.strip()
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as e:
+        url = "://" in text or text.startswith((".", "/"))
+        what = "is a URL or path, only index packages are supported" if url else "is no requirement"
+        reason = "" if url else f" ({str(e).splitlines()[0]})"
+        raise LockError(f"{what}: {text}{reason}", where=where, hint=WITH_HASHES) from e
+    if requirement.url:
+        raise LockError(
+            f"is pinned to a URL, only index packages are supported: {text}",
+            where=where,
+            hint="publish it to an index, or make it a first-party target of this repository",
+        )
+    version = _pinned_version(requirement)
+    if version is None:
+        raise LockError(f"is not pinned to one version: {text}", where=where, hint=WITH_HASHES)
+    return Entry(
+        name=canonicalize_name(requirement.name),
+        version=version,
+        marker=str(requirement.marker) if requirement.marker else None,
+        files=tuple(LockedFile(digest) for digest in _hashes(options, text, where)),
+        where=where,
+    )
+
+
+def parse(text: str, label: str) -> tuple[Entry, ...]:
+    """Return the entries of a requirements lock.
+
+    :param label: the lockfile's name for messages.
+    :raises LockError: every line that cannot be used, together.
+    """
+    errors = ErrorCollector()
+    entries: list[Entry] = []
+    for number, line in logical_lines(text):
+        where = f"{label}:{number}"
+        try:
+            if line.startswith("-"):
+                _refuse_option(line, where)
+            else:
+                entries.append(_entry(line, where))
+        except LockError as e:
+            errors.add(e)
+    errors.raise_if_any()
+    return merge(entries)
