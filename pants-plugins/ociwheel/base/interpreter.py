@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +29,23 @@ PROGRAM_FOLDER = "usr/libexec"
 """Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""
 
 _DROPPED = re.compile(
-    "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?", r"usr/bin/.*", "(?:boot|dev|proc|sys)"])
+    "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?", r"(?!usr/lib).*"])
 )
 
 _SHIM = """\
 #!/bin/sh
 # Starts the Python of this folder through the loader and the libraries that came with it.
 case $0 in
-    */*) root=${{0%/*}}/../.. ;;
-    *) root=../.. ;;
+    */*) here=${{0%/*}} ;;
+    *) here=. ;;
 esac
+root=$here/../..
+# In a virtual environment this script, or a link to it, finds the way back as Python does (PEP 405).
+[ -f "$root/{loader}" ] || while read -r key equals value; do
+    [ "$key" = home ] && root=$value/../..
+done <"$here/../pyvenv.cfg"
 exec "$root/{loader}" --inhibit-cache --library-path "$root/usr/lib/{triplet}:$root/usr/lib" \\
     --argv0 "$0" "$root/{program}" "$@"
-"""
-
-_VENV_SHIM = """\
-#!/bin/sh
-# Starts {root}'s Python for this virtual environment.
-exec {root}/{loader} --inhibit-cache --library-path {root}/usr/lib/{triplet}:{root}/usr/lib \\
-    --argv0 "$0" {root}/{program} "$@"
 """
 
 _COMPILE = """\
@@ -132,32 +130,30 @@ def write_venv(interpreter: Path, venv: Path) -> Path:
     :raises BaseError: ``interpreter`` is no such tree.
     """
     root = interpreter.absolute()
-    shim = root / "usr/bin/python3"
-    parts = _parse_shim(shim)
-    minor = parts["program"].rpartition("python")[2]
+    shim = _read_shim(root / "usr/bin/python3")
+    minor = shim.minor
     binaries = venv.absolute() / "bin"
-    packages = venv / f"lib/python{minor}/site-packages"
     binaries.mkdir(parents=True)
-    packages.mkdir(parents=True)
+    (venv / f"lib/python{minor}/site-packages").mkdir(parents=True)
     settings = f"home = {root}/usr/bin\ninclude-system-site-packages = false\nversion = {minor}\n"
     (venv / "pyvenv.cfg").write_text(settings, encoding="utf-8")
-    text = _VENV_SHIM.format(root=shlex.quote(str(root)), **parts)
     for name in ("python", "python3", f"python{minor}"):
-        _write_script(binaries / name, text)
+        _write_script(binaries / name, shim.text)
     return binaries / "python"
 
 
-_SHIM_PARTS = re.compile(
-    r'exec "\$root/(?P<loader>[^"]+)".*?"\$root/usr/lib/(?P<triplet>[^":]+):.*--argv0 "\$0" "\$root/(?P<program>[^"]+)"',
-    re.DOTALL,
-)
+@dataclass(frozen=True)
+class _Shim:
+    text: str
+    minor: str
 
 
-def _parse_shim(shim: Path) -> dict[str, str]:
+def _read_shim(path: Path) -> _Shim:
     try:
-        match = _SHIM_PARTS.search(shim.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        match = None
+        text = ""
+    match = re.search(rf'"\$root/{PROGRAM_FOLDER}/python([0-9.]+)" "\$@"', text)
     if not match:
-        raise BaseError("is no interpreter that `python -m ociwheel interpreter` wrote", where=str(shim))
-    return match.groupdict()
+        raise BaseError("is no interpreter that `python -m ociwheel interpreter` wrote", where=str(path))
+    return _Shim(text, match[1])

@@ -65,7 +65,7 @@ DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netb
 """Packages of files that no code depends on; they change at their own pace."""
 
 DROPPED_PATHS: tuple[str, ...] = (
-    r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications)(?:/.*)?",
+    r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications|gdb|gcc|binfmts|perl5)(?:/.*)?",
     r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
     r"usr/include(?:/.*)?",
     r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
@@ -73,8 +73,7 @@ DROPPED_PATHS: tuple[str, ...] = (
     # The character sets that trixie moves to libc-gconv-modules-extra; Python has codecs of its own.
     r"usr/lib/[^/]+/gconv/(?!gconv-modules$|gconv-modules\.cache$|ANSI_X3\.110\.so$|CP1252\.so$|ISO8859-15?\.so$"
     r"|UNICODE\.so$|UTF-(?:7|16|32)\.so$).+",
-    r"usr/share/perl5(?:/.*)?",
-    r"usr/share/binfmts(?:/.*)?",
+    r"usr/lib/binfmt\.d(?:/.*)?",
     r"etc/python3\.[0-9]+(?:/.*)?",
     r"etc/(?:init\.d|default|logrotate\.d|cron\.[a-z]+|update-motd\.d|bash_completion\.d)(?:/.*)?",
 )
