@@ -1,0 +1,83 @@
+"""The wall: what the core may import, and what the steps before the toolbox may."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent
+FORBIDDEN = frozenset({"pants", "slim_python_image"})
+# What the toolbox holds (tools.lock) and no more.
+TOOLBOX = frozenset({"build", "debian", "elftools", "installer", "packaging", "pyproject_hooks", "zlib_ng"})
+
+
+def modules() -> dict[str, Path]:
+    """Return the core's modules by name, without tests."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name.endswith("_test.py") or path.name == "conftest.py":
+            continue
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = path
+    return found
+
+
+def imports(name: str, path: Path) -> Iterator[str]:
+    """Yield the absolute names that a module imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def chains(start: str, known: dict[str, Path]) -> Iterator[tuple[str, ...]]:
+    """Yield the shortest import chain from ``start`` to each module that is not the core's."""
+    seen = {start}
+    todo: list[tuple[str, ...]] = [(start,)]
+    while todo:
+        chain = todo.pop(0)
+        for name in imports(chain[-1], known[chain[-1]]):
+            if name in known and name not in seen:
+                seen.add(name)
+                todo.append((*chain, name))
+            elif name.split(".")[0] != "ociwheel" and name.split(".")[0] not in seen:
+                seen.add(name.split(".")[0])
+                yield (*chain, name.split(".")[0])
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_the_core_imports_the_standard_library_and_the_toolbox_only(module: str) -> None:
+    allowed = sys.stdlib_module_names | TOOLBOX
+    # `compression` is Python 3.14's standard library.
+    broken = [chain for chain in chains(module, modules()) if chain[-1] not in allowed | {"compression"}]
+    assert not broken, "\n".join(" imports ".join(chain) for chain in broken)
+    assert not FORBIDDEN & allowed
+
+
+@pytest.mark.parametrize("step", ["toolbox_step", "fetch_step", "fetch_deb_step"])
+def test_steps_before_the_toolbox_import_the_standard_library_only(step: str) -> None:
+    broken = [c for c in chains(f"ociwheel.fetch.{step}", modules()) if c[-1] not in sys.stdlib_module_names]
+    assert not broken, "\n".join(" imports ".join(chain) for chain in broken)
+
+
+def test_the_backend_never_imports_the_core() -> None:
+    backend = PACKAGE.parent / "slim_python_image"
+    for path in backend.rglob("*.py"):
+        names = {name.split(".")[0] for name in imports(path.stem, path)}
+        assert "ociwheel" not in names, f"{path.relative_to(backend)} imports ociwheel"
+
+
+def test_a_broken_wall_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import b\n")
+    (tmp_path / "b.py").write_text("from pants.engine import rules\n")
+    known = {"a": tmp_path / "a.py", "b": tmp_path / "b.py"}
+    assert ("a", "b", "pants") in set(chains("a", known))
