@@ -91,9 +91,9 @@ async def contents(digest: Digest) -> DigestContents:
     return await Get(DigestContents, Digest, digest)
 
 
-async def read_path(path: str, origin: str) -> bytes | None:
+async def read_path(path: str) -> bytes | None:
     """Return the bytes of a file of the repository, ``None`` where there is none."""
-    found = await Get(DigestContents, PathGlobs([path], description_of_origin=origin))
+    found = await Get(DigestContents, PathGlobs([path]))
     return found[0].content if found else None
 
 

@@ -253,7 +253,7 @@ async def lock_builds(
     by_interpreter = sdists_by_interpreter(
         needs, ([planned.artifact for planned in plan.artifacts] for plan in plans)
     )
-    previous = await engine.read_path(request.lockfile_dest, "the previous build lock")
+    previous = await engine.read_path(request.lockfile_dest)
     digest = await engine.create_files({request.lockfile_dest: previous or b""} if previous else {})
     written = previous is not None
     for interpreter, sdists in by_interpreter.items():

@@ -196,7 +196,7 @@ async def read_base(request: BaseRequest) -> Base:
             f"{relock_command(request.address.target_name)}"
         )
     path = target[BaseLockfileField].path
-    data = await engine.read_path(path, f"the field `lockfile` of {request.address}")
+    data = await engine.read_path(path)
     locked = parse_lock(request.address, path, data)
     check_inputs(target, locked)
     one = locked.lock["platforms"][request.platform]

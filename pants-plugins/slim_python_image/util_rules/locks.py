@@ -60,7 +60,7 @@ def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> froz
 
 @rule(desc="Read a lockfile")
 async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntries:
-    data = await engine.read_path(request.path, request.origin or "the lockfile of a resolve")
+    data = await engine.read_path(request.path)
     if data is None:
         raise SlimImageError(
             f"{request.path}: the lockfile is not there ({request.origin})\n"

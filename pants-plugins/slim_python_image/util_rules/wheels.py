@@ -264,7 +264,7 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     lock: dict[str, Any] = {}
     path = build_lock_path(request.resolve, request.lockfile)
     if sdists:
-        data = await engine.read_path(path, f"the build lock of {request.resolve}")
+        data = await engine.read_path(path)
         lock = parse_build_lock(path, data, request.resolve)
     fetched = await engine.prebuilt(ready)
     built = await engine.wheels(
