@@ -1,0 +1,59 @@
+"""Choose one artifact per distribution for a platform: a wheel where one fits, else the sdist."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import document, read_document, read_json
+from ociwheel.errors import UsageError
+from ociwheel.plan import artifacts
+from ociwheel.plan.closure import Node, resolve
+from ociwheel.plan.environment import TargetPython
+from ociwheel.plan.model import Request, parse_request
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--target", required=True, type=Path, metavar="FILE", help="target document")
+    parser.add_argument(
+        "--request",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="JSON: roots, entries, no_binary, only_binary, lockfile",
+    )
+
+
+def _artifact(node: Node, target: TargetPython, request: Request) -> dict[str, Any]:
+    file = artifacts.choose(node.locked, target, request.formats)
+    assert file is not None  # resolve() has told
+    return {
+        "name": node.locked.name,
+        "version": node.locked.version,
+        "kind": "wheel" if file.is_wheel else "sdist",
+        "filename": file.filename,
+        "sha256": file.sha256,
+        "size": file.size,
+        "requires": sorted(node.requires),
+        "required_by": sorted(node.required_by),
+    }
+
+
+def plan(request: Request, target: TargetPython) -> list[dict[str, Any]]:
+    """Return the chosen artifacts, sorted by name.
+
+    :raises PlanError: every requirement that the lock cannot satisfy, together.
+    """
+    nodes = resolve(request, target)
+    return [_artifact(node, target, request) for _, node in sorted(nodes.items())]
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Make the plan."""
+    value = read_json(args.request)
+    if not isinstance(value, dict):
+        raise UsageError("the request is no JSON object", where=str(args.request))
+    target = TargetPython.from_document(read_document(args.target, "target"))
+    return document("plan", {"artifacts": plan(parse_request(value), target)})
