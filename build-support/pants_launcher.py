@@ -68,14 +68,13 @@ def pants_version(config: str) -> str:
 def lock_entry(lock: str, name: str) -> tuple[str, str] | None:
     """Return the version of ``name`` in a requirements lock, and its whole entry with the hashes."""
     lines = lock.splitlines()
-    for number, line in enumerate(lines):
+    for start, line in enumerate(lines):
         found = re.match(rf"{re.escape(name)}==([^\s;\\]+)", line)
         if found:
-            entry = [line]
-            while entry[-1].endswith("\\"):
-                number += 1
-                entry.append(lines[number])
-            return found.group(1), "\n".join(entry) + "\n"
+            end = start
+            while lines[end].endswith("\\"):
+                end += 1
+            return found.group(1), "\n".join(lines[start : end + 1]) + "\n"
     return None
 
 
@@ -138,7 +137,10 @@ def make_venv(home: Path, lock: Path, version: str) -> Path:
     say(f"installing Pants {version} (once; into {venv})")
     run([sys.executable, "-I", "-m", "venv", str(venv)], "Making a virtual environment")
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", "-qq", "--require-hashes", "--no-deps", "-r", str(lock)], f"Installing Pants {version}")
+    run(
+        [*pip, "install", "-qq", "--require-hashes", "--no-deps", "-r", str(lock)],
+        f"Installing Pants {version}",
+    )
     write_whole(home / "current", venv.name + "\n")
     return venv
 
@@ -195,10 +197,11 @@ def make_pex(venv: Path, entry: str, output: Path) -> None:
     with tempfile.TemporaryDirectory(dir=output.parent) as name:
         work = Path(name)
         (work / "pex.lock").write_text(entry, encoding="utf-8")
+        wheels = str(work / "wheels")
         download = [python, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-deps"]
-        wheels = ["--only-binary", ":all:", "--require-hashes", "-r", str(work / "pex.lock"), "-d", str(work / "wheels")]
-        run([*download, *wheels], "Downloading pex")
-        build = [python, "-m", "pex", "--disable-cache", "--no-index", "--find-links", str(work / "wheels")]
+        locked_wheel = ["--only-binary", ":all:", "--require-hashes", "-r", str(work / "pex.lock")]
+        run([*download, *locked_wheel, "-d", wheels], "Downloading pex")
+        build = [python, "-m", "pex", "--disable-cache", "--no-index", "--find-links", wheels]
         shebang = ["--python-shebang", "/usr/bin/env python"]
         what = [f"pex=={PEX_VERSION}", "-c", "pex", "-o", str(work / "pex")]
         run([*build, *what, *shebang], "Building the pex tool")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from brewblox_service import create_app, run
 from fastapi import FastAPI
 
 from brewblox_devcon_spark import blocks, network, profiles, units
 from brewblox_devcon_spark.settings import SparkSettings
+from brewblox_service import create_app, run
 
 
 def build(settings: SparkSettings) -> FastAPI:
@@ -27,7 +27,10 @@ def build(settings: SparkSettings) -> FastAPI:
         profiles.create_router(),
         units.create_router(),
     ]
-    checks = {"network": lambda: bool(network.interfaces()), "units": lambda: units.convert(0, "degC", "kelvin") > 0}
+    checks = {
+        "network": lambda: bool(network.interfaces()),
+        "units": lambda: units.convert(0, "degC", "kelvin") > 0,
+    }
     return create_app(settings, routers=routers, checks=checks, lifespan=lifespan)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiofiles
 import aiofiles.os
-from bidict import bidict, ValueDuplicationError
+from bidict import ValueDuplicationError, bidict
 from fastapi import APIRouter, HTTPException
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError

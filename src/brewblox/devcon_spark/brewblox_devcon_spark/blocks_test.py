@@ -9,7 +9,13 @@ from brewblox_devcon_spark.blocks import BlockError, BlockNames, decode, encode
 
 
 def test_a_block_survives_the_wire() -> None:
-    data = {"setting": 20.5, "enabled": True, "sensor": None, "range": [1.0, 2.0], "nested": {"name": "kettle"}}
+    data = {
+        "setting": 20.5,
+        "enabled": True,
+        "sensor": None,
+        "range": [1.0, 2.0],
+        "nested": {"name": "kettle"},
+    }
     assert decode(encode(data)) == data
 
 

@@ -32,8 +32,9 @@ def _addresses(name: str) -> Interface:
     found = netifaces.ifaddresses(name)
     links = [each["addr"] for each in found.get(netifaces.AF_LINK, [])]
     # A link-local IPv6 address carries its interface: fe80::1%eth0.
-    texts = [each["addr"].partition("%")[0] for family in (netifaces.AF_INET, netifaces.AF_INET6) for each in found.get(family, [])]
-    return Interface(name=name, mac=links[0] if links else None, addresses=[str(ip_address(text)) for text in texts])
+    entries = [*found.get(netifaces.AF_INET, []), *found.get(netifaces.AF_INET6, [])]
+    addresses = [str(ip_address(each["addr"].partition("%")[0])) for each in entries]
+    return Interface(name=name, mac=links[0] if links else None, addresses=addresses)
 
 
 def interfaces() -> list[Interface]:
@@ -52,13 +53,13 @@ class _Listener:
         self.names.discard(name)
 
 
-async def discover(service_type: str, timeout: float) -> list[Controller]:
-    """Return the controllers that answer within ``timeout`` seconds over multicast DNS (RFC 6763)."""
+async def discover(service_type: str, seconds: float) -> list[Controller]:
+    """Return the controllers that answer within so many ``seconds`` over multicast DNS (RFC 6763)."""
     zeroconf = aiozeroconf.Zeroconf(asyncio.get_running_loop(), address_family=[netifaces.AF_INET])
     try:
         listener = _Listener(set())
         browser = aiozeroconf.ServiceBrowser(zeroconf, service_type, listener=listener)
-        await asyncio.sleep(timeout)
+        await asyncio.sleep(seconds)
         browser.cancel()
         found = []
         for name in sorted(listener.names):

@@ -23,7 +23,12 @@ def test_health(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "to", "result"),
-    [(20, "degC", "degF", 68), (1, "bar", "psi", 14.503773773), (5, "gallon", "liter", 18.92705892)],
+    [
+        (20, "degC", "degF", 68),
+        (1, "bar", "psi", 14.503773773),
+        (5, "gallon", "liter", 18.92705892),
+        (10, "SRM", "EBC", 19.7),
+    ],
 )
 def test_units(client: TestClient, value: float, unit: str, to: str, result: float) -> None:
     answer = client.get("/units/convert", params={"value": value, "unit": unit, "to": to})

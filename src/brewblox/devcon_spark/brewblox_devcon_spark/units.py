@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from tokenize import TokenError
 from typing import Annotated
 
 import pint
@@ -24,11 +25,13 @@ class Conversion(BaseModel):
 
 
 @cache
-def registry() -> pint.UnitRegistry:
-    """Return the known units, read once: Pint's own and the scale for the density of wort."""
-    units = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-    # EBC Analytica 9.4 as brewers round it: 4 points of specific gravity for one degree Plato.
-    units.define("plato = 0.004 * count = degP")
+def registry() -> pint.UnitRegistry[float]:
+    """Return the known units, read once: Pint's own and those of brewers."""
+    units: pint.UnitRegistry[float] = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    # What brewers count by: a beer barrel of the United States, and the colour of beer (EBC Analytica 9.6).
+    units.define("keg = 0.5 * beer_barrel")
+    units.define("ebc_color = [color] = EBC")
+    units.define("srm_color = 1.97 * ebc_color = SRM")
     return units
 
 
@@ -41,7 +44,7 @@ def convert(value: float, unit: str, to: str) -> float:
     try:
         return float(units.Quantity(value, unit).to(to).magnitude)
     # Pint parses units as expressions: nonsense can fail in the tokenizer as well.
-    except (pint.errors.PintError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+    except (pint.errors.PintError, ValueError, TypeError, AttributeError, SyntaxError, TokenError) as error:
         raise UnitError(f"cannot convert {unit!r} to {to!r}: {error}") from error
 
 

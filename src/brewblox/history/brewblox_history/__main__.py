@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from brewblox_service import create_app, run
 from fastapi import FastAPI
 
 from brewblox_history.journal import Journal, MemoryJournal, RedisJournal
@@ -13,6 +12,7 @@ from brewblox_history.retention import read_retention
 from brewblox_history.routes import create_router
 from brewblox_history.series import Store
 from brewblox_history.settings import HistorySettings
+from brewblox_service import create_app, run
 
 
 def build(settings: HistorySettings, journal: Journal | None = None) -> FastAPI:

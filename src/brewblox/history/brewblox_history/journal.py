@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, cast
 
 import redis.asyncio
 import ujson
@@ -36,7 +36,8 @@ class MemoryJournal:
 
     async def replay(self) -> AsyncIterator[tuple[str, Point]]:
         """Return nothing."""
-        for each in ():
+        nothing: tuple[tuple[str, Point], ...] = ()
+        for each in nothing:
             yield each
 
     async def close(self) -> None:
@@ -65,15 +66,18 @@ class RedisJournal:
 
     async def append(self, topic: str, point: Point) -> None:
         """Add a point to the stream, whose oldest entries go when it is long."""
-        await self._redis.xadd(STREAM, {"point": encode(topic, point)}, maxlen=STREAM_LENGTH, approximate=True)
+        await self._redis.xadd(
+            STREAM, {"point": encode(topic, point)}, maxlen=STREAM_LENGTH, approximate=True
+        )
 
     async def replay(self) -> AsyncIterator[tuple[str, Point]]:
         """Return the points of the stream, a thousand at a time."""
         last = "-"
         while entries := await self._redis.xrange(STREAM, min=last, count=1000):
             for number, fields in entries:
-                yield decode(fields[b"point"])
-                last = f"({number.decode('ascii')}"
+                # Redis answers in pairs; the types of its client also allow what other commands answer.
+                yield decode(cast("dict[bytes, bytes]", fields)[b"point"])
+                last = f"({cast('bytes', number).decode('ascii')}"
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from brewblox_service.events import topic_matches
 from pydantic import BaseModel, Field
+
+from brewblox_service.events import topic_matches
 
 
 class Limit(BaseModel):
@@ -29,7 +30,9 @@ class Retention(BaseModel):
 
     def limit(self, topic: str) -> Limit:
         """Return the limit of a topic."""
-        return next((limit for pattern, limit in self.topics.items() if topic_matches(pattern, topic)), self.default)
+        return next(
+            (limit for pattern, limit in self.topics.items() if topic_matches(pattern, topic)), self.default
+        )
 
 
 def read_retention(file: Path) -> Retention:

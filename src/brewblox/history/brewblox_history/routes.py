@@ -11,7 +11,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 from brewblox_history.journal import Journal
 from brewblox_history.series import Point, Store, aggregate, parse_time
 
-Time = Annotated[datetime, BeforeValidator(lambda value: parse_time(value) if isinstance(value, str) else value)]
+Time = Annotated[
+    datetime, BeforeValidator(lambda value: parse_time(value) if isinstance(value, str) else value)
+]
 
 
 class NewPoint(BaseModel):
@@ -34,7 +36,9 @@ class Question(BaseModel):
 
     start: Time | None = None
     end: Time | None = None
-    interval: float | None = Field(default=None, gt=0, description="seconds that one point of the answer stands for")
+    interval: float | None = Field(
+        default=None, gt=0, description="seconds that one point of the answer stands for"
+    )
     method: Literal["mean", "min", "max", "sum", "last"] = "mean"
 
 
@@ -64,6 +68,8 @@ def create_router(store: Store, journal: Journal) -> APIRouter:
         points = series.between(question.start, question.end)
         if question.interval:
             points = aggregate(points, timedelta(seconds=question.interval), question.method)
-        return Values(topic=topic, times=[each.time for each in points], values=[each.value for each in points])
+        return Values(
+            topic=topic, times=[each.time for each in points], values=[each.value for each in points]
+        )
 
     return router

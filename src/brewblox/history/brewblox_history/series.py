@@ -74,7 +74,9 @@ def aggregate(points: Iterable[Point], width: timedelta, method: str) -> list[Po
         return math.floor(point.time.timestamp() / step)
 
     return [
-        Point(datetime.fromtimestamp(number * step, UTC), AGGREGATES[method]([point.value for point in group]))
+        Point(
+            datetime.fromtimestamp(number * step, UTC), AGGREGATES[method]([point.value for point in group])
+        )
         for number, group in groupby(points, key=span)
     ]
 

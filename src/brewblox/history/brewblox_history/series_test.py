@@ -36,10 +36,15 @@ def test_too_many_points_drop_the_oldest() -> None:
 
 
 def test_points_older_than_the_limit_go() -> None:
-    assert [point.value for point in filled(Limit(hours=1, points=9), 0, 10, 3605).between(None, None)] == [10, 3605]
+    assert [point.value for point in filled(Limit(hours=1, points=9), 0, 10, 3605).between(None, None)] == [
+        10,
+        3605,
+    ]
 
 
-@pytest.mark.parametrize(("method", "values"), [("mean", [2, 9]), ("max", [3, 9]), ("last", [3, 9]), ("sum", [4, 9])])
+@pytest.mark.parametrize(
+    ("method", "values"), [("mean", [2, 9]), ("max", [3, 9]), ("last", [3, 9]), ("sum", [4, 9])]
+)
 def test_aggregate(method: str, values: list[float]) -> None:
     points = [at(0, 1), at(59, 3), at(120, 9)]
     result = aggregate(points, timedelta(minutes=1), method)

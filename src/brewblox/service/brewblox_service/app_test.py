@@ -27,11 +27,14 @@ def test_health_fails_with_the_part_that_fails() -> None:
 
 
 def test_an_event_reaches_the_websocket() -> None:
-    with TestClient(create_app(ServiceSettings())) as client:
-        with client.websocket_connect("/events?pattern=spark/%2B") as websocket:
-            assert client.post("/events/history/one", json={"value": 0}).json()["listeners"] == 0
-            assert client.post("/events/spark/one", json={"value": 1}).json()["listeners"] == 1
-            assert websocket.receive_json() == {"topic": "spark/one", "payload": {"value": 1}}
+    listening = "/events?pattern=spark/%2B"
+    with (
+        TestClient(create_app(ServiceSettings())) as client,
+        client.websocket_connect(listening) as websocket,
+    ):
+        assert client.post("/events/history/one", json={"value": 0}).json()["listeners"] == 0
+        assert client.post("/events/spark/one", json={"value": 1}).json()["listeners"] == 1
+        assert websocket.receive_json() == {"topic": "spark/one", "payload": {"value": 1}}
 
 
 def test_the_page_is_a_resource_of_the_package() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
@@ -39,7 +39,7 @@ def create_router(name: str, checks: dict[str, HealthCheck]) -> APIRouter:
     started = time.monotonic()
 
     @router.get("/health", response_model=Health, responses={503: {"model": Health}})
-    async def health(request: Request) -> JSONResponse:
+    async def health() -> JSONResponse:
         """Tell whether the service and each of its parts works."""
         results = {part: _passes(check) for part, check in checks.items()}
         working = all(results.values())

@@ -18,4 +18,6 @@ class ServiceSettings(BaseSettings):
     host: str = "0.0.0.0"  # noqa: S104  a container's port is published, or not, from the outside
     port: int = Field(default=5000, ge=0, le=65535)
     debug: bool = False
-    queue_size: int = Field(default=100, ge=1, description="events held for one slow listener before the oldest goes")
+    queue_size: int = Field(
+        default=100, ge=1, description="events held for one slow listener before the oldest goes"
+    )
