@@ -1,0 +1,183 @@
+"""Whether every ELF file of an image can be loaded there: a pure function over facts of layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ociwheel.elf.debian_libraries import LibraryTable
+from ociwheel.elf.facts import ElfFacts
+from ociwheel.elf.loader import Load, Loader
+from ociwheel.elf.tree import ImageTree
+from ociwheel.platforms import Platform
+
+_PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
+_LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.(\d+))?")
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One reason why a file cannot be loaded."""
+
+    origin: str
+    path: str
+    library: str
+    """The needed library, or empty when the fault is of the file itself."""
+    text: str
+    package: str | None = None
+    """The Debian package that would help."""
+
+    def render(self) -> str:
+        """Return the fault as one line."""
+        return f"{self.origin or 'unnamed origin'}: /{self.path} {self.text}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of an audit."""
+
+    elf_files: int
+    faults: tuple[Fault, ...]
+    accepted: tuple[Fault, ...]
+    unused_packages: tuple[str, ...]
+
+
+def audit(
+    tree: ImageTree,
+    platform: Platform,
+    *,
+    accept: Sequence[str],
+    packages: Sequence[str],
+    libraries: LibraryTable,
+) -> Report:
+    """Check every ELF file of an image.
+
+    A file is loaded by itself, and as part of every other file that needs it: what is found in one
+    of the latter is no fault, because private libraries of a wheel lean on the search path of the
+    module that loads them.
+
+    :param accept: globs of faults to let pass: with a slash, of the file's absolute path; without,
+        of the library's name.
+    :param packages: names of the base's packages.
+    """
+    loader = Loader(tree, platform)
+    files = {p: f for p, f in sorted(tree.elf.items()) if _is_dynamic(f)}
+    loads = {p: loader.load(f) for p, f in files.items() if loader.fits(f)}
+    faults: list[Fault] = []
+    for path, facts in files.items():
+        if not loader.fits(facts):
+            faults.append(_wrong_machine(facts, platform))
+            continue
+        if facts.interp and tree.find_elf(facts.interp) is None:
+            faults.append(
+                Fault(facts.origin, path, "", f"needs the loader {facts.interp}, which is not in the image")
+            )
+    by_member: dict[str, list[Load]] = {p: [] for p in loads}
+    for root, load in loads.items():
+        for member in load.loaded:
+            if member != root:
+                by_member[member].append(load)
+    for path, load in loads.items():
+        faults += _library_faults(files[path], [*by_member[path], load], tree, packages, libraries)
+    accepted = [f for f in faults if _accepts(f, accept)]
+    left = [f for f in faults if f not in accepted]
+    unused = _unused(files, loads, tree, packages)
+    return Report(len(tree.elf), tuple(sorted(left)), tuple(sorted(accepted)), unused)
+
+
+def _is_dynamic(facts: ElfFacts) -> bool:
+    return bool(facts.needed or facts.soname or facts.interp or facts.runpath or facts.defined_versions)
+
+
+def _wrong_machine(facts: ElfFacts, platform: Platform) -> Fault:
+    return Fault(
+        facts.origin,
+        facts.path,
+        "",
+        f"is {facts.elf_class}-bit code for ELF machine {facts.machine}, not for {platform.oci} "
+        f"({platform.elf_class}-bit, machine {platform.elf_machine})",
+    )
+
+
+def _library_faults(
+    facts: ElfFacts, loads: Sequence[Load], tree: ImageTree, packages: Sequence[str], libraries: LibraryTable
+) -> Iterable[Fault]:
+    for name in dict.fromkeys(facts.needed):
+        key = (facts.path, name)
+        found = next((load.found[key] for load in loads if key in load.found), None)
+        if found is None:
+            yield _missing(facts, name, tree, packages, libraries)
+            continue
+        library = tree.elf[found]
+        wanted = facts.needed_versions.get(name, ())
+        lacking = [v for v in wanted if v not in library.defined_versions]
+        # ld.so only warns when the library has no versions at all.
+        if lacking and library.defined_versions:
+            yield _old_library(facts, name, lacking, library)
+
+
+def _missing(
+    facts: ElfFacts, name: str, tree: ImageTree, packages: Sequence[str], libraries: LibraryTable
+) -> Fault:
+    package = libraries.package(name)
+    elsewhere = tree.named(name)
+    if elsewhere:
+        places = ", ".join(f"/{p}" for p in elsewhere)
+        text = f"needs {name}, which is in the image, but not where the file's loader looks: {places}"
+        return Fault(facts.origin, facts.path, name, text)
+    text = f"needs {name}, which is not in the image"
+    if package is None:
+        return Fault(facts.origin, facts.path, name, text + " (no Debian package known for it)")
+    if package in packages:
+        return Fault(facts.origin, facts.path, name, f"{text}, although the base has {package}")
+    return Fault(facts.origin, facts.path, name, f"{text}; Debian's {package} has it", package)
+
+
+def _old_library(facts: ElfFacts, name: str, lacking: Sequence[str], library: ElfFacts) -> Fault:
+    text = f"needs {', '.join(lacking)} of {name}, but {library.origin or '/' + library.path}"
+    newest = max(
+        (
+            tuple(int(n or 0) for n in m.groups())
+            for v in library.defined_versions
+            if (m := _LIBC_VERSION.fullmatch(v))
+        ),
+        default=None,
+    )
+    if newest is not None:
+        floor = f"GLIBC_{newest[0]}.{newest[1]}"
+        text += f" has versions up to {floor}: the file was built for a newer system"
+    else:
+        text += " does not have it"
+    return Fault(facts.origin, facts.path, name, text)
+
+
+def _accepts(fault: Fault, accept: Sequence[str]) -> bool:
+    return any(fnmatchcase(f"/{fault.path}" if "/" in glob else fault.library, glob) for glob in accept)
+
+
+def _unused(
+    files: dict[str, ElfFacts], loads: dict[str, Load], tree: ImageTree, packages: Sequence[str]
+) -> tuple[str, ...]:
+    """Return library packages of the base that neither Python, a wheel nor a program needs."""
+    known = set(packages)
+    used: set[str] = set()
+    present: set[str] = set()
+    for path, load in loads.items():
+        facts = files[path]
+        package = _package(facts)
+        if package in known:
+            present.add(package)
+            # A program was put there to be run; a library only to be loaded.
+            is_root = facts.interp is not None and not facts.soname
+            if not is_root and not _PYTHON_PACKAGE.fullmatch(package):
+                continue
+        used.update(_package(files[member]) for member in load.loaded)
+        if facts.interp and (interp := tree.find_elf(facts.interp)):
+            used.add(_package(interp))
+    return tuple(sorted(present - used))
+
+
+def _package(facts: ElfFacts) -> str:
+    return facts.origin.partition(" ")[0]

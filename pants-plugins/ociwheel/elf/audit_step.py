@@ -1,0 +1,66 @@
+"""Check that every ELF file of an image finds its loader, libraries and symbol versions there.
+
+The request is a JSON object: platform, facts (paths of layer-facts.json files, bottom layer
+first), accept (globs of faults to let pass: of a file's absolute path, or, without a slash, of a
+library's name), lock_packages (names of the base's packages).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import document, read_document, read_json
+from ociwheel.elf.audit import Fault, audit
+from ociwheel.elf.debian_libraries import table
+from ociwheel.elf.tree import ImageTree
+from ociwheel.errors import AuditError, UsageError
+from ociwheel.platforms import platform
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--request", type=Path, required=True, metavar="FILE", help="the request")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Audit the image.
+
+    :raises AuditError: all faults together.
+    """
+    request = read_json(args.request)
+    if not isinstance(request, dict) or not isinstance(request.get("facts"), list):
+        raise UsageError("expected an object with a list of facts", where=str(args.request))
+    target = platform(str(request.get("platform")))
+    tree = ImageTree([read_document(Path(path), "layer-facts") for path in request["facts"]])
+    report = audit(
+        tree,
+        target,
+        accept=request.get("accept") or [],
+        packages=request.get("lock_packages") or [],
+        libraries=table(),
+    )
+    if report.faults:
+        raise audit_error(report.faults, target.oci)
+    return document(
+        "audit",
+        {
+            "elf_files": report.elf_files,
+            "accepted": [f.render() for f in report.accepted],
+            "unused_packages": list(report.unused_packages),
+        },
+    )
+
+
+def audit_error(faults: tuple[Fault, ...], oci: str) -> AuditError:
+    """Return one error for all faults, with the lines that would mend the base."""
+    packages = sorted({f.package for f in faults if f.package})
+    files = len({f.path for f in faults})
+    what = f"{files} file{'s' if files > 1 else ''} of the image for {oci} cannot be loaded:"
+    if packages:
+        names = ", ".join(f'"{p}"' for p in packages)
+        hint = f"add {names} to packages of the debian_python_base, then run: ./pants generate-lockfiles"
+    else:
+        hint = "choose another version of the wheel, build it from its sdist, or accept the fault"
+    return AuditError(what, details=[f.render() for f in faults], hint=hint)

@@ -1,0 +1,68 @@
+"""Which Debian package has a shared library.
+
+The table knows the names of Debian's library packages, and sonames whose package is not named
+after them; the rest follows Debian Policy 8.1: "the shared library package's name is the soname in
+lower case, with ``.so.`` removed, and a hyphen where the name ends in a digit".
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+_VERSIONED = re.compile(r"(?P<name>.+?)\.so(?:\.(?P<version>[\w.]+))?")
+# Suffixes of packages that were renamed for an ABI change, newest first.
+_TRANSITIONS = ("", "t64", "v5", "c2a", "c2", "g")
+
+
+@dataclass(frozen=True)
+class LibraryTable:
+    """Names of library packages of one Debian release."""
+
+    packages: frozenset[str]
+    sonames: Mapping[str, str]
+
+    def package(self, soname: str) -> str | None:
+        """Return the package that ships a library, ``None`` when the table does not know."""
+        known = self.sonames.get(soname)
+        if known:
+            return known
+        return next((name for name in candidates(soname) if name in self.packages), None)
+
+
+def candidates(soname: str) -> Iterator[str]:
+    """Return the names that a package of this library may have, likeliest first."""
+    match = _VERSIONED.fullmatch(soname.lower())
+    if match is None:
+        return
+    name, version = match["name"].replace("_", "-"), match["version"] or ""
+    bases = dict.fromkeys((name, re.sub(r"-(?=\d)", "", name)))
+    for base in bases:
+        for joined in _join(base, version):
+            for suffix in _TRANSITIONS:
+                yield joined + suffix
+
+
+def _join(base: str, version: str) -> Iterator[str]:
+    if not version:
+        yield base
+        return
+    glue = ("-", "") if base[-1].isdigit() else ("", "-")
+    for text in dict.fromkeys((version, version.removesuffix(".0"))):
+        for between in glue:
+            yield f"{base}{between}{text}"
+    if base[-1].isdigit():
+        yield base
+
+
+@cache
+def table() -> LibraryTable:
+    """Return the table that comes with this package."""
+    raw = resources.files("ociwheel.elf").joinpath("data/debian_libraries.json.gz").read_bytes()
+    value = json.loads(gzip.decompress(raw))
+    return LibraryTable(frozenset(value["packages"]), value["sonames"])

@@ -1,0 +1,108 @@
+"""What glibc's dynamic loader does with a file: which libraries it finds, and where.
+
+Specification: ld.so(8), "DESCRIPTION"; System V gABI, "Shared Object Dependencies". LD_LIBRARY_PATH
+and ld.so.cache are left out: images have neither.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ociwheel.elf.facts import ElfFacts
+from ociwheel.elf.tree import ImageTree
+from ociwheel.platforms import Platform
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    facts: ElfFacts
+    folder: str
+    """Folder it was opened in, ``$ORIGIN``; differs from the file's own behind a symbolic link."""
+    parent: _Loaded | None
+
+
+@dataclass
+class Load:
+    """What happened when one file was loaded with all that it needs."""
+
+    found: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(path, needed name): path of the library."""
+    missing: set[tuple[str, str]] = field(default_factory=set)
+    """(path, needed name) without one."""
+    loaded: set[str] = field(default_factory=set)
+    """Paths of all files, the first included."""
+
+
+class Loader:
+    """The loader of one image."""
+
+    def __init__(self, tree: ImageTree, platform: Platform) -> None:
+        self._tree = tree
+        self._platform = platform
+        triplet = platform.triplet
+        self._default = (
+            f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+        )  # fmt: skip
+
+    def fits(self, facts: ElfFacts) -> bool:
+        """Tell whether a file is for the image's machine."""
+        return (facts.machine, facts.elf_class) == (self._platform.elf_machine, self._platform.elf_class)
+
+    def load(self, root: ElfFacts) -> Load:
+        """Load a file and, breadth first, all that it needs."""
+        result = Load(loaded={root.path})
+        by_name: dict[str, str] = {root.soname: root.path} if root.soname else {}
+        queue = deque([_Loaded(root, posixpath.dirname(root.path), None)])
+        while queue:
+            current = queue.popleft()
+            for name in current.facts.needed:
+                key = (current.facts.path, name)
+                # A library that is loaded already is taken by its name, wherever it lies.
+                if name in by_name:
+                    result.found[key] = by_name[name]
+                    continue
+                hit = self._search(current, name)
+                if hit is None:
+                    result.missing.add(key)
+                    continue
+                result.found[key] = hit.facts.path
+                by_name[name] = hit.facts.path
+                if hit.facts.soname:
+                    by_name.setdefault(hit.facts.soname, hit.facts.path)
+                if hit.facts.path not in result.loaded:
+                    result.loaded.add(hit.facts.path)
+                    queue.append(hit)
+        return result
+
+    def _search(self, current: _Loaded, name: str) -> _Loaded | None:
+        # "If a shared object dependency contains a slash, then it is loaded as a pathname".
+        places = [name] if "/" in name else [f"{f}/{name}" for f in self._folders(current)]
+        for place in places:
+            facts = self._tree.find_elf(place)
+            if facts is not None and self.fits(facts):
+                folder = self._tree.resolve(posixpath.dirname(place)) or ""
+                return _Loaded(facts, folder, current)
+        return None
+
+    def _folders(self, current: _Loaded) -> Iterator[str]:
+        if not current.facts.runpath:
+            # DT_RPATH, unlike DT_RUNPATH, counts for the dependencies of dependencies too.
+            above: _Loaded | None = current
+            while above is not None:
+                if not above.facts.runpath:
+                    yield from self._expand(above.facts.rpath, above.folder)
+                above = above.parent
+        yield from self._expand(current.facts.runpath, current.folder)
+        yield from self._default
+
+    def _expand(self, folders: tuple[str, ...], origin: str) -> Iterator[str]:
+        values = {"ORIGIN": f"/{origin}", "LIB": f"lib/{self._platform.triplet}"}
+        for folder in folders:
+            text = folder
+            for token, value in values.items():
+                text = text.replace(f"${{{token}}}", value).replace(f"${token}", value)
+            if text.startswith("/"):  # anything else depends on the current folder of the process
+                yield text
