@@ -8,13 +8,16 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ociwheel.base.mirrors import archive_mirrors, archive_of_suite
 from ociwheel.base.packages import Candidate, split_paragraphs
 from ociwheel.base.release import IndexedFile, Release, parse_release, verified_text
 from ociwheel.errors import BaseError, FetchError, OciwheelError, redact
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
 
 Opener = Callable[[str], bytes]
 """Returns what a URL gives; raises :class:`OciwheelError`."""
@@ -96,14 +99,13 @@ class ArchiveClient:
         folder, _, _ = entry.path.rpartition("/")
         # A mirror in the middle of an update still has the old index under its hash.
         urls = (f"{base}/{entry.path}", f"{base}/{folder}/by-hash/SHA256/{entry.sha256}")
-        fault: OciwheelError | None = None
+        faults: list[OciwheelError] = []
         for url in urls:
             try:
                 data = self.opener(url)
                 entry.check(data, url)
                 return data
             except OciwheelError as e:
-                print(redact(f"warning: {e.what} ({url})"), file=sys.stderr)
-                fault = fault or e
-        assert fault is not None
-        raise fault
+                sys.stderr.write(redact(f"warning: {e.what} ({url})\n"))
+                faults.append(e)
+        raise faults[0]

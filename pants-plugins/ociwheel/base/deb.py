@@ -7,31 +7,45 @@ no name of the archive ever becomes a path on this machine.
 from __future__ import annotations
 
 import gzip
+import importlib
 import itertools
 import lzma
 import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from debian.arfile import ArError, ArFile
 from debian.deb822 import Deb822
 
 from ociwheel.errors import BaseError
-from ociwheel.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ociwheel.platforms import Platform
 
 Kind = Literal["file", "dir", "symlink", "hardlink"]
 
-_DECOMPRESSORS: Mapping[str, Callable[[Any], IO[bytes]]] = {
+_DECOMPRESSORS: Mapping[str, Callable[[Any], Any]] = {
     "": lambda stream: stream,
     ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
-    ".xz": lambda stream: lzma.LZMAFile(stream),
+    ".xz": lzma.LZMAFile,
 }
-_DAMAGE = (ArError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, IndexError, KeyError)
+_DAMAGE = (
+    ArError,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    IndexError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True)
@@ -93,10 +107,7 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
     try:
         with path.open("rb") as file:
             archive = ArFile(fileobj=file)
-            names = archive.getnames()
-            # deb(5): "debian-binary [...] The first member", whose content is "2." and a minor number.
-            if not names or names[0] != "debian-binary" or not archive.getmember(names[0]).read().startswith(b"2."):
-                raise BaseError("is no Debian package of format 2", where=path.name)
+            _check_format(archive, path)
             control, md5sums = _control(archive, path)
             members = tuple(_data(archive, path, scratch, numbers))
     except BaseError:
@@ -108,6 +119,14 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
     if not all(values) or "/" in values[0] or values[0].startswith("."):
         raise BaseError("its control file lacks Package, Version or Architecture", where=path.name)
     return Package(values[0], values[1], values[2], control, md5sums, members)
+
+
+def _check_format(archive: ArFile, path: Path) -> None:
+    # deb(5): "debian-binary [...] The first member", whose content is "2." and a minor number.
+    names = archive.getnames()
+    first = names[0] if names else ""
+    if first != "debian-binary" or not archive.getmember(first).read().startswith(b"2."):
+        raise BaseError("is no Debian package of format 2", where=path.name)
 
 
 def _tarball(archive: ArFile, stem: str, path: Path) -> tarfile.TarFile:
@@ -126,14 +145,14 @@ def _tarball(archive: ArFile, stem: str, path: Path) -> tarfile.TarFile:
     return tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape")
 
 
-def _zstd(suffix: str) -> Callable[[Any], IO[bytes]] | None:
+def _zstd(suffix: str) -> Callable[[Any], Any] | None:
     if suffix != ".zst":
         return None
     try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
+        module: Any = importlib.import_module("compression.zstd")
     except ImportError:
         return None
-    return lambda stream: zstd.ZstdFile(stream)
+    return lambda stream: module.ZstdFile(stream)  # noqa: PLW0108 (a module of Python 3.14)
 
 
 def _control(archive: ArFile, path: Path) -> tuple[str, str]:
@@ -142,10 +161,15 @@ def _control(archive: ArFile, path: Path) -> tuple[str, str]:
         for info in tar:
             name = info.name.removeprefix("./")
             if name in texts and info.isreg():
-                stream = tar.extractfile(info)
-                assert stream is not None
-                texts[name] = stream.read().decode(errors="replace")
+                texts[name] = _stream(tar, info).read().decode(errors="replace")
     return texts["control"], texts["md5sums"]
+
+
+def _stream(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(info)
+    if stream is None:
+        raise tarfile.ReadError(f"{info.name} has no content")
+    return stream
 
 
 def _data(archive: ArFile, path: Path, scratch: Path, numbers: Iterator[int]) -> Iterator[Member]:
@@ -159,13 +183,14 @@ def _data(archive: ArFile, path: Path, scratch: Path, numbers: Iterator[int]) ->
             if info.isdir():
                 yield Member(name, "dir", mode, info.uid, info.gid)
             elif info.issym():
-                yield Member(name, "symlink", 0o777, info.uid, info.gid, target=_link_text(info.linkname, where))
+                yield Member(
+                    name, "symlink", 0o777, info.uid, info.gid, target=_link_text(info.linkname, where)
+                )
             elif info.islnk():
                 target = _plain_path(info.linkname, where)
                 yield Member(name, "hardlink", mode, info.uid, info.gid, target=target)
             elif info.isreg():
-                stream = tar.extractfile(info)
-                assert stream is not None
+                stream = _stream(tar, info)
                 source = scratch / str(next(numbers))
                 with source.open("wb") as file:
                     shutil.copyfileobj(stream, file)
@@ -202,6 +227,10 @@ def check_architecture(packages: Iterable[Package], row: Platform) -> None:
 
     :raises BaseError: naming them.
     """
-    wrong = [f"{p.name} {p.version}: {p.architecture}" for p in packages if p.architecture not in {row.debian, "all"}]
+    wrong = [
+        f"{p.name} {p.version}: {p.architecture}"
+        for p in packages
+        if p.architecture not in {row.debian, "all"}
+    ]
     if wrong:
         raise BaseError(f"these packages are not for {row.oci} ({row.debian}):", details=wrong)

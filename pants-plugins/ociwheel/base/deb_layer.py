@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ociwheel.base.deb import Package
 from ociwheel.base.merge import Placed, merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
 from ociwheel.layer.archive import Content, Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
 
-_DROPPED = re.compile("|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"]))
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ociwheel.base.deb import Package
+
+_DROPPED = re.compile(
+    "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"])
+)
 _CERTIFICATE = re.compile(r"usr/share/ca-certificates/(?:.+/)?[^/]+\.crt")
 _CERTIFICATE_FOLDER = "usr/share/ca-certificates"
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"

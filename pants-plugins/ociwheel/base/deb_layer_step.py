@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.deb import read_debs
 from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries
 from ociwheel.errors import UsageError
 from ociwheel.layer.archive import write_layer
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.packages import Candidate, Universe
 from ociwheel.base.policy import (
+    DATA_PACKAGES,
     DEFAULT_EXCLUDED,
     INTERPRETER_EXCLUDED,
     MANYLINUX_LIBRARIES,
@@ -19,8 +18,13 @@ from ociwheel.base.policy import (
 )
 from ociwheel.base.resolver import resolve
 from ociwheel.documents import document
-from ociwheel.errors import BaseError, ErrorCollector, UsageError
+from ociwheel.errors import BaseError, ErrorCollector, FetchError, UsageError
 from ociwheel.platforms import PLATFORMS, Platform, platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ociwheel.base.packages import Candidate, Universe
 
 INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 """The machines that build: each lock has the interpreter for all of them."""
@@ -99,16 +103,15 @@ def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, A
     errors = ErrorCollector()
     wanted = {*request.platforms, *INTERPRETER_PLATFORMS}
     closures: dict[str, _Closures] = {}
-    minor = request.python
+    minor = request.python or ""
     for row in (row for row in PLATFORMS if row.oci in wanted):
         try:
             universe = load(row.debian)
             minor = minor or default_python(universe)
             closures[row.oci] = _close(request, minor, row, universe)
-        except BaseError as e:
+        except (BaseError, FetchError) as e:
             errors.add(e)
     errors.raise_if_any()
-    assert minor is not None
     return _document(request, minor, closures)
 
 
@@ -144,7 +147,9 @@ def _close(request: Request, minor: str, row: Platform, universe: Universe) -> _
         python.append(f"python{minor}-distutils")
     result = _Closures()
     if row.oci in INTERPRETER_PLATFORMS:
-        result = _Closures(interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"))
+        result = _Closures(
+            interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter")
+        )
     if row.oci in request.platforms:
         excluded = request.excluded_packages
         core = closure(python, excluded, "packages")
@@ -168,11 +173,8 @@ def _builder(
     # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
     roots = [f"libpython{minor}-dev", "libcrypt-dev", *request.builder_packages]
     toolchain = {name for name in universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
-    left_out = {*DEFAULT_EXCLUDED, *DATA, *TOOLCHAIN, *toolchain} - {r.split()[0] for r in roots}
+    left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain} - {r.split()[0] for r in roots}
     return closure(roots, left_out, "builder_packages")
-
-
-DATA = ("media-types", "netbase", "tzdata")
 
 
 def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -> dict[str, Any]:

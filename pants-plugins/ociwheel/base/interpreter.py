@@ -11,19 +11,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ociwheel
 from ociwheel import process
-from ociwheel.base.deb import Package
-from ociwheel.base.merge import Placed, merge
+from ociwheel.base.merge import merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.base.tree import resolve_path, write_tree
 from ociwheel.errors import BaseError, ToolError
 from ociwheel.platforms import Platform, platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ociwheel.base.deb import Package
 
 PROGRAM_FOLDER = "usr/libexec"
 """Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""
@@ -86,7 +89,9 @@ def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], ou
     loader = resolve_path(placed, f"usr{row.loader}")
     if source not in placed or loader is None:
         missing = row.loader if loader is None else f"/{source}"
-        raise BaseError(f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages])
+        raise BaseError(
+            f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages]
+        )
     placed[program] = placed.pop(source)
     placed = {path: item for path, item in placed.items() if item.member.kind != "dir"}
     write_tree(placed, output)
@@ -94,7 +99,7 @@ def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], ou
     if sys.platform == "linux" and os.uname().machine == row.machine:
         _compile(output, minor)
     else:
-        print(f"note: no bytecode: this machine does not run {row.oci}", file=sys.stderr)
+        sys.stderr.write(f"note: no bytecode: this machine does not run {row.oci}\n")
 
 
 def _write_shims(output: Path, row: Platform, minor: str, loader: str, program: str) -> None:

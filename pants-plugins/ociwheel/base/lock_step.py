@@ -6,13 +6,13 @@ version, or null for the distribution's own), platforms, and optionally componen
 
 from __future__ import annotations
 
-import argparse
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.request import url2pathname
 
-from ociwheel.base.archive_client import ArchiveClient, Suite
+from ociwheel.base.archive_client import ArchiveClient, Opener, Suite
 from ociwheel.base.debian_lock import Request, build_lock, render_lock
 from ociwheel.base.packages import Universe
 from ociwheel.base.release import default_keyrings
@@ -20,6 +20,9 @@ from ociwheel.documents import read_json
 from ociwheel.errors import FetchError
 from ociwheel.fetch.network import Failure, Network, Response
 from ociwheel.fetch.settings import NetworkSettings, load
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         opener=_opener(settings),
         mirrors=settings.debian_mirrors,
         keyrings=tuple(arguments.keyring) or default_keyrings(),
-        now=datetime.now(timezone.utc),
+        now=datetime.now(UTC),
     )
     suites = [client.suite(name) for name in request.suites]
     lock = build_lock(request, lambda architecture: _load(client, request, suites, architecture))
@@ -53,32 +56,34 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _load(client: ArchiveClient, request: Request, suites: list[Suite], architecture: str) -> Universe:
-    print(f"reading {', '.join(request.suites)} for {architecture}", file=sys.stderr)
+    sys.stderr.write(f"reading {', '.join(request.suites)} for {architecture}\n")
     return Universe(
         architecture,
-        (c for s in suites for component in request.components for c in client.packages(s, component, architecture)),
+        (
+            c
+            for s in suites
+            for component in request.components
+            for c in client.packages(s, component, architecture)
+        ),
     )
 
 
-def _opener(settings: NetworkSettings) -> Any:
+def _opener(settings: NetworkSettings) -> Opener:
     network = Network(settings)
 
     def read(url: str) -> bytes:
         if url.startswith("file:"):
             return _read_file(url)
         try:
-            body = network.get(url, Response.read)
+            body: bytes = network.get(url, Response.read)
         except Failure as e:
             raise FetchError(f"the mirror does not give it: {e.answer}", where=url) from e
-        assert isinstance(body, bytes)
         return body
 
     return read
 
 
 def _read_file(url: str) -> bytes:
-    from urllib.request import url2pathname
-
     path = Path(url2pathname(url.removeprefix("file://").removeprefix("file:")))
     try:
         return path.read_bytes()

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ociwheel.base.deb import Member, Package
 from ociwheel.errors import BaseError, ErrorCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ociwheel.base.deb import Member, Package
 
 MERGED = re.compile(r"(?:bin|sbin|lib|lib32|lib64|libx32|libo32)(?=/|$)")
 

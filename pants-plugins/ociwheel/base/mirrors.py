@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ociwheel.errors import BaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def archive_of_suite(suite: str) -> str:

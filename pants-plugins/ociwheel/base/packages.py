@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from debian.deb822 import Deb822
 
 from ociwheel.base.relations import Alternatives, Relation, parse_relations, parse_version
 from ociwheel.errors import BaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9+._~%:=@-]+(?:/[A-Za-z0-9+._~%:=@-]+)*")

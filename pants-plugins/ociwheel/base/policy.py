@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_EXCLUDED: tuple[str, ...] = (
     "adduser",
@@ -65,14 +68,14 @@ DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netb
 """Packages of files that no code depends on; they change at their own pace."""
 
 DROPPED_PATHS: tuple[str, ...] = (
-    r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications|gdb|gcc|binfmts|perl5)(?:/.*)?",
+    r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications)(?:/.*)?",
+    r"usr/share/(?:gdb|gcc|binfmts|perl5)(?:/.*)?",
     r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
     r"usr/include(?:/.*)?",
     r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
     r"usr/(?:lib|share)/(?:[^/]+/)?pkgconfig(?:/.*)?",
     # The character sets that trixie moves to libc-gconv-modules-extra; Python has codecs of its own.
-    r"usr/lib/[^/]+/gconv/(?!gconv-modules$|gconv-modules\.cache$|ANSI_X3\.110\.so$|CP1252\.so$|ISO8859-15?\.so$"
-    r"|UNICODE\.so$|UTF-(?:7|16|32)\.so$).+",
+    r"usr/lib/[^/]+/gconv/(?!gconv-modules$|gconv-modules\.cache$|(?:UNICODE|UTF-.*|CP1252|ISO8859-15?)\.so$).+",
     r"usr/lib/binfmt\.d(?:/.*)?",
     r"etc/python3\.[0-9]+(?:/.*)?",
     r"etc/(?:init\.d|default|logrotate\.d|cron\.[a-z]+|update-motd\.d|bash_completion\.d)(?:/.*)?",
@@ -96,7 +99,7 @@ DROPPED_STDLIB: tuple[str, ...] = (
     r"turtledemo",
     r"unittest/test",
 )
-"""Parts of the standard library that neither a server nor a build backend imports, below ``usr/lib/pythonX.Y/``."""
+"""What neither a server nor a build backend imports of the standard library, below ``usr/lib/pythonX.Y/``."""
 
 DROPPED_STDLIB_OF_IMAGES: tuple[str, ...] = (*DROPPED_STDLIB, r"config-[^/]+", r"lib2to3")
 """What images lack besides: the interpreter that builds keeps what a build backend may look at."""
@@ -114,7 +117,7 @@ SYSROOT_KEPT: tuple[str, ...] = (
 """What compiling needs of a builder package, as patterns of the whole path."""
 
 MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
-"""What prebuilt wheels of build requirements may link to (PEP 600), beside the interpreter's own libraries."""
+"""What wheels of build requirements may link to (PEP 600) beside the interpreter's own libraries."""
 
 
 @dataclass(frozen=True)

@@ -94,11 +94,8 @@ def parse_relations(field: str, where: str) -> tuple[Alternatives, ...]:
 
     :raises BaseError: the text is no relation field.
     """
-    groups = []
-    for part in field.split(","):
-        if part.strip():
-            groups.append(tuple(_parse_one(item.strip(), where) for item in part.split("|")))
-    return tuple(groups)
+    parts = (part for part in field.split(",") if part.strip())
+    return tuple(tuple(_parse_one(item.strip(), where) for item in part.split("|")) for part in parts)
 
 
 def _parse_one(text: str, where: str) -> Relation:

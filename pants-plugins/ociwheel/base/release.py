@@ -6,16 +6,19 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from debian.deb822 import Release as ReleaseFields
 
 from ociwheel import process
 from ociwheel.errors import BaseError, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEYS = Path(__file__).parent / "keys"
 _TOOL_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/opt/local/bin")
@@ -44,7 +47,8 @@ class IndexedFile:
                     f"signed: {self.size} bytes, sha256 {self.sha256}",
                     f"found:  {len(data)} bytes, sha256 {found}",
                 ],
-                hint="the mirror is being updated or broken: try again later, or another mirror",
+                hint="the mirror is out of step with itself: try later, or name another one in "
+                "[slim-python-image].debian_mirrors",
             )
 
 
@@ -92,7 +96,7 @@ def verified_text(signed: bytes, keyrings: Sequence[Path], where: str) -> str:
                 "no good signature by a known key",
                 where=where,
                 details=done.stderr.strip().splitlines()[-12:],
-                hint="a changed file, or a suite whose keys do not come with the product: name its keyring with --keyring",
+                hint="the file was changed, or the suite needs a keyring of its own: --keyring FILE",
             )
         return output.read_text(errors="replace")
 
@@ -101,7 +105,9 @@ def _find_gpgv() -> str:
     folders = [*os.environ.get("PATH", "").split(os.pathsep), *_TOOL_FOLDERS]
     found = shutil.which("gpgv", path=os.pathsep.join(f for f in folders if f))
     if not found:
-        raise ToolError("gpgv, which checks the signature of a Debian archive, is not there", hint=_INSTALL_HINT)
+        raise ToolError(
+            "gpgv, which checks the signature of a Debian archive, is not there", hint=_INSTALL_HINT
+        )
     return found
 
 
@@ -143,4 +149,4 @@ def _date(text: str, where: str) -> datetime:
         found = parsedate_to_datetime(text.replace("UTC", "+0000"))
     except ValueError as e:
         raise BaseError(f"{text!r} is no date", where=where) from e
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

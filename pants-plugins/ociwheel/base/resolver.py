@@ -8,12 +8,17 @@ the closure starts again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ociwheel.base.packages import Candidate, Universe
 from ociwheel.base.relations import Alternatives, Relation, parse_relations
 from ociwheel.errors import BaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ociwheel.base.packages import Candidate, Universe
 
 _MAX_ATTEMPTS = 500
 
@@ -96,9 +101,7 @@ class _Attempt:
     def _unsatisfiable(self, need: _Need) -> None:
         requirer = need.requirer
         if requirer is not None:
-            others = [
-                c for c in self.universe.named(requirer.name) if (c.name, c.version) not in self.banned
-            ]
+            others = [c for c in self.universe.named(requirer.name) if (c.name, c.version) not in self.banned]
             if len(others) > 1:
                 self._set_aside(requirer)
                 return
@@ -175,7 +178,9 @@ def _error(universe: Universe, attempt: _Attempt, faults: Sequence[str], where: 
         for relation in fault.need.group
         if not universe.exists(relation.name)
     ]
-    hints = [f"{name}: did you mean {', '.join(near)}?" for name in unknown if (near := _near(universe, name))]
+    hints = [
+        f"{name}: did you mean {', '.join(near)}?" for name in unknown if (near := _near(universe, name))
+    ]
     return BaseError(
         f"these packages cannot be installed together on {universe.architecture}:",
         where=where,
@@ -186,7 +191,5 @@ def _error(universe: Universe, attempt: _Attempt, faults: Sequence[str], where: 
 
 def _near(universe: Universe, name: str) -> list[str]:
     """Return up to three existing names like ``name``."""
-    import difflib  # only an error needs it
-
-    like = [n for n in universe.names() if n[:3] == name[:3] and abs(len(n) - len(name)) < 4]  # noqa: PLR2004
+    like = [n for n in universe.names() if n[:3] == name[:3] and abs(len(n) - len(name)) < 4]
     return difflib.get_close_matches(name, sorted(like), n=3, cutoff=0.75)

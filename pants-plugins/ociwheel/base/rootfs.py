@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.errors import UsageError
 from ociwheel.layer.archive import Entry
 from ociwheel.platforms import Platform, platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NONROOT = 65532
 """The user that services run as; the number that distroless images use."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.documents import read_document
 from ociwheel.layer.archive import Content, write_layer
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ociwheel.base.deb import Package
 from ociwheel.base.merge import merge
 from ociwheel.base.policy import SYSROOT_KEPT
 from ociwheel.base.tree import write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ociwheel.base.deb import Package
 
 _KEPT = re.compile("|".join(SYSROOT_KEPT))
 

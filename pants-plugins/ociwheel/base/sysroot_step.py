@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.deb import check_architecture, read_debs
 from ociwheel.base.sysroot import write_sysroot
 from ociwheel.base.tree import tree_document
 from ociwheel.documents import read_document
 from ociwheel.platforms import platform
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.merge import Placed, merged_path
 from ociwheel.documents import document
 from ociwheel.errors import BaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _MAX_LINKS = 40
 
