@@ -7,9 +7,9 @@ What it makes lives in the user's cache, never in the repository:
     <cache>/pants/<version>-<key>/venv-XXXXXXXX    an environment, never moved
     <cache>/pex/<sha256>/pex                       the tool that Pants would fetch from a code hosting site
 
-``key`` covers the lock and the interpreter. An environment without a ``current`` that names it is half made and is
-replaced. A lock held by the kernel (``flock``) lets the second of two starts wait; it ends with its process, however
-that ends, so there are no stale locks.
+``key`` covers the lock and the interpreter. An environment without a ``current`` that names it is half made
+and is replaced. A lock held by the kernel (``flock``) lets the second of two starts wait; it ends with its
+process, however that ends, so there are no stale locks.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def lock_entry(lock: str, name: str) -> tuple[str, str] | None:
 def cache_root(env: Mapping[str, str]) -> Path:
     """Return the folder for everything this launcher keeps.
 
-    ``PANTS_SETUP_CACHE`` wins, then the XDG base directory specification: a relative ``XDG_CACHE_HOME`` is invalid.
+    ``PANTS_SETUP_CACHE`` wins, then the XDG base directory specification, which takes no relative path.
     """
     if env.get("PANTS_SETUP_CACHE"):
         return Path(env["PANTS_SETUP_CACHE"]).absolute() / CACHE_NAME
@@ -284,7 +284,7 @@ def network_options(settings: Mapping[str, str], env: Mapping[str, str]) -> dict
 
 
 def pex_options(pex: Path) -> dict[str, str]:
-    """Return the environment that makes Pants take the ``pex`` tool from ``pex`` instead of its usual address."""
+    """Return the environment that makes Pants take its ``pex`` tool from the file ``pex``."""
     # Pants formats the address as a template.
     address = pex.as_uri().replace("{", "{{").replace("}", "}}")
     known = [f"v{PEX_VERSION}|{platform}|{PEX_SHA256}|{PEX_SIZE}" for platform in PEX_PLATFORMS]
@@ -314,7 +314,7 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     if root not in (Path.cwd(), *Path.cwd().parents):
         os.chdir(root)
     python = venv / "bin" / "python"
-    os.execve(python, [str(python), str(venv / "bin" / "pants"), *args], env)
+    os.execve(python, [str(python), str(venv / "bin" / "pants"), *args], env)  # noqa: S606  becoming Pants is the point
 
 
 def main() -> NoReturn:

@@ -35,7 +35,7 @@ class Point(BaseModel):
 
 
 class Profile(BaseModel):
-    """Points in the order of time, joined by straight lines; before the first and after the last, the value stays."""
+    """Points in the order of time, joined by straight lines; outside of them the nearest value stays."""
 
     points: list[Point] = Field(min_length=1, max_length=1000)
 

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pants_launcher as launcher
+import pytest
+
+LOCK = """\
+pantsbuild-pants==2.17.1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via -r requirements.txt
+pex==2.1.137 \\
+    --hash=sha256:cc
+    # via pantsbuild-pants
+"""
+
+
+def test_the_version_comes_from_pants_toml() -> None:
+    assert launcher.pants_version('[GLOBAL]\npants_version = "2.17.1"  # newest\n') == "2.17.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[GLOBAL]\n", "pants.toml has no pants_version"), ('pants_version = "../x"', "is no version")],
+)
+def test_no_version_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(launcher.LaunchError, match=message):
+        launcher.pants_version(text)
+
+
+def test_an_entry_of_the_lock_has_its_hashes() -> None:
+    assert launcher.lock_entry(LOCK, "pex") == ("2.1.137", "pex==2.1.137 \\\n    --hash=sha256:cc\n")
+    assert launcher.lock_entry(LOCK, "pe") is None
+
+
+def test_the_lock_of_the_repository_pins_what_pants_toml_names() -> None:
+    root = Path(__file__).parent.parent
+    lock = (root / launcher.PANTS_LOCK).read_text()
+    version, _ = launcher.lock_entry(lock, "pantsbuild-pants") or ("", "")
+    assert version == launcher.pants_version((root / "pants.toml").read_text())
+    assert (launcher.lock_entry(lock, "pex") or ("",))[0] == launcher.PEX_VERSION
+
+
+def test_another_version_than_the_locked_one_names_the_relock_command(tmp_path: Path) -> None:
+    (tmp_path / "3rdparty/pants").mkdir(parents=True)
+    (tmp_path / launcher.PANTS_LOCK).write_text(LOCK)
+    with pytest.raises(launcher.LaunchError) as error:
+        launcher.prepare_pants(tmp_path, tmp_path / "cache", "2.18.0")
+    assert str(error.value) == (
+        "Pants 2.18.0 is wanted, 3rdparty/pants/pants.lock pins 2.17.1.\n"
+        "  -> after a change of pants_version in pants.toml, lock again: build-support/relock.sh pants"
+    )
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert launcher.cache_root({}) == tmp_path / ".cache" / launcher.CACHE_NAME
+    assert launcher.cache_root({"XDG_CACHE_HOME": "/x"}) == Path("/x") / launcher.CACHE_NAME
+    assert launcher.cache_root({"XDG_CACHE_HOME": "relative"}) == tmp_path / ".cache" / launcher.CACHE_NAME
+    chosen = {"XDG_CACHE_HOME": "/x", "PANTS_SETUP_CACHE": "/y"}
+    assert launcher.cache_root(chosen) == Path("/y") / launcher.CACHE_NAME
+
+
+def test_a_half_made_environment_is_not_taken(tmp_path: Path) -> None:
+    python = tmp_path / "venv-1" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    assert launcher.finished_venv(tmp_path) is None
+    launcher.write_whole(tmp_path / "current", "venv-1\n")
+    assert launcher.finished_venv(tmp_path) == tmp_path / "venv-1"
+
+
+def test_an_environment_whose_interpreter_has_gone_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "venv-1" / "bin").mkdir(parents=True)
+    (tmp_path / "venv-1" / "bin" / "python").symlink_to(tmp_path / "gone")
+    launcher.write_whole(tmp_path / "current", "venv-1\n")
+    assert launcher.finished_venv(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "/etc"])
+def test_a_damaged_marker_names_nothing(tmp_path: Path, name: str) -> None:
+    launcher.write_whole(tmp_path / "current", name)
+    assert launcher.finished_venv(tmp_path) is None
+
+
+def test_the_second_of_two_starts_waits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    order = []
+
+    def second() -> None:
+        with launcher.locked(tmp_path):
+            order.append("second")
+
+    with launcher.locked(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert "another start prepares" in capfd.readouterr().err
+
+
+def test_a_wrong_checksum_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(args: list[str], purpose: str) -> None:
+        if purpose == "Building the pex tool":
+            Path(args[args.index("-o") + 1]).write_bytes(b"something else")
+
+    monkeypatch.setattr(launcher, "run", run)
+    output = tmp_path / "cache" / "pex" / launcher.PEX_SHA256 / "pex"
+    output.parent.mkdir(parents=True)
+    with pytest.raises(launcher.LaunchError, match="another checksum than expected") as error:
+        launcher.make_pex(tmp_path / "venv", "", output)
+    assert f"rm -rf {tmp_path / 'cache'}" in str(error.value)
+    assert not output.exists()
+
+
+def test_a_failed_command_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(launcher.LaunchError, match="Trying failed with exit code 3"):
+        launcher.run([sys.executable, "-c", "print('why'); raise SystemExit(3)"], "Trying")
+    output = capfd.readouterr()
+    assert (output.out, output.err) == ("", "why\n")
+
+
+def test_pip_settings_later_ones_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config/pip").mkdir(parents=True)
+    (tmp_path / "config/pip/pip.conf").write_text(
+        "[global]\nindex-url = https://user.example/simple\ncert = /c\n"
+    )
+    (tmp_path / "pip.conf").write_text("[install]\nindex_url = https://site.example/simple\n")
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "PIP_FIND_LINKS": "/links"}
+    settings = launcher.pip_settings(env, tmp_path)
+    assert settings["index-url"] == "https://site.example/simple"
+    assert (settings["cert"], settings["find-links"]) == ("/c", "/links")
+    assert launcher.pip_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == {"config-file": os.devnull}
+
+
+def test_nothing_configured_sets_nothing() -> None:
+    assert launcher.network_options({}, {}) == {}
+
+
+def test_what_pip_uses_pants_uses(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    settings = {
+        "index-url": "https://a.example/simple",
+        "extra-index-url": "https://b.example/simple",
+        "find-links": "/links",
+        "cert": str(tmp_path / "ca.pem"),
+    }
+    assert launcher.network_options(settings, {}) == {
+        "PANTS_PYTHON_REPOS_INDEXES": "['https://a.example/simple', 'https://b.example/simple']",
+        "PANTS_PYTHON_REPOS_FIND_LINKS": "['/links']",
+        "PANTS_CA_CERTS_PATH": str(tmp_path / "ca.pem"),
+    }
+    assert "PANTS_CA_CERTS_PATH" not in launcher.network_options(settings, {"PANTS_CA_CERTS_PATH": "/own"})
+
+
+def test_the_address_of_the_pex_tool_survives_pants_template() -> None:
+    options = launcher.pex_options(Path("/a {b}/pex"))
+    assert (
+        options["PANTS_PEX_CLI_URL_TEMPLATE"].format(version="", platform="") == Path("/a {b}/pex").as_uri()
+    )
+
+
+def test_without_python_39_the_script_names_the_next_command(tmp_path: Path) -> None:
+    for tool in ("dirname", "cat", "sh"):
+        (tmp_path / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
+    script = Path(__file__).parent.parent / "pants"
+    env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    result = subprocess.run([script, "--version"], env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "no Python 3.9 found" in result.stderr
+    assert "pyenv install 3.9" in result.stderr
