@@ -1,0 +1,67 @@
+"""The images of the example, as a user runs them: `./pants package`, load, run, ask."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.engine import Container, Engine
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+Archive = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """Package everything once; answer with the docker-archive of a service's layout."""
+    subprocess.run(
+        [ROOT / "pants", "package", "src/brewblox::"], cwd=ROOT, stdin=subprocess.DEVNULL, check=True
+    )
+    folder = tmp_path_factory.mktemp("archives")
+
+    def of(service: str) -> Path:
+        file = folder / f"{service}.tar"
+        layout = ROOT / "dist" / f"src.brewblox.{service}" / "image"
+        names = [f"oci:{layout}", f"docker-archive:{file}:{service}:e2e"]
+        subprocess.run(["skopeo", "copy", "--quiet", "--insecure-policy", *names], check=True)
+        return file
+
+    return of
+
+
+def ask_nothing(_container: Container) -> None:
+    """Check no more than health."""
+
+
+def ask_spark(container: Container) -> None:
+    """Convert with Pint, list with netifaces."""
+    assert container.get("/units/convert?value=20&unit=degC&to=degF")["result"] == pytest.approx(68)
+    assert "127.0.0.1" in str(container.get("/network/interfaces"))
+
+
+def ask_history(container: Container) -> None:
+    """The limits of the `files` target are found from the working directory."""
+    assert container.get("/timeseries") == {}
+    inside = (
+        "from pathlib import Path; print(Path('src/brewblox/history/config/retention.json').stat().st_size)"
+    )
+    assert int(container.execute("/app/bin/python", "-c", inside).stdout) > 0
+
+
+@pytest.mark.parametrize(
+    ("service", "ask"), [("service", ask_nothing), ("devcon_spark", ask_spark), ("history", ask_history)]
+)
+def test_the_container_answers(
+    engine: Engine, archive: Archive, service: str, ask: Callable[[Container], None]
+) -> None:
+    image = engine.load(archive(service))
+    with engine.run(image) as container:
+        assert container.wait_for_health()["name"] == service
+        ask(container)
+        assert container.execute("/app/bin/python", "-m", "pip", "--version").returncode != 0
+        assert container.execute("/app/bin/python", "-c", "import os; print(os.getuid())").stdout == "65532\n"
