@@ -14,8 +14,20 @@ from pathlib import Path
 ARCHIVES = ("debian", "debian-security")
 
 _RELEASES = frozenset(
-    ("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid")
-    + ("oldoldstable", "oldstable", "stable", "testing", "unstable")
+    [
+        "buster",
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+        "sid",
+        "oldoldstable",
+        "oldstable",
+        "stable",
+        "testing",
+        "unstable",
+    ]
 )
 _SUFFIX = re.compile(r"(-updates|-proposed-updates|-backports|-backports-sloppy)$")
 _SECURITY = re.compile(r"(-security|/updates)$")

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.download import Downloaded, WrongContent, download
+from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.simple_api import IndexFile
 
-_NO_PLACE = (
-    "name an index: [python-repos].indexes in pants.toml, or `pip config set global.index-url URL`"
-)
+_NO_PLACE = "name an index: [python-repos].indexes in pants.toml, or `pip config set global.index-url URL`"
 _HINTS = {
     Kind.TLS: "name the certificates of your company or proxy: [GLOBAL].ca_certs_path in pants.toml, "
     "`pip config set global.cert FILE`, or SSL_CERT_FILE",
@@ -50,9 +48,11 @@ def hint_for(failures: Iterable[Failure], otherwise: str) -> str:
     return next((_HINTS[kind] for kind in _ORDER if kind in kinds), otherwise)
 
 
-def no_places(client: IndexClient, where: str) -> FetchError:
+def no_places(where: str) -> FetchError:
     """Return the error of a machine that names no place to download from."""
-    return FetchError("no index is configured, so there is nowhere to download from", where=where, hint=_NO_PLACE)
+    return FetchError(
+        "no index is configured, so there is nowhere to download from", where=where, hint=_NO_PLACE
+    )
 
 
 @dataclass
@@ -105,7 +105,7 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
     :raises FetchError: no place has it; the message says what each answered.
     """
     if not client.places:
-        raise no_places(client, wanted.where)
+        raise no_places(wanted.where)
     search = _Search(wanted, [], [], [])
     for offer in client.offers(wanted.name):
         if offer.failure:
@@ -115,12 +115,10 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
         for file in candidates(offer, wanted):
             seen = True
             try:
-                return download(
-                    client.network, file.url, output / wanted.filename, sha256=wanted.sha256
-                )
+                return download(client.network, file.url, output / wanted.filename, sha256=wanted.sha256)
             except Failure as e:
                 search.failed(e)
-            except WrongContent as e:
+            except WrongContentError as e:
                 search.differs(Failure(Kind.ANSWER, file.url, "").url, e.sha256)
         for file in offer.files:
             if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):

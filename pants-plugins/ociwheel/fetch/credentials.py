@@ -6,7 +6,6 @@ import base64
 import netrc
 import os
 import shutil
-import sys
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from ociwheel import process
 from ociwheel.errors import ToolError
 from ociwheel.fetch.settings import NetworkSettings, host_of
+from ociwheel.notes import note
 
 Login = tuple[str, str]
 Keyring = Callable[[str, str], "Login | None"]
@@ -108,5 +108,5 @@ def _read_netrc(path: Path | None) -> netrc.netrc | None:
         return netrc.netrc(str(path))
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError) as e:
         # The parser's own text may quote a line, and so a password.
-        print(f"note: ignoring {path}: {type(e).__name__}", file=sys.stderr)
+        note(f"ignoring {path}: {type(e).__name__}")
         return None

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ociwheel.errors import FetchError, UsageError
 from ociwheel.fetch.artifacts import hint_for
-from ociwheel.fetch.download import Downloaded, WrongContent, download
+from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.network import Failure, Kind, Network
 from ociwheel.fetch.settings import NetworkSettings
 
@@ -39,7 +39,7 @@ class WantedDeb:
     def title(self) -> str:
         """``name=version (architecture)``. The pool's file names leave out the epoch."""
         parts = urllib.parse.unquote(self.filename.removesuffix(".deb")).split("_")
-        return f"{parts[0]}={parts[1]} ({parts[2]})" if len(parts) == 3 else self.filename  # noqa: PLR2004
+        return f"{parts[0]}={parts[1]} ({parts[2]})" if len(parts) == 3 else self.filename
 
 
 def _no_mirror(wanted: WantedDeb) -> FetchError:
@@ -73,7 +73,7 @@ def fetch_deb(
         except Failure as e:
             failures.append(e)
             lines.append(str(e))
-        except WrongContent as e:
+        except WrongContentError as e:
             differs = True
             place = Failure(Kind.ANSWER, url, "").url
             lines.append(f"{place}: has {e.size} bytes with SHA-256 {e.sha256}")

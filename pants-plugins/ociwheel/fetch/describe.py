@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact, hint_for, no_places
-from ociwheel.fetch.download import WrongContent, download
+from ociwheel.fetch.download import download
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.network import Failure, Kind, Response
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
+from ociwheel.notes import note
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,12 @@ def describe(
     :raises FetchError: nothing has one of the hashes, or what there is cannot be read.
     """
     if not client.places:
-        raise no_places(client, f"{name} {version}")
+        raise no_places(f"{name} {version}")
     by_hash = find_files(client, name, version, hashes)
     files = sorted(by_hash.values(), key=lambda file: file.filename)
     missing = len(hashes) - len(by_hash)
     if missing:
-        print(f"note: {name} {version}: {missing} of {len(hashes)} locked files are on no index", file=sys.stderr)
+        note(f"{name} {version}: {missing} of {len(hashes)} locked files are on no index")
     wheels = [file for file in files if file.filename.endswith(".whl")]
     universal = [file for file in wheels if _is_universal(file)]
     if universal or len(files) == 1:
@@ -150,9 +151,8 @@ def describe(
 
 def _checked(description: Description, name: str, version: str) -> Description:
     if not description.metadata.reliable:
-        print(
-            f"note: {name} {version}: its sdist does not say what it requires; taken as nothing "
-            "(running its code would tell). If something is missing, name it as a requirement of your own.",
-            file=sys.stderr,
+        note(
+            f"{name} {version}: its sdist does not say what it requires; taken as nothing "
+            "(running its code would tell). If something is missing, name it as a requirement of your own."
         )
     return description

@@ -19,7 +19,7 @@ from ociwheel.fetch.network import Failure, Kind, Network, Response, copy_chunks
 _CHUNK = 1 << 18
 
 
-class WrongContent(Exception):
+class WrongContentError(Exception):
     """A file whose bytes are not the locked ones."""
 
     def __init__(self, url: str, sha256: str, size: int) -> None:
@@ -104,14 +104,14 @@ def download(
     :param sha256: the hash it must have; None accepts any.
     :param size: the size it must have, bytes; None accepts any.
     :raises Failure: the place does not give it.
-    :raises WrongContent: it gives something else; ``path`` is then untouched.
+    :raises WrongContentError: it gives something else; ``path`` is then untouched.
     :raises FetchError: the disk does not take it.
     """
     try:
         with _partial(path) as (sink, publish):
             found, length = _fill(network, url, sink)
             if (sha256 is not None and found != sha256) or (size is not None and size != length):
-                raise WrongContent(url, found, length)
+                raise WrongContentError(url, found, length)
             sink.close()
             publish()
     except OSError as e:

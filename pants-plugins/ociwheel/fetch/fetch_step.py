@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--name", required=True, help="project name")
     parser.add_argument("--version", required=True, help="locked version")
-    parser.add_argument("--filename", required=True, type=filename_argument, help="name of the wheel or sdist")
+    parser.add_argument(
+        "--filename", required=True, type=filename_argument, help="name of the wheel or sdist"
+    )
     parser.add_argument("--sha256", required=True, type=sha256_argument, help="locked hash, hexadecimal")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write it to")
 

@@ -111,10 +111,7 @@ class IndexClient:
             return parse_page(response.read(), response.content_type, response.url)
 
         try:
-            if place.is_local:
-                files = _read_local(page)
-            else:
-                files = self.network.get(page, parse, accept=ACCEPT)
+            files = _read_local(page) if place.is_local else self.network.get(page, parse, accept=ACCEPT)
         except IndexPageError as e:
             return Offer(place, page, failure=Failure(Kind.ANSWER, page, str(e)))
         except Failure as e:

@@ -13,8 +13,10 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 
 from ociwheel.errors import FetchError
+from ociwheel.fetch.static_metadata import from_sources, with_marker
 
 _SECTION = re.compile(r"^\[([^\]:]*)(?::(.*))?\]$")
+_SOURCES = ("pyproject.toml", "setup.cfg", "setup.py")
 _MAX_MEMBER = 16 << 20
 """Bytes: metadata beyond that is no metadata."""
 
@@ -45,25 +47,22 @@ def parse_requires_txt(text: str) -> Iterator[str]:
 
     Its sections are ``[extra]``, ``[:marker]`` or ``[extra:marker]``.
     """
-    marker = ""
+    conditions: tuple[str, ...] = ()
     for raw in text.splitlines():
         line = raw.strip()
         section = _SECTION.match(line)
         if section:
-            extra, condition = section[1], section[2]
-            parts = [f"({condition})"] if condition else []
-            parts += [f'extra == "{extra}"'] if extra else []
-            marker = " and ".join(parts)
+            extra, condition = section[1], section[2] or ""
+            conditions = (condition, f'extra == "{extra}"' if extra else "")
         elif line and not line.startswith("#"):
-            url = " " if "@" in line else ""
-            yield f"{line}{url}; {marker}" if marker else line
+            yield with_marker(line, *conditions)
 
 
 def _wheel_members(path: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             parts = PurePosixPath(info.filename).parts
-            if len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] == "METADATA":  # noqa: PLR2004
+            if len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] == "METADATA":
                 if info.file_size <= _MAX_MEMBER:
                     yield info.filename, archive.read(info)
                 return
@@ -72,8 +71,8 @@ def _wheel_members(path: Path) -> Iterator[tuple[str, bytes]]:
 def _wanted_in_sdist(name: str) -> bool:
     # Below the top folder: PKG-INFO itself, or setuptools' copy in NAME.egg-info (perhaps in src/).
     parts = PurePosixPath(name).parts
-    if len(parts) == 2:  # noqa: PLR2004
-        return parts[1] == "PKG-INFO"
+    if len(parts) == 2:
+        return parts[1] == "PKG-INFO" or parts[1] in _SOURCES
     own = len(parts) in (3, 4) and parts[-2].endswith(".egg-info")
     return own and parts[-1] in ("PKG-INFO", "requires.txt")
 
@@ -115,8 +114,13 @@ def _of_sdist(path: Path) -> Metadata:
     dynamic = {str(value).strip().lower() for value in message.get_all("Dynamic", [])}
     # setuptools writes an egg-info into every sdist, and a requires.txt when there is one to write.
     from_setuptools = any("egg-info" in name for name in members)
-    reliable = from_setuptools or (modern and "requires-dist" not in dynamic)
-    return Metadata(metadata.requires_python, (), reliable=reliable)
+    if from_setuptools or (modern and "requires-dist" not in dynamic):
+        return metadata
+    sources = {
+        PurePosixPath(name).name: data.decode("utf-8", errors="replace") for name, data in members.items()
+    }
+    found = from_sources({name: text for name, text in sources.items() if name in _SOURCES})
+    return Metadata(metadata.requires_python, found or (), reliable=found is not None)
 
 
 def read_metadata(path: Path) -> Metadata:

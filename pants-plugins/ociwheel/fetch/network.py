@@ -12,7 +12,6 @@ import enum
 import http.client
 import socket
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -27,6 +26,7 @@ from ociwheel import __version__
 from ociwheel.errors import redact
 from ociwheel.fetch.credentials import Credentials, Login, basic, split_userinfo
 from ociwheel.fetch.settings import NetworkSettings, host_of
+from ociwheel.notes import note
 
 ATTEMPTS = 5
 BACKOFF = 0.5
@@ -58,7 +58,7 @@ class Kind(enum.Enum):
     ANSWER = "answer"
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 (one answer of one place; the error the user reads is made of many)
     """A place that was asked and did not give: its URL, the kind, and its answer in words."""
 
     def __init__(self, kind: Kind, url: str, answer: str, *, retry_after: float | None = None) -> None:
@@ -86,7 +86,7 @@ class _Proxies(urllib.request.ProxyHandler):
         host = req.host or ""
         if urllib.request.proxy_bypass_environment(host, self._all):  # type: ignore[attr-defined]
             return None
-        return super().proxy_open(req, proxy, type)  # type: ignore[misc]
+        return super().proxy_open(req, proxy, type)
 
 
 class Response:
@@ -95,6 +95,7 @@ class Response:
     def __init__(self, url: str, raw: Any) -> None:
         self.url = url
         self._raw = raw
+        self.close: Callable[[], None] = raw.close
         self.content_type: str = raw.headers.get("Content-Type", "")
         length = raw.headers.get("Content-Length", "")
         self.length = int(length) if length.isdigit() else None
@@ -134,15 +135,19 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _tls_failure(url: str, error: ssl.SSLError) -> Failure:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Failure(Kind.TLS, url, f"its certificate is not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Failure(Kind.UNREACHABLE, url, "the TLS connection broke", retry_after=0)
+    return Failure(Kind.TLS, url, f"TLS failed: {_reason(error)}")
+
+
 def _failure_of(url: str, error: Exception) -> Failure:
     """Return what an exception of urllib, ssl or a socket means."""
     inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return Failure(Kind.TLS, url, f"its certificate is not trusted: {inner.verify_message}")
-    if isinstance(inner, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return Failure(Kind.UNREACHABLE, url, "the TLS connection broke", retry_after=0)
     if isinstance(inner, ssl.SSLError) and "timed out" not in str(inner):
-        return Failure(Kind.TLS, url, f"TLS failed: {_reason(inner)}")
+        return _tls_failure(url, inner)
     if isinstance(inner, OSError) and "Tunnel connection failed" in str(inner):
         return Failure(Kind.PROXY, url, f"the proxy refused: {inner}")
     if isinstance(inner, TimeoutError) or "timed out" in str(inner):
@@ -237,7 +242,10 @@ class Network:
         return self._openers[trusted]
 
     def _request(self, url: str, headers: Mapping[str, str], login: Login | None) -> Any:
-        request = urllib.request.Request(split_userinfo(url)[0], headers=dict(headers))
+        clean = split_userinfo(url)[0]
+        if not clean.startswith(("http://", "https://")):
+            raise Failure(Kind.ANSWER, url, "is no URL of http or https")
+        request = urllib.request.Request(clean, headers=dict(headers))  # noqa: S310 (checked above)
         request.add_header("User-Agent", f"ociwheel/{__version__}")
         # A transparent recompression would change the bytes that the hash is of.
         request.add_header("Accept-Encoding", "identity")
@@ -290,13 +298,13 @@ class Network:
         for attempt in range(ATTEMPTS):
             try:
                 response = self._follow(url, {"Accept": accept})
-                with contextlib.closing(response._raw):
+                with contextlib.closing(response):
                     return use(response)
             except Failure as e:
                 if e.retry_after is None or attempt == ATTEMPTS - 1:
                     raise
                 pause = max(e.retry_after, BACKOFF * 2**attempt)
-                print(f"note: {e}; trying again in {pause:.1f} s", file=sys.stderr)
+                note(f"{e}; trying again in {pause:.1f} s")
                 self._sleep(pause)
         raise AssertionError("unreachable")
 

@@ -18,6 +18,7 @@ from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
 from ociwheel.fetch import apt_sources, pip_config
 from ociwheel.fetch.pip_config import PipConfig
+from ociwheel.notes import note
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -71,7 +72,9 @@ def _indexes(pip: PipConfig, default: str | None) -> tuple[str, ...]:
 
 
 def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
-    proxies = dict(urllib.request.getproxies()) if environ is os.environ else _env_proxies(environ)
+    # On macOS the system's own settings count where the environment names none.
+    proxies = dict(urllib.request.getproxies()) if sys.platform == "darwin" else {}
+    proxies |= _env_proxies(environ)
     if "all" in proxies:
         proxies.setdefault("http", proxies["all"])
         proxies.setdefault("https", proxies["all"])
@@ -84,7 +87,9 @@ def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _env_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     names = sorted(environ, key=str.islower)  # as urllib and curl do, lower case wins
-    return {n.lower()[: -len("_proxy")]: environ[n] for n in names if n.lower().endswith("_proxy") and environ[n]}
+    return {
+        n.lower()[: -len("_proxy")]: environ[n] for n in names if n.lower().endswith("_proxy") and environ[n]
+    }
 
 
 def _ca_bundle(pip: PipConfig, environ: Mapping[str, str]) -> Path | None:
@@ -112,8 +117,8 @@ def from_machine(
 ) -> NetworkSettings:
     """Return what pip's and apt's configuration say."""
     pip, notes = pip_config.read(environ)
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+    for text in notes:
+        note(text)
     return NetworkSettings(
         indexes=_indexes(pip, None if pip.text("index-url") else default_index or pip_config.default_index()),
         find_links=pip.words("find-links"),

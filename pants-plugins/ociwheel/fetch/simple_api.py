@@ -58,7 +58,7 @@ def belongs_to(filename: str, name: str, version: str | None = None) -> bool:
     wanted = normalize(name)
     if filename.endswith(".whl"):
         parts = filename.removesuffix(".whl").split("-")
-        if len(parts) < 5 or normalize(parts[0]) != wanted:  # noqa: PLR2004 (PEP 427's parts)
+        if len(parts) < 5 or normalize(parts[0]) != wanted:
             return False
         return version is None or _same_version(parts[1], version)
     if stem == filename:
@@ -214,7 +214,7 @@ def parse_page(body: bytes, content_type: str, url: str) -> tuple[IndexFile, ...
     :param url: where the page was found, after redirects: relative links start there.
     :raises IndexPageError: it is neither form, or of a newer major version.
     """
-    kind = content_type.split(";")[0].strip().lower()
+    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
     if kind.endswith("json"):
         try:
             value = json.loads(body)

@@ -43,16 +43,19 @@ def read_tools(path: Path = TOOLS_LOCK, with_pip: bool = False) -> tuple[Tool, .
     return tuple(tools)
 
 
-def _target(name: str) -> PurePosixPath | None:
+def _target(info: zipfile.ZipInfo) -> PurePosixPath | None:
     """Return where a member of a wheel goes, or None for scripts, headers and data.
 
-    :raises ValueError: it would be outside of the folder.
+    :raises ValueError: it is a link, or would be outside of the folder.
     """
+    name = info.filename
     path = PurePosixPath(name)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise ValueError(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
         raise ValueError(name)
     if path.parts and path.parts[0].endswith(".data"):
-        if len(path.parts) > 2 and path.parts[1] in ("purelib", "platlib"):  # noqa: PLR2004 (x.data/purelib/…)
+        if len(path.parts) > 2 and path.parts[1] in ("purelib", "platlib"):
             return PurePosixPath(*path.parts[2:])
         return None
     return path
@@ -75,11 +78,9 @@ def unpack_wheel(wheel: Path, folder: Path) -> Iterator[tuple[Path, int]]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for info in archive.infolist():
-                target = _target(info.filename)
+                target = _target(info)
                 if target is None or info.is_dir():
                     continue
-                if stat.S_ISLNK(info.external_attr >> 16):
-                    raise ValueError(info.filename)
                 path = folder / target
                 _make_dir(path.parent)
                 path.write_bytes(archive.read(info))
@@ -95,7 +96,7 @@ def unpack_wheel(wheel: Path, folder: Path) -> Iterator[tuple[Path, int]]:
 
 def _set_folder_modes(folder: Path) -> None:
     for path, _, _ in os.walk(folder):
-        os.chmod(path, 0o755)
+        os.chmod(path, 0o755)  # noqa: S103 (as mkdir under the usual umask, but under every umask)
 
 
 def make_toolbox(client: IndexClient, tools: tuple[Tool, ...], output: Path) -> tuple[int, int]:

@@ -70,7 +70,9 @@ def _native(client: IndexClient) -> Iterator[dict[str, str]]:
             for machine in sorted(MACHINES):
                 on = _on(machine)
 
-                def fits(p: str, a: str, t: str, *, wanted: str = python, on: Callable[[str], bool] = on) -> bool:
+                def fits(
+                    p: str, a: str, t: str, *, wanted: str = python, on: Callable[[str], bool] = on
+                ) -> bool:
                     return p == a == wanted and on(t)
 
                 yield {"tag": f"{python}-{machine}", **_find(client, name, version, fits)}
@@ -95,7 +97,7 @@ def main() -> int:
     try:
         lock = make_lock(IndexClient(settings.load()))
     except OciwheelError as e:
-        print(f"error: {e.render()}", file=sys.stderr)
+        sys.stderr.write(f"error: {e.render()}\n")
         return e.exit_code
     TOOLS_LOCK.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n", "utf-8")
     return 0

@@ -24,8 +24,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     try:
         data = args.lockfile.read_bytes()
     except OSError as e:
-        raise LockError(
-            f"cannot read it: {e.strerror}", where=label, hint=f"make it with `{RELOCK}`"
-        ) from e
+        raise LockError(f"cannot read it: {e.strerror}", where=label, hint=f"make it with `{RELOCK}`") from e
     kind, entries = formats.parse(data, label)
     return document("lock-entries", {"format": kind, "entries": [entry.to_json() for entry in entries]})

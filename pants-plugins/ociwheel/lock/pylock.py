@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 
-from packaging.pylock import Package, Pylock, PylockValidationError
+from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.entries import Entry, LockedFile, merge, sha256_of
@@ -14,11 +14,16 @@ _HINT = "lock again with the tool that wrote it, for example `uv export --format
 
 
 def _files(package: Package, where: str) -> Iterator[LockedFile]:
-    for file in [*(package.wheels or ()), *([package.sdist] if package.sdist else [])]:
+    files: list[PackageWheel | PackageSdist] = list(package.wheels or ())
+    if package.sdist:
+        files.append(package.sdist)
+    for file in files:
         digest = sha256_of("sha256", str(file.hashes.get("sha256", "")))
         if digest is None:
             others = ", ".join(sorted(file.hashes))
-            raise LockError(f"{file.filename} has no usable SHA-256 hash, but {others}", where=where, hint=_HINT)
+            raise LockError(
+                f"{file.filename} has no usable SHA-256 hash, but {others}", where=where, hint=_HINT
+            )
         yield LockedFile(digest, file.filename, file.size)
 
 

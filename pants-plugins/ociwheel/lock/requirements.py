@@ -6,7 +6,6 @@ The format is the one of pip's documentation, "Requirements File Format".
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.entries import WITH_HASHES, Entry, LockedFile, merge, sha256_of
+from ociwheel.notes import note
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"\s+(?=--?[A-Za-z])")
@@ -53,14 +53,14 @@ def _refuse_option(line: str, where: str) -> None:
     """Raise for an option that changes what is locked; note one that does not."""
     option = re.split(r"[\s=]", line, maxsplit=1)[0]
     for name, what in _REFUSED.items():
-        if option == name or (len(name) == 2 and not option.startswith("--") and option.startswith(name)):  # noqa: PLR2004
+        if option == name or (len(name) == 2 and not option.startswith("--") and option.startswith(name)):
             raise LockError(
                 f"{what}, a lock must be complete in itself: {line}",
                 where=where,
                 hint="lock again into one file with `uv pip compile --generate-hashes` or `pip-compile "
                 "--generate-hashes`",
             )
-    print(f"note: {where}: {option} is ignored: the machine says where to download from", file=sys.stderr)
+    note(f"{where}: {option} is ignored: the machine says where to download from")
 
 
 def _pinned_version(requirement: Requirement) -> str | None:
@@ -79,7 +79,7 @@ def _hashes(options: list[str], text: str, where: str) -> tuple[str, ...]:
         match = _HASH.match(option)
         if not match:
             name = re.split(r"[\s=]", option, maxsplit=1)[0]
-            print(f"note: {where}: {name} of {text} is ignored", file=sys.stderr)
+            note(f"{where}: {name} of {text} is ignored")
             continue
         algorithm, _, digest = match[1].partition(":")
         usable = sha256_of(algorithm, digest)

@@ -35,8 +35,8 @@ class WheelName:
         parts = filename.removesuffix(".whl").split("-")
         if len(parts) not in (5, 6):
             return None
-        build = re.fullmatch(r"(\d+)(.*)", parts[2]) if len(parts) == 6 else None  # noqa: PLR2004
-        if len(parts) == 6 and not build:  # noqa: PLR2004
+        build = re.fullmatch(r"(\d+)(.*)", parts[2]) if len(parts) == 6 else None
+        if len(parts) == 6 and not build:
             return None
         pythons, abis, platforms = (tuple(part.lower().split(".")) for part in parts[-3:])
         # PEP 427: "Acts as a tie-breaker. [...] sort as an empty tuple if unspecified".

@@ -80,7 +80,9 @@ def _satisfied(specifier: SpecifierSet, version: str) -> bool:
 
 def chains(demands: Iterable[Demand]) -> list[str]:
     """Return the ways that lead somewhere, each once, the shortest first."""
-    found = sorted(dict.fromkeys(demand.chain() for demand in demands), key=lambda c: (c.count(" requires "), c))
+    found = sorted(
+        dict.fromkeys(demand.chain() for demand in demands), key=lambda c: (c.count(" requires "), c)
+    )
     more = len(found) - _MAX_CHAINS
     return [*found[:_MAX_CHAINS], *([f"and {more} more"] if more > 0 else [])]
 
@@ -130,7 +132,7 @@ class Closure:
 
     def _pick(self, demand: Demand) -> Locked | None:
         found = self.active(demand.name)
-        if len(found) < 2:  # noqa: PLR2004 (one: the usual case)
+        if len(found) < 2:
             return found[0] if found else None
         wanted = [*self._asked.get(demand.name, ()), demand.requirement.specifier]
 
@@ -145,7 +147,9 @@ class Closure:
             return _requirement(text)
         except InvalidRequirement as e:
             reason = str(e).splitlines()[0]
-            self.faults[f"text {where} {text}"] = PlanError(f"is no requirement: {text} ({reason})", where=where)
+            self.faults[f"text {where} {text}"] = PlanError(
+                f"is no requirement: {text} ({reason})", where=where
+            )
             return None
 
     def _roots(self) -> Iterator[Demand]:
@@ -211,7 +215,7 @@ def _url_error(demand: Demand) -> PlanError:
     )
 
 
-def _missing_error(closure: Closure, request: Request, name: str, demands: list[Demand]) -> PlanError:
+def _missing_error(request: Request, name: str, demands: list[Demand]) -> PlanError:
     there = request.entries.get(name, ())
     details = chains(demands)
     if there:
@@ -267,11 +271,11 @@ def resolve(request: Request, target: TargetPython) -> dict[str, Node]:
     for _, fault in sorted(closure.faults.items()):
         errors.add(fault)
     for name, demands in sorted(closure.missing.items()):
-        errors.add(_missing_error(closure, request, name, demands))
+        errors.add(_missing_error(request, name, demands))
     for _, node in sorted(closure.nodes.items()):
-        fault = _version_error(request, node)
-        if fault:
-            errors.add(fault)
+        wrong = _version_error(request, node)
+        if wrong is not None:
+            errors.add(wrong)
         if artifacts.choose(node.locked, target, request.formats) is None:
             errors.add(artifacts.unfit(node.locked, target, request.formats, chains(node.demands)))
     errors.raise_if_any()

@@ -14,7 +14,10 @@ from ociwheel.platforms import Platform, platform
 
 # PEP 600: "each existing [legacy] tag is an alias" of a glibc version; with the machines it exists for.
 _LEGACY = {
-    (2, 17): ("manylinux2014", frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64", "ppc64le", "s390x"})),
+    (2, 17): (
+        "manylinux2014",
+        frozenset({"x86_64", "i686", "aarch64", "armv7l", "ppc64", "ppc64le", "s390x"}),
+    ),
     (2, 12): ("manylinux2010", frozenset({"x86_64", "i686"})),
     (2, 5): ("manylinux1", frozenset({"x86_64", "i686"})),
 }

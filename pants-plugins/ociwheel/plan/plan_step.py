@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _artifact(node: Node, target: TargetPython, request: Request) -> dict[str, Any]:
     file = artifacts.choose(node.locked, target, request.formats)
-    assert file is not None  # resolve() has told
+    if file is None:
+        raise artifacts.unfit(node.locked, target, request.formats, [])
     return {
         "name": node.locked.name,
         "version": node.locked.version,
