@@ -298,6 +298,11 @@ async def platform_images(requests: Iterable[p.PlatformImageRequest]) -> tuple[p
     return await MultiGet(Get(p.PlatformImage, p.PlatformImageRequest, request) for request in requests)
 
 
+async def audit(request: p.AuditRequest) -> p.Audit:
+    """Check ELF files."""
+    return await Get(p.Audit, p.AuditRequest, request)
+
+
 async def manifest(request: p.ManifestRequest) -> p.Manifest:
     """Write config and manifest."""
     return await Get(p.Manifest, p.ManifestRequest, request)

@@ -33,9 +33,10 @@ class StepFailed(SlimImageError):
 
 @dataclass(frozen=True)
 class CoreSources:
-    """The core's own code, as it goes into sandboxes."""
+    """The core's own code, as it goes into the sandbox of each step, and its lock of tools."""
 
-    digest: Digest
+    steps: FrozenDict[str, Digest]
+    tools: str
 
 
 @dataclass(frozen=True)
@@ -470,6 +471,7 @@ class Layer:
     digest: str
     size: int
     unpacked_size: int
+    elf_files: int
     title: str
     blobs: Digest
     facts: Digest
@@ -496,6 +498,27 @@ class ImageLayers:
     base: tuple[Layer, ...]
     wheels: tuple[Layer, ...]
     wheel_set: WheelSet
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """Check that the ELF files of some layers can load.
+
+    :param facts: `layer-facts.json` of each layer, bottom first.
+    :param packages: the names of the base's packages.
+    """
+
+    platform: str
+    facts: tuple[Digest, ...]
+    packages: tuple[str, ...]
+    accept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found, or its faults."""
+
+    outcome: StepOutcome
 
 
 @dataclass(frozen=True)
@@ -564,6 +587,7 @@ class PlatformImage:
     layers: tuple[Layer, ...]
     base_layers: int
     wheels: tuple[Wheel, ...]
+    audit: str
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from slim_python_image.target_types import (
     PythonWheelSetTarget,
     SlimPythonImageTarget,
 )
-from slim_python_image.util_rules import base, image, layers, locks, machine, parts, steps, wheels
+from slim_python_image.util_rules import base, core, image, layers, locks, machine, parts, steps, wheels
 
 
 def target_types():  # noqa: ANN201
@@ -18,5 +18,5 @@ def target_types():  # noqa: ANN201
 
 def rules():  # noqa: ANN201
     """Return the rules of this backend."""
-    modules = (base, image, layers, lock, locks, machine, package_image, parts, steps, wheels)
+    modules = (base, core, image, layers, lock, locks, machine, package_image, parts, steps, wheels)
     return tuple(rule for module in modules for rule in module.rules())

@@ -71,6 +71,7 @@ def write_layer(
             "diff_id": diff_id,
             "unpacked_size": stream.unpacked_size,
             "files": len(ordered),
+            "elf_files": len(elf),
             "title": title,
             "contents": [c.to_json() for c in contents],
         },

@@ -94,6 +94,7 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
         "digest": descriptor["digest"],
         "size": json.loads(image.manifest.document)["size"],
         "unpacked_size": sum(layer["unpacked_size"] for layer in layers),
+        "audit": {k: v for k, v in json.loads(image.audit).items() if k != "schema"},
         "layers": [
             {
                 "title": layer["title"],

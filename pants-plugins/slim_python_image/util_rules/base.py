@@ -317,6 +317,7 @@ async def layer_of(outcome: StepOutcome) -> Layer:
         digest=fields["descriptor"]["digest"],
         size=fields["descriptor"]["size"],
         unpacked_size=fields["unpacked_size"],
+        elf_files=fields["elf_files"],
         title=fields["title"],
         blobs=await engine.subset(files, "blobs/**"),
         facts=await engine.subset(files, "layer-facts.json"),

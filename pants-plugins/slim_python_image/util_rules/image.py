@@ -11,6 +11,8 @@ from slim_python_image import engine
 from slim_python_image.products import (
     Archive,
     ArchiveRequest,
+    Audit,
+    AuditRequest,
     Base,
     BaseLayersRequest,
     BaseRequest,
@@ -22,6 +24,7 @@ from slim_python_image.products import (
     ImagePartsRequest,
     Index,
     IndexRequest,
+    Layer,
     Manifest,
     ManifestRequest,
     PlatformImage,
@@ -37,6 +40,7 @@ from slim_python_image.products import (
     WheelSetRequest,
     canonical_json,
 )
+from slim_python_image.util_rules.base import relock_command
 from slim_python_image.util_rules.partition import partition, title
 
 _OUT = "out"
@@ -149,6 +153,46 @@ def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayer
     return wheels, source
 
 
+def audit_request(parts: ImageParts, base: Base, layers: tuple[Layer, ...]) -> AuditRequest:
+    """Return the audit of an image's layers.
+
+    A layer without ELF files above all others that have some changes nothing, so it is left out: an
+    edit of Python sources audits nothing again.
+    """
+    while layers and not layers[-1].elf_files:
+        layers = layers[:-1]
+    return AuditRequest(
+        platform=base.target.platform,
+        facts=tuple(layer.facts for layer in layers),
+        packages=tuple(sorted(package.name for group in base.groups for package in group.packages)),
+        accept=parts.accept,
+    )
+
+
+@rule
+async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
+    paths = [f"facts/{number:03}" for number in range(len(request.facts))]
+    document = {
+        "platform": request.platform,
+        "facts": [f"{path}/layer-facts.json" for path in paths],
+        "accept": list(request.accept),
+        "lock_packages": list(request.packages),
+    }
+    placed = [await engine.add_prefix(digest, path) for digest, path in zip(request.facts, paths)]
+    outcome = await engine.run_step(
+        StepRequest(
+            step="audit",
+            arguments=("--request", "request.json"),
+            description=f"Audit the libraries of {len(paths)} layers for {request.platform}",
+            toolbox=toolbox,
+            inputs=await engine.merge(
+                (*placed, await engine.create_files({"request.json": canonical_json(document)}))
+            ),
+        )
+    )
+    return Audit(outcome)
+
+
 @rule(desc="Build one platform of an image")
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     parts = await engine.image_parts(ImagePartsRequest(request.address))
@@ -157,6 +201,10 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     wheels, source = first_party_requests(parts, base)
     local = await engine.wheel_layers(wheels)
     layers = (*shared.base, *shared.wheels, *local, await engine.source_layer(source))
+    audit = await engine.audit(audit_request(parts, base, layers))
+    found = audit.outcome.fields(
+        hint=f"the base of {parts.address} is {parts.base}; then: {relock_command(base.resolve)}"
+    )
     document = {
         "platform": request.platform,
         "layers": [layer.fields() for layer in layers],
@@ -166,7 +214,12 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     }
     manifest = await engine.manifest(ManifestRequest(canonical_json(document).decode(), request.platform))
     return PlatformImage(
-        request.platform, manifest, layers, len(shared.base), shared.wheel_set.wheels
+        platform=request.platform,
+        manifest=manifest,
+        layers=layers,
+        base_layers=len(shared.base),
+        wheels=shared.wheel_set.wheels,
+        audit=canonical_json(found).decode(),
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
-from pathlib import Path
 
 from pants.engine.fs import Digest
 from pants.engine.process import Process, ProcessCacheScope
@@ -27,29 +25,6 @@ _CORE = f"{_ROOT}/core"
 _TOOLS = f"{_ROOT}/tools"
 _MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
-
-
-def core_files(package: Path) -> dict[str, bytes]:
-    """Return the core's files by path in the sandbox, without its tests."""
-    files: dict[str, bytes] = {}
-    for path in sorted(package.rglob("*")):
-        relative = path.relative_to(package)
-        if path.is_dir() or "__pycache__" in relative.parts or path.name.endswith("_test.py"):
-            continue
-        if relative.parts[0] == "sandbox":
-            files[path.name] = path.read_bytes()
-        else:
-            files[f"ociwheel/{relative.as_posix()}"] = path.read_bytes()
-    return files
-
-
-@rule
-async def find_core() -> CoreSources:
-    spec = find_spec("ociwheel")
-    if spec is None or not spec.submodule_search_locations:
-        raise AssertionError("the package `ociwheel` is not beside `slim_python_image`")
-    package = Path(next(iter(spec.submodule_search_locations)))
-    return CoreSources(await engine.create_files(core_files(package)))
 
 
 @rule(desc="Prepare the libraries of the build steps")
@@ -103,7 +78,7 @@ def error_text(stderr: str) -> str:
 
 @rule
 async def run_step(request: StepRequest, core: CoreSources, _: MachineReady) -> StepOutcome:
-    result = await engine.run_process(step_process(request, core.digest))
+    result = await engine.run_process(step_process(request, core.steps[request.step]))
     stderr = result.stderr.decode(errors="replace")
     if result.exit_code != 0:
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 from pants.engine.fs import Digest
 from pants.engine.process import ProcessCacheScope
 from pants.util.frozendict import FrozenDict
 from slim_python_image.products import StepRequest, Toolbox, Tree
-from slim_python_image.util_rules.steps import core_files, error_text, step_process
+from slim_python_image.util_rules.steps import error_text, step_process
 
 
 def digest(character: str) -> Digest:
@@ -51,18 +49,6 @@ def test_a_lock_is_resolved_anew_in_each_run() -> None:
 
 def test_the_description_is_no_part_of_a_request() -> None:
     assert request(description="one") == request(description="other")
-
-
-def test_the_core_goes_into_sandboxes_without_its_tests(tmp_path: Path) -> None:
-    package = tmp_path / "ociwheel"
-    for name in ("errors.py", "errors_test.py", "plan/plan.py", "sandbox/step.sh", "__pycache__/x.pyc"):
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(name)
-    assert core_files(package) == {
-        "ociwheel/errors.py": b"errors.py",
-        "ociwheel/plan/plan.py": b"plan/plan.py",
-        "step.sh": b"sandbox/step.sh",
-    }
 
 
 def test_the_error_is_the_step_s_own() -> None:

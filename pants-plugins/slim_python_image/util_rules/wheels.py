@@ -61,8 +61,7 @@ def compiler_wheel(tools: dict[str, Any]) -> Artifact:
 
 @rule(desc="Unpack the compiler")
 async def unpack_compiler(_: CompilerRequest, toolbox: Toolbox, core: CoreSources) -> Tree:
-    lock = await engine.contents(await engine.subset(core.digest, "ociwheel/tools.lock"))
-    artifact = compiler_wheel(json.loads(lock[0].content))
+    artifact = compiler_wheel(json.loads(core.tools))
     (fetched,) = await engine.fetched((artifact,))
     outcome = await engine.run_step(
         StepRequest(

@@ -1,0 +1,107 @@
+"""The core's code as content: each step gets the modules that it imports, and no others.
+
+A step's key then changes when its own code changes. A better message in `plan` builds no wheel again.
+"""
+
+from __future__ import annotations
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Iterator, Mapping
+
+from pants.engine.rules import collect_rules, rule
+from pants.util.frozendict import FrozenDict
+from slim_python_image import engine
+from slim_python_image.products import CoreSources
+
+_PACKAGE = "ociwheel"
+_MAIN = f"{_PACKAGE}.cli.main"
+
+
+def core_files(package: Path) -> dict[str, bytes]:
+    """Return the core's files by path in the sandbox, without its tests."""
+    files: dict[str, bytes] = {}
+    for path in sorted(package.rglob("*")):
+        relative = path.relative_to(package)
+        if path.is_dir() or "__pycache__" in relative.parts or path.name.endswith("_test.py"):
+            continue
+        if relative.parts[0] == "sandbox":
+            files[path.name] = path.read_bytes()
+        else:
+            files[f"{_PACKAGE}/{relative.as_posix()}"] = path.read_bytes()
+    return files
+
+
+def module_name(path: str) -> str | None:
+    """Return the module that a file of the core is, ``None`` for data and the sandbox's own files."""
+    if not path.endswith(".py") or not path.startswith(f"{_PACKAGE}/"):
+        return None
+    name = path[: -len(".py")].replace("/", ".")
+    return name[: -len(".__init__")] if name.endswith(".__init__") else name
+
+
+def steps(main: bytes) -> dict[str, str]:
+    """Return the module of each step, from the table in the core's command line."""
+    for node in ast.parse(main).body:
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == "STEPS":
+            assert node.value is not None
+            return {step: row[0] for step, row in ast.literal_eval(node.value).items()}
+    raise AssertionError("the core's command line has no table of steps")
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """Yield the names of modules, and of what may be modules, that some code imports anywhere."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    yield from (".".join(parts[: n + 1]) for n in range(len(parts)))
+
+
+def closure(modules: Mapping[str, bytes], roots: tuple[str, ...]) -> frozenset[str]:
+    """Return the modules that ``roots`` import, directly or not, themselves and parents included."""
+    seen: set[str] = set()
+    todo = list(roots)
+    while todo:
+        for name in _with_parents(todo.pop()):
+            if name in modules and name not in seen:
+                seen.add(name)
+                todo.extend(_imported(modules[name]))
+    return frozenset(seen)
+
+
+def step_files(files: Mapping[str, bytes], module: str) -> dict[str, bytes]:
+    """Return the files that a step runs from: its modules, and the data of their packages."""
+    modules = {name: data for path, data in files.items() if (name := module_name(path))}
+    used = closure(modules, (_MAIN, module))
+    packages = {name.split(".")[1] for name in used if name.count(".") > 1}
+    kept = {}
+    for path, data in files.items():
+        name = module_name(path)
+        parts = path.split("/")
+        data_of = parts[1] if len(parts) > 2 else None  # noqa: PLR2004 (ociwheel/<package>/<file>)
+        if name in used if name else data_of is None or data_of in packages:
+            kept[path] = data
+    return kept
+
+
+@rule(desc="Look at the core's code")
+async def find_core() -> CoreSources:
+    spec = find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise AssertionError(f"the package `{_PACKAGE}` is not beside `slim_python_image`")
+    files = core_files(Path(next(iter(spec.submodule_search_locations))))
+    table = steps(files[f"{_PACKAGE}/cli/main.py"])
+    digests = {step: await engine.create_files(step_files(files, table[step])) for step in sorted(table)}
+    return CoreSources(FrozenDict(digests), files[f"{_PACKAGE}/tools.lock"].decode())
+
+
+def rules():  # noqa: ANN201
+    return collect_rules()

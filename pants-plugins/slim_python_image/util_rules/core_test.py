@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from slim_python_image.util_rules import core
+from slim_python_image.util_rules.core import core_files, module_name, step_files, steps
+
+FILES = {
+    "__main__.py": b"",
+    "step.sh": b"",
+    "ociwheel/__init__.py": b"",
+    "ociwheel/tools.lock": b"{}",
+    "ociwheel/errors.py": b"",
+    "ociwheel/cli/__init__.py": b"",
+    "ociwheel/cli/main.py": b"import ociwheel.errors\nSTEPS: dict = {'plan': ('ociwheel.plan.step', 'p')}",
+    "ociwheel/plan/__init__.py": b"",
+    "ociwheel/plan/step.py": b"def run():\n    from ociwheel import platforms",
+    "ociwheel/plan/unused.py": b"import ociwheel.build.zig",
+    "ociwheel/plan/data/tags.json": b"{}",
+    "ociwheel/platforms.py": b"",
+    "ociwheel/build/__init__.py": b"",
+    "ociwheel/build/zig.py": b"",
+    "ociwheel/build/data/headers.json": b"{}",
+}
+
+
+def test_a_step_gets_what_it_imports_and_its_data() -> None:
+    left_out = {
+        "ociwheel/plan/unused.py",
+        "ociwheel/build/__init__.py",
+        "ociwheel/build/zig.py",
+        "ociwheel/build/data/headers.json",
+    }
+    assert set(step_files(FILES, "ociwheel.plan.step")) == set(FILES) - left_out
+
+
+def test_the_table_of_steps_is_read_from_the_core() -> None:
+    assert steps(FILES["ociwheel/cli/main.py"]) == {"plan": "ociwheel.plan.step"}
+    with pytest.raises(AssertionError, match="no table of steps"):
+        steps(b"STEPS = {}")
+
+
+def test_the_core_goes_into_sandboxes_without_its_tests(tmp_path: Path) -> None:
+    package = tmp_path / "ociwheel"
+    for name in ("errors.py", "errors_test.py", "plan/plan.py", "sandbox/step.sh", "__pycache__/x.pyc"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(name)
+    assert core_files(package) == {
+        "ociwheel/errors.py": b"errors.py",
+        "ociwheel/plan/plan.py": b"plan/plan.py",
+        "step.sh": b"sandbox/step.sh",
+    }
+
+
+def test_module_names() -> None:
+    assert module_name("ociwheel/plan/__init__.py") == "ociwheel.plan"
+    assert module_name("ociwheel/plan/step.py") == "ociwheel.plan.step"
+    assert module_name("__main__.py") is None
+    assert module_name("ociwheel/tools.lock") is None
+
+
+def test_every_step_of_the_real_core_has_its_code() -> None:
+    package = Path(core.__file__).parents[2] / "ociwheel"
+    files = core_files(package)
+    table = steps(files["ociwheel/cli/main.py"])
+    for step, module in table.items():
+        kept = step_files(files, module)
+        assert {"__main__.py", "step.sh", "ociwheel/errors.py", "ociwheel/documents.py"} <= set(kept), step
+        assert f"{module.replace('.', '/')}.py" in kept, step
+    assert len(step_files(files, table["plan"])) < len(files) / 2
