@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,16 @@ def test_a_broken_wall_is_found(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("from pants.engine import rules\n")
     known = {"a": tmp_path / "a.py", "b": tmp_path / "b.py"}
     assert ("a", "b", "pants") in set(chains("a", known))
+
+
+def test_imports_have_the_form_that_the_backend_reads() -> None:
+    """The backend finds a step's modules line by line (`slim_python_image/util_rules/core.py`)."""
+    plain = re.compile(rb"^[ \t]*import (ociwheel[\w.]*)", re.MULTILINE)
+    listed = re.compile(rb"^[ \t]*from (ociwheel[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+    for name, path in modules().items():
+        source = path.read_bytes()
+        read = {m.decode() for m in plain.findall(source)}
+        for module, names in listed.findall(source):
+            read |= {module.decode(), *(f"{module.decode()}.{n.decode()}" for n in re.findall(rb"\w+", names))}
+        wanted = {found for found in imports(name, path) if found.split(".")[0] == "ociwheel"}
+        assert wanted <= read, f"{name}: {sorted(wanted - read)}"
