@@ -91,14 +91,17 @@ def cache_root(env: Mapping[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process alone, waiting for whoever has it."""
+def locked(folder: Path, content: str) -> Iterator[None]:
+    """Hold ``folder`` for this process alone, waiting for whoever has it.
+
+    :param content: what is made there, for the message to who waits.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another start prepares {folder.name}, waiting for it")
+            say(f"another start prepares {content}, waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -173,7 +176,7 @@ def prepare_pants(root: Path, cache: Path, version: str) -> Path:
     venv = finished_venv(home)
     if venv:
         return venv
-    with locked(home):
+    with locked(home, f"Pants {version}"):
         return finished_venv(home) or make_venv(home, lock, version)
 
 
@@ -219,12 +222,12 @@ def make_pex(venv: Path, entry: str, output: Path) -> None:
 def prepare_pex(root: Path, cache: Path, venv: Path) -> Path:
     """Return the ``pex`` tool as a file with the expected checksum, made if it has to be."""
     output = cache / "pex" / PEX_SHA256 / "pex"
-    if output.is_file() and output.stat().st_size == PEX_SIZE:
+    if file_sha256(output) == PEX_SHA256:
         return output
     entry = lock_entry((root / PANTS_LOCK).read_text(encoding="utf-8"), "pex")
     if entry is None or entry[0] != PEX_VERSION:
         raise LaunchError(f"{PANTS_LOCK} does not pin pex {PEX_VERSION}.\n  -> lock again: {RELOCK}")
-    with locked(output.parent):
+    with locked(output.parent, "the pex tool"):
         if file_sha256(output) != PEX_SHA256:
             make_pex(venv, entry[1], output)
     return output

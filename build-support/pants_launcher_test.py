@@ -92,17 +92,17 @@ def test_the_second_of_two_starts_waits(tmp_path: Path, capfd: pytest.CaptureFix
     order = []
 
     def second() -> None:
-        with launcher.locked(tmp_path):
+        with launcher.locked(tmp_path, "Pants"):
             order.append("second")
 
-    with launcher.locked(tmp_path):
+    with launcher.locked(tmp_path, "Pants"):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert "another start prepares" in capfd.readouterr().err
+    assert "another start prepares Pants, waiting" in capfd.readouterr().err
 
 
 def test_a_wrong_checksum_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
