@@ -152,7 +152,8 @@ def _zstd(suffix: str) -> Callable[[Any], Any] | None:
         module: Any = importlib.import_module("compression.zstd")
     except ImportError:
         return None
-    return lambda stream: module.ZstdFile(stream)  # noqa: PLW0108 (a module of Python 3.14)
+    opener: Callable[[Any], Any] = module.ZstdFile
+    return opener
 
 
 def _control(archive: ArFile, path: Path) -> tuple[str, str]:

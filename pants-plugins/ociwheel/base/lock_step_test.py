@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ociwheel.base import lock_step
 from ociwheel.errors import OciwheelError, ToolError, UsageError
 from tests.support.debian import Mirror, SigningKey, paragraph, signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 REQUEST = {
     "name": "base",
@@ -54,7 +56,9 @@ def index(architecture: str) -> list[str]:
         paragraph("libc6", "2.36-9+deb12u14", architecture=architecture, Depends="libgcc-s1"),
         paragraph("libcrypt-dev", architecture=architecture),
         paragraph("libextra", architecture=architecture, Depends="libc6 (>= 2.36)"),
-        paragraph("libextra-dev", architecture=architecture, Depends="libextra (= 1.0-1), libc6-dev, libgcc-12-dev"),
+        paragraph(
+            "libextra-dev", architecture=architecture, Depends="libextra (= 1.0-1), libc6-dev, libgcc-12-dev"
+        ),
         paragraph("libgcc-s1", architecture=architecture, Depends="gcc-12-base"),
         paragraph("libpython3.11-dev", "3.11.2-6", architecture=architecture, Depends="libpython3.11-stdlib"),
         paragraph("libpython3.11-stdlib", "3.11.2-6", architecture=architecture, Depends="libc6"),
@@ -83,7 +87,9 @@ def fault(tmp_path: Path, key: SigningKey, **changes: Any) -> str:
     return str(e.value)
 
 
-def test_the_closures_of_image_sysroot_and_interpreter(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+def test_the_closures_of_image_sysroot_and_interpreter(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
     publish(mirror)
     result = lock(tmp_path, key)
     platform = result["platforms"]["linux/amd64"]
@@ -94,7 +100,11 @@ def test_the_closures_of_image_sysroot_and_interpreter(tmp_path: Path, mirror: M
         "libc_version": "2.36",
     }
     assert [(x["title"], x["bytecode"], x["packages"]) for x in platform["layers"]] == [
-        ("libraries", False, ["gcc-12-base=1.0-1:amd64", "libc6=2.36-9+deb12u14:amd64", "libgcc-s1=1.0-1:amd64"]),
+        (
+            "libraries",
+            False,
+            ["gcc-12-base=1.0-1:amd64", "libc6=2.36-9+deb12u14:amd64", "libgcc-s1=1.0-1:amd64"],
+        ),
         ("data", False, ["tzdata=2024a-0:all"]),
         ("python3.11", True, ["libpython3.11-stdlib=3.11.2-6:amd64", "python3.11=3.11.2-6:amd64"]),
         ("packages", False, ["libextra=1.0-1:amd64"]),
@@ -125,10 +135,12 @@ def test_a_lock_has_one_package_per_line_and_no_host(tmp_path: Path, mirror: Mir
     assert str(tmp_path) not in text
     lines = text.splitlines()
     assert [line for line in lines if '"libextra=1.0-1:amd64": ' in line] == [
-        '    "libextra=1.0-1:amd64": {"architecture": "amd64", "archive": "debian", "name": "libextra", '
-        '"path": "pool/main/l/libextra/libextra_1.0-1_amd64.deb", '
-        f'"sha256": "{result["packages"]["libextra=1.0-1:amd64"]["sha256"]}", '
-        '"size": 1000, "version": "1.0-1"},'
+        (
+            '    "libextra=1.0-1:amd64": {"architecture": "amd64", "archive": "debian", "name": "libextra", '
+            '"path": "pool/main/l/libextra/libextra_1.0-1_amd64.deb", '
+            f'"sha256": "{result["packages"]["libextra=1.0-1:amd64"]["sha256"]}", '
+            '"size": 1000, "version": "1.0-1"},'
+        )
     ]
     assert sum('"path": ' in line for line in lines) == len(result["packages"])
 
@@ -142,12 +154,16 @@ def test_locking_again_gives_the_same_bytes(tmp_path: Path, mirror: Mirror, key:
     assert (tmp_path / "base.lock").read_bytes() == first
 
 
-def test_without_a_version_python_is_the_distributions_own(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+def test_without_a_version_python_is_the_distributions_own(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
     publish(mirror)
     assert lock(tmp_path, key, python=None)["python"] == "3.11"
 
 
-def test_a_security_suite_is_locked_from_its_own_archive(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+def test_a_security_suite_is_locked_from_its_own_archive(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
     publish(mirror)
     update = [paragraph("libextra", "1.0-1+deb12u1", Depends="libc6")]
     mirror.publish("tiny-security", {"amd64": update, "arm64": []})
@@ -261,7 +277,9 @@ def test_a_suite_that_no_mirror_has_names_each(
 
 def test_faults_of_all_platforms_come_together(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
     publish(mirror)
-    message = fault(tmp_path, key, packages=["libnothing"], platforms=["linux/amd64", "linux/arm64", "linux/386"])
+    message = fault(
+        tmp_path, key, packages=["libnothing"], platforms=["linux/amd64", "linux/arm64", "linux/386"]
+    )
     assert message.splitlines() == [
         "3 problems:",
         "  linux/amd64, packages: these packages cannot be installed together on amd64:",

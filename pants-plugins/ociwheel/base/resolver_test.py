@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,9 @@ from ociwheel.base.packages import Universe, split_paragraphs
 from ociwheel.base.resolver import resolve
 from ociwheel.errors import BaseError
 from tests.support.debian import paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def closure(
@@ -133,13 +136,13 @@ def test_a_package_may_conflict_with_what_it_provides_itself() -> None:
     assert "conflicts with mta, and mta-two" in fault(index, ["mta-one", "mta-two"])
 
 
-_GRAPH = st.lists(
-    st.lists(st.integers(min_value=0, max_value=11), max_size=4), min_size=1, max_size=12
-)
+_GRAPH = st.lists(st.lists(st.integers(min_value=0, max_value=11), max_size=4), min_size=1, max_size=12)
 
 
 @given(_GRAPH, st.randoms(use_true_random=False))
-def test_a_closure_is_complete_minimal_and_the_same_in_any_order(graph: list[list[int]], random: object) -> None:
+def test_a_closure_is_complete_minimal_and_the_same_in_any_order(
+    graph: list[list[int]], random: object
+) -> None:
     index = []
     for number, needs in enumerate(graph):
         depends = ", ".join(f"p{need % len(graph):02}" for need in needs)

@@ -94,7 +94,7 @@ def _usrmerge(row: Platform) -> Iterator[Entry]:
 
 def _checked_prefix(prefix: str) -> str:
     plain = posixpath.normpath(prefix)
-    if not plain.startswith("/") or plain.strip("/") == "" or plain != prefix.rstrip("/"):
+    if not plain.startswith("/") or plain.startswith("//") or plain == "/" or plain != prefix.rstrip("/"):
         raise UsageError(f"--prefix is {prefix!r}, not an absolute path such as /app")
     if plain.split("/")[1] in {"bin", "dev", "lib", "lib64", "proc", "sbin", "sys"}:
         raise UsageError(f"--prefix is {prefix!r}: that folder belongs to the system")
