@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ociwheel.elf.debian_libraries import LibraryTable
-from ociwheel.elf.facts import ElfFacts
+from ociwheel.elf.facts import ElfFacts, machine_name
 from ociwheel.elf.loader import Load, Loader
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
@@ -96,8 +96,7 @@ def _wrong_machine(facts: ElfFacts, platform: Platform) -> Fault:
         facts.origin,
         facts.path,
         "",
-        f"is {facts.elf_class}-bit code for ELF machine {facts.machine}, not for {platform.oci} "
-        f"({platform.elf_class}-bit, machine {platform.elf_machine})",
+        f"is code for {machine_name(facts.machine, facts.elf_class)}, not for {platform.oci}",
     )
 
 

@@ -11,6 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
+from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+from elftools.elf.segments import InterpSegment
+
+from ociwheel.platforms import PLATFORMS
+
 ELF_MAGIC = b"\x7fELF"
 # A file that claims more is damaged or hostile: real ones have fewer than a hundred.
 MOST_SECTIONS = 65_535
@@ -79,13 +87,13 @@ def read_facts(
     path_in_image: str,
     origin: str,
     *,
-    note: Callable[[str], None] = lambda text: print(f"note: {text}", file=sys.stderr),
+    note: Callable[[str], None] | None = None,
 ) -> ElfFacts | None:
     """Read the facts of one file.
 
     :param file: a path, or a seekable stream at any position; it is not closed.
     :param note: is told of a file that starts like ELF but is damaged: test data of some package,
-        most often, so no error.
+        most often, so no error. Without one, standard error is.
     :returns: ``None`` when the file is not ELF, or damaged.
     """
     if isinstance(file, Path):
@@ -96,17 +104,29 @@ def read_facts(
         return None
     try:
         return _parse(file, path_in_image, origin)
-    # pyelftools answers damaged files with whatever exception the damage leads to.
-    except Exception as e:
-        note(f"{path_in_image} ({origin}) is a damaged ELF file, not audited: {type(e).__name__}: {e}")
+    except Exception as e:  # noqa: BLE001 (pyelftools raises whatever the damage leads to)
+        (note or _to_stderr)(f"{path_in_image} ({origin}) is a damaged ELF file, not audited: {_brief(e)}")
         return None
 
 
-def _parse(file: BinaryIO, path: str, origin: str) -> ElfFacts:
-    from elftools.elf.dynamic import DynamicSegment
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.segments import InterpSegment
+def machine_name(machine: int, elf_class: int) -> str:
+    """Return the platform that code is for, or the bare numbers where no platform has them."""
+    for row in PLATFORMS:
+        if (row.elf_machine, row.elf_class) == (machine, elf_class):
+            return row.oci
+    return f"{elf_class}-bit ELF machine {machine}"
 
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"note: {text}\n")
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
+
+
+def _parse(file: BinaryIO, path: str, origin: str) -> ElfFacts:
     elf = ELFFile(file)
     if elf.num_sections() > MOST_SECTIONS or elf.num_segments() > MOST_SECTIONS:
         raise ValueError("too many sections or segments")
@@ -141,8 +161,6 @@ def _parse(file: BinaryIO, path: str, origin: str) -> ElfFacts:
 
 def _versions(elf: Any) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """Return the versions that the file needs, by library, and those it defines."""
-    from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
-
     needed: dict[str, tuple[str, ...]] = {}
     defined: list[str] = []
     for section in elf.iter_sections():
@@ -171,8 +189,6 @@ def _versions(elf: Any) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
 
 def _number(machine: object) -> int:
     """Return ``e_machine`` as a number, which pyelftools gives as a name where it knows one."""
-    from elftools.elf.enums import ENUM_E_MACHINE
-
     return machine if isinstance(machine, int) else int(ENUM_E_MACHINE[str(machine)])
 
 

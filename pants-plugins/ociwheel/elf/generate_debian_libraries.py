@@ -89,7 +89,7 @@ def _installed() -> dict[str, str]:
     for path in sorted(DPKG_INFO.glob("*.shlibs")):
         for line in path.read_text().splitlines():
             words = line.split()
-            if len(words) < 3 or words[0].startswith(("#", "udeb:")):  # noqa: PLR2004 (library, version, package)
+            if len(words) < 3 or words[0].startswith(("#", "udeb:")):
                 continue
             library, version, package = words[:3]
             found.setdefault(f"{library}.so.{version}", package)

@@ -93,7 +93,6 @@ def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Pack
     :param tags: names of the index in the archive; without any, those that it has are kept.
     :raises ImageError: a blob is missing or damaged.
     """
-    raw = (layout.folder / "index.json").read_bytes()
     blobs: list[Descriptor] = []
     for manifest in layout.manifests():
         value = layout.read(manifest)
@@ -104,7 +103,7 @@ def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Pack
     blobs += layout.indexes()
     if tags and len(roots) != 1:
         raise ImageError(f"tags can name one image, the layout has {len(roots)}", where=str(layout.folder))
-    index = encode(_named(roots[0], tags)) if tags else raw
+    index = encode(_named(roots[0], tags)) if tags else (layout.folder / "index.json").read_bytes()
     return _write(layout, blobs, {"index.json": index}, output)
 
 

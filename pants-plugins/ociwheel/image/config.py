@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ociwheel.errors import ErrorCollector, ImageError
-from ociwheel.image.layout import CONFIG, LAYER_TYPES, MANIFEST, Descriptor, is_digest, string_map
+from ociwheel.image.layout import LAYER_TYPES, MANIFEST, Descriptor, is_digest, string_map
 from ociwheel.platforms import Platform, platform
 
 # overlay2, Docker's storage, refuses more.
@@ -95,7 +95,6 @@ def image_manifest(request: ImageRequest, config: Descriptor) -> dict[str, Any]:
         "config": config.to_json(),
         "layers": [layer.descriptor.to_json() for layer in request.layers],
     }
-    assert config.media_type == CONFIG
     if request.annotations:
         value["annotations"] = dict(request.annotations)
     return value
@@ -128,9 +127,8 @@ def _layer(value: object, where: str) -> Layer:
     if media_type is None:
         raise ImageError(f"{found.media_type!r} is not a layer's media type", where=f"{where}.descriptor")
     diff_id = value.get("diff_id")
-    if not is_digest(diff_id):
+    if not isinstance(diff_id, str) or not is_digest(diff_id):
         raise ImageError(f"expected a digest, found {diff_id!r}", where=f"{where}.diff_id")
-    assert isinstance(diff_id, str)
     descriptor = Descriptor(media_type, found.digest, found.size, None, found.annotations)
     return Layer(
         descriptor,
@@ -148,11 +146,12 @@ def _comment(contents: Sequence[Mapping[str, str]]) -> str:
 
 
 def _timestamp(seconds: object) -> str:
+    if not isinstance(seconds, int):
+        raise ImageError(f"expected seconds since 1970, found {seconds!r}", where="created")
     try:
-        assert isinstance(seconds, int)
         # config.md: "formatted as defined by RFC 3339, section 5.6".
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
-    except (AssertionError, OverflowError, ValueError, OSError) as e:
+    except (OverflowError, ValueError, OSError) as e:
         raise ImageError(f"expected seconds since 1970, found {seconds!r}", where="created") from e
 
 

@@ -83,7 +83,7 @@ def test_golden_layer(tmp_path: Path) -> None:
         "diff_id": f"sha256:{hashlib.sha256(tar).hexdigest()}",
         "unpacked_size": 13,
         "files": 11,
-        "elf_files": 1,
+        "elf_files": 0,
         "title": "demo",
         "contents": [{"type": "wheel", "name": "demo", "version": "1.0"}],
     }

@@ -21,7 +21,7 @@ for _code_point in range(256):
     sys.intern(chr(_code_point))
 
 
-class NotCompilable(Exception):
+class NotCompilable(Exception):  # noqa: N818 (a finding about a file, rarely an error)
     """Source that this Python does not compile, a template for an older one for example."""
 
 
@@ -37,10 +37,11 @@ def compile_source(data: bytes, image_path: str) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code = compile(data, "/" + image_path.lstrip("/"), "exec", dont_inherit=True, optimize=0)
+            code: CodeType = compile(
+                data, "/" + image_path.lstrip("/"), "exec", dont_inherit=True, optimize=0
+            )
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as e:
         raise NotCompilable(f"{type(e).__name__}: {e}") from e
-    assert isinstance(code, CodeType)
     held: list[object] = []
     _hold(code, held)
     return b"".join(

@@ -8,7 +8,6 @@ image's user.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,8 +76,8 @@ def tree(folder: Path, place: str) -> Iterator[Entry]:
 
     :raises LayerError: a link that leads nowhere, or in a circle.
     """
-    for name in sorted(os.listdir(folder)):
-        path = folder / name
+    for path in sorted(folder.iterdir()):
+        name = path.name
         inside = f"{place}/{name}".lstrip("/")
         if name == "__pycache__" or excluded(name, _BYTECODE):
             continue

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.archive import write_layer
 from ociwheel.layer.arguments import add_common, cache_tag
@@ -99,8 +100,8 @@ def check_machine(elf: Iterable[Mapping[str, Any]], platform: Platform) -> None:
         for facts in wrong:
             errors.add(
                 LayerError(
-                    f"/{facts['path']} is {facts['class']}-bit code for ELF machine {facts['machine']}, "
-                    f"not for {platform.oci} ({wanted[1]}-bit, machine {wanted[0]})",
+                    f"/{facts['path']} is code for {machine_name(facts['machine'], facts['class'])}, "
+                    f"not for {platform.oci}",
                     where=origin,
                 )
             )

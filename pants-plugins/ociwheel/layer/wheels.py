@@ -69,7 +69,7 @@ def install_wheel(wheel: Path, spool: Spool, options: Options) -> InstalledWheel
         with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             _check_members(archive, wheel.name)
-            source = _Wheel(archive)
+            source = _Wheel(archive, wheel.name)
             source.validate_record(validate_contents=False)
             destination = _Destination(spool, options, origin)
             install(source, destination, {"INSTALLER": INSTALLER})
@@ -102,7 +102,10 @@ def merge(installed: Sequence[InstalledWheel]) -> list[Entry]:
             continue
         for entry in wheel.entries:
             first = merged.setdefault(entry.path, entry)
-            if first is not entry and (_digest(first), first.mode) != (_digest(entry), entry.mode):
+            # Bytecode differs when its source does, which is said already.
+            if first is entry or "/__pycache__/" in entry.path:
+                continue
+            if (_digest(first), first.mode) != (_digest(entry), entry.mode):
                 errors.add(
                     LayerError(f"{first.origin} and {entry.origin} have different files for /{entry.path}")
                 )
@@ -113,8 +116,8 @@ def merge(installed: Sequence[InstalledWheel]) -> list[Entry]:
 def _digest(entry: Entry) -> str:
     if isinstance(entry.source, Slice):
         return entry.source.sha256
-    assert isinstance(entry.source, bytes)
-    return hashlib.sha256(entry.source).hexdigest()
+    with entry.open() as stream:
+        return hashlib.sha256(stream.read()).hexdigest()
 
 
 def _content(wheel: Path, target: Target) -> Content:
@@ -155,7 +158,7 @@ def _check_members(archive: zipfile.ZipFile, where: str) -> None:
 def _one_line(error: Exception, wheel: Path) -> str:
     issues = getattr(error, "issues", None)
     # installer names the file as it was opened, a path of this machine.
-    text = ("; ".join(issues) if issues else str(error)).replace(str(wheel), wheel.name)
+    text = ("; ".join(issues) if issues else str((error.args or ("",))[-1])).replace(str(wheel), wheel.name)
     return f"{type(error).__name__.lstrip('_')}: {text}" if text else type(error).__name__
 
 
@@ -177,11 +180,10 @@ class _Checked:
 class _Wheel(WheelFile):
     """Checks content against RECORD while it is read, not in a pass of its own."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         super().__init__(archive)
         self._errors = ErrorCollector()
-        assert archive.filename
-        self._where = Path(archive.filename).name
+        self._where = name
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         for (path, digest, size), stream, executable in super().get_contents():
@@ -229,8 +231,8 @@ class _Destination(WheelDestination):
         """Add a generated script."""
         del section  # graphical and console scripts are the same on Linux
         made = self._options.venv.entry_script(name, module, attr, self._origin)
-        assert isinstance(made.source, bytes)
-        return self._add(made.path, name, self._spool.add_bytes(made.source), executable=True)
+        with made.open() as stream:
+            return self._add(made.path, name, self._spool.add(stream), executable=True)
 
     def write_file(
         self,

@@ -1,0 +1,251 @@
+"""Planted faults: images made of real (tiny) ELF files, written as layers, then audited."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ociwheel_testing.elf_writer import Elf, elf_bytes
+
+from ociwheel.elf import audit_step
+from ociwheel.errors import AuditError
+from ociwheel.layer.archive import Entry, write_layer
+
+_LIB = "usr/lib/x86_64-linux-gnu"
+_SITE = "app/lib/python3.11/site-packages"
+_NOT_THERE = "which is not in the image"
+_INTERP = "/lib64/ld-linux-x86-64.so.2"
+_LIBC = Elf(
+    soname="libc.so.6",
+    needed=["ld-linux-x86-64.so.2"],
+    defined_versions=["GLIBC_2.2.5", "GLIBC_2.17", "GLIBC_2.36", "GLIBC_PRIVATE"],
+)
+_BASE: dict[str, tuple[Elf, str]] = {
+    f"{_LIB}/ld-linux-x86-64.so.2": (Elf(soname="ld-linux-x86-64.so.2"), "libc6 2.36-9"),
+    f"{_LIB}/libc.so.6": (_LIBC, "libc6 2.36-9"),
+    f"{_LIB}/libz.so.1.2.13": (Elf(soname="libz.so.1", needed=["libc.so.6"]), "zlib1g 1:1.2.13"),
+    "usr/bin/python3.11": (
+        Elf(needed=["libc.so.6", "libz.so.1"], interp=_INTERP),
+        "python3.11-minimal 3.11.2",
+    ),
+}
+_LINKS = [
+    Entry("lib", "symlink", 0, target="usr/lib"),
+    Entry("lib64", "symlink", 0, target="usr/lib64"),
+    Entry(
+        "usr/lib64/ld-linux-x86-64.so.2",
+        "symlink",
+        0,
+        target=f"/lib/{_LIB.rpartition('/')[2]}/ld-linux-x86-64.so.2",
+    ),
+    Entry(f"{_LIB}/libz.so.1", "symlink", 0, target="libz.so.1.2.13"),
+]
+_PACKAGES = ["libc6", "zlib1g", "python3.11-minimal"]
+
+
+def _layer(folder: Path, files: Mapping[str, tuple[Elf, str]], links: Sequence[Entry] = ()) -> str:
+    entries = [
+        Entry(path, "file", 0o755, source=elf_bytes(elf), origin=origin)
+        for path, (elf, origin) in files.items()
+    ]
+    write_layer([*entries, *links], folder, title="t", contents=())
+    return str(folder / "layer-facts.json")
+
+
+def _audit(
+    tmp_path: Path,
+    wheels: Mapping[str, tuple[Elf, str]],
+    *,
+    base: Mapping[str, tuple[Elf, str]] = _BASE,
+    links: Sequence[Entry] = (),
+    accept: Sequence[str] = (),
+    packages: Sequence[str] = _PACKAGES,
+) -> dict[str, Any]:
+    facts = [_layer(tmp_path / "base", base, _LINKS), _layer(tmp_path / "wheels", wheels, links)]
+    request = {"platform": "linux/amd64", "facts": facts, "accept": accept, "lock_packages": packages}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    parser = argparse.ArgumentParser()
+    audit_step.configure(parser)
+    return audit_step.run(parser.parse_args(["--request", str(tmp_path / "request.json")]))
+
+
+def _fails(tmp_path: Path, wheels: Mapping[str, tuple[Elf, str]], **more: Any) -> str:
+    with pytest.raises(AuditError) as e:
+        _audit(tmp_path, wheels, **more)
+    return str(e.value)
+
+
+def _module(**fields: Any) -> Elf:
+    return Elf(**{"needed": ["libc.so.6"], "needed_versions": {"libc.so.6": ["GLIBC_2.17"]}, **fields})
+
+
+def test_a_sound_image(tmp_path: Path) -> None:
+    assert _audit(tmp_path, {f"{_SITE}/_a.so": (_module(), "a 1")}) == {
+        "schema": "ociwheel.audit/1",
+        "elf_files": 5,
+        "accepted": [],
+        "unused_packages": [],
+    }
+
+
+def test_psycopg2_without_libpq(tmp_path: Path) -> None:
+    wheels = {
+        f"{_SITE}/psycopg2/_psycopg.so": (_module(needed=["libpq.so.5", "libc.so.6"]), "psycopg2 2.9.9")
+    }
+    assert _fails(tmp_path, wheels) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  psycopg2 2.9.9: /{_SITE}/psycopg2/_psycopg.so needs libpq.so.5, which is not in the image; "
+        "Debian's libpq5 has it\n"
+        '  -> add "libpq5" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+    )
+
+
+def test_a_missing_library_of_a_library(tmp_path: Path) -> None:
+    base = {
+        **_BASE,
+        f"{_LIB}/libpq.so.5": (_module(soname="libpq.so.5", needed=["libssl.so.3"]), "libpq5 15"),
+    }
+    wheels = {f"{_SITE}/_p.so": (_module(needed=["libpq.so.5"]), "p 1")}
+    assert _fails(tmp_path, wheels, base=base) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  libpq5 15: /{_LIB}/libpq.so.5 needs libssl.so.3, which is not in the image; "
+        "Debian's libssl3 has it\n"
+        '  -> add "libssl3" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+    )
+
+
+def test_code_for_another_machine(tmp_path: Path) -> None:
+    assert _fails(tmp_path, {f"{_SITE}/_a.so": (_module(machine=183), "a 1")}) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  a 1: /{_SITE}/_a.so is code for linux/arm64, not for linux/amd64\n"
+        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
+    )
+
+
+def test_a_wheel_for_a_newer_libc(tmp_path: Path) -> None:
+    module = _module(needed_versions={"libc.so.6": ["GLIBC_2.17", "GLIBC_2.38"]})
+    assert _fails(tmp_path, {f"{_SITE}/_a.so": (module, "a 1")}) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  a 1: /{_SITE}/_a.so needs GLIBC_2.38 of libc.so.6, but libc6 2.36-9 has versions up to "
+        "GLIBC_2.36: the file was built for a newer system\n"
+        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
+    )
+
+
+def test_a_version_that_a_library_lacks(tmp_path: Path) -> None:
+    base = {**_BASE, f"{_LIB}/libx.so.1": (_module(soname="libx.so.1", defined_versions=["X_1"]), "libx1 1")}
+    module = _module(needed=["libx.so.1"], needed_versions={"libx.so.1": ["X_1", "X_2"]})
+    assert "needs X_2 of libx.so.1, but libx1 1 does not have it\n" in _fails(
+        tmp_path, {f"{_SITE}/_a.so": (module, "a 1")}, base=base
+    )
+
+
+def test_a_loader_that_is_not_there(tmp_path: Path) -> None:
+    program = Elf(interp="/lib/ld-musl-x86_64.so.1", needed=["libc.so.6"])
+    assert (
+        "a 1: /app/bin/tool needs the loader /lib/ld-musl-x86_64.so.1, which is not in the image\n"
+        in _fails(tmp_path, {"app/bin/tool": (program, "a 1")})
+    )
+
+
+def test_all_faults_come_at_once_with_one_line_to_add(tmp_path: Path) -> None:
+    wheels = {
+        f"{_SITE}/_a.so": (_module(needed=["libpq.so.5", "libcuda.so.1"]), "a 1"),
+        f"{_SITE}/_b.so": (_module(needed=["libyaml-0.so.2", "libz.so.1"]), "b 2"),
+    }
+    assert _fails(tmp_path, wheels) == (
+        "2 files of the image for linux/amd64 cannot be loaded:\n"
+        f"  a 1: /{_SITE}/_a.so needs libcuda.so.1, {_NOT_THERE} (no Debian package known for it)\n"
+        f"  a 1: /{_SITE}/_a.so needs libpq.so.5, which is not in the image; Debian's libpq5 has it\n"
+        f"  b 2: /{_SITE}/_b.so needs libyaml-0.so.2, {_NOT_THERE}; Debian's libyaml-0-2 has it\n"
+        '  -> add "libpq5", "libyaml-0-2" to packages of the debian_python_base, '
+        "then run: ./pants generate-lockfiles"
+    )
+
+
+@pytest.mark.parametrize("glob", ["libcuda.so.*", f"/{_SITE}/_a.so", "*/_a.so"])
+def test_accepted_faults(tmp_path: Path, glob: str) -> None:
+    wheels = {f"{_SITE}/_a.so": (_module(needed=["libcuda.so.1"]), "a 1")}
+    assert _audit(tmp_path, wheels, accept=[glob])["accepted"] == [
+        f"a 1: /{_SITE}/_a.so needs libcuda.so.1, {_NOT_THERE} (no Debian package known for it)"
+    ]
+
+
+def test_private_libraries_found_through_origin(tmp_path: Path) -> None:
+    # As auditwheel lays them out: libb has no search path of its own, its user loaded liba first.
+    wheels = {
+        f"{_SITE}/a/_a.so": (
+            _module(needed=["libb-1.so", "liba-1.so"], runpath=["$ORIGIN/../a.libs"]),
+            "a 1",
+        ),
+        f"{_SITE}/a.libs/libb-1.so": (_module(soname="libb-1.so", needed=["liba-1.so"]), "a 1"),
+        f"{_SITE}/a.libs/liba-1.so": (_module(soname="liba-1.so"), "a 1"),
+    }
+    assert _audit(tmp_path, wheels)["elf_files"] == 7
+
+
+def test_rpath_counts_for_what_is_loaded_later_and_runpath_does_not(tmp_path: Path) -> None:
+    def wheels(kind: str) -> dict[str, tuple[Elf, str]]:
+        return {
+            f"{_SITE}/a/_a.so": (_module(needed=["libb.so"], **{kind: ["${ORIGIN}/libs"]}), "a 1"),
+            f"{_SITE}/a/libs/libb.so": (_module(soname="libb.so", needed=["liba.so"]), "a 1"),
+            f"{_SITE}/a/libs/liba.so": (_module(soname="liba.so"), "a 1"),
+        }
+
+    _audit(tmp_path, wheels("rpath"))
+    assert (
+        f"a 1: /{_SITE}/a/libs/libb.so needs liba.so, which is in the image, but not where the file's loader "
+        f"looks: /{_SITE}/a/libs/liba.so\n"
+    ) in _fails(tmp_path, wheels("runpath"))
+
+
+def test_libraries_of_another_machine_are_passed_over(tmp_path: Path) -> None:
+    base = {
+        **_BASE,
+        "usr/lib/libx.so.1": (Elf(soname="libx.so.1"), "libx1 1"),
+        f"{_LIB}/libx.so.1": (Elf(soname="libx.so.1", machine=3, elf_class=32), "libx1 1"),
+    }
+    message = _fails(tmp_path, {f"{_SITE}/_a.so": (_module(needed=["libx.so.1"]), "a 1")}, base=base)
+    assert f"libx1 1: /{_LIB}/libx.so.1 is code for linux/386" in message
+    assert "_a.so" not in message
+
+
+def test_a_later_layer_replaces_and_links_are_followed(tmp_path: Path) -> None:
+    wheels = {
+        f"{_SITE}/_a.so": (_module(needed=["libpq.so.5"]), "a 1"),
+        "opt/libpq.so.5.15": (_module(), "b 1"),
+    }
+    links = [
+        Entry(f"{_LIB}/libpq.so.5", "symlink", 0, target="../../../opt/libpq.so.5"),
+        Entry("opt/libpq.so.5", "hardlink", 0, target="opt/libpq.so.5.15"),
+    ]
+    _audit(tmp_path, wheels, links=links)
+
+
+def test_a_circle_of_links_is_a_missing_library(tmp_path: Path) -> None:
+    links = [
+        Entry(f"{_LIB}/libq.so.5", "symlink", 0, target="libr.so"),
+        Entry(f"{_LIB}/libr.so", "symlink", 0, target="libq.so.5"),
+    ]
+    assert "needs libq.so.5" in _fails(
+        tmp_path, {f"{_SITE}/_a.so": (_module(needed=["libq.so.5"]), "a 1")}, links=links
+    )
+
+
+def test_packages_that_nothing_needs(tmp_path: Path) -> None:
+    base = {
+        **_BASE,
+        f"{_LIB}/libpq.so.5": (_module(soname="libpq.so.5", needed=["libk.so.3"]), "libpq5 15"),
+        f"{_LIB}/libk.so.3": (_module(soname="libk.so.3"), "libk3 1"),
+        f"{_LIB}/libcurl.so.4": (_module(soname="libcurl.so.4"), "libcurl4 8"),
+        "usr/bin/curl": (Elf(needed=["libcurl.so.4", "libc.so.6"], interp=_INTERP), "curl 8"),
+    }
+    packages = [*_PACKAGES, "libpq5", "libk3", "libcurl4", "curl", "tzdata"]
+    none = _audit(tmp_path, {f"{_SITE}/_a.so": (_module(), "a 1")}, base=base, packages=packages)
+    assert none["unused_packages"] == ["libk3", "libpq5"]
+    one = _audit(
+        tmp_path, {f"{_SITE}/_a.so": (_module(needed=["libpq.so.5"]), "a 1")}, base=base, packages=packages
+    )
+    assert one["unused_packages"] == []

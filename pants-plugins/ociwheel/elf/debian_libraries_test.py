@@ -1,0 +1,33 @@
+import pytest
+
+from ociwheel.elf.debian_libraries import table
+
+
+@pytest.mark.parametrize(
+    ("soname", "package"),
+    [
+        ("libpq.so.5", "libpq5"),
+        ("libyaml-0.so.2", "libyaml-0-2"),
+        ("libz.so.1", "zlib1g"),
+        ("libssl.so.3", "libssl3"),
+        ("libcrypto.so.3", "libssl3"),
+        ("libxml2.so.2", "libxml2"),
+        ("libstdc++.so.6", "libstdc++6"),
+        ("libgcc_s.so.1", "libgcc-s1"),
+        ("libX11.so.6", "libx11-6"),
+        ("libGL.so.1", "libgl1"),
+        ("libglib-2.0.so.0", "libglib2.0-0"),
+        ("libldap-2.5.so.0", "libldap-2.5-0"),
+        ("libjpeg.so.62", "libjpeg62-turbo"),
+        ("libsnappy.so.1", "libsnappy1v5"),
+        ("libnss3.so", "libnss3"),
+        ("libcuda.so.1", None),
+        ("nonsense", None),
+    ],
+)
+def test_packages_of_libraries(soname: str, package: str | None) -> None:
+    assert table().package(soname) == package
+
+
+def test_the_table_is_small() -> None:
+    assert 3000 < len(table().packages) < 10_000

@@ -1,0 +1,316 @@
+import argparse
+import gzip
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ociwheel_testing.elf_writer import Elf, elf_bytes
+from ociwheel_testing.wheel_writer import write_wheel
+
+from ociwheel.errors import LayerError, UsageError
+from ociwheel.layer import wheel_layer_step
+
+_MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
+_SITE = f"app/lib/python{_MINOR}/site-packages"
+_CP = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+
+_WHEEL = "demo-1.0-py3-none-any.whl"
+_SCHEME = (
+    f"{_WHEEL}: the wheel cannot be installed: InvalidWheelSource: "
+    "demo-1.0.data/nonsense/x is not contained in a valid .data subdirectory."
+)
+_INVALID = f"{_WHEEL}: the wheel cannot be installed: WheelFileValidationError: "
+
+Step = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    return tmp_path / "wheels"
+
+
+@pytest.fixture
+def step(tmp_path: Path, wheels: Path) -> Step:
+    def run(
+        *more: str, platform: str = "linux/amd64", python: str = _MINOR, libc: str = "2.36"
+    ) -> dict[str, Any]:
+        target = {"schema": "ociwheel.target/1", "platform": platform, "python": f"{python}.2"}
+        (tmp_path / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": libc}))
+        parser = argparse.ArgumentParser()
+        wheel_layer_step.configure(parser)
+        arguments = ["--wheels", str(wheels), "--target", str(tmp_path / "target.json"), "--title", "demo"]
+        return wheel_layer_step.run(parser.parse_args([*arguments, "--output", str(tmp_path / "out"), *more]))
+
+    return run
+
+
+def _files(tmp_path: Path) -> dict[str, tuple[int, bytes]]:
+    (blob,) = (tmp_path / "out/blobs/sha256").iterdir()
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob.read_bytes()))) as archive:
+        return {
+            m.name: (m.mode, file.read() if (file := archive.extractfile(m)) else b"")
+            for m in archive
+            if m.isfile()
+        }
+
+
+def test_a_wheel_lands_in_the_virtual_environment(tmp_path: Path, wheels: Path, step: Step) -> None:
+    write_wheel(
+        wheels,
+        files={
+            "demo/__init__.py": b"X = 1\n",
+            "demo/tool": b"binary",
+            "demo/lib.a": b"!<arch>",
+            "demo/old.py": b"print 'two'\n",
+            "demo-1.0.data/scripts/run": b"#!python\nprint()\n",
+            "demo-1.0.data/data/share/demo.txt": b"data",
+            "demo-1.0.data/headers/demo.h": b"int x;",
+        },
+        entry_points="[console_scripts]\ndemo = demo:main.go\n[gui_scripts]\ngui = demo:main\n",
+        executable=("demo/tool",),
+    )
+    layer = step("--bytecode", "none", "--exclude", "*.md")
+    files = _files(tmp_path)
+    info = f"{_SITE}/demo-1.0.dist-info"
+    assert {path: mode for path, (mode, _) in files.items()} == {
+        "app/bin/demo": 0o755,
+        "app/bin/gui": 0o755,
+        "app/bin/run": 0o755,
+        f"{info}/INSTALLER": 0o644,
+        f"{info}/METADATA": 0o644,
+        f"{info}/RECORD": 0o644,
+        f"{info}/WHEEL": 0o644,
+        f"{info}/entry_points.txt": 0o644,
+        f"{_SITE}/demo/__init__.py": 0o644,
+        f"{_SITE}/demo/old.py": 0o644,
+        f"{_SITE}/demo/tool": 0o755,
+        "app/share/demo.txt": 0o644,
+    }
+    assert files["app/bin/run"][1] == b"#!/app/bin/python\nprint()\n"
+    assert files["app/bin/demo"][1].startswith(b"#!/app/bin/python\n")
+    assert b"from demo import main" in files["app/bin/demo"][1]
+    assert files[f"{info}/INSTALLER"][1] == b"ociwheel\n"
+    assert layer["contents"] == [{"type": "wheel", "name": "demo", "version": "1.0"}]
+
+
+def test_record_lists_what_is_shipped_and_nothing_else(tmp_path: Path, wheels: Path, step: Step) -> None:
+    write_wheel(
+        wheels,
+        files={"demo/a.py": b"", "demo/a.h": b"", "demo-1.0.data/data/etc/x": b"x", "demo/t/b.py": b""},
+        entry_points="[console_scripts]\ndemo = demo:main\n",
+    )
+    step("--exclude", "demo/t/*", "--bytecode", "unchecked-hash")
+    files = _files(tmp_path)
+    record = files[f"{_SITE}/demo-1.0.dist-info/RECORD"][1].decode()
+    tag = sys.implementation.cache_tag
+    listed = [line.rpartition(",")[0].rpartition(",")[0] for line in record.splitlines()]
+    assert sorted(listed) == sorted(
+        [
+            "../../../bin/demo",
+            "../../../etc/x",
+            f"demo/__pycache__/a.{tag}.pyc",
+            "demo/a.py",
+            *(
+                f"demo-1.0.dist-info/{n}"
+                for n in ("INSTALLER", "METADATA", "RECORD", "WHEEL", "entry_points.txt")
+            ),
+        ]
+    )
+    shipped = {path.removeprefix(f"{_SITE}/").replace("app/", "../../../", 1) for path in files}
+    assert shipped == set(listed)
+    assert f"demo/__pycache__/a.{tag}.pyc,,\n" in record
+    assert "demo/a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n" in record
+
+
+def test_a_kept_file_stays_though_it_is_excluded(tmp_path: Path, wheels: Path, step: Step) -> None:
+    write_wheel(wheels, files={"demo/a.h": b"", "demo/b.h": b""})
+    step("--bytecode", "none", "--keep", "demo/a.h")
+    assert [p for p in _files(tmp_path) if p.endswith(".h")] == [f"{_SITE}/demo/a.h"]
+
+
+def test_source_that_does_not_compile_is_noted(
+    wheels: Path, step: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wheel(wheels, files={"demo/old.py": b"print 'two'\n"})
+    step()
+    assert capsys.readouterr().err.startswith(
+        f"note: no bytecode for {_SITE}/demo/old.py (demo 1.0): SyntaxError: Missing parentheses"
+    )
+
+
+def test_bytecode_that_a_wheel_brings_is_not_taken(
+    tmp_path: Path, wheels: Path, step: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wheel(wheels, files={"demo/__pycache__/evil.cpython-311.pyc": b"evil"})
+    step()
+    assert not [p for p in _files(tmp_path) if "evil" in p]
+    assert "Skip installing demo/__pycache__/evil.cpython-311.pyc" in capsys.readouterr().err
+
+
+def test_the_same_wheels_give_the_same_layer(tmp_path: Path, wheels: Path, step: Step) -> None:
+    for name in ("b", "a", "c"):
+        write_wheel(wheels, name, files={f"{name}/m.py": b"import os\n" * 50, "shared/__init__.py": b""})
+    one = step()
+    for path in wheels.iterdir():
+        path.rename(path.with_suffix(".tmp"))
+    for path in sorted(wheels.iterdir()):
+        path.rename(path.with_suffix(".whl"))
+    assert step("--output", str(tmp_path / "again")) == one
+
+
+def test_wheels_that_fight_over_a_path(wheels: Path, step: Step) -> None:
+    write_wheel(wheels, "one", files={"shared/x.py": b"1", "shared/same.py": b""})
+    write_wheel(wheels, "two", files={"shared/x.py": b"2", "shared/same.py": b""})
+    with pytest.raises(LayerError) as e:
+        step()
+    assert str(e.value) == f"one 1.0 and two 1.0 have different files for /{_SITE}/shared/x.py"
+
+
+def test_one_distribution_in_two_versions(wheels: Path, step: Step) -> None:
+    write_wheel(wheels, "one", "1.0", files={"a.py": b""})
+    write_wheel(wheels, "one", "2.0", files={"b.py": b""})
+    with pytest.raises(LayerError) as e:
+        step()
+    assert str(e.value) == "one is there in two versions: 1.0 and 2.0"
+
+
+@pytest.mark.parametrize(
+    ("tag", "platform", "fits"),
+    [
+        ("py3-none-any", "linux/arm/v7", True),
+        ("py2.py3-none-any", "linux/amd64", True),
+        ("py2-none-any", "linux/amd64", False),
+        (f"{_CP}-{_CP}-manylinux_2_17_x86_64.manylinux2014_x86_64", "linux/amd64", True),
+        (f"{_CP}-{_CP}-manylinux1_x86_64", "linux/amd64", True),
+        (f"{_CP}-{_CP}-manylinux2014_aarch64", "linux/amd64", False),
+        (f"{_CP}-{_CP}-manylinux_2_36_armv7l", "linux/arm/v7", True),
+        (f"{_CP}-{_CP}-manylinux_2_37_armv7l", "linux/arm/v7", False),
+        ("cp37-abi3-linux_armv7l", "linux/arm/v7", True),
+        (f"{_CP}-{_CP}-musllinux_1_2_x86_64", "linux/amd64", False),
+        ("cp27-cp27mu-manylinux1_x86_64", "linux/amd64", False),
+        (f"{_CP}-{_CP}-win_amd64", "linux/amd64", False),
+        ("cp39-none-any", "linux/amd64", False),
+    ],
+)
+def test_tags(wheels: Path, step: Step, tag: str, platform: str, fits: bool) -> None:
+    path = write_wheel(wheels, tag=tag, files={"a.py": b""})
+    if fits:
+        step(platform=platform)
+        return
+    with pytest.raises(LayerError) as e:
+        step(platform=platform)
+    assert (
+        str(e.value) == f"{path.name}: the wheel does not fit {platform} with Python {_MINOR} and glibc 2.36"
+    )
+
+
+def test_code_for_another_machine(wheels: Path, step: Step) -> None:
+    arm = elf_bytes(Elf(machine=40, elf_class=32, needed=["libc.so.6"]))
+    write_wheel(
+        wheels, tag=f"{_CP}-{_CP}-linux_x86_64", files={f"_demo.cpython-{_CP[2:]}-x86_64-linux-gnu.so": arm}
+    )
+    with pytest.raises(LayerError) as e:
+        step()
+    assert str(e.value) == (
+        f"demo 1.0: /{_SITE}/_demo.cpython-{_CP[2:]}-x86_64-linux-gnu.so is code for linux/arm/v7, "
+        "not for linux/amd64"
+    )
+
+
+def test_helpers_for_another_machine_are_left_to_the_audit(wheels: Path, step: Step) -> None:
+    files = {
+        "demo/attach_x86.so": elf_bytes(Elf(machine=3, elf_class=32, needed=["libc.so.6"])),
+        "demo/attach_amd64.so": elf_bytes(Elf(needed=["libc.so.6"])),
+    }
+    write_wheel(wheels, files=files)
+    step()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"raw": {"../evil": b""}},
+            "demo-1.0-py3-none-any.whl: the member '../evil' is not a path inside the wheel",
+        ),
+        (
+            {"raw": {"/evil": b""}},
+            "demo-1.0-py3-none-any.whl: the member '/evil' is not a path inside the wheel",
+        ),
+        (
+            {"raw": {"a\\..\\evil": b""}},
+            "demo-1.0-py3-none-any.whl: the member 'a\\\\..\\\\evil' is not a path inside the wheel",
+        ),
+        ({"links": {"l": b"/etc/passwd"}}, f"{_WHEEL}: the member 'l' is a link or a special file"),
+        (
+            {"raw": {"extra.py": b""}},
+            f"{_INVALID}In demo-1.0-py3-none-any.whl, extra.py is not mentioned in RECORD",
+        ),
+        (
+            {"files": {"a.py": b"x"}, "record": {"a.py": f"a.py,sha256={'A' * 43},1"}},
+            "demo-1.0-py3-none-any.whl: a.py is not what RECORD says (hash or size differs)",
+        ),
+        (
+            {"files": {"a.h": b"x"}, "record": {"a.h": f"a.h,sha256={'A' * 43},1"}},
+            "demo-1.0-py3-none-any.whl: a.h is not what RECORD says (hash or size differs)",
+        ),
+        (
+            {"files": {"a.py": b"x"}, "record": {"a.py": "a.py,,"}},
+            f"{_INVALID}In demo-1.0-py3-none-any.whl, hash / size of a.py is not included in RECORD",
+        ),
+        (
+            {"files": {"demo-1.0.data/data/bin/python3": b""}},
+            "demo 1.0: it ships /app/bin/python3, which belongs to the base's Python",
+        ),
+        (
+            {"entry_points": "[console_scripts]\n../../x = demo:main\n"},
+            "demo 1.0: the path 'app/bin/../../x' is not a plain path inside the image",
+        ),
+        (
+            {"files": {"demo-1.0.data/nonsense/x": b""}},
+            _SCHEME,
+        ),
+    ],
+)  # fmt: skip
+def test_hostile_wheels(wheels: Path, step: Step, options: dict[str, Any], message: str) -> None:
+    write_wheel(wheels, **options)
+    with pytest.raises(LayerError) as e:
+        step("--bytecode", "none")
+    assert str(e.value) == message
+
+
+def test_what_is_no_wheel(wheels: Path, step: Step) -> None:
+    wheels.mkdir()
+    (wheels / "demo-1.0-py3-none-any.whl").write_bytes(b"PK nonsense")
+    (wheels / "nonsense.whl").write_bytes(b"")
+    with pytest.raises(LayerError) as e:
+        step()
+    assert str(e.value) == (
+        "2 problems:\n"
+        "  demo-1.0-py3-none-any.whl: the wheel cannot be installed: BadZipFile: File is not a zip file\n"
+        "  nonsense.whl: not the name of a wheel: Invalid wheel filename (wrong number of parts): "
+        "'nonsense'"
+    )
+
+
+def test_bytecode_for_another_python_cannot_be_made(wheels: Path, step: Step) -> None:
+    write_wheel(wheels, files={"a.py": b""})
+    with pytest.raises(UsageError) as e:
+        step(python="3.8")
+    assert str(e.value) == (
+        f"bytecode for Python 3.8 cannot be made by cpython {_MINOR}\n"
+        "  -> run this step under CPython 3.8 (OCIWHEEL_INTERPRETER), or with --bytecode none"
+    )
+    step("--bytecode", "none", python="3.8")
+
+
+def test_no_wheels(tmp_path: Path, wheels: Path, step: Step) -> None:
+    wheels.mkdir()
+    with pytest.raises(LayerError) as e:
+        step()
+    assert str(e.value) == f"{tmp_path / 'wheels'}: there is no wheel in it"
