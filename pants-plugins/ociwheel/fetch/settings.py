@@ -86,10 +86,12 @@ def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _env_proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    names = sorted(environ, key=str.islower)  # as urllib and curl do, lower case wins
-    return {
-        n.lower()[: -len("_proxy")]: environ[n] for n in names if n.lower().endswith("_proxy") and environ[n]
-    }
+    proxies: dict[str, str] = {}
+    for name in sorted(environ, key=str.islower):  # as in urllib and curl, lower case wins
+        kind = name.lower().removesuffix("_proxy")
+        if name.lower() == f"{kind}_proxy" and kind in ("http", "https", "all", "no") and environ[name]:
+            proxies[kind] = environ[name]
+    return proxies
 
 
 def _ca_bundle(pip: PipConfig, environ: Mapping[str, str]) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import configparser
 import tomllib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -138,7 +139,9 @@ def _setup_keywords(script: _Script, tree: ast.Module) -> dict[str, ast.expr]:
 def from_setup_py(text: str) -> Requirements | None:
     """Return what the only ``setup()`` call of a setup.py says literally, or None."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old escapes in strings that are not ours
+            tree = ast.parse(text)
         script = _Script(tree)
         keywords = _setup_keywords(script, tree)
         found: Requirements = ()

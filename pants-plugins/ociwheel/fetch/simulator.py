@@ -1,0 +1,169 @@
+"""A package index on the loopback interface, for tests: it answers as told, well or badly."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from ociwheel.fetch.simple_api import JSON_TYPE
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of ``data``, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to one request."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    announced: int | None = None
+    """The Content-Length to claim when it is not the body's."""
+
+
+@dataclass(frozen=True)
+class Offered:
+    """One file of a project."""
+
+    filename: str
+    data: bytes
+    metadata: bytes | None = None
+    with_hash: bool = True
+    yanked: bool = False
+    listed_sha256: str | None = None
+    """What the page claims, when it is not the truth."""
+
+    @property
+    def claimed(self) -> str | None:
+        """The hash that the page gives."""
+        return (self.listed_sha256 or sha256(self.data)) if self.with_hash else None
+
+
+class SimpleIndex:
+    """Serves ``/simple/NAME/`` and ``/files/NAME`` until the ``with`` block ends."""
+
+    def __init__(
+        self,
+        projects: Mapping[str, list[Offered]] | None = None,
+        *,
+        as_json: bool = True,
+        login: tuple[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.projects = dict(projects or {})
+        self.as_json = as_json
+        self.login = login
+        self.script: dict[str, list[Answer]] = {}
+        """Answers to give for a path, one after the other, before the usual one."""
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        index = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                index.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                answer = index.answer(self.path, self.headers.get("Authorization"))
+                length = len(answer.body) if answer.announced is None else answer.announced
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            def log_message(self, *_args: Any) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https" if tls else "http"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def host(self) -> str:
+        """``127.0.0.1:PORT``."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def root(self) -> str:
+        """The server's URL."""
+        return f"{self._scheme}://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The URL of the index."""
+        return f"{self.root}/simple/"
+
+    def paths(self) -> list[str]:
+        """Return the paths that were asked for, in order."""
+        return [path for path, _ in self.requests]
+
+    def answer(self, path: str, authorization: str | None) -> Answer:
+        """Return what to answer to a GET of ``path``."""
+        scripted = self.script.get(path)
+        if scripted:
+            return scripted.pop(0)
+        if self.login:
+            wanted = "Basic " + base64.b64encode(":".join(self.login).encode()).decode()
+            if authorization != wanted:
+                return Answer(401, b"who are you?")
+        parts = path.strip("/").split("/")
+        if parts[0] == "simple" and len(parts) == 2 and parts[1] in self.projects:
+            return self._page(self.projects[parts[1]])
+        for files in self.projects.values():
+            for file in files:
+                if path == f"/files/{file.filename}":
+                    return Answer(body=file.data)
+                if path == f"/files/{file.filename}.metadata" and file.metadata is not None:
+                    return Answer(body=file.metadata)
+        return Answer(404, b"nothing here")
+
+    def _page(self, files: list[Offered]) -> Answer:
+        if self.as_json:
+            body = json.dumps({"meta": {"api-version": "1.1"}, "files": [self._item(f) for f in files]})
+            return Answer(body=body.encode(), headers={"Content-Type": JSON_TYPE})
+        anchors = "".join(self._anchor(file) for file in files)
+        page = f"<!DOCTYPE html><html><body>{anchors}</body></html>"
+        return Answer(body=page.encode(), headers={"Content-Type": "text/html; charset=utf-8"})
+
+    @staticmethod
+    def _item(file: Offered) -> dict[str, Any]:
+        return {
+            "filename": file.filename,
+            "url": f"../../files/{file.filename}",
+            "hashes": {"sha256": file.claimed} if file.claimed else {},
+            "size": len(file.data),
+            "yanked": file.yanked,
+            "core-metadata": {"sha256": sha256(file.metadata)} if file.metadata is not None else False,
+        }
+
+    @staticmethod
+    def _anchor(file: Offered) -> str:
+        fragment = f"#sha256={file.claimed}" if file.claimed else ""
+        metadata = (
+            f' data-core-metadata="sha256={sha256(file.metadata)}"' if file.metadata is not None else ""
+        )
+        yanked = ' data-yanked="bad"' if file.yanked else ""
+        name = html.escape(file.filename)
+        return f'<a href="../../files/{name}{fragment}"{metadata}{yanked}>{name}</a>\n'
