@@ -1,0 +1,186 @@
+"""Runs the hooks of a build backend (PEP 517) in an environment of pinned wheels, without a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ociwheel import process
+from ociwheel.build import no_network
+from ociwheel.build.sdist import BuildSystem
+from ociwheel.errors import BuildError
+
+SOURCE_DATE_EPOCH = 315532800
+"""1980-01-01, the first time that a zip archive can hold."""
+# Nothing listens there. A second belt: where the kernel gives no network namespace, clients that
+# honour proxies fail at once and name the reason.
+_NO_PROXY_HERE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment that holds the build requirements."""
+
+    python: Path
+    site_packages: Path
+    work: Path
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of the environment's programs."""
+        return self.python.parent
+
+
+class HookError(Exception):
+    """A hook that ended with an error."""
+
+    def __init__(self, hook: str, output: Sequence[str]) -> None:
+        super().__init__(hook)
+        self.hook = hook
+        self.output = tuple(output)
+
+
+def make_environment(work: Path, wheels: Sequence[Path], minor: tuple[int, int]) -> Environment:
+    """Make a virtual environment on the running interpreter and install wheels into it.
+
+    :param minor: the target's Python, which the running one must be.
+    :raises BuildError: it is another one.
+    """
+    if sys.version_info[:2] != minor:
+        running, wanted = f"{sys.version_info[0]}.{sys.version_info[1]}", f"{minor[0]}.{minor[1]}"
+        raise BuildError(
+            f"a wheel for Python {wanted} cannot be built by Python {running}",
+            hint=f"run this step under CPython {wanted} (OCIWHEEL_INTERPRETER)",
+        )
+    folder = work / "venv"
+    content = os.environ.get("OCIWHEEL_INTERPRETER")
+    if content:
+        from ociwheel.base.venv import write_venv
+
+        python = write_venv(Path(content), folder)
+    else:
+        venv.EnvBuilder(symlinks=True).create(folder)
+        python = folder / "bin/python"
+    site_packages = folder / f"lib/python{minor[0]}.{minor[1]}/site-packages"
+    for wheel in sorted(wheels):
+        _install(wheel, folder, site_packages, python)
+    return Environment(python, site_packages, work)
+
+
+def _install(wheel: Path, folder: Path, site_packages: Path, python: Path) -> None:
+    from installer import install
+    from installer.destinations import SchemeDictionaryDestination
+    from installer.sources import WheelFile
+
+    paths = {
+        "purelib": site_packages,
+        "platlib": site_packages,
+        "headers": folder / "include",
+        "scripts": folder / "bin",
+        "data": folder,
+    }
+    destination = SchemeDictionaryDestination(
+        {k: str(v) for k, v in paths.items()}, interpreter=str(python), script_kind="posix"
+    )
+    try:
+        with WheelFile.open(wheel) as source:
+            install(source, destination, additional_metadata={})
+    except FileExistsError as e:
+        raise BuildError(f"two build requirements ship {e.filename or e}", where=wheel.name) from e
+
+
+def base_environment(environment: Environment, programs: Sequence[Path] = ()) -> dict[str, str]:
+    """Return the variables that every hook gets.
+
+    :param programs: folders of programs to find before the system's.
+    """
+    home, temporary = environment.work / "home", environment.work / "tmp"
+    for folder in (home, temporary):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = [str(environment.scripts), *map(str, programs), "/usr/bin", "/bin"]
+    return {
+        "PATH": ":".join(path),
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": str(SOURCE_DATE_EPOCH),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "VIRTUAL_ENV": str(environment.scripts.parent),
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "CARGO_NET_OFFLINE": "true",
+        **{f"{scheme}_proxy": _NO_PROXY_HERE for scheme in ("http", "https", "all", "ftp")},
+    }
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The backend of one unpacked sdist."""
+
+    source: Path
+    system: BuildSystem
+    environment: Environment
+    variables: Mapping[str, str]
+    log: list[str] = field(default_factory=list)
+
+    def build_wheel(self, output: Path, config_settings: Mapping[str, object]) -> Path:
+        """Build the wheel into ``output``.
+
+        :raises HookError: the backend failed.
+        """
+        output.mkdir(parents=True, exist_ok=True)
+        caller = self._caller()
+        return output / self._guard("build_wheel", lambda: caller.build_wheel(str(output), dict(config_settings)))
+
+    def requirements(self, config_settings: Mapping[str, object]) -> list[str]:
+        """Return the dynamic requirements of a wheel build.
+
+        :raises HookError: the backend failed.
+        """
+        caller = self._caller()
+        return self._guard(
+            "get_requires_for_build_wheel", lambda: caller.get_requires_for_build_wheel(dict(config_settings))
+        )
+
+    def _caller(self):  # type: ignore[no-untyped-def]
+        from pyproject_hooks import BuildBackendHookCaller
+
+        return BuildBackendHookCaller(
+            str(self.source),
+            self.system.backend,
+            list(self.system.backend_path) or None,
+            runner=self._run,
+            python_executable=str(self.environment.python),
+        )
+
+    def _guard(self, hook, call):  # type: ignore[no-untyped-def]
+        from pyproject_hooks import BackendInvalid, BackendUnavailable, HookMissing, UnsupportedOperation
+
+        try:
+            return call()
+        except BackendUnavailable as e:
+            raise HookError(hook, [*self.log, *str(e.traceback).splitlines()]) from e
+        except (BackendInvalid, HookMissing, UnsupportedOperation) as e:
+            raise HookError(hook, [*self.log, str(e)]) from e
+
+    def _run(
+        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        isolated = [str(self.environment.python), "-I", "-S", no_network.__file__, *command]
+        env = {**self.variables, **(extra_environ or {})}
+        done = process.run(isolated, env=env, cwd=Path(cwd) if cwd else None)
+        lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        self.log.extend(lines)
+        for line in lines:
+            if line.startswith("warning: the kernel gives no network"):
+                print(line, file=sys.stderr)
+        if done.returncode != 0:
+            raise HookError("a hook", self.log)

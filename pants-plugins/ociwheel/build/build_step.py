@@ -1,0 +1,63 @@
+"""Builds one wheel from an sdist, for a platform that need not be this one, without a network.
+
+The wheel in the output folder depends on the arguments' content only: not on where, when and by whom it is built.
+Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the project has
+nothing to compile on purpose), resolve and base (for messages).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ociwheel.build.builder import Inputs, Settings, build
+from ociwheel.build.wrappers import Toolchain
+from ociwheel.documents import document, read_json
+from ociwheel.layer.target import Target
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this step's arguments."""
+    add = parser.add_argument
+    add("--sdist", type=Path, required=True, metavar="FILE", help="the .tar.gz or .zip")
+    add("--target", type=Path, required=True, metavar="FILE", help="target document")
+    add("--requirements", type=Path, required=True, metavar="DIR", help="wheels of the build requirements")
+    add("--sysroot", type=Path, required=True, metavar="DIR", help="headers and libraries of the target")
+    add("--zig", type=Path, required=True, metavar="DIR", help="what the zig step made")
+    add("--zig-cache", type=Path, required=True, metavar="DIR", help="what the zig-libc step made")
+    add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Build the wheel."""
+    target = Target.read(args.target)
+    settings = Settings.from_json(read_json(args.settings), str(args.settings))
+    inputs = Inputs(
+        sdist=args.sdist.absolute(),
+        requirements=tuple(sorted(args.requirements.absolute().glob("*.whl"))),
+        toolchain=Toolchain(args.zig.absolute(), args.zig_cache.absolute(), args.sysroot.absolute(), target),
+    )
+    args.output.mkdir(parents=True, exist_ok=True)
+    output = args.output.absolute()
+    umask = os.umask(0o022)
+    try:
+        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".build-") as work:
+            wheel = build(inputs, settings, Path(work).absolute(), output)
+    finally:
+        os.umask(umask)
+    data = wheel.path.read_bytes()
+    return document(
+        "build",
+        {
+            "filename": wheel.path.name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "tags": list(wheel.tags),
+            "elf": [fact.to_json() for fact in wheel.elf],
+        },
+    )

@@ -1,0 +1,230 @@
+"""The compiler as packages call it: gcc's and clang's arguments in, clang's out.
+
+This file runs on its own, as ``python compiler.py CONFIGURATION TOOL ARGUMENTS``, hundreds of times
+in a build: it imports nothing of the core, and only what starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+_LINK_LESS = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
+_QUERIES = {"-dumpversion", "-dumpfullversion", "-###", "--help", "--version", "-v", "-V", "-qversion"}
+# gcc's optimizer and debugger options that clang refuses, or that would make output depend on the machine.
+_DROPPED = {
+    "-static-libgcc",
+    "-static-libstdc++",
+    "-fuse-ld=bfd",
+    "-fuse-ld=gold",
+    "-fuse-ld=lld",
+    "-pipe",
+    "-fno-lto",
+    "-mno-cygwin",
+    "-march=native",
+    "-mtune=native",
+    "-mcpu=native",
+}
+_DROPPED_PREFIXES = ("-flto", "-specs=", "-fplugin=", "-ffile-prefix-map=", "-fdebug-prefix-map=", "-fuse-linker-plugin")
+_X86_ONLY = ("-fcf-protection", "-mindirect-branch", "-mfunction-return", "-msse", "-mavx", "-mfpmath")
+_X86_FAMILY = ("x86_64", "i386", "i686")
+# Linker words that glibc of the target may not know, or that name the machine that builds.
+_DROPPED_LINKER = {"pack-relative-relocs"}
+# gcc's runtime: ours is libc++ and compiler-rt, which stand at the end of every link.
+_RUNTIME_LIBRARIES = {"-lstdc++", "-lsupc++", "-lgcc", "-lgcc_s", "-lgcc_eh", "-lstdc++fs", "-lc++", "-lc++abi"}
+_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/homebrew", "/opt/local")
+_FOLDER_FLAGS = ("-isystem", "-idirafter", "-iquote", "-I", "-L")
+_HELD_VALUES = ("-o", "-MF", "-MT", "-MQ", "-D", "-U", "-include", "-imacros", "-Xlinker", "-Xclang", "-x", "-z")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What the wrapper knows of the build; written by :mod:`ociwheel.build.wrappers`."""
+
+    zig: str
+    """The zig binary."""
+    linker: str
+    """The script that starts lld."""
+    flags: tuple[str, ...]
+    """Target, CPU, sysroot and reproducibility flags, before all others."""
+    c: tuple[str, ...]
+    """Macros and system include folders of C."""
+    cxx: tuple[str, ...]
+    """The same of C++."""
+    sysroot: str
+    triplet: str
+    runtime: str
+    """Folder of start files and runtime libraries."""
+    libraries: tuple[str, ...]
+    """File names of runtime libraries, in link order."""
+    dynamic_linker: str | None
+    kept_roots: tuple[str, ...] = ()
+    """Folders of the build that stay as they are even below ``/usr``."""
+    log: str = ""
+    """File that each compilation of a source file is appended to."""
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Configuration:
+        """Return the configuration that a JSON object holds."""
+        return Configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+
+
+def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
+    """Return clang's arguments for a command of gcc's or clang's.
+
+    :param cxx: the command is ``c++``.
+    :param arguments: as given, without the program.
+    """
+    if arguments and set(arguments) <= _QUERIES:
+        return list(arguments)
+    kept = _kept(arguments, config)
+    optimized = any(a.startswith("-O") for a in kept)
+    preamble = [
+        "--no-default-config",
+        *config.flags,
+        "-nostdinc",
+        "-fPIC",
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+        *(() if optimized else ("-O2",)),
+    ]
+    after = ["-g0", *_includes(arguments, cxx, config)]
+    if _links(kept):
+        return [*preamble, *kept, *after, *_link_arguments(kept, config)]
+    return [*preamble, *kept, *after]
+
+
+def _kept(arguments: list[str], config: Configuration) -> list[str]:
+    kept: list[str] = []
+    language = False
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        position += 1
+        language = language or word.startswith("-x")
+        if word in _HELD_VALUES and position < len(arguments):
+            value = arguments[position]
+            position += 1
+            if value not in _DROPPED_LINKER:
+                kept += [word, value]
+        elif word in _FOLDER_FLAGS and position < len(arguments):
+            folder = _folder(arguments[position], config)
+            position += 1
+            kept += [word, folder] if folder else []
+        elif word == "-" and not language:
+            # meson pipes a program into `cc -E -dM -`: gcc takes C for granted, clang does not.
+            kept += ["-x", "c", "-"]
+        else:
+            kept += _word(word, config)
+    return kept
+
+
+def _word(word: str, config: Configuration) -> list[str]:
+    """Return what becomes of one argument that stands alone."""
+    if word in _DROPPED or word in _RUNTIME_LIBRARIES or word.startswith(_DROPPED_PREFIXES):
+        return []
+    if word.startswith("-g") and not word.startswith(("-gcc", "-gen")):
+        return []
+    if word.startswith(_X86_ONLY) and not config.triplet.startswith(_X86_FAMILY):
+        return []
+    for flag in _FOLDER_FLAGS:
+        if word.startswith(flag) and word != flag:
+            folder = _folder(word[len(flag) :], config)
+            return [flag + folder] if folder else []
+    return _linker_words(word) if word.startswith("-Wl,") else [word]
+
+
+def _linker_words(word: str) -> list[str]:
+    """Return ``-Wl,…`` without the ``-z`` keywords of :data:`_DROPPED_LINKER`."""
+    parts = word.split(",")[1:]
+    kept: list[str] = []
+    for part in parts:
+        if part in _DROPPED_LINKER and kept[-1:] == ["-z"]:
+            kept.pop()
+        else:
+            kept.append(part)
+    if kept == parts:
+        return [word]
+    return [",".join(["-Wl", *kept])] if kept else []
+
+
+def _folder(folder: str, config: Configuration) -> str | None:
+    """Return where a folder of headers or libraries is for the target; ``None``: leave it out."""
+    if folder.startswith(config.kept_roots) or not folder.startswith("/"):
+        return folder
+    inside = folder.removeprefix(config.sysroot).rstrip("/") or "/"
+    in_sysroot = inside != folder.rstrip("/")
+    if not in_sysroot and not _below(inside, _SYSTEM_FOLDERS):
+        return folder
+    if inside in {"/usr/include", f"/usr/include/{config.triplet}"}:
+        return None  # searched anyway, after the compiler's own libc headers
+    translated = config.sysroot + inside
+    return translated if in_sysroot or os.path.isdir(translated) else None
+
+
+def _below(path: str, roots: tuple[str, ...]) -> bool:
+    return any(path == root or path.startswith(root + "/") for root in roots)
+
+
+def _includes(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
+    after = f"{config.sysroot}/usr/include"
+    sources = [a for a in arguments if a.endswith((".cpp", ".cc", ".cxx", ".C", ".c++", ".mm", ".hpp"))]
+    language_is_cxx = cxx or bool(sources) or any(a in ("c++", "-xc++") for a in arguments)
+    if cxx and sources == [] and any(a.endswith(".c") for a in arguments) and "-x" not in arguments:
+        # `g++ file.c` compiles C++ in gcc; clang does too, but says that it is deprecated.
+        language_is_cxx = True
+    system = config.cxx if language_is_cxx else config.c
+    if language_is_cxx and "-nostdinc++" in arguments:
+        system = config.c
+    return [*system, "-idirafter", f"{after}/{config.triplet}", "-idirafter", after]
+
+
+def _links(arguments: list[str]) -> bool:
+    return not _LINK_LESS.intersection(arguments) and any(not a.startswith("-") for a in arguments)
+
+
+def _link_arguments(arguments: list[str], config: Configuration) -> list[str]:
+    if "-r" in arguments or "-Wl,-r" in arguments:
+        return ["-nostdlib", f"--ld-path={config.linker}"]
+    lib = config.runtime
+    result = [f"--ld-path={config.linker}", "-nostdlib", "-nostartfiles", f"-L{lib}", "-Wl,--build-id=none"]
+    result += ["-Wl,-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"]
+    if "-nostdlib" in arguments:
+        return result
+    if "-shared" not in arguments and "-Wl,-shared" not in arguments:
+        start = "crt1.o" if "-no-pie" in arguments else "Scrt1.o"
+        result.insert(0, f"{lib}/{start}")
+        if config.dynamic_linker:
+            result.append(f"-Wl,--dynamic-linker={config.dynamic_linker}")
+    libraries = [f"{lib}/{name}" for name in config.libraries]
+    return [*result, "-Wl,--push-state,--as-needed", *libraries, "-Wl,--pop-state"]
+
+
+def _log(arguments: list[str], config: Configuration) -> None:
+    """Keep which sources were compiled, so that an extension that is dropped in silence is noticed."""
+    sources = [a for a in arguments if a.endswith((".c", ".cpp", ".cc", ".cxx", ".S", ".C", ".c++"))]
+    if config.log and sources:
+        with open(config.log, "a", encoding="utf-8") as file:
+            for source in sources:
+                file.write(os.path.abspath(source) + "\n")
+
+
+def main(argv: list[str]) -> None:
+    """Replace this process by clang: ``compiler.py CONFIGURATION cc|c++ ARGUMENTS``."""
+    with open(argv[1], encoding="utf-8") as file:
+        config = Configuration.from_json(json.load(file))
+    arguments = argv[3:]
+    if "-dumpmachine" in arguments or "--print-multiarch" in arguments or "-print-multiarch" in arguments:
+        print(config.triplet)
+        return
+    _log(arguments, config)
+    driver = ["--driver-mode=g++"] if argv[2] == "c++" else []
+    command = [config.zig, "clang", *driver, *rewrite(arguments, argv[2] == "c++", config)]
+    os.execv(config.zig, command)  # noqa: S606 (a shell has no part in this)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

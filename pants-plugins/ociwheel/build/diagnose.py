@@ -1,0 +1,179 @@
+"""Turns the output of a failed build into one readable error: what is missing, and what to type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from ociwheel.build.sdist import BuildSystem
+from ociwheel.errors import BuildError
+from ociwheel.layer.target import Target
+
+_TAIL = 30
+_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'? (?:file not found|: No such file)")
+_LIBRARY = re.compile(r"(?:ld\.lld: error: unable to find library -l|cannot find -l:?)(?P<name>[\w.+-]+)")
+_PKG_CONFIG = re.compile(r"Package (?P<name>[\w.+-]+) was not found in the pkg-config search path")
+_TOOL = (
+    re.compile(r"(?:FileNotFoundError|OSError).*No such file or directory: '(?P<name>[\w.+-]+)'"),
+    re.compile(r"(?:sh|bash|\S+): (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
+    re.compile(r"error: (?P<name>[\w.+-]+): (?:command not found|No such file or directory)"),
+)
+_MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '(?P<name>[\w.]+)'")
+_DISTRIBUTION = (
+    re.compile(r"DistributionNotFound: The '(?P<name>[^']+)' distribution"),
+    re.compile(r"No matching distribution found for (?P<name>[\w.\[\]-]+)"),
+    re.compile(r"Could not find (?:suitable distribution|a version that satisfies the requirement) .*?'?(?P<name>[\w.-]+)"),
+)
+_COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What messages name."""
+
+    where: str
+    resolve: str
+    base: str
+    target: Target
+
+    @property
+    def relock_requirements(self) -> str:
+        """The command that locks build requirements anew."""
+        return f"./pants generate-lockfiles --resolve={self.resolve}-build"
+
+    def add_package(self, package: str) -> str:
+        """Return what to do for a package that the builder lacks."""
+        return f'add "{package}" to builder_packages of {self.base} and run ./pants generate-lockfiles for it'
+
+
+def check_requirements(system: BuildSystem, site_packages: Path, context: Context) -> None:
+    """Check that the environment has what ``build-system.requires`` asks for.
+
+    :raises BuildError: it lacks some, all of which the message names.
+    """
+    have = {
+        canonicalize_name(d.metadata["Name"]): d.version
+        for d in metadata.distributions(path=[str(site_packages)])
+    }
+    missing = []
+    for text in system.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as e:
+            raise BuildError(f"{text!r} in build-system.requires is no requirement", where=context.where) from e
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        found = have.get(canonicalize_name(requirement.name))
+        if found is None:
+            missing.append(f"{text}: is not there")
+        elif not requirement.specifier.contains(found, prereleases=True):
+            missing.append(f"{text}: {found} is there")
+    if missing:
+        raise BuildError(
+            "the locked build requirements do not fit this sdist",
+            where=context.where,
+            details=missing,
+            hint=f"lock them anew: {context.relock_requirements}",
+        )
+
+
+def diagnose(output: Sequence[str], context: Context) -> BuildError:
+    """Return the error for the output of a failed build."""
+    what, hint = _cause(output, context)
+    return BuildError(
+        what,
+        where=context.where,
+        hint=hint,
+        details=["end of the build's output:", *(line[:400] for line in output[-_TAIL:])],
+    )
+
+
+def _cause(output: Sequence[str], context: Context) -> tuple[str, str | None]:
+    """Return the cause that explains most, in the order in which one hides another."""
+    if match := _first(_HEADER, output):
+        header = match["name"]
+        package = header_package(header, context.target)
+        hint = context.add_package(package) if package else _search_hint(header, context)
+        return f"the header {header} is missing", hint
+    if match := _first(_LIBRARY, output):
+        package = library_package(match["name"])
+        hint = context.add_package(package) if package else _search_hint(f"lib{match['name']}.so", context)
+        return f"the library lib{match['name']} is missing", hint
+    for pattern in _DISTRIBUTION:
+        if match := _first(pattern, output):
+            return f"the build requirement {match['name']} is not locked", _relock(context)
+    if match := _first(_MODULE, output):
+        module = match["name"].split(".")[0]
+        return f"the build needs the module {module}, which no locked build requirement has", _relock(context)
+    if match := _first(_PKG_CONFIG, output):
+        package = pkg_config_package(match["name"])
+        what = f"the library {match['name']} (pkg-config) is missing"
+        return what, context.add_package(package) if package else _search_hint(f"{match['name']}.pc", context)
+    for pattern in _TOOL:
+        if match := _first(pattern, output):
+            return (
+                f"the build calls the program {match['name']}, which is not on this machine",
+                f"install it (apt-get install {match['name']}, brew install {match['name']})",
+            )
+    if match := _first(_COMPILER, output):
+        return f"it does not compile: {match['line'].strip()[:300]}", None
+    return "the build backend failed", None
+
+
+def _relock(context: Context) -> str:
+    return f"lock the build requirements anew: {context.relock_requirements}"
+
+
+def _search_hint(file: str, context: Context) -> str:
+    return (
+        f"find the Debian package that ships it (apt-file search {file}), add it to builder_packages of "
+        f"{context.base} and relock"
+    )
+
+
+def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | None:
+    return next((match for line in lines if (match := pattern.search(line))), None)
+
+
+@cache
+def _packages() -> dict[str, dict[str, str]]:
+    """Return the tables of the data file: ``kind<TAB>name<TAB>package`` lines."""
+    tables: dict[str, dict[str, str]] = {"header": {}, "library": {}, "module": {}}
+    text = resources.files("ociwheel.build").joinpath("debian_packages.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            kind, name, package = line.split("\t")
+            tables[kind][name] = package
+    return tables
+
+
+def header_package(header: str, target: Target) -> str | None:
+    """Return the Debian package with a header: the header itself, or the longest folder of it that is listed."""
+    if header == "Python.h":
+        return f"libpython{target.python_minor}-dev"
+    table = _packages()["header"]
+    parts = header.split("/")
+    for length in range(len(parts), 0, -1):
+        name = "/".join(parts[:length])
+        found = table.get(name if length == len(parts) else f"{name}/")
+        if found:
+            return found
+    return None
+
+
+def library_package(library: str) -> str | None:
+    """Return the Debian package with the linker name ``-l<library>``."""
+    return _packages()["library"].get(library)
+
+
+def pkg_config_package(module: str) -> str | None:
+    """Return the Debian package with a pkg-config module."""
+    tables = _packages()
+    return tables["module"].get(module) or tables["library"].get(module.removeprefix("lib"))

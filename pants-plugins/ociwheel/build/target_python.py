@@ -1,0 +1,142 @@
+"""Makes the Python that runs a build answer for the target: sysconfig data and a ``sitecustomize``."""
+
+from __future__ import annotations
+
+import ast
+import pprint
+import re
+from pathlib import Path
+from typing import Any
+
+from ociwheel.build.targets import compiler_target
+from ociwheel.errors import BuildError
+from ociwheel.layer.target import Target
+
+# Flags of every extension: those that CPython itself is built with and that mean the same to clang.
+_COMPILE_FLAGS = "-fno-strict-overflow -Wsign-compare -DNDEBUG -O2 -Wall"
+_PATH_VARIABLES = (
+    "INCLUDEPY",
+    "CONFINCLUDEPY",
+    "INCLUDEDIR",
+    "CONFINCLUDEDIR",
+    "LIBDIR",
+    "LIBPL",
+    "LIBPC",
+)
+# Values with gcc's flags or paths of the machine that built Debian's Python; nothing reads them in a build.
+_FLAG_VARIABLE = re.compile(r"CFLAGS|LDFLAGS|CPPFLAGS|CONFIG_ARGS")
+
+_SITECUSTOMIZE = '''\
+"""The target, to whoever asks this Python about the machine."""
+import os, platform, sysconfig
+
+_uname = os.uname_result(("Linux", "localhost", "6.1.0", "#1 SMP", {machine!r}))
+os.uname = lambda: _uname
+platform.machine = lambda: {machine!r}
+platform.processor = lambda: ""
+platform.uname = lambda: platform.uname_result("Linux", "localhost", "6.1.0", "#1 SMP", {machine!r})
+platform.architecture = lambda *a, **k: ({bits!r}, "ELF")
+platform.libc_ver = lambda *a, **k: ("glibc", {libc!r})
+for _scheme in sysconfig._INSTALL_SCHEMES.values():
+    for _name in ("include", "platinclude"):
+        if _name in _scheme:
+            _scheme[_name] = {include!r}
+'''
+
+
+def write_target_python(sysroot: Path, target: Target, binaries: Path, folder: Path) -> dict[str, str]:
+    """Write what goes on ``PYTHONPATH`` for the hooks that compile, and return their variables.
+
+    :param sysroot: holds the target's ``_sysconfigdata_*.py`` and headers.
+    :param binaries: folder of compiler wrappers.
+    :param folder: the folder to write.
+    :raises BuildError: the sysroot lacks the target's Python development files.
+    """
+    source = _find_sysconfigdata(sysroot, target)
+    variables = _read(source)
+    include = _find_include(sysroot, target)
+    folder.mkdir(parents=True)
+    name = source.stem
+    values = rewrite(variables, sysroot, include, target.platform.triplet, binaries)
+    text = f"build_time_vars = {pprint.pformat(values, width=110)}\n"
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(
+        _SITECUSTOMIZE.format(
+            machine=target.platform.machine,
+            bits=f"{target.platform.elf_class}bit",
+            libc=f"{target.libc_version[0]}.{target.libc_version[1]}",
+            include=str(include),
+        ),
+        encoding="utf-8",
+    )
+    return {
+        "_PYTHON_SYSCONFIGDATA_NAME": name,
+        "_PYTHON_HOST_PLATFORM": compiler_target(target.platform).build_platform,
+        "PYTHONPATH": str(folder),
+    }
+
+
+def rewrite(
+    variables: dict[str, Any], sysroot: Path, include: Path, triplet: str, binaries: Path
+) -> dict[str, Any]:
+    """Return the target's build variables with our compiler and the sysroot's folders."""
+    cc, cxx = str(binaries / f"{triplet}-cc"), str(binaries / f"{triplet}-c++")
+    values = {k: "" if isinstance(v, str) and _FLAG_VARIABLE.search(k) else v for k, v in variables.items()}
+    for name in _PATH_VARIABLES:
+        value = values.get(name)
+        if isinstance(value, str) and value.startswith("/"):
+            values[name] = f"{sysroot}{value}"
+    values |= {"INCLUDEPY": str(include), "CONFINCLUDEPY": str(include)}
+    values |= {
+        "AR": str(binaries / f"{triplet}-ar"),
+        "ARFLAGS": "rcs",
+        "BASECFLAGS": "",
+        "BLDSHARED": f"{cc} -shared",
+        "CC": cc,
+        "CCSHARED": "-fPIC",
+        "CFLAGS": _COMPILE_FLAGS,
+        "CXX": cxx,
+        "LDCXXSHARED": f"{cxx} -shared",
+        "LDFLAGS": "",
+        "LDSHARED": f"{cc} -shared",
+        "LINKCC": cc,
+        "LINKFORSHARED": "-Xlinker -export-dynamic",
+        "MAINCC": cc,
+        "OPT": "-DNDEBUG -O2 -Wall",
+        "PY_CFLAGS": _COMPILE_FLAGS,
+        "RANLIB": str(binaries / f"{triplet}-ranlib"),
+    }
+    return values
+
+
+def _find_sysconfigdata(sysroot: Path, target: Target) -> Path:
+    minor = f"python{target.python_minor}"
+    for lib in ("usr/lib", "usr/local/lib"):
+        found = sorted((sysroot / lib / minor).glob(f"_sysconfigdata_*{target.platform.triplet}.py"))
+        if found:
+            return found[0]
+    raise BuildError(
+        f"the builder has no development files of Python {target.python_minor} for {target.platform.oci}",
+        hint=f"add \"libpython{target.python_minor}-dev\" to builder_packages of the base and relock it",
+    )
+
+
+def _find_include(sysroot: Path, target: Target) -> Path:
+    for prefix in ("usr", "usr/local"):
+        folder = sysroot / prefix / "include" / f"python{target.python_minor}"
+        if (folder / "Python.h").is_file():
+            return folder
+    raise BuildError(
+        f"the builder has no Python.h of Python {target.python_minor} for {target.platform.oci}",
+        hint=f"add \"libpython{target.python_minor}-dev\" to builder_packages of the base and relock it",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the one dictionary that a ``_sysconfigdata`` module assigns, without running it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            value = ast.literal_eval(node.value)
+            if isinstance(value, dict):
+                return value
+    raise BuildError("holds no build variables", where=path.name)

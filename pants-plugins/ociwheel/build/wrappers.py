@@ -1,0 +1,132 @@
+"""The folder of programs that a build finds first on its PATH: compilers, binutils, ``*-config``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.build import compiler, pkgconfig
+from ociwheel.build.targets import compiler_target
+from ociwheel.documents import read_json
+from ociwheel.errors import UsageError
+from ociwheel.layer.target import Target
+
+# Each under its plain name and with the triplet that autoconf and Debian put before it.
+_BINUTILS = {"ar": "ar", "ranlib": "ranlib", "ld": "ld.lld", "ld.lld": "ld.lld", "objcopy": "objcopy"}
+_C_NAMES = ("cc", "gcc", "clang")
+_CXX_NAMES = ("c++", "g++", "clang++")
+# `NAME-config` programs of -dev packages are programs or scripts of the target; these answer from
+# the sysroot's pkg-config file of that name instead.
+_CONFIG_PROGRAMS = {
+    "pg_config": "libpq",
+    "xml2-config": "libxml-2.0",
+    "xslt-config": "libxslt",
+    "curl-config": "libcurl",
+    "freetype-config": "freetype2",
+    "libpng-config": "libpng",
+    "mysql_config": "libmariadb",
+    "mariadb_config": "libmariadb",
+    "krb5-config": "krb5-gssapi",
+    "icu-config": "icu-i18n",
+}
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """Where the compiler, its runtime and the sysroot are."""
+
+    zig: Path
+    runtime: Path
+    sysroot: Path
+    target: Target
+
+
+def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_root: Path) -> Path:
+    """Write the programs to ``binaries``.
+
+    :param python: the interpreter that runs the wrappers.
+    :param build_root: the folder of this build, left out of what is compiled.
+    :returns: the file to which the compilers append the sources they compile.
+    """
+    binaries.mkdir(parents=True)
+    settings = binaries.parent / "compiler.json"
+    log = binaries.parent / "compiled.log"
+    triplet = toolchain.target.platform.triplet
+    zig = (toolchain.zig / "zig").absolute()
+    config = _configuration(toolchain, binaries / "ld.lld", build_root, log)
+    settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
+    run_compiler = [str(python), "-I", "-S", compiler.__file__, str(settings)]
+    for names, tool in ((_C_NAMES, "cc"), (_CXX_NAMES, "c++")):
+        _write(binaries, _with_triplet(names, triplet), [*run_compiler, tool])
+    for name, tool in _BINUTILS.items():
+        _write(binaries, _with_triplet([name], triplet), [str(zig), tool])
+    _write(binaries, _with_triplet(["strip", "nm"], triplet), ["true"])
+    pkg_config = [str(python), "-I", "-S", pkgconfig.__file__, str(toolchain.sysroot.absolute()), triplet]
+    _write(binaries, _with_triplet(["pkg-config", "pkgconf"], triplet), [*pkg_config, "pkg-config"])
+    for name, module in _CONFIG_PROGRAMS.items():
+        _write(binaries, [name], [*pkg_config, name, module])
+    return log
+
+
+def _configuration(
+    toolchain: Toolchain, linker: Path, build_root: Path, log: Path
+) -> compiler.Configuration:
+    description = read_json(toolchain.runtime / "toolchain.json")
+    platform = toolchain.target.platform
+    if description.get("platform") != platform.oci:
+        raise UsageError(
+            f"the compiler's runtime is for {description.get('platform')}, not for {platform.oci}",
+            where=str(toolchain.runtime),
+        )
+    zig, sysroot = toolchain.zig.absolute(), toolchain.sysroot.absolute()
+    mapped = {build_root: "/build", sysroot: "/sysroot", zig: "/zig", toolchain.runtime.absolute(): "/zig"}
+    maps = [f"-ffile-prefix-map={path}={name}" for path, name in _resolved(mapped)]
+    return compiler.Configuration(
+        zig=str(zig / "zig"),
+        linker=str(linker),
+        flags=(*description["flags"], f"--sysroot={sysroot}", *maps),
+        c=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["c"]),
+        cxx=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["cxx"]),
+        sysroot=str(sysroot),
+        triplet=platform.triplet,
+        runtime=str((toolchain.runtime / "lib").absolute()),
+        libraries=tuple(description["libraries"]),
+        dynamic_linker=description["dynamic_linker"],
+        kept_roots=(str(build_root),),
+        log=str(log),
+    )
+
+
+def _resolved(mapped: dict[Path, str]) -> Iterable[tuple[Path, str]]:
+    """Yield each folder under the name it was given and the one it has behind links."""
+    for path, name in mapped.items():
+        yield path, name
+        if path.resolve() != path:
+            yield path.resolve(), name
+
+
+def _with_triplet(names: Iterable[str], triplet: str) -> list[str]:
+    return [n for name in names for n in (name, f"{triplet}-{name}")]
+
+
+def _write(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None:
+    text = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
+    for name in names:
+        path = binaries / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+
+
+def compiler_environment(binaries: Path, target: Target) -> dict[str, str]:
+    """Return the variables by which build systems find a compiler."""
+    row = compiler_target(target.platform)
+    triplet = target.platform.triplet
+    tools = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "LD": "ld", "STRIP": "strip", "NM": "nm"}
+    tools |= {"PKG_CONFIG": "pkg-config", "OBJCOPY": "objcopy"}
+    result = {name: str(binaries / f"{triplet}-{tool}") for name, tool in tools.items()}
+    # autoconf reads the aliases from the environment; two that differ mean: run no test program.
+    return {**result, "host_alias": row.autoconf, "build_alias": "x86_64-build-linux-gnu"}
