@@ -39,8 +39,6 @@ PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
 PEX_SIZE = 3563509
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 
-PUBLIC_INDEX_OPTION_DEFAULT = "https://pypi.org/simple/"
-
 
 class LaunchError(Exception):
     """A start that cannot go on: what is wrong, and the next command."""
@@ -274,9 +272,13 @@ def network_options(settings: Mapping[str, str], env: Mapping[str, str]) -> dict
     """
     options: dict[str, str] = {}
     extra = settings.get("extra-index-url", "").split()
-    if settings.get("index-url") or extra:
-        indexes = [settings.get("index-url", PUBLIC_INDEX_OPTION_DEFAULT), *extra]
-        options["PANTS_PYTHON_REPOS_INDEXES"] = repr([] if settings.get("no-index") else indexes)
+    if settings.get("no-index"):
+        options["PANTS_PYTHON_REPOS_INDEXES"] = "[]"
+    elif settings.get("index-url"):
+        options["PANTS_PYTHON_REPOS_INDEXES"] = repr([settings["index-url"], *extra])
+    elif extra:
+        # A list after a plus sign is added to what Pants would use.
+        options["PANTS_PYTHON_REPOS_INDEXES"] = f"+{extra!r}"
     links = settings.get("find-links", "").split()
     if links:
         options["PANTS_PYTHON_REPOS_FIND_LINKS"] = repr(links)

@@ -140,6 +140,13 @@ def test_pip_settings_later_ones_win(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert launcher.pip_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == {"config-file": os.devnull}
 
 
+def test_further_indexes_are_added_to_the_usual_one() -> None:
+    settings = {"extra-index-url": "https://b.example/simple\nhttps://c.example/simple"}
+    added = "+['https://b.example/simple', 'https://c.example/simple']"
+    assert launcher.network_options(settings, {}) == {"PANTS_PYTHON_REPOS_INDEXES": added}
+    assert launcher.network_options({**settings, "no-index": "1"}, {}) == {"PANTS_PYTHON_REPOS_INDEXES": "[]"}
+
+
 def test_nothing_configured_sets_nothing() -> None:
     assert launcher.network_options({}, {}) == {}
 
