@@ -73,8 +73,8 @@ def test_message_of_other_content(tmp_path: Path, mirrors: tuple[SimpleIndex, Si
 def test_message_of_no_mirror(tmp_path: Path) -> None:
     assert failure(tmp_path) == (
         "libpq5=15.1+b1~x-1 (armhf): no mirror of the archive 'debian' is configured\n"
-        "  -> name one: [slim-python-image].debian_mirrors in pants.toml, or `debian_mirrors` in network.json "
-        "(on Debian the mirrors of /etc/apt are used)"
+        "  -> name one: [slim-python-image].debian_mirrors in pants.toml, or `debian_mirrors` in "
+        "network.json (on Debian the mirrors of /etc/apt are used)"
     )
 
 

@@ -120,7 +120,7 @@ def _reasons(locked: Locked, target: TargetPython, formats: Formats) -> Iterator
         wheel = WheelName.parse(file.filename) if file.is_wheel else None
         python = _python_reason(file, locked, target)
         if not file.is_wheel:
-            kind = "no_binary/only_binary forbid it" if not sdists_allowed else "is no sdist"
+            kind = "only_binary forbids it" if not sdists_allowed else "is no sdist"
             yield 0, f"{file.filename}: {python or kind}"
         elif wheel is None:
             yield 3, f"{file.filename}: is no wheel's name"
