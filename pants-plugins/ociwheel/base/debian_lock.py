@@ -108,7 +108,8 @@ def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, A
         try:
             universe = load(row.debian)
             minor = minor or default_python(universe)
-            closures[row.oci] = _close(request, minor, row, universe)
+            _check_python(universe, minor, row)
+            closures[row.oci] = _close(request, minor, row, universe, errors)
         except (BaseError, FetchError) as e:
             errors.add(e)
     errors.raise_if_any()
@@ -131,9 +132,20 @@ def default_python(universe: Universe) -> str:
     )
 
 
-def _close(request: Request, minor: str, row: Platform, universe: Universe) -> _Closures:
-    """Resolve the closures that a platform needs, all faults together."""
-    errors = ErrorCollector()
+def _check_python(universe: Universe, minor: str, row: Platform) -> None:
+    """Tell once what would otherwise be a fault of each closure."""
+    if not universe.exists(f"python{minor}"):
+        there = sorted(name for name in universe.names() if re.fullmatch(r"python3\.[0-9]+", name))
+        raise BaseError(
+            f"the suites have no python{minor} for {row.oci}",
+            hint="they have " + (", ".join(there) or "no Python at all"),
+        )
+
+
+def _close(
+    request: Request, minor: str, row: Platform, universe: Universe, errors: ErrorCollector
+) -> _Closures:
+    """Resolve the closures that a platform needs; faults go to ``errors``."""
 
     def closure(packages: Sequence[str], excluded: Iterable[str], what: str) -> tuple[Candidate, ...]:
         try:
@@ -160,7 +172,6 @@ def _close(request: Request, minor: str, row: Platform, universe: Universe) -> _
             _builder(request, minor, universe, closure),
             result.interpreter,
         )
-    errors.raise_if_any()
     return result
 
 
@@ -173,7 +184,7 @@ def _builder(
     # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
     roots = [f"libpython{minor}-dev", "libcrypt-dev", *request.builder_packages]
     toolchain = {name for name in universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
-    left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain} - {r.split()[0] for r in roots}
+    left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
     return closure(roots, left_out, "builder_packages")
 
 

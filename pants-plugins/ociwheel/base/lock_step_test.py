@@ -293,6 +293,28 @@ def test_faults_of_all_platforms_come_together(tmp_path: Path, mirror: Mirror, k
     ]
 
 
+def test_a_python_that_the_suites_lack_is_told_once_per_platform(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish(mirror)
+    assert fault(tmp_path, key, python="3.12").splitlines() == [
+        "2 problems:",
+        "  the suites have no python3.12 for linux/amd64",
+        "    -> they have python3.11",
+        "  the suites have no python3.12 for linux/arm64",
+        "    -> they have python3.11",
+    ]
+
+
+def test_faults_of_image_and_sysroot_come_together(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    publish(mirror)
+    message = fault(tmp_path, key, packages=["libone"], builder_packages=["libtwo"])
+    assert [line for line in message.splitlines() if "linux/" in line] == [
+        "  linux/amd64, packages: these packages cannot be installed together on amd64:",
+        "  linux/amd64, builder_packages: these packages cannot be installed together on amd64:",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
