@@ -1,0 +1,221 @@
+"""What ``./pants package`` writes, read with nothing of the core's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.monorepo import write_monorepo
+from tests.integration.repository import Caches, Layout, Repository, Run, make_repository, stopped, version
+
+SITE = "app/lib/python3.11/site-packages"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches) -> Iterator[Repository]:
+    folder = tmp_path_factory.mktemp("package") / "repository"
+    with stopped(write_monorepo(make_repository(folder, caches, plugin=plugin))) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def run(repository: Repository) -> Run:
+    return repository.package("src::", daemon=True)
+
+
+@pytest.fixture(scope="module")
+def service(repository: Repository, run: Run) -> Layout:
+    return repository.layout("src.service/image")
+
+
+@pytest.fixture(scope="module")
+def child(repository: Repository, run: Run) -> Layout:
+    return repository.layout("src.child/image")
+
+
+def files(layout: Layout, layer: str) -> set[str]:
+    """Return the paths of files that are no bytecode."""
+    return {
+        path for path, entry in layout.listing(layer).items() if entry.isfile() and "__pycache__" not in path
+    }
+
+
+def everything(layout: Layout) -> set[str]:
+    return {path for layer in layout.layers() for path in layout.listing(layer)}
+
+
+def test_every_blob_is_named_and_is_what_its_name_says(service: Layout) -> None:
+    named = {service.index_digest, service.index["manifests"][0]["digest"]}
+    named |= {service.manifest()["config"]["digest"], *service.layers()}
+    there = {f"sha256:{path.name}" for path in (service.folder / "blobs/sha256").iterdir()}
+    assert there == named
+    for digest in named:
+        assert f"sha256:{hashlib.sha256(service.blob(digest).read_bytes()).hexdigest()}" == digest
+    for descriptor in (service.manifest()["config"], *service.manifest()["layers"]):
+        assert service.blob(descriptor["digest"]).stat().st_size == descriptor["size"]
+
+
+def test_the_configuration_is_what_the_fields_say(service: Layout) -> None:
+    config = service.config()
+    assert (config["os"], config["architecture"]) == ("linux", "amd64")
+    assert config["config"] == {
+        "Cmd": ["--port", "8080"],
+        "Entrypoint": ["/app/bin/image"],
+        "Env": [
+            "LANG=C",
+            "MODE=quiet",
+            "PATH=/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+        ],
+        "ExposedPorts": {"53/udp": {}, "8080/tcp": {}},
+        "Labels": {"org.opencontainers.image.title": "service"},
+        "StopSignal": "SIGINT",
+        "User": "1000:1001",
+        "Volumes": {"/srv/data": {}},
+        "WorkingDir": "/srv/data",
+    }
+    assert len(config["rootfs"]["diff_ids"]) == len(service.layers())
+
+
+def test_the_defaults_of_the_configuration(child: Layout) -> None:
+    config = child.config()["config"]
+    assert config["Entrypoint"] == ["/app/bin/python", "-P", "-m", "child"]
+    assert config["User"] == "nonroot"
+    assert config["WorkingDir"] == "/app"
+    assert "LANG=C.UTF-8" in config["Env"]
+    assert not {"Cmd", "ExposedPorts", "Labels", "StopSignal", "Volumes"} & {
+        key for key, value in config.items() if value
+    }
+
+
+def test_first_party_code_is_the_last_layer(service: Layout) -> None:
+    last = service.layers()[-1]
+    assert files(service, last) == {
+        "app/bin/image",
+        f"{SITE}/service/__init__.py",
+        f"{SITE}/service/app.py",
+        f"{SITE}/service/page.html",
+        f"{SITE}/shared/__init__.py",
+        "srv/data/src/service/config/limits.json",
+    }
+    bytecode = {path for path in service.listing(last) if path.endswith(".pyc")}
+    assert bytecode == {
+        f"{SITE}/{package}/__pycache__/{module}.cpython-311.pyc"
+        for package, module in (("service", "__init__"), ("service", "app"), ("shared", "__init__"))
+    }
+    for entry in service.listing(last).values():
+        assert (entry.uid, entry.gid, entry.mtime) == (0, 0, 0)
+    assert b"service.app" in service.read(last, "app/bin/image")
+    assert service.listing(last)["app/bin/image"].mode == 0o755
+
+
+def test_wheels_are_installed_without_what_is_excluded(service: Layout) -> None:
+    paths = everything(service)
+    assert f"{SITE}/idna/core.py" in paths
+    assert f"{SITE}/click/core.py" in paths
+    assert f"{SITE}/click/shell_completion.py" not in paths
+    assert f"{SITE}/idna-3.10.dist-info/RECORD" in paths
+    assert f"{SITE}/certifi/core.py" not in paths
+    assert any(path.startswith(f"{SITE}/websockets/speedups.cpython-311") for path in paths)
+
+
+def test_nothing_that_builds_is_inside(service: Layout) -> None:
+    paths = everything(service)
+    assert [path for path in paths if path.endswith((".whl", ".a", ".h", ".deb"))] == []
+    assert [path for path in paths if path.rsplit("/", 1)[-1] in {"pip", "gcc", "cc", "ensurepip"}] == []
+
+
+def test_a_child_starts_with_the_layers_of_its_parent(service: Layout, child: Layout) -> None:
+    shared = service.layers()[:-1]
+    own = child.layers()[len(shared) :]
+    assert child.layers()[: len(shared)] == shared
+    assert len(own) == 2
+    assert f"{SITE}/certifi/core.py" in child.listing(own[0])
+    assert files(child, own[1]) == {
+        f"{SITE}/child/__init__.py",
+        f"{SITE}/child/__main__.py",
+        f"{SITE}/shared/__init__.py",
+    }
+
+
+def test_the_report_stands_beside_the_layout(repository: Repository, service: Layout) -> None:
+    report = json.loads((repository.root / "dist/src.service/image.json").read_text())
+    (platform,) = report["platforms"]
+    assert report["target"] == "src/service:image"
+    assert report["digest"] == service.index_digest
+    assert platform["digest"] == service.index["manifests"][0]["digest"]
+    assert [layer["digest"] for layer in platform["layers"]] == service.layers()
+    assert [layer["diff_id"] for layer in platform["layers"]] == service.config()["rootfs"]["diff_ids"]
+    assert {wheel["name"]: wheel["version"] for wheel in platform["wheels"]} == {
+        "click": version("click"),
+        "idna": "3.10",
+        "websockets": version("websockets"),
+    }
+
+
+def test_the_log_says_digest_size_layers_and_what_is_shared(run: Run, service: Layout, child: Layout) -> None:
+    shared = [layer for layer in service.layers() if layer in child.layers()]
+    size = sum(service.blob(layer).stat().st_size for layer in service.layers())
+    common = sum(service.blob(layer).stat().st_size for layer in shared)
+    said = run.stderr[run.stderr.index("Wrote dist/src.service/image\n") :].splitlines()
+    assert said[1] == f"  index {service.index_digest}"
+    assert said[2].startswith(f"  linux/amd64: {size / 2**20:.1f} MiB compressed, ")
+    assert said[2].endswith(
+        f" unpacked, {len(service.layers())} layers, {common / 2**20:.1f} MiB shared with other images"
+    )
+
+
+def test_a_distribution_is_installed_as_a_wheel_and_its_sources_only_there(
+    repository: Repository, run: Run
+) -> None:
+    with tarfile.open(repository.root / "dist/made/tool.tar") as archive:
+        names = archive.getnames()
+        file = archive.extractfile("manifest.json")
+        assert file is not None
+        (manifest,) = json.load(file)
+        layers = []
+        for name in manifest["Layers"][-2:]:
+            blob = archive.extractfile(name)
+            with tarfile.open(fileobj=blob) as layer:
+                layers.append({m.name for m in layer.getmembers() if m.isfile() and "__pycache__" not in m.name})
+    assert manifest["RepoTags"] == ["tools/the-tool:1.0", "tools/the-tool:latest"]
+    assert manifest["Config"] in names
+    wheel, sources = layers
+    assert {f"{SITE}/tool/__init__.py", "app/bin/the-tool"} <= wheel
+    assert f"{SITE}/the_tool-1.0.dist-info/METADATA" in wheel
+    assert sources == {f"{SITE}/extra.py"}
+
+
+def test_an_oci_archive_is_the_layout_as_a_tar(repository: Repository, run: Run, tmp_path: Path) -> None:
+    before = repository.layout("src.child/image").index_digest
+    repository.edit(
+        "src/child/BUILD", '    entry_point="child",\n', '    entry_point="child",\n    output_format="oci-archive",\n'
+    )
+    again = repository.package("src/child:image", daemon=True)
+    assert again.started == ["Pack image.tar"]
+    with tarfile.open(repository.root / "dist/src.child/image.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    assert Layout(tmp_path).index_digest == before
+    assert {f"blobs/sha256/{layer[7:]}" for layer in Layout(tmp_path).layers()} <= {
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")
+    }
+
+
+def test_the_wheelhouse_is_one_for_pip(repository: Repository, run: Run, tmp_path: Path) -> None:
+    house = repository.root / "dist/src.service/wheels/linux-amd64"
+    assert sorted(path.name.split("-")[0] for path in house.iterdir()) == ["click", "idna", "websockets"]
+    pip = [sys.executable, "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--quiet"]
+    fits = ["--only-binary", ":all:", "--python-version", "3.11", "--platform", "manylinux_2_36_x86_64"]
+    fits += ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64"]
+    fits += ["--platform", "manylinux_2_5_x86_64", "--implementation", "cp"]
+    where = ["--no-index", "--find-links", str(house), "--target", str(tmp_path / "site")]
+    subprocess.run([*pip, *fits, *where, "click", "idna", "websockets"], check=True)
+    assert {"click", "idna", "websockets"} <= {path.name for path in (tmp_path / "site").iterdir()}
