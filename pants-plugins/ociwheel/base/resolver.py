@@ -152,15 +152,14 @@ def resolve(
 
     :param packages: relations as in ``Depends``: a name, or ``name (>= 2)``, or ``a | b``.
     :param excluded: names left out of the closure with all that only they need; a name that is
-        in ``packages`` as well stays.
+        in ``packages`` as well stays, because what is asked for is chosen first.
     :param where: what an error says it was about.
     :raises BaseError: with everything that is not satisfiable or in conflict, and who required it.
     """
     roots = [group for text in packages for group in parse_relations(text, where)]
-    explicit = {relation.name for group in roots for relation in group}
     banned: set[tuple[str, str]] = set()
     for _ in range(_MAX_ATTEMPTS):
-        attempt = _Attempt(universe, frozenset(excluded) - explicit, banned)
+        attempt = _Attempt(universe, frozenset(excluded), banned)
         attempt.walk(roots)
         if not attempt.retry:
             break
