@@ -67,9 +67,8 @@ def unpack(sdist: Path, folder: Path) -> Path:
         if sdist.name.endswith(".zip"):
             _unpack_zip(sdist, folder)
         else:
-            with tarfile.open(sdist) as archive:
-                archive.extractall(folder, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as e:
+            _unpack_tar(sdist, folder)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, KeyError, OSError) as e:
         raise BuildError(f"cannot be unpacked: {e}", where=sdist.name) from e
     entries = [entry for entry in folder.iterdir() if entry.name != "pax_global_header"]
     if len(entries) != 1 or not entries[0].is_dir():
@@ -77,6 +76,44 @@ def unpack(sdist: Path, folder: Path) -> Path:
         raise BuildError(f"an sdist holds one folder, this one holds {names}", where=sdist.name)
     _normalize_modes(entries[0])
     return entries[0]
+
+
+def _unpack_tar(sdist: Path, folder: Path) -> None:
+    """Unpack what PEP 721's "data" filter would let through.
+
+    Debian's Python 3.11.2, which runs builds, is older than that filter.
+    """
+    with tarfile.open(sdist) as archive:
+        for member in archive:
+            parts = PurePosixPath(member.name).parts
+            if ".." in parts or member.name.startswith("/"):
+                raise BuildError(f"the entry {member.name!r} would leave its folder", where=sdist.name)
+            path = folder / member.name
+            if member.isdir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.resolve().is_relative_to(folder.resolve()):
+                raise BuildError(f"the entry {member.name!r} would leave its folder", where=sdist.name)
+            if member.issym():
+                _link(path, member, folder, sdist)
+                continue
+            # A hard link is a second copy: extractfile follows it.
+            source = archive.extractfile(member) if member.isfile() or member.islnk() else None
+            if source is None:
+                raise BuildError(f"the entry {member.name!r} is a device or a pipe", where=sdist.name)
+            path.unlink(missing_ok=True)
+            with source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            path.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def _link(path: Path, member: tarfile.TarInfo, folder: Path, sdist: Path) -> None:
+    goal = path.parent / member.linkname
+    if member.linkname.startswith("/") or not goal.resolve().is_relative_to(folder.resolve()):
+        raise BuildError(f"the link {member.name!r} would leave its folder", where=sdist.name)
+    path.unlink(missing_ok=True)
+    path.symlink_to(member.linkname)
 
 
 def _unpack_zip(sdist: Path, folder: Path) -> None:
