@@ -28,7 +28,9 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "layer": 1,
     "layer-facts": 1,
     "lock-entries": 1,
+    "newest-wheel": 1,
     "plan": 1,
+    "sdist": 1,
     "target": 1,
     "tree": 1,
 }

@@ -24,6 +24,8 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "fetch": ("ociwheel.fetch.fetch_step", "fetch one wheel or sdist and verify its hash"),
     "fetch-deb": ("ociwheel.fetch.fetch_deb_step", "fetch one Debian package and verify its hash"),
     "plan": ("ociwheel.plan.plan_step", "choose one artifact per distribution for a platform"),
+    "newest-wheel": ("ociwheel.plan.newest_wheel_step", "find the newest usable versions that have a wheel"),
+    "inspect-sdist": ("ociwheel.build.inspect_sdist_step", "tell whether an sdist has code to compile"),
     "build-lock": ("ociwheel.build.lock_step", "lock the build requirements of sdists"),
     "zig": ("ociwheel.build.zig_step", "unpack the compiler"),
     "zig-libc": ("ociwheel.build.zig_libc_step", "build the compiler's own libc for a target"),

@@ -88,7 +88,7 @@ def chains(demands: Iterable[Demand]) -> list[str]:
 
 
 class Closure:
-    """Walks from the roots through the lock. One walk; see :func:`resolve` for when it is repeated."""
+    """Walks from the roots through the lock. One walk; see :func:`settle` for when it is repeated."""
 
     def __init__(self, request: Request, target: TargetPython, asked: dict[str, list[SpecifierSet]]) -> None:
         self._request = request
@@ -246,13 +246,11 @@ def _version_error(request: Request, node: Node) -> PlanError | None:
     return PlanError(what, where=request.lockfile, details=details, hint=hint)
 
 
-def resolve(request: Request, target: TargetPython) -> dict[str, Node]:
-    """Return the node of each version that the roots reach, by name.
+def settle(request: Request, target: TargetPython) -> Closure:
+    """Return the walk from the roots, with its faults.
 
     A name that is locked in several versions at once (a Pex lock of several platforms) is chosen
     again when somebody found later wants another one, until nothing changes.
-
-    :raises PlanError: every fault of the walk, together.
     """
     asked: dict[str, list[SpecifierSet]] = {}
     for _ in range(10):
@@ -267,6 +265,15 @@ def resolve(request: Request, target: TargetPython) -> dict[str, Node]:
                 again = True
         if not again:
             break
+    return closure
+
+
+def resolve(request: Request, target: TargetPython) -> dict[str, Node]:
+    """Return the node of each version that the roots reach, by name.
+
+    :raises PlanError: every fault of the walk, together.
+    """
+    closure = settle(request, target)
     errors = ErrorCollector()
     for _, fault in sorted(closure.faults.items()):
         errors.add(fault)

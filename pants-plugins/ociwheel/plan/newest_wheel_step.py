@@ -1,0 +1,101 @@
+"""Find the newest versions that have a wheel for a target and satisfy everything that requires them.
+
+Asks the indexes of this machine; what they list changes, so the answer is for now.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from ociwheel.documents import document, read_document, read_json
+from ociwheel.errors import ErrorCollector, FetchError, UsageError
+from ociwheel.fetch import settings
+from ociwheel.fetch.artifacts import hint_for, no_places
+from ociwheel.fetch.index import IndexClient
+from ociwheel.fetch.network import Failure, Kind
+from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.plan.environment import TargetPython
+from ociwheel.plan.model import Request, parse_request
+from ociwheel.plan.newest import limits, newest_wheel
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--target", required=True, type=Path, metavar="FILE", help="target document")
+    parser.add_argument(
+        "--request",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="JSON: names to look up, and as for `plan`: roots, entries, lockfile",
+    )
+
+
+def offered_files(client: IndexClient, name: str) -> tuple[IndexFile, ...]:
+    """Return the files of a project that all places together offer; a hash is listed once.
+
+    :raises FetchError: no place lists the project, and some did not answer.
+    """
+    if not client.places:
+        raise no_places(name)
+    files: dict[tuple[str, str | None], IndexFile] = {}
+    failures: list[Failure] = []
+    for offer in client.offers(name):
+        if offer.failure:
+            failures.append(offer.failure)
+        for file in offer.files:
+            files.setdefault((file.filename, file.sha256), file)
+    if not files and any(failure.kind is not Kind.NOT_FOUND for failure in failures):
+        raise FetchError(
+            "no place says which versions there are",
+            where=name,
+            details=[str(failure) for failure in failures],
+            hint=hint_for(failures, "add the index that has it"),
+        )
+    return tuple(files.values())
+
+
+def newest_wheels(
+    request: Request, target: TargetPython, names: Iterable[str], client: IndexClient
+) -> list[dict[str, Any]]:
+    """Return one row per name, sorted; ``version`` is None where no version has a fitting wheel.
+
+    :raises FetchError: indexes that did not answer, of all names together.
+    """
+    wanted = sorted({str(canonicalize_name(name)) for name in names})
+    allowed = limits(request, target, wanted)
+    errors = ErrorCollector()
+    rows = []
+    for name in wanted:
+        try:
+            found = newest_wheel(name, offered_files(client, name), allowed[name], target)
+        except FetchError as e:
+            errors.add(e)
+            continue
+        rows.append(
+            {
+                "name": name,
+                "specifier": str(allowed[name].specifier),
+                "version": found.version if found else None,
+                "filename": found.file.filename if found else None,
+                "size": found.file.size if found else None,
+            }
+        )
+    errors.raise_if_any()
+    return rows
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Look the names up."""
+    value = read_json(args.request)
+    names = value.get("names") if isinstance(value, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError("the request has no list of names", where=str(args.request))
+    target = TargetPython.from_document(read_document(args.target, "target"))
+    client = IndexClient(settings.load())
+    return document("newest-wheel", {"wheels": newest_wheels(parse_request(value), target, names, client)})
