@@ -51,7 +51,7 @@ exec "$root/{loader}" --inhibit-cache --library-path "$root/usr/lib/{triplet}:$r
     --argv0 "$0" "$root/{program}" "$@"
 """
 
-# Runs under the unpacked Python. The backend, which gives each step only what it imports, reads this import too.
+# Runs under the unpacked Python. The backend gives each step what it imports, and reads this import too.
 _COMPILE = """\
 import os, sys
 sys.path.insert(0, sys.argv[1])
