@@ -281,7 +281,7 @@ def network_options(settings: Mapping[str, str], env: Mapping[str, str]) -> dict
         options["PANTS_PYTHON_REPOS_INDEXES"] = f"+{extra!r}"
     links = settings.get("find-links", "").split()
     if links:
-        options["PANTS_PYTHON_REPOS_FIND_LINKS"] = repr(links)
+        options["PANTS_PYTHON_REPOS_FIND_LINKS"] = f"+{links!r}"
     bundle = settings.get("cert") or env.get("REQUESTS_CA_BUNDLE") or env.get("SSL_CERT_FILE") or ""
     if os.path.isfile(bundle):
         options["PANTS_CA_CERTS_PATH"] = os.path.abspath(bundle)

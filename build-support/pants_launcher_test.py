@@ -161,7 +161,7 @@ def test_what_pip_uses_pants_uses(tmp_path: Path) -> None:
     }
     assert launcher.network_options(settings, {}) == {
         "PANTS_PYTHON_REPOS_INDEXES": "['https://a.example/simple', 'https://b.example/simple']",
-        "PANTS_PYTHON_REPOS_FIND_LINKS": "['/links']",
+        "PANTS_PYTHON_REPOS_FIND_LINKS": "+['/links']",
         "PANTS_CA_CERTS_PATH": str(tmp_path / "ca.pem"),
     }
     assert "PANTS_CA_CERTS_PATH" not in launcher.network_options(settings, {"PANTS_CA_CERTS_PATH": "/own"})
