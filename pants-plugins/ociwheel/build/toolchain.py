@@ -64,6 +64,8 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[st
     :returns: the content of ``toolchain.json``.
     :raises BuildError: zig cannot compile for the target.
     """
+    # zig names its folders as they are behind links, and in a sandbox its tree is a link.
+    zig = zig.resolve()
     row = compiler_target(target.platform)
     compiled = _probe(zig, target, work)
     lib = output / "lib"
@@ -195,7 +197,10 @@ def _preprocessor_flags(words: Sequence[str], zig: Path) -> list[str]:
     previous = ""
     for word in words:
         if previous == "-isystem":
-            kept += ["-isystem", "{zig}" + os.path.abspath(word).removeprefix(root)]
+            folder = os.path.abspath(word)
+            if not folder.startswith(root + os.sep):
+                raise BuildError(f"the compiler includes {folder}, which is outside its own {root}")
+            kept += ["-isystem", "{zig}" + folder.removeprefix(root)]
         elif word.startswith("-D") and word not in _NOT_KEPT:
             kept.append(word)
         previous = word
