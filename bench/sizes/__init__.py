@@ -1,0 +1,1 @@
+"""Image sizes, side by side: ours and the classic two-stage Dockerfile, as a Docker engine sees them."""
