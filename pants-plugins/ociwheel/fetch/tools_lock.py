@@ -19,6 +19,7 @@ LIBRARIES = {
     "installer": "1.1.0",
     "packaging": "26.3",
     "pyelftools": "0.33",
+    "pyproject-hooks": "1.3.3",
     "python-debian": "1.1.1",
 }
 NATIVE = {"zlib-ng": "1.1.0"}
