@@ -22,6 +22,9 @@ BASE = "//3rdparty/debian:bookworm-py311"
 _ENGINE_ERROR = re.compile(r"\[ERROR\] .*?\n\nEngine traceback:\n(?:  in .*\n)*\n(?:\w+: )?(.*?)\n\n", re.DOTALL)
 _STARTED = re.compile(r"\[INFO\] Starting: (.*)")
 
+# Of the run of these tests, not of the runs that they start.
+_NOT_PASSED = ("PANTS_LOCAL_STORE_DIR", "PANTS_NAMED_CACHES_DIR", "PYTHONPATH", "SOURCE_DATE_EPOCH")
+
 PANTS_TOML = """\
 [GLOBAL]
 pants_version = "2.17.1"
@@ -110,8 +113,8 @@ class Repository:
         self, *arguments: str, daemon: bool = False, prefix: Iterable[str] = (), umask: int = -1
     ) -> Run:
         """Run ``./pants``, with its daemon or without."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith("PANTS_")}
-        env.update({"PANTS_SETUP_CACHE": str(launcher_cache()), **self.caches.environment(), **self.env})
+        env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
+        env.update({**home_environment(), **self.caches.environment(), **self.env})
         argv = [*prefix, str(self.root / "pants"), f"--{'' if daemon else 'no-'}pantsd", "--no-dynamic-ui"]
         done = subprocess.run(
             [*argv, *arguments],
@@ -203,17 +206,29 @@ class Layout:
             return file.read()
 
 
+def home_environment() -> dict[str, str]:
+    """Return the variables that stand for what tools look for below HOME, for a run with another HOME."""
+    home = Path.home()
+    places = {
+        "PANTS_SETUP_CACHE": launcher_cache(),
+        "PYENV_ROOT": home / ".pyenv",
+        "PIP_CONFIG_FILE": home / ".config/pip/pip.conf",
+    }
+    return {name: str(place) for name, place in places.items() if place.exists() and name not in os.environ}
+
+
 def launcher_cache() -> Path:
     """Return the cache of the launcher: Pants itself is not what these tests are about."""
-    given = os.environ.get("PANTS_SETUP_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    given = os.environ.get("XDG_CACHE_HOME")
     return Path(given) if given else Path.home() / ".cache"
 
 
 def copy_plugin(folder: Path) -> Path:
     """Copy the plugin, so that an edit while the tests run does not change the keys of steps."""
-    shutil.copytree(
-        ROOT / "pants-plugins", folder, ignore=shutil.ignore_patterns("__pycache__", "*_test.py", "BUILD")
-    )
+    ignored = shutil.ignore_patterns("__pycache__", "*_test.py", "BUILD", ".*")
+    for package in ("ociwheel", "slim_python_image"):
+        shutil.copytree(ROOT / "pants-plugins" / package, folder / package, ignore=ignored)
+    shutil.copy2(ROOT / "pants-plugins/pyproject.toml", folder)
     return folder
 
 
