@@ -44,6 +44,7 @@ from pants.engine.target import (
     WrappedTarget,
     WrappedTargetRequest,
 )
+
 from slim_python_image import products as p
 
 # --- files ------------------------------------------------------------------------------------------
@@ -51,9 +52,7 @@ from slim_python_image import products as p
 
 async def create_files(files: Mapping[str, bytes]) -> Digest:
     """Return a digest of files by path."""
-    return await Get(
-        Digest, CreateDigest([FileContent(path, data) for path, data in sorted(files.items())])
-    )
+    return await Get(Digest, CreateDigest([FileContent(path, data) for path, data in sorted(files.items())]))
 
 
 async def create_entries(entries: Iterable[FileEntry]) -> Digest:
@@ -321,3 +320,26 @@ async def archives(requests: Iterable[p.ArchiveRequest]) -> tuple[p.Archive, ...
 async def built_image(request: p.BuiltImageRequest) -> p.BuiltImage:
     """Build an image."""
     return await Get(p.BuiltImage, p.BuiltImageRequest, request)
+
+
+# --- coverage ---------------------------------------------------------------------------------------
+
+
+async def coverage_subjects(requests: Iterable[p.CoverageSubjectRequest]) -> tuple[p.CoverageSubject, ...]:
+    """Read what images and wheel sets need planned."""
+    return await MultiGet(Get(p.CoverageSubject, p.CoverageSubjectRequest, request) for request in requests)
+
+
+async def attempted_plans(requests: Iterable[p.PlanAttempt]) -> tuple[p.PlanOutcome, ...]:
+    """Plan several platforms of several targets; failing is an answer too."""
+    return await MultiGet(Get(p.PlanOutcome, p.PlanAttempt, request) for request in requests)
+
+
+async def inspected_sdists(requests: Iterable[p.InspectSdist]) -> tuple[p.InspectedSdist, ...]:
+    """Look inside sdists."""
+    return await MultiGet(Get(p.InspectedSdist, p.InspectSdist, request) for request in requests)
+
+
+async def newest_wheels(requests: Iterable[p.NewestWheelsRequest]) -> tuple[p.NewestWheels, ...]:
+    """Find the newest versions that have a wheel."""
+    return await MultiGet(Get(p.NewestWheels, p.NewestWheelsRequest, request) for request in requests)

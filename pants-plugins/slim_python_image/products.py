@@ -355,9 +355,13 @@ class PlannedArtifact:
 
 @dataclass(frozen=True)
 class WheelPlan:
-    """One artifact per distribution, by name."""
+    """One artifact per distribution, by name.
+
+    :param sizes: bytes of each artifact, ``None`` where the index does not say.
+    """
 
     artifacts: tuple[PlannedArtifact, ...]
+    sizes: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -672,3 +676,86 @@ class PlatformImageRequest:
 
     address: Address
     platform: str
+
+
+# --- coverage ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CoverageSubjectRequest:
+    """Read what an image or a wheel set needs planned."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
+class CoverageSubject:
+    """What an image or a wheel set needs planned; nothing of it is built to know that."""
+
+    address: Address
+    base: Address
+    platforms: tuple[str, ...]
+    roots: tuple[Root, ...]
+    resolve: str
+    lockfile: str
+    no_binary: tuple[str, ...]
+    only_binary: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlanAttempt:
+    """Plan one platform of a subject."""
+
+    subject: CoverageSubject
+    platform: str
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """A plan and what it is for, or why there is none."""
+
+    target: TargetEnvironment | None = None
+    plan: WheelPlan | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class InspectSdist:
+    """Look inside an sdist.
+
+    :param described: where its description already holds the file.
+    """
+
+    artifact: Artifact
+    described: Digest | None
+
+
+@dataclass(frozen=True)
+class InspectedSdist:
+    """Whether an sdist has code to compile, and its size in bytes; or why nobody knows."""
+
+    native: bool | None = None
+    rust: bool = False
+    size: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class NewestWheelsRequest:
+    """Find the newest versions of ``names`` that have a wheel and satisfy what requires them.
+
+    :param roots: all requirements of the resolve, those of other targets too.
+    """
+
+    names: tuple[str, ...]
+    roots: tuple[Root, ...]
+    lockfile: str
+    target: TargetEnvironment
+
+
+@dataclass(frozen=True)
+class NewestWheels:
+    """Version by name, ``None`` where no version has a wheel that fits; or why nobody knows."""
+
+    versions: FrozenDict[str, str | None] = FrozenDict()
+    error: str | None = None

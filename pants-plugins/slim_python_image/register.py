@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from slim_python_image.goals import lock, package_image
+from typing import Iterable
+
+from pants.engine.target import Target
+
+from slim_python_image.goals import coverage, lock, package_image
 from slim_python_image.target_types import (
     DebianPythonBaseTarget,
     PythonWheelSetTarget,
     SlimPythonImageTarget,
 )
-from slim_python_image.util_rules import base, core, image, layers, locks, machine, parts, steps, wheels
+from slim_python_image.util_rules import (
+    base,
+    core,
+    image,
+    layers,
+    locks,
+    machine,
+    parts,
+    plan_coverage,
+    steps,
+    wheels,
+)
 
 
-def target_types():  # noqa: ANN201
+def target_types() -> Iterable[type[Target]]:
     """Return the targets of this backend."""
     return (DebianPythonBaseTarget, PythonWheelSetTarget, SlimPythonImageTarget)
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
     """Return the rules of this backend."""
-    modules = (base, core, image, layers, lock, locks, machine, package_image, parts, steps, wheels)
+    modules = (
+        *(base, core, coverage, image, layers, lock, locks, machine),
+        *(package_image, parts, plan_coverage, steps, wheels),
+    )
     return tuple(rule for module in modules for rule in module.rules())

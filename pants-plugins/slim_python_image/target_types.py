@@ -32,9 +32,7 @@ def _matches(
 ) -> None:
     for value in values:
         if not pattern.fullmatch(value):
-            raise InvalidFieldException(
-                f"{address}: the field `{alias}` has {value!r}; expected {form}."
-            )
+            raise InvalidFieldException(f"{address}: the field `{alias}` has {value!r}; expected {form}.")
 
 
 class PlatformsField(StringSequenceField):
@@ -47,9 +45,7 @@ class PlatformsField(StringSequenceField):
     )
 
     @classmethod
-    def compute_value(
-        cls, raw_value: Optional[Iterable[str]], address: Address
-    ) -> Optional[Tuple[str, ...]]:
+    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
         value = super().compute_value(raw_value, address)
         _matches(_PLATFORM, value or (), cls.alias, address, "an OCI platform such as 'linux/arm/v7'")
         if value is not None and len(set(value)) != len(value):
@@ -328,9 +324,7 @@ class PortsField(StringSequenceField):
     help = help_text("Ports that the service listens on: `5000`, `5000/tcp`, `53/udp`.")
 
     @classmethod
-    def compute_value(
-        cls, raw_value: Optional[Iterable[str]], address: Address
-    ) -> Optional[Tuple[str, ...]]:
+    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
         value = super().compute_value(raw_value, address)
         _matches(_PORT, value or (), cls.alias, address, "a port such as '5000' or '53/udp'")
         return value
@@ -365,9 +359,7 @@ class LayerBudgetField(IntField):
     def compute_value(cls, raw_value: Optional[int], address: Address) -> Optional[int]:
         value = super().compute_value(raw_value, address)
         if value is not None and not 2 <= value <= 100:
-            raise InvalidFieldException(
-                f"{address}: the field `{cls.alias}` has {value}; expected 2 to 100."
-            )
+            raise InvalidFieldException(f"{address}: the field `{cls.alias}` has {value}; expected 2 to 100.")
         return value
 
 

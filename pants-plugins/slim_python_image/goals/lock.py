@@ -21,6 +21,7 @@ from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
 from pants.util.docutil import bin_name
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
@@ -215,7 +216,9 @@ async def _wheel_set_needs(address: Address, resolve: str, python_setup: PythonS
         return ()
     no_binary, only_binary = binary_choices(target, resolve, python_setup)
     platforms = await platforms_of(target, base_address)
-    bases = await engine.bases(BaseRequest(base_address, platform, origin=str(address)) for platform in platforms)
+    bases = await engine.bases(
+        BaseRequest(base_address, platform, origin=str(address)) for platform in platforms
+    )
     return tuple(
         PlanNeed(
             WheelPlanRequest(requirements.roots, requirements.lockfile, base.target, no_binary, only_binary),
@@ -264,9 +267,7 @@ async def lock_builds(
                 {"name": a.name, "version": a.version, "filename": a.filename, "sha256": a.sha256}
                 for a in sdists
             ],
-            "constraints": {
-                a.name: options.build_settings(a.name).get("constraints", []) for a in sdists
-            },
+            "constraints": {a.name: options.build_settings(a.name).get("constraints", []) for a in sdists},
             "minors": sorted(i.target.minor for i in by_interpreter),
         }
         outcome = await engine.run_step(
@@ -305,7 +306,8 @@ async def lock_builds(
     return GenerateLockfileResult(digest, request.resolve_name, request.lockfile_dest)
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return (
         *collect_rules(),
         UnionRule(GenerateLockfile, GenerateBaseLock),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
@@ -14,6 +14,7 @@ from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets
 from pants.engine.unions import UnionRule
+
 from slim_python_image import engine
 from slim_python_image.products import (
     ArchiveRequest,
@@ -137,7 +138,9 @@ def log_lines(image: BuiltImage, shared: frozenset[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-async def _archives(image: BuiltImage, field_set: SlimImageFieldSet, output: str) -> tuple[Digest, tuple[str, ...]]:
+async def _archives(
+    image: BuiltImage, field_set: SlimImageFieldSet, output: str
+) -> tuple[Digest, tuple[str, ...]]:
     """Return the archives of an image and their paths below `dist`."""
     output_format = field_set.output_format.value or "oci-layout"
     folder, name = os.path.split(output)
@@ -169,9 +172,13 @@ def chain(parts: Mapping[Address, ImageParts], address: Address) -> tuple[Addres
     return tuple(found)
 
 
-def common_ancestors(parts: Mapping[Address, ImageParts], address: Address) -> tuple[frozenset[Address], bool]:
-    """Return the images whose layers ``address`` has in common with another image, and whether any
-    other image stands on the same base."""
+def common_ancestors(
+    parts: Mapping[Address, ImageParts], address: Address
+) -> tuple[frozenset[Address], bool]:
+    """Return the images whose layers ``address`` has in common with another image.
+
+    And whether any other image stands on the same base.
+    """
     mine = chain(parts, address)
     common: set[Address] = set()
     same_base = False
@@ -213,6 +220,7 @@ async def package_image(field_set: SlimImageFieldSet, all_targets: AllTargets) -
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
     report_file = await engine.create_files({f"{output}.json": text})
     lines = log_lines(image, await _shared_layers(image, all_targets))
+    paths: tuple[str, ...]
     if field_set.output_format.value == "oci-layout":
         content, paths = await engine.add_prefix(image.layout, output), (output,)
     else:
@@ -254,7 +262,8 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
     )
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return (
         *collect_rules(),
         UnionRule(PackageFieldSet, SlimImageFieldSet),

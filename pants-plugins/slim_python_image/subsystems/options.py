@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple, cast
+from typing import Tuple
 
 from pants.option.option_types import DictOption, IntOption, StrListOption
 from pants.option.subsystem import Subsystem
@@ -59,7 +59,7 @@ class SlimImageOptions(Subsystem):
 
     def build_settings(self, name: str) -> dict[str, object]:
         """Return the settings of one distribution, by its normalized name."""
-        return dict(cast("dict[str, object]", self.builds.get(name, {})))
+        return dict(self.builds.get(name, {}))
 
     def mirrors(self) -> dict[str, Tuple[str, ...]]:
         """Return the configured mirrors by archive."""

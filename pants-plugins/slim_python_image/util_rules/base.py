@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import platform as host
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import Target
 from pants.util.docutil import bin_name
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Base,
@@ -140,15 +141,13 @@ def parse_lock(address: Address, path: str, data: bytes | None) -> LockedBase:
     resolve = address.target_name
     if data is None:
         raise SlimImageError(
-            f"{address}: the base has no lock, {path} is not there\n"
-            f"  -> write it: {relock_command(resolve)}"
+            f"{address}: the base has no lock, {path} is not there\n  -> write it: {relock_command(resolve)}"
         )
     try:
         lock = json.loads(data)
     except ValueError as e:
         raise SlimImageError(
-            f"{path}: is not JSON ({e}); a merge conflict?\n"
-            f"  -> write it again: {relock_command(resolve)}"
+            f"{path}: is not JSON ({e}); a merge conflict?\n  -> write it again: {relock_command(resolve)}"
         ) from None
     found = lock.get("schema") if isinstance(lock, dict) else None
     if found != LOCK_SCHEMA:
@@ -211,9 +210,7 @@ async def read_base(request: BaseRequest) -> Base:
         builder=locked.packages(one["builder"]),
         interpreter=Interpreter(
             resolve=locked.resolve,
-            target=TargetEnvironment(
-                runs, environment.python, environment.libc, environment.libc_version
-            ),
+            target=TargetEnvironment(runs, environment.python, environment.libc, environment.libc_version),
             packages=locked.packages(locked.lock["interpreters"][runs]),
         ),
     )
@@ -370,5 +367,6 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
     return BaseLayers((rootfs, *groups))
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterator, Mapping
+from typing import Iterable, Iterator, Mapping
 
 from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
+
 from slim_python_image import engine
 from slim_python_image.products import CoreSources
 
@@ -92,7 +93,7 @@ def step_files(files: Mapping[str, bytes], module: str) -> dict[str, bytes]:
     for path, data in files.items():
         name = module_name(path)
         parts = path.split("/")
-        data_of = parts[1] if len(parts) > 2 else None  # noqa: PLR2004 (ociwheel/<package>/<file>)
+        data_of = parts[1] if len(parts) > 2 else None
         if name in used if name else data_of is None or data_of in packages:
             kept[path] = data
     return kept
@@ -109,5 +110,6 @@ async def find_core() -> CoreSources:
     return CoreSources(FrozenDict(digests), files[f"{_PACKAGE}/tools.lock"].decode())
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from slim_python_image.util_rules import core
 from slim_python_image.util_rules.core import core_files, module_name, step_files, steps
 
@@ -13,7 +14,7 @@ FILES = {
     "ociwheel/tools.lock": b"{}",
     "ociwheel/errors.py": b"",
     "ociwheel/cli/__init__.py": b"",
-    "ociwheel/cli/main.py": b"import ociwheel.errors\nSTEPS = {\n    \"plan\": (\"ociwheel.plan.step\", \"p\"),\n}",
+    "ociwheel/cli/main.py": b'import ociwheel.errors\nSTEPS = {\n    "plan": ("ociwheel.plan.step", "p"),\n}',
     "ociwheel/plan/__init__.py": b"",
     "ociwheel/plan/step.py": b"def run():\n    from ociwheel import (\n        platforms,\n    )",
     "ociwheel/plan/unused.py": b"import ociwheel.build.zig",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Iterable
 
 from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Archive,
@@ -65,7 +67,9 @@ def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> 
     ]
 
 
-def missing_wheels(child: ImageParts, parent: ImageParts, own: WheelSet, theirs: WheelSet) -> tuple[Wheel, ...]:
+def missing_wheels(
+    child: ImageParts, parent: ImageParts, own: WheelSet, theirs: WheelSet
+) -> tuple[Wheel, ...]:
     """Return the wheels that an image has and the one it extends has not.
 
     :raises SlimImageError: the two have different files of one distribution.
@@ -117,7 +121,9 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
     if parts.extends is None:
         wheel_set = await engine.wheel_set(wheel_set_request(parts, base))
-        below = await engine.base_layers(BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode))
+        below = await engine.base_layers(
+            BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode)
+        )
         own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
     parent = await engine.image_parts(ImagePartsRequest(parts.extends))
@@ -137,7 +143,11 @@ def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayer
     if parts.local_wheels:
         wheels.append(
             WheelLayerRequest(
-                parts.local_wheels, f"distributions of {parts.address}", base.target, parts.options, base.interpreter
+                parts.local_wheels,
+                f"distributions of {parts.address}",
+                base.target,
+                parts.options,
+                base.interpreter,
             )
         )
     source = SourceLayerRequest(
@@ -300,5 +310,6 @@ async def pack(request: ArchiveRequest, toolbox: Toolbox) -> Archive:
     return Archive(outcome.digest)
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Iterable
+
 from pants.engine.rules import collect_rules, rule
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Layer,
@@ -79,5 +82,6 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
     return await layer_of(outcome)
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

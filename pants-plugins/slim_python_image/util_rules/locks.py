@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Iterable
 
 from pants.engine.rules import collect_rules, rule
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
@@ -17,6 +19,7 @@ from slim_python_image.products import (
     LockEntriesRequest,
     LockEntry,
     PlannedArtifact,
+    Root,
     SlimImageError,
     StepRequest,
     Toolbox,
@@ -122,9 +125,17 @@ def _without_lines(entry: dict[str, Any], path: str) -> dict[str, Any]:
     return {**entry, "where": path}
 
 
-@rule(desc="Plan wheels")
-async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
-    lock = await engine.lock_entries(LockEntriesRequest(request.lockfile))
+@dataclass(frozen=True)
+class CompleteLock:
+    """A lockfile's entries with all that a plan needs, and the descriptions that told the rest."""
+
+    entries: list[dict[str, Any]]
+    descriptions: dict[tuple[str, str], Description]
+
+
+async def complete_lock(lockfile: str) -> CompleteLock:
+    """Read a lockfile and ask the index for what it leaves out."""
+    lock = await engine.lock_entries(LockEntriesRequest(lockfile))
     entries = [entry.fields for entry in lock.entries]
     unknown = [entry for entry in entries if _incomplete(entry)]
     described = await engine.descriptions(
@@ -136,15 +147,25 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
         _complete(e, json.loads(by_key[key].document)) if (key := (e["name"], e["version"])) in by_key else e
         for e in entries
     ]
+    return CompleteLock([_without_lines(e, lockfile) for e in complete], by_key)
+
+
+def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:
+    """Return roots as the core's requests have them."""
+    return [{"requirement": r.requirement, "origin": r.origin} for r in sorted(roots)]
+
+
+@rule(desc="Plan wheels")
+async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
+    lock = await complete_lock(request.lockfile)
     requires: dict[str, frozenset[str]] = {}
-    for entry in complete:
+    for entry in lock.entries:
         names = frozenset(requirement_name(r) for r in entry["requires_dist"])
         requires[entry["name"]] = requires.get(entry["name"], frozenset()) | names
     needed = reachable((requirement_name(root.requirement) for root in request.roots), requires)
-    kept = [_without_lines(e, request.lockfile) for e in complete if e["name"] in needed]
     document = {
-        "roots": [{"requirement": r.requirement, "origin": r.origin} for r in sorted(request.roots)],
-        "entries": kept,
+        "roots": root_rows(request.roots),
+        "entries": [entry for entry in lock.entries if entry["name"] in needed],
         "no_binary": sorted(n for n in request.no_binary if n == ":all:" or normalized(n) in needed),
         "only_binary": sorted(n for n in request.only_binary if n == ":all:" or normalized(n) in needed),
         "lockfile": request.lockfile,
@@ -160,14 +181,15 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
             ),
         )
     )
+    rows = outcome.fields()["artifacts"]
     planned = []
-    for row in outcome.fields()["artifacts"]:
+    for row in rows:
         artifact = Artifact(row["name"], row["version"], row["kind"], row["filename"], row["sha256"])
-        description = by_key.get((artifact.name, artifact.version))
+        description = lock.descriptions.get((artifact.name, artifact.version))
         holds = description is not None and json.loads(description.document)["artifact"]
         inside = description.digest if description and holds == artifact.filename else None
         planned.append(PlannedArtifact(artifact, inside))
-    return WheelPlan(tuple(planned))
+    return WheelPlan(tuple(planned), tuple(row["size"] for row in rows))
 
 
 @rule
@@ -197,5 +219,6 @@ async def fetch_artifact(artifact: Artifact, toolbox: Toolbox) -> FetchedArtifac
     return FetchedArtifact(await engine.remove_prefix(outcome.digest, _OUT))
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

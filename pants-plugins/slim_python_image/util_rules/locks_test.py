@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.locks import normalized, reachable, requirement_name
 

@@ -17,6 +17,7 @@ from pants.backend.python.subsystems.repos import PythonRepos
 from pants.core.subsystems.python_bootstrap import PythonBootstrap
 from pants.engine.rules import _uncacheable_rule, collect_rules
 from pants.option.global_options import GlobalOptions
+
 from slim_python_image import engine
 from slim_python_image.products import MachineReady
 from slim_python_image.subsystems.options import SlimImageOptions
@@ -123,5 +124,6 @@ async def prepare_machine(
     return MachineReady()
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from slim_python_image.util_rules.machine import _replace, _replace_link, find_interpreter
 
 

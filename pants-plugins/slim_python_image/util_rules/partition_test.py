@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
+
 from slim_python_image.products import Wheel
 from slim_python_image.util_rules.partition import HEAVY, partition, title
 

@@ -30,6 +30,7 @@ from pants.engine.target import (
 )
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
+
 from slim_python_image import engine
 from slim_python_image.products import (
     ImageConfig,
@@ -80,7 +81,7 @@ class BaseInferenceFieldSet(FieldSet):
     base: BaseField
 
 
-class InferBaseDependency(InferDependenciesRequest):
+class InferBaseDependency(InferDependenciesRequest[BaseInferenceFieldSet]):
     """The base of an image or a wheel set, so that changing it changes them."""
 
     infer_from = BaseInferenceFieldSet
@@ -96,7 +97,7 @@ class ImageInferenceFieldSet(FieldSet):
     extends: ExtendsField
 
 
-class InferImageDependencies(InferDependenciesRequest):
+class InferImageDependencies(InferDependenciesRequest[ImageInferenceFieldSet]):
     """The owner of an image's entry point, and the image it extends."""
 
     infer_from = ImageInferenceFieldSet
@@ -293,8 +294,9 @@ def image_config(target: Target, entrypoint: tuple[str, ...]) -> ImageConfig:
 
 async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
     """Return a target's platforms, those of its base by default."""
-    if target[ImagePlatformsField].value:
-        return tuple(target[ImagePlatformsField].value)
+    own = target[ImagePlatformsField].value
+    if own:
+        return tuple(own)
     wrapped = await engine.target(base, f"the field `base` of {target.address}")
     if not wrapped.target.has_field(BasePlatformsField):
         raise SlimImageError(
@@ -313,11 +315,10 @@ async def read_image(
         raise SlimImageError(
             f"{request.address} is a `{target.alias}`\n  -> name a `slim_python_image` target"
         )
-    assert target[BaseField].value is not None
-    base = await one_address(target[BaseField].value, target.address, BaseField.alias)
-    extends = None
-    if target[ExtendsField].value:
-        extends = await one_address(target[ExtendsField].value, target.address, ExtendsField.alias)
+    base_value, parent = target[BaseField].value, target[ExtendsField].value
+    assert base_value is not None
+    base = await one_address(base_value, target.address, BaseField.alias)
+    extends = await one_address(parent, target.address, ExtendsField.alias) if parent else None
     aside = [base, *([extends] if extends else [])]
     targets = await dependency_targets(target[ImageDependenciesField], aside)
     requirements = requirements_of(targets, target.address, python_setup)
@@ -347,7 +348,8 @@ async def read_image(
     )
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return (
         *collect_rules(),
         UnionRule(InferDependenciesRequest, InferBaseDependency),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Iterable
 
 from pants.engine.fs import Digest
 from pants.engine.process import Process, ProcessCacheScope
 from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
+
 from slim_python_image import engine
 from slim_python_image.products import (
     CoreSources,
@@ -84,9 +86,10 @@ async def run_step(request: StepRequest, core: CoreSources, _: MachineReady) -> 
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))
     for line in stderr.splitlines():
         if line.startswith("warning: "):
-            logger.warning(f"{request.description}: {line[len('warning: '):]}")
+            logger.warning(f"{request.description}: {line[len('warning: ') :]}")
     return StepOutcome(result.stdout.decode(), result.output_digest)
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

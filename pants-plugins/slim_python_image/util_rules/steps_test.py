@@ -3,6 +3,7 @@ from __future__ import annotations
 from pants.engine.fs import Digest
 from pants.engine.process import ProcessCacheScope
 from pants.util.frozendict import FrozenDict
+
 from slim_python_image.products import StepRequest, Toolbox, Tree
 from slim_python_image.util_rules.steps import error_text, step_process
 
@@ -59,5 +60,3 @@ def test_the_error_is_the_step_s_own() -> None:
 def test_a_crash_is_shown_whole() -> None:
     assert error_text("Traceback\n  boom\n") == "Traceback\n  boom"
     assert error_text("") == "the step failed and said nothing"
-
-

@@ -6,10 +6,11 @@ import json
 import os
 import platform as host
 from dataclasses import replace
-from typing import Any
+from typing import Any, Iterable
 
 from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
+
 from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
@@ -84,7 +85,9 @@ async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
         StepRequest(
             step="zig-libc",
             arguments=("--zig", "zig", "--target", "target.json", "--output", _OUT),
-            description=f"Compile the C and C++ runtime for {target.platform}, {target.libc} {target.libc_version}",
+            description=(
+                f"Compile the C and C++ runtime for {target.platform}, {target.libc} {target.libc_version}"
+            ),
             toolbox=toolbox,
             inputs=await engine.create_files({"target.json": target.to_json()}),
             trees=FrozenDict({"zig": (await engine.compiler()).digest}),
@@ -129,18 +132,18 @@ def _fits_host(filename: str, minor: str) -> int | None:
         return 2 if any(p in ("py3", f"py{digits}", f"cp{digits}") for p in pythons) else None
     system = {"Linux": "linux", "Darwin": "macosx"}[host.system()]
     machine = host.machine()
-    fits = any(
-        p.endswith(f"_{machine}") and (system in p) and "musllinux" not in p for p in platforms
-    ) or (system == "macosx" and any(p.endswith("_universal2") for p in platforms))
-    python = f"cp{digits}" in pythons or "py3" in pythons or (abi3 and any(p.startswith("cp3") for p in pythons))
+    fits = any(p.endswith(f"_{machine}") and (system in p) and "musllinux" not in p for p in platforms) or (
+        system == "macosx" and any(p.endswith("_universal2") for p in platforms)
+    )
+    python = (
+        f"cp{digits}" in pythons or "py3" in pythons or (abi3 and any(p.startswith("cp3") for p in pythons))
+    )
     if not (fits and python):
         return None
     return 1 if abi3 else 0
 
 
-def pins_for(
-    lock: dict[str, Any], artifact: Artifact, minor: str, *, path: str, resolve: str
-) -> BuildPins:
+def pins_for(lock: dict[str, Any], artifact: Artifact, minor: str, *, path: str, resolve: str) -> BuildPins:
     """Return the locked build requirements of an sdist, for builds on this machine.
 
     :raises SlimImageError: the lock has none for it, or a pin has no wheel for this machine.
@@ -254,9 +257,7 @@ def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
 async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
     base: Base = request.base
     plan = await engine.wheel_plan(
-        WheelPlanRequest(
-            request.roots, request.lockfile, base.target, request.no_binary, request.only_binary
-        )
+        WheelPlanRequest(request.roots, request.lockfile, base.target, request.no_binary, request.only_binary)
     )
     ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
@@ -281,5 +282,6 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
 
 
-def rules():  # noqa: ANN201
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
     return collect_rules()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import platform
 from typing import Any
 
 import pytest
 from pants.util.docutil import bin_name
+
 from slim_python_image.products import Artifact, SlimImageError
-from slim_python_image.util_rules import wheels
 from slim_python_image.util_rules.wheels import build_lock_path, parse_build_lock, pins_for
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
@@ -14,8 +15,8 @@ SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" 
 
 @pytest.fixture(autouse=True)
 def linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels.host, "system", lambda: "Linux")
-    monkeypatch.setattr(wheels.host, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
 def lock(*files: str) -> dict[str, Any]:
