@@ -152,7 +152,7 @@ class Findings:
     """Names that `[slim-image].builds` says are meant to be pure."""
 
 
-def _row(artifact: Artifact, size: int | None, found: Findings, place: Place) -> Row:
+def _row(artifact: Artifact, size: int | None, found: Findings) -> Row:
     size = found.sizes.get(artifact, size)
     if artifact.kind != "sdist":
         return Row(artifact, size, ())
@@ -171,7 +171,7 @@ def rows(place: Place, planned: Iterable[Planned], found: Findings) -> tuple[Row
         reasons = {sdist.artifact: reason for sdist, reason in one.sdists().items()}
         for each, size in zip(one.outcome.plan.artifacts, one.outcome.plan.sizes):
             artifact = each.artifact
-            row = table.get(artifact) or _row(artifact, size, found, place)
+            row = table.get(artifact) or _row(artifact, size, found)
             row = replace(row, targets=(*row.targets, str(one.subject.address)))
             # Somebody needs a wheel that is not there, even if somebody else wants none.
             if artifact in reasons and row.reason != "no_wheel":
@@ -276,7 +276,7 @@ async def _findings(
 
 
 @goal_rule
-async def slim_coverage(
+async def slim_coverage(  # noqa: PLR0917 (the engine fills them in)
     console: Console,
     subsystem: SlimCoverageSubsystem,
     targets: Targets,

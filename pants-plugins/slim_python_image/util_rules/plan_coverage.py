@@ -59,8 +59,9 @@ async def read_subject(request: CoverageSubjectRequest, python_setup: PythonSetu
     parents = []
     if target.has_field(ExtendsField):
         field = target[ImageDependenciesField]
-        if target[ExtendsField].value:
-            parents.append(await one_address(target[ExtendsField].value, target.address, ExtendsField.alias))
+        extends = target[ExtendsField].value
+        if extends:
+            parents.append(await one_address(extends, target.address, ExtendsField.alias))
     else:
         field = target[WheelSetDependenciesField]
     targets = await dependency_targets(field, (base, *parents))
