@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,28 +9,9 @@ import pytest
 
 from tests.support.engine import Container, Engine
 
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 Archive = Callable[[str], Path]
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """Package everything once; answer with the docker-archive of a service's layout."""
-    subprocess.run(
-        [ROOT / "pants", "package", "src/brewblox::"], cwd=ROOT, stdin=subprocess.DEVNULL, check=True
-    )
-    folder = tmp_path_factory.mktemp("archives")
-
-    def of(service: str) -> Path:
-        file = folder / f"{service}.tar"
-        layout = ROOT / "dist" / f"src.brewblox.{service}" / "image"
-        names = [f"oci:{layout}", f"docker-archive:{file}:{service}:e2e"]
-        subprocess.run(["skopeo", "copy", "--quiet", "--insecure-policy", *names], check=True)
-        return file
-
-    return of
 
 
 def ask_nothing(_container: Container) -> None:

@@ -86,7 +86,7 @@ async def run_step(request: StepRequest, core: CoreSources, _: MachineReady) -> 
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))
     for line in stderr.splitlines():
         if line.startswith("warning: "):
-            logger.warning(f"{request.description}: {line[len('warning: ') :]}")
+            logger.warning("%s: %s", request.description, line[len("warning: ") :])
     return StepOutcome(result.stdout.decode(), result.output_digest)
 
 
