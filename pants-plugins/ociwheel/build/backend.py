@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import venv
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.sources import WheelFile
+from pyproject_hooks import (
+    BackendInvalid,
+    BackendUnavailable,
+    BuildBackendHookCaller,
+    HookMissing,
+    UnsupportedOperation,
+)
 
 from ociwheel import process
+from ociwheel.base.venv import write_venv
 from ociwheel.build import no_network
 from ociwheel.build.sdist import BuildSystem
 from ociwheel.errors import BuildError
@@ -19,6 +33,8 @@ SOURCE_DATE_EPOCH = 315532800
 # Nothing listens there. A second belt: where the kernel gives no network namespace, clients that
 # honour proxies fail at once and name the reason.
 _NO_PROXY_HERE = "http://127.0.0.1:9"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,6 @@ def make_environment(work: Path, wheels: Sequence[Path], minor: tuple[int, int])
     folder = work / "venv"
     content = os.environ.get("OCIWHEEL_INTERPRETER")
     if content:
-        from ociwheel.base.venv import write_venv
-
         python = write_venv(Path(content), folder)
     else:
         venv.EnvBuilder(symlinks=True).create(folder)
@@ -72,10 +86,6 @@ def make_environment(work: Path, wheels: Sequence[Path], minor: tuple[int, int])
 
 
 def _install(wheel: Path, folder: Path, site_packages: Path, python: Path) -> None:
-    from installer import install
-    from installer.destinations import SchemeDictionaryDestination
-    from installer.sources import WheelFile
-
     paths = {
         "purelib": site_packages,
         "platlib": site_packages,
@@ -137,22 +147,20 @@ class Backend:
         :raises HookError: the backend failed.
         """
         output.mkdir(parents=True, exist_ok=True)
-        caller = self._caller()
-        return output / self._guard("build_wheel", lambda: caller.build_wheel(str(output), dict(config_settings)))
+        caller, settings = self._caller(), dict(config_settings)
+        return output / self._guard("build_wheel", lambda: caller.build_wheel(str(output), settings))
 
     def requirements(self, config_settings: Mapping[str, object]) -> list[str]:
         """Return the dynamic requirements of a wheel build.
 
         :raises HookError: the backend failed.
         """
-        caller = self._caller()
-        return self._guard(
-            "get_requires_for_build_wheel", lambda: caller.get_requires_for_build_wheel(dict(config_settings))
+        caller, settings = self._caller(), dict(config_settings)
+        return list(
+            self._guard("get_requires_for_build_wheel", lambda: caller.get_requires_for_build_wheel(settings))
         )
 
-    def _caller(self):  # type: ignore[no-untyped-def]
-        from pyproject_hooks import BuildBackendHookCaller
-
+    def _caller(self) -> BuildBackendHookCaller:
         return BuildBackendHookCaller(
             str(self.source),
             self.system.backend,
@@ -161,26 +169,29 @@ class Backend:
             python_executable=str(self.environment.python),
         )
 
-    def _guard(self, hook, call):  # type: ignore[no-untyped-def]
-        from pyproject_hooks import BackendInvalid, BackendUnavailable, HookMissing, UnsupportedOperation
-
+    def _guard(self, hook: str, call: Callable[[], T]) -> T:
+        """Call a hook; what it warns of goes to the log, as all else that it prints."""
         try:
-            return call()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                result = call()
         except BackendUnavailable as e:
             raise HookError(hook, [*self.log, *str(e.traceback).splitlines()]) from e
         except (BackendInvalid, HookMissing, UnsupportedOperation) as e:
             raise HookError(hook, [*self.log, str(e)]) from e
+        self.log.extend(line for warning in caught for line in str(warning.message).splitlines())
+        return result
 
     def _run(
-        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        isolated = [str(self.environment.python), "-I", "-S", no_network.__file__, *command]
+        isolated = [str(self.environment.python), "-I", "-S", no_network.__file__, *cmd]
         env = {**self.variables, **(extra_environ or {})}
         done = process.run(isolated, env=env, cwd=Path(cwd) if cwd else None)
         lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
         self.log.extend(lines)
         for line in lines:
             if line.startswith("warning: the kernel gives no network"):
-                print(line, file=sys.stderr)
+                sys.stderr.write(f"{line}\n")
         if done.returncode != 0:
             raise HookError("a hook", self.log)

@@ -92,7 +92,7 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     return _finish(made, backend.log, settings, sources, log, where, inputs, work, output)
 
 
-def _finish(  # noqa: PLR0913 (the end of one function, split for its length)
+def _finish(
     made: Path,
     lines: list[str],
     settings: Settings,
@@ -116,6 +116,9 @@ def _finish(  # noqa: PLR0913 (the end of one function, split for its length)
     except BuildError as e:
         packed.unlink()
         raise BuildError(
-            e.what, where=e.where, hint=e.hint, details=[*e.details, "end of the build's output:", *lines[-30:]]
+            e.what,
+            where=e.where,
+            hint=e.hint,
+            details=[*e.details, "end of the build's output:", *lines[-30:]],
         ) from e
     return wheel

@@ -15,9 +15,7 @@ from ociwheel.elf.facts import ElfFacts, read_facts
 from ociwheel.errors import BuildError, ErrorCollector
 from ociwheel.layer.target import Target
 
-_EXTENSION_FAILED = re.compile(
-    r"""building\ extension\ "(?P<name>[^"]+)"\ failed""", re.VERBOSE
-)
+_EXTENSION_FAILED = re.compile(r"""building\ extension\ "(?P<name>[^"]+)"\ failed""", re.VERBOSE)
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 
@@ -105,14 +103,14 @@ def check_not_dropped(wheel: BuiltWheel, sources: Sequence[str], compiled: int, 
     """
     if wheel.elf or not sources:
         return
-    shown = list(sources[:5]) + (["…"] if len(sources) > 5 else [])  # noqa: PLR2004 (a few say enough)
+    shown = list(sources[:5]) + (["…"] if len(sources) > 5 else [])
     called = f"the compiler was called for {compiled} files" if compiled else "the compiler was never called"
     raise BuildError(
         f"the sdist has code to compile, but the wheel holds no compiled file ({called})",
         where=where,
         details=[f"to compile: {', '.join(shown)}"],
         hint="read the end of the output above for the reason; if this project is meant to be pure Python, say "
-        "`pure=True` in its wheel_build settings",
+        "`pure=True` in its [slim-image].builds entry",
     )
 
 
@@ -124,7 +122,7 @@ def _check_elf(fact: ElfFacts, target: Target, where: str, errors: ErrorCollecto
                 f"{target.platform.elf_machine} ({target.platform.elf_class} bits) of {target.platform.oci}",
                 where=where,
                 hint="its build calls a compiler other than $CC; set the variable it reads in the `env` of its "
-                "wheel_build settings",
+                "[slim-image].builds entry",
             )
         )
         return

@@ -28,16 +28,45 @@ _DROPPED = {
     "-mtune=native",
     "-mcpu=native",
 }
-_DROPPED_PREFIXES = ("-flto", "-specs=", "-fplugin=", "-ffile-prefix-map=", "-fdebug-prefix-map=", "-fuse-linker-plugin")
+_DROPPED_PREFIXES = (
+    "-flto",
+    "-specs=",
+    "-fplugin=",
+    "-ffile-prefix-map=",
+    "-fdebug-prefix-map=",
+    "-fuse-linker-plugin",
+)
 _X86_ONLY = ("-fcf-protection", "-mindirect-branch", "-mfunction-return", "-msse", "-mavx", "-mfpmath")
 _X86_FAMILY = ("x86_64", "i386", "i686")
 # Linker words that glibc of the target may not know, or that name the machine that builds.
 _DROPPED_LINKER = {"pack-relative-relocs"}
 # gcc's runtime: ours is libc++ and compiler-rt, which stand at the end of every link.
-_RUNTIME_LIBRARIES = {"-lstdc++", "-lsupc++", "-lgcc", "-lgcc_s", "-lgcc_eh", "-lstdc++fs", "-lc++", "-lc++abi"}
+_RUNTIME_LIBRARIES = {
+    "-lstdc++",
+    "-lsupc++",
+    "-lgcc",
+    "-lgcc_s",
+    "-lgcc_eh",
+    "-lstdc++fs",
+    "-lc++",
+    "-lc++abi",
+}
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/homebrew", "/opt/local")
 _FOLDER_FLAGS = ("-isystem", "-idirafter", "-iquote", "-I", "-L")
-_HELD_VALUES = ("-o", "-MF", "-MT", "-MQ", "-D", "-U", "-include", "-imacros", "-Xlinker", "-Xclang", "-x", "-z")
+_HELD_VALUES = (
+    "-o",
+    "-MF",
+    "-MT",
+    "-MQ",
+    "-D",
+    "-U",
+    "-include",
+    "-imacros",
+    "-Xlinker",
+    "-Xclang",
+    "-x",
+    "-z",
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +98,8 @@ class Configuration:
     @staticmethod
     def from_json(value: dict[str, Any]) -> Configuration:
         """Return the configuration that a JSON object holds."""
-        return Configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return Configuration(**fields)
 
 
 def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
@@ -208,8 +238,7 @@ def _log(arguments: list[str], config: Configuration) -> None:
     sources = [a for a in arguments if a.endswith((".c", ".cpp", ".cc", ".cxx", ".S", ".C", ".c++"))]
     if config.log and sources:
         with open(config.log, "a", encoding="utf-8") as file:
-            for source in sources:
-                file.write(os.path.abspath(source) + "\n")
+            file.writelines(os.path.abspath(source) + "\n" for source in sources)
 
 
 def main(argv: list[str]) -> None:
@@ -218,7 +247,7 @@ def main(argv: list[str]) -> None:
         config = Configuration.from_json(json.load(file))
     arguments = argv[3:]
     if "-dumpmachine" in arguments or "--print-multiarch" in arguments or "-print-multiarch" in arguments:
-        print(config.triplet)
+        sys.stdout.write(f"{config.triplet}\n")
         return
     _log(arguments, config)
     driver = ["--driver-mode=g++"] if argv[2] == "c++" else []

@@ -29,7 +29,9 @@ _MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '(?P
 _DISTRIBUTION = (
     re.compile(r"DistributionNotFound: The '(?P<name>[^']+)' distribution"),
     re.compile(r"No matching distribution found for (?P<name>[\w.\[\]-]+)"),
-    re.compile(r"Could not find (?:suitable distribution|a version that satisfies the requirement) .*?'?(?P<name>[\w.-]+)"),
+    re.compile(
+        r"Could not find (?:suitable distribution|a version that satisfies the requirement) .*?'?(?P<name>[\w.-]+)"
+    ),
 )
 _COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
 
@@ -67,7 +69,9 @@ def check_requirements(system: BuildSystem, site_packages: Path, context: Contex
         try:
             requirement = Requirement(text)
         except InvalidRequirement as e:
-            raise BuildError(f"{text!r} in build-system.requires is no requirement", where=context.where) from e
+            raise BuildError(
+                f"{text!r} in build-system.requires is no requirement", where=context.where
+            ) from e
         if requirement.marker and not requirement.marker.evaluate():
             continue
         found = have.get(canonicalize_name(requirement.name))

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         except OSError as e:
             refused = str(e)
         if refused:
-            print(f"warning: the kernel gives no network namespace ({refused})", file=sys.stderr)
+            sys.stderr.write(f"warning: the kernel gives no network namespace ({refused})\n")
     os.execv(argv[1], argv[1:])  # noqa: S606
 
 

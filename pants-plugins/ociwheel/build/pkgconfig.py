@@ -141,9 +141,7 @@ def expand(value: str, variables: dict[str, str]) -> str:
 
 def requirements(text: str) -> list[tuple[str, str, str]]:
     """Return name, operator and version of each item of a ``Requires`` field or of arguments."""
-    return [
-        (m["name"], m["operator"] or "", m["version"] or "") for m in _REQUIREMENT.finditer(text)
-    ]
+    return [(m["name"], m["operator"] or "", m["version"] or "") for m in _REQUIREMENT.finditer(text)]
 
 
 def flags(sysroot: Sysroot, modules: list[Module], kinds: set[str], static: bool) -> list[str]:
@@ -262,10 +260,9 @@ def main(argv: list[str]) -> int:
         else:
             lines = run_config_program(sysroot, argv[4], argv[5:])
     except NotFoundError as e:
-        print(e, file=sys.stderr)
+        sys.stderr.write(f"{e}\n")
         return 1
-    for line in lines:
-        print(line)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0
 
 

@@ -30,7 +30,9 @@ def repack(wheel: Path, output: Path) -> None:
         names = [i.filename for i in infos]
         records = [n for n in names if n.endswith(".dist-info/RECORD") and n.count("/") == 1]
         if len(records) != 1 or len(set(names)) != len(names):
-            raise BuildError("the backend made a wheel with no RECORD, or with an entry twice", where=wheel.name)
+            raise BuildError(
+                "the backend made a wheel with no RECORD, or with an entry twice", where=wheel.name
+            )
         record = records[0]
         signatures = {record, f"{record}.jws", f"{record}.p7s"}
         # PEP 427: "Archivers are encouraged to place the .dist-info files physically at the end".

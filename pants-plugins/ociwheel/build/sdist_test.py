@@ -52,7 +52,10 @@ def test_files_links_and_modes_without_the_filter_of_newer_pythons(
     [
         (member("../evil"), "the entry '../evil' would leave its folder"),
         (member("/evil"), "the entry '/evil' would leave its folder"),
-        (member("demo-1.0/evil", tarfile.SYMTYPE, "../../x"), "the link 'demo-1.0/evil' would leave its folder"),
+        (
+            member("demo-1.0/evil", tarfile.SYMTYPE, "../../x"),
+            "the link 'demo-1.0/evil' would leave its folder",
+        ),
         (member("demo-1.0/evil", tarfile.SYMTYPE, "/etc"), "the link 'demo-1.0/evil' would leave its folder"),
         (member("demo-1.0/pipe", tarfile.FIFOTYPE), "the entry 'demo-1.0/pipe' is a device or a pipe"),
     ],

@@ -117,7 +117,7 @@ def _find_sysconfigdata(sysroot: Path, target: Target) -> Path:
             return found[0]
     raise BuildError(
         f"the builder has no development files of Python {target.python_minor} for {target.platform.oci}",
-        hint=f"add \"libpython{target.python_minor}-dev\" to builder_packages of the base and relock it",
+        hint=f'add "libpython{target.python_minor}-dev" to builder_packages of the base and relock it',
     )
 
 
@@ -128,7 +128,7 @@ def _find_include(sysroot: Path, target: Target) -> Path:
             return folder
     raise BuildError(
         f"the builder has no Python.h of Python {target.python_minor} for {target.platform.oci}",
-        hint=f"add \"libpython{target.python_minor}-dev\" to builder_packages of the base and relock it",
+        hint=f'add "libpython{target.python_minor}-dev" to builder_packages of the base and relock it',
     )
 
 

@@ -8,6 +8,7 @@ no cache, and none of the arguments that ``zig cc`` refuses.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -185,7 +186,9 @@ def _normalize_archive(zig: Path, archive: Path, work: Path, output: Path) -> No
         copy.parent.mkdir(parents=True)
         shutil.copyfile(file, copy)
         numbered.append(str(copy.relative_to(work)))
-    done = process.run([tool, "ar", "--format=gnu", "rcsD", str(output.absolute()), *numbered], env=env, cwd=work)
+    done = process.run(
+        [tool, "ar", "--format=gnu", "rcsD", str(output.absolute()), *numbered], env=env, cwd=work
+    )
     if done.returncode != 0 or not members:
         raise BuildError(f"the compiler's archiver cannot write {output.name}", details=done.tail(10))
 
@@ -208,7 +211,7 @@ def _preprocessor_flags(words: Sequence[str], zig: Path) -> list[str]:
 
 
 def _after(words: Sequence[str], flag: str) -> str | None:
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in itertools.pairwise(words):
         if before == flag:
             return word
     return None

@@ -72,9 +72,7 @@ def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_roo
     return log
 
 
-def _configuration(
-    toolchain: Toolchain, linker: Path, build_root: Path, log: Path
-) -> compiler.Configuration:
+def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Path) -> compiler.Configuration:
     description = read_json(toolchain.runtime / "toolchain.json")
     platform = toolchain.target.platform
     if description.get("platform") != platform.oci:
@@ -125,7 +123,15 @@ def compiler_environment(binaries: Path, target: Target) -> dict[str, str]:
     """Return the variables by which build systems find a compiler."""
     row = compiler_target(target.platform)
     triplet = target.platform.triplet
-    tools = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "LD": "ld", "STRIP": "strip", "NM": "nm"}
+    tools = {
+        "CC": "cc",
+        "CXX": "c++",
+        "AR": "ar",
+        "RANLIB": "ranlib",
+        "LD": "ld",
+        "STRIP": "strip",
+        "NM": "nm",
+    }
     tools |= {"PKG_CONFIG": "pkg-config", "OBJCOPY": "objcopy"}
     result = {name: str(binaries / f"{triplet}-{tool}") for name, tool in tools.items()}
     # autoconf reads the aliases from the environment; two that differ mean: run no test program.

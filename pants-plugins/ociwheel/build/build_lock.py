@@ -1,0 +1,181 @@
+"""The build lock: which versions, and which files of them, build each sdist (``<resolve>.build.lock``).
+
+Pure: what is on the index and what pip resolved come in as values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from ociwheel.documents import schema
+from ociwheel.errors import LockError
+from ociwheel.fetch.simple_api import IndexFile
+
+# The machines that build: wheels for others are not worth a line in the lock.
+_BUILD_MACHINES = ("x86_64", "aarch64", "arm64", "universal2")
+
+
+@dataclass(frozen=True, order=True)
+class Pin:
+    """One build requirement at one version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        """Return the pin as a requirement."""
+        return f"{self.name}=={self.version}"
+
+    @staticmethod
+    def parse(text: str) -> Pin:
+        """Return the pin that a requirement ``name==version`` is."""
+        name, _, version = text.partition("==")
+        return Pin(canonicalize_name(name), version)
+
+
+@dataclass(frozen=True)
+class BuildEnvironment:
+    """The pins of one sdist under one Python."""
+
+    sdist: str
+    """``name==version``."""
+    sha256: str
+    python: str
+    pins: tuple[Pin, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the item of ``environments``."""
+        pins = [str(pin) for pin in self.pins]
+        return {"sdist": self.sdist, "sha256": self.sha256, "python": self.python, "pins": pins}
+
+
+@dataclass(frozen=True)
+class BuildLock:
+    """A whole build lock."""
+
+    environments: tuple[BuildEnvironment, ...] = ()
+    files: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None
+    """Pin: its wheels, each ``filename``, ``sha256`` and perhaps ``size``."""
+
+    @staticmethod
+    def from_json(value: Any, where: str) -> BuildLock:
+        """Return the lock that a JSON document holds.
+
+        :raises LockError: it is no build lock.
+        """
+        if not isinstance(value, dict) or value.get("schema") != schema("build-lock"):
+            found = value.get("schema") if isinstance(value, dict) else None
+            raise LockError(f"expected a {schema('build-lock')} document, found {found!r}", where=where)
+        rows = [
+            BuildEnvironment(
+                row["sdist"], row["sha256"], row["python"], tuple(sorted(Pin.parse(p) for p in row["pins"]))
+            )
+            for row in value["environments"]
+        ]
+        return BuildLock(tuple(rows), {pin: tuple(files) for pin, files in value["files"].items()})
+
+    def pins_of(self, sdist: str, python: str) -> tuple[Pin, ...]:
+        """Return the pins of an sdist, of any hash; empty when it is not locked."""
+        for row in self.environments:
+            if row.sdist == sdist and row.python == python:
+                return row.pins
+        return ()
+
+    def with_python(
+        self, python: str, made: Iterable[BuildEnvironment], minors: Sequence[str] | None
+    ) -> BuildLock:
+        """Return the lock with all rows of one Python replaced.
+
+        :param minors: the Pythons whose rows stay; ``None``: all.
+        """
+        kept = [r for r in self.environments if r.python != python and (minors is None or r.python in minors)]
+        rows = sorted([*kept, *made], key=lambda r: (r.sdist, _version_key(r.python)))
+        return BuildLock(tuple(rows), self.files)
+
+
+def _version_key(minor: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in minor.split("."))
+
+
+def render(lock: BuildLock) -> bytes:
+    """Return the file's bytes: sorted, one environment and one file per line, so that diffs read well."""
+    used = {str(pin) for row in lock.environments for pin in row.pins}
+    files = {pin: rows for pin, rows in (lock.files or {}).items() if pin in used}
+    lines = ["{", f' "schema": {json.dumps(schema("build-lock"))},', ' "environments": [']
+    rows = [json.dumps(row.to_json(), ensure_ascii=False) for row in lock.environments]
+    lines += [f"  {row}{',' if n < len(rows) else ''}" for n, row in enumerate(rows, 1)]
+    lines += [" ],", ' "files": {']
+    for number, pin in enumerate(sorted(files), 1):
+        lines.append(f"  {json.dumps(pin)}: [")
+        items = [json.dumps(dict(sorted(f.items()))) for f in files[pin]]
+        lines += [f"   {item}{',' if n < len(items) else ''}" for n, item in enumerate(items, 1)]
+        lines.append(f"  ]{',' if number < len(files) else ''}")
+    return "\n".join([*lines, " }", "}", ""]).encode()
+
+
+def lockable_files(
+    pin: Pin, pythons: Iterable[str], offered: Iterable[IndexFile]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the wheels of a pin that some machine that builds can install, sorted by file name.
+
+    :param pythons: minor versions, ``3.11``.
+    :param offered: files of the project, of any version.
+    :raises LockError: none has a wheel; the message says whether there is an sdist.
+    """
+    minors = tuple(pythons)
+    found: dict[str, Mapping[str, Any]] = {}
+    source = False
+    for file in offered:
+        version = _wheel_version(file.filename, pin.name)
+        source = source or (version is None and f"-{pin.version}." in file.filename)
+        if version != pin.version or file.sha256 is None or not _fits(file.filename, minors):
+            continue
+        size = {"size": file.size} if file.size is not None else {}
+        # Places need not all tell the size: whichever does.
+        before = found.get(file.filename, {"filename": file.filename, "sha256": file.sha256})
+        found[file.filename] = {**size, **before}
+    if not found:
+        raise no_wheel(str(pin), source)
+    return tuple(found[name] for name in sorted(found))
+
+
+def no_wheel(requirement: str, has_sdist: bool) -> LockError:
+    """Return the error of a build requirement without a wheel."""
+    kind = "only an sdist" if has_sdist else "no wheel"
+    return LockError(
+        f"the build requirement {requirement} has {kind} on the index, and a build requirement is never "
+        "built itself",
+        hint="constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, "
+        "or put a wheel of it on an index of your own",
+    )
+
+
+def _wheel_version(filename: str, name: str) -> str | None:
+    try:
+        found, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return None
+    return str(version) if found == name else None
+
+
+def _fits(filename: str, minors: Sequence[str]) -> bool:
+    tags = parse_tag("-".join(filename.removesuffix(".whl").split("-")[-3:]))
+    return any(_fits_tag(t.interpreter, t.abi, t.platform, minor) for t in tags for minor in minors)
+
+
+def _fits_tag(interpreter: str, abi: str, platform: str, minor: str) -> bool:
+    major, _, number = minor.partition(".")
+    own = f"cp{major}{number}"
+    if abi == "abi3":
+        digits = interpreter.removeprefix("cp3")
+        fits_python = interpreter.startswith("cp3") and digits.isdigit() and int(digits) <= int(number)
+    else:
+        fits_python = interpreter in {own, "py3", f"py{major}{number}"} and abi in {own, "none"}
+    on_machine = platform.startswith(("manylinux", "linux_", "macosx")) and platform.endswith(_BUILD_MACHINES)
+    return fits_python and (platform == "any" or on_machine)

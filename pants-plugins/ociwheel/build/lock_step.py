@@ -1,0 +1,59 @@
+"""Locks the build requirements of sdists for one Python: versions, and the wheels of them with their hashes.
+
+Request (JSON): sdists ([{name, version, filename, sha256}]), constraints ({name: [requirement]}), minors
+(the Pythons that the lock is for; rows of others are dropped). Rows of other Pythons in --previous stay, and
+what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends run
+without a network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ociwheel.build.build_lock import BuildLock, render
+from ociwheel.build.requirements_lock import RequirementsLock, read_sdists
+from ociwheel.documents import document, read_json
+from ociwheel.errors import UsageError
+from ociwheel.fetch import settings
+from ociwheel.fetch.index import IndexClient
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this step's arguments."""
+    add = parser.add_argument
+    add("--python-minor", required=True, metavar="X.Y", help="Python that builds; that of this interpreter")
+    add("--sdists", type=Path, required=True, metavar="DIR", help="the sdists")
+    add("--request", type=Path, required=True, metavar="FILE", help="what to lock (JSON)")
+    add("--previous", type=Path, metavar="FILE", help="the lock so far")
+    add("--output", type=Path, required=True, metavar="FILE", help="the lock to write")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Lock the build requirements."""
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if args.python_minor != running:
+        raise UsageError(f"--python-minor is {args.python_minor}, but Python {running} runs this step")
+    request = read_json(args.request)
+    if not isinstance(request, dict):
+        raise UsageError("expected an object", where=str(args.request))
+    previous = BuildLock()
+    if args.previous:
+        previous = BuildLock.from_json(read_json(args.previous), str(args.previous))
+    wanted = read_sdists(request, args.sdists)
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".build-lock-") as work:
+        locker = RequirementsLock(
+            client=IndexClient(settings.load()),
+            work=Path(work).absolute(),
+            python=args.python_minor,
+            constraints=request.get("constraints", {}),
+            previous=previous,
+        )
+        lock = locker.lock(wanted, request.get("minors"))
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_bytes(render(lock))
+    fields = {"environments": len(lock.environments), "pins": len(lock.files or {})}
+    return document("build-lock", fields)

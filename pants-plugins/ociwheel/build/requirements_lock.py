@@ -1,0 +1,178 @@
+"""Finds the build requirements of sdists, static and dynamic, and locks them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from ociwheel.build import sdist as sdists
+from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
+from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, no_wheel
+from ociwheel.build.pip_resolver import PipResolver, ResolutionError, Resolved, missing_requirement
+from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
+from ociwheel.fetch.artifacts import Wanted, fetch_artifact
+from ociwheel.fetch.index import IndexClient
+from ociwheel.fetch.simple_api import IndexFile
+
+_ROUNDS = 3  # requirements that name requirements: two rounds settle all known backends
+
+
+@dataclass(frozen=True)
+class LockedSdist:
+    """An sdist to lock."""
+
+    name: str
+    version: str
+    sha256: str
+    path: Path
+
+    @property
+    def key(self) -> str:
+        """``name==version``."""
+        return f"{self.name}=={self.version}"
+
+
+@dataclass
+class RequirementsLock:
+    """Locks the build requirements of many sdists for one Python."""
+
+    client: IndexClient
+    work: Path
+    python: str
+    """Minor version, that of the running interpreter."""
+    constraints: Mapping[str, Sequence[str]]
+    previous: BuildLock
+    wheels: dict[str, Path] = field(default_factory=dict)
+
+    def lock(self, wanted: Sequence[LockedSdist], minors: Sequence[str] | None) -> BuildLock:
+        """Return the previous lock with the rows of this Python made anew.
+
+        :param minors: Pythons that the lock is for; rows of others are dropped.
+        :raises LockError: what cannot be locked, all of it.
+        """
+        errors = ErrorCollector()
+        rows = []
+        for number, sdist in enumerate(sorted(wanted, key=lambda s: s.key)):
+            try:
+                pins = self._pins(sdist, self.work / str(number))
+                rows.append(BuildEnvironment(sdist.key, sdist.sha256, self.python, pins))
+            except OciwheelError as e:
+                errors.add(LockError(e.what, where=e.where or sdist.key, hint=e.hint, details=e.details))
+        errors.raise_if_any()
+        lock = self.previous.with_python(self.python, rows, minors)
+        return BuildLock(lock.environments, self._files(lock))
+
+    def _pins(self, sdist: LockedSdist, work: Path) -> tuple[Pin, ...]:
+        source = sdists.unpack(sdist.path, work / "src")
+        system = sdists.build_system(source)
+        limits = list(self.constraints.get(sdist.name, ()))
+        before = [str(pin) for pin in self.previous.pins_of(sdist.key, self.python)]
+        required = list(system.requires)
+        for number in range(_ROUNDS):
+            resolved = self._resolve(required, limits, before, sdist.key)
+            folder = work / str(number)
+            environment = make_environment(
+                folder, [self._wheel(r) for r in resolved], (int(self.python[0]), int(self.python[2:]))
+            )
+            backend = Backend(source, system, environment, base_environment(environment))
+            try:
+                dynamic = backend.requirements({})
+            except HookError as e:
+                raise LockError(
+                    "its build backend cannot say what it requires",
+                    where=sdist.key,
+                    details=[line[:400] for line in e.output[-30:]],
+                    hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
+                    '[slim-image].builds, for example ["setuptools<81"])',
+                ) from e
+            new = [r for r in dynamic if r not in required]
+            pins = tuple(sorted(r.pin for r in resolved))
+            if all(_satisfied(r, pins) for r in new):
+                return pins
+            required += new
+        raise LockError("its build requirements never settle", where=sdist.key, details=required)
+
+    def _resolve(
+        self, required: Sequence[str], limits: Sequence[str], before: Sequence[str], where: str
+    ) -> tuple[Resolved, ...]:
+        """Resolve with what was locked before, where that still fits, so that locks are stable."""
+        resolver = PipResolver(self.client.settings, self.work / "pip")
+        if before:
+            try:
+                return resolver.resolve(required, [*limits, *before])
+            except ResolutionError:
+                pass  # what was locked no longer fits: resolve anew
+        try:
+            return resolver.resolve(required, limits)
+        except ResolutionError as e:
+            text = str(e)
+            missing = missing_requirement(text)
+            if missing and self._has_sdist(missing):
+                error = no_wheel(missing, has_sdist=True)
+                raise LockError(error.what, where=where, hint=error.hint) from e
+            raise LockError(
+                f"pip cannot satisfy its build requirements {', '.join(required)}",
+                where=where,
+                details=[f"constraints: {', '.join(limits) or 'none'}", *text.splitlines()[-15:]],
+            ) from e
+
+    def _has_sdist(self, requirement: str) -> bool:
+        try:
+            parsed = Requirement(requirement)
+        except InvalidRequirement:
+            return False
+        offered = [f for o in self.client.offers(parsed.name) for f in o.files]
+        return any(f.filename.endswith((".tar.gz", ".zip")) for f in offered)
+
+    def _wheel(self, resolved: Resolved) -> Path:
+        if resolved.sha256 not in self.wheels:
+            folder = self.work / "wheels" / resolved.sha256
+            folder.mkdir(parents=True)
+            pin = resolved.pin
+            wanted = Wanted(pin.name, pin.version, resolved.filename, resolved.sha256)
+            fetch_artifact(self.client, wanted, folder)
+            self.wheels[resolved.sha256] = folder / resolved.filename
+        return self.wheels[resolved.sha256]
+
+    def _files(self, lock: BuildLock) -> dict[str, tuple[Mapping[str, object], ...]]:
+        pythons: dict[Pin, set[str]] = {}
+        for row in lock.environments:
+            for pin in row.pins:
+                pythons.setdefault(pin, set()).add(row.python)
+        files: dict[str, tuple[Mapping[str, object], ...]] = {}
+        for pin, minors in sorted(pythons.items()):
+            offered: list[IndexFile] = [f for o in self.client.offers(pin.name) for f in o.files]
+            files[str(pin)] = lockable_files(pin, sorted(minors), offered)
+        return files
+
+
+def _satisfied(requirement: str, pins: Sequence[Pin]) -> bool:
+    parsed = Requirement(requirement)
+    if parsed.marker and not parsed.marker.evaluate():
+        return True
+    name = re.sub(r"[-_.]+", "-", parsed.name).lower()
+    return any(p.name == name and parsed.specifier.contains(p.version, prereleases=True) for p in pins)
+
+
+def read_sdists(request: Mapping[str, object], folder: Path) -> list[LockedSdist]:
+    """Return the sdists that a request names, found below ``folder`` and verified.
+
+    :raises UsageError: one is not there or has another hash.
+    """
+    rows = request.get("sdists")
+    if not isinstance(rows, list):
+        raise UsageError('the request has no list "sdists"')
+    result = []
+    for row in rows:
+        path = folder / row["filename"]
+        if not path.is_file():
+            raise UsageError(f"there is no {row['filename']}", where=str(folder))
+        if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+            raise UsageError("is not the file that was locked: its SHA-256 differs", where=row["filename"])
+        result.append(LockedSdist(row["name"], row["version"], row["sha256"], path.absolute()))
+    return result
