@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Request, parse_request
 from ociwheel.plan.newest import limits, newest_wheel
+
+_AT_ONCE = 8
+"""Projects to ask for at the same time: the wait is the network's."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +75,11 @@ def newest_wheels(
     allowed = limits(request, target, wanted)
     errors = ErrorCollector()
     rows = []
-    for name in wanted:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked = [pool.submit(offered_files, client, name) for name in wanted]
+    for name, answer in zip(wanted, asked, strict=True):
         try:
-            found = newest_wheel(name, offered_files(client, name), allowed[name], target)
+            found = newest_wheel(name, answer.result(), allowed[name], target)
         except FetchError as e:
             errors.add(e)
             continue

@@ -127,7 +127,8 @@ def summary(table: Table, label: str) -> str:
     native = [row for row in table.rows if row.compiled]
     pure = [row for row in table.rows if row.artifact.kind == "sdist" and not row.compiled]
     total = _count(table.rows)
-    parts = [f"{_count(native)} of {total} are compiled: {_names(native)}"]
+    verb = "is" if _count(native) == 1 else "are"
+    parts = [f"{_count(native)} of {total} {verb} compiled: {_names(native)}"]
     if not native:
         parts = [f"none of {total} is compiled"]
     if pure:
