@@ -41,8 +41,9 @@ class SlimImageOptions(Subsystem):
             """
             Settings for building single distributions from source, by distribution name:
             `env` (variables for the build), `config_settings` (passed to the PEP 517 backend),
-            `pure` (true where the sdist holds native code that this build rightly leaves out). For
-            example `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}}}`.
+            `pure` (true where the sdist holds native code that this build rightly leaves out), and
+            `constraints` (requirements that bound its build requirements when they are locked, such as
+            `["setuptools<81"]`). For example `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}}}`.
             """
         ),
     )

@@ -242,11 +242,12 @@ async def fetch_wheel(planned: PlannedArtifact) -> Wheel:
 def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
     """Return the core's ``settings`` of one build."""
     configured = options.build_settings(artifact.name)
+    configured.pop("constraints", None)  # counts when the build requirements are locked
     unknown = set(configured) - {"env", "config_settings", "pure"}
     if unknown:
         raise SlimImageError(
             f"[slim-image].builds: {artifact.name} has unknown settings {sorted(unknown)}\n"
-            "  -> use `env`, `config_settings` or `pure`"
+            "  -> use `env`, `config_settings`, `pure` or `constraints`"
         )
     return canonical_json(
         {"env": {}, "config_settings": {}, **configured, "name": artifact.name, "version": artifact.version}
