@@ -79,8 +79,8 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     log = write_wrappers(inputs.toolchain, environment.python, binaries, work)
     variables = {
         **base_environment(environment, [binaries]),
-        **write_target_python(inputs.toolchain.sysroot, target, binaries, work / "cross/python"),
-        **compiler_environment(binaries, target),
+        **write_target_python(inputs.toolchain.sysroot, target, work / "cross/python"),
+        **compiler_environment(target),
     }
     extra = write_build_system_files(system, inputs.toolchain, environment, binaries, work / "cross/files")
     variables |= {**extra.variables, **settings.env}

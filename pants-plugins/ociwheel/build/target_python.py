@@ -44,11 +44,10 @@ for _scheme in sysconfig._INSTALL_SCHEMES.values():
 '''
 
 
-def write_target_python(sysroot: Path, target: Target, binaries: Path, folder: Path) -> dict[str, str]:
+def write_target_python(sysroot: Path, target: Target, folder: Path) -> dict[str, str]:
     """Write what goes on ``PYTHONPATH`` for the hooks that compile, and return their variables.
 
     :param sysroot: holds the target's ``_sysconfigdata_*.py`` and headers.
-    :param binaries: folder of compiler wrappers.
     :param folder: the folder to write.
     :raises BuildError: the sysroot lacks the target's Python development files.
     """
@@ -57,7 +56,7 @@ def write_target_python(sysroot: Path, target: Target, binaries: Path, folder: P
     include = _find_include(sysroot, target)
     folder.mkdir(parents=True)
     name = source.stem
-    values = rewrite(variables, sysroot, include, target.platform.triplet, binaries)
+    values = rewrite(variables, sysroot, include, target.platform.triplet)
     text = f"build_time_vars = {pprint.pformat(values, width=110)}\n"
     (folder / f"{name}.py").write_text(text, encoding="utf-8")
     (folder / "sitecustomize.py").write_text(
@@ -76,11 +75,10 @@ def write_target_python(sysroot: Path, target: Target, binaries: Path, folder: P
     }
 
 
-def rewrite(
-    variables: dict[str, Any], sysroot: Path, include: Path, triplet: str, binaries: Path
-) -> dict[str, Any]:
+def rewrite(variables: dict[str, Any], sysroot: Path, include: Path, triplet: str) -> dict[str, Any]:
     """Return the target's build variables with our compiler and the sysroot's folders."""
-    cc, cxx = str(binaries / f"{triplet}-cc"), str(binaries / f"{triplet}-c++")
+    # Names, not paths: build systems split these values, and a path may hold spaces.
+    cc, cxx = f"{triplet}-cc", f"{triplet}-c++"
     values = {k: "" if isinstance(v, str) and _FLAG_VARIABLE.search(k) else v for k, v in variables.items()}
     for name in _PATH_VARIABLES:
         value = values.get(name)
@@ -88,7 +86,7 @@ def rewrite(
             values[name] = f"{sysroot}{value}"
     values |= {"INCLUDEPY": str(include), "CONFINCLUDEPY": str(include)}
     values |= {
-        "AR": str(binaries / f"{triplet}-ar"),
+        "AR": f"{triplet}-ar",
         "ARFLAGS": "rcs",
         "BASECFLAGS": "",
         "BLDSHARED": f"{cc} -shared",
@@ -104,7 +102,7 @@ def rewrite(
         "MAINCC": cc,
         "OPT": "-DNDEBUG -O2 -Wall",
         "PY_CFLAGS": _COMPILE_FLAGS,
-        "RANLIB": str(binaries / f"{triplet}-ranlib"),
+        "RANLIB": f"{triplet}-ranlib",
     }
     return values
 

@@ -112,6 +112,7 @@ def _with_triplet(names: Iterable[str], triplet: str) -> list[str]:
 
 
 def _write(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None:
+    # Build systems split $CC at spaces, so the folder is on the PATH and these are called by name.
     text = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
     for name in names:
         path = binaries / name
@@ -119,8 +120,8 @@ def _write(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None
         path.chmod(0o755)
 
 
-def compiler_environment(binaries: Path, target: Target) -> dict[str, str]:
-    """Return the variables by which build systems find a compiler."""
+def compiler_environment(target: Target) -> dict[str, str]:
+    """Return the variables by which build systems find a compiler: names on the PATH, see :func:`write_wrappers`."""
     row = compiler_target(target.platform)
     triplet = target.platform.triplet
     tools = {
@@ -133,6 +134,6 @@ def compiler_environment(binaries: Path, target: Target) -> dict[str, str]:
         "NM": "nm",
     }
     tools |= {"PKG_CONFIG": "pkg-config", "OBJCOPY": "objcopy"}
-    result = {name: str(binaries / f"{triplet}-{tool}") for name, tool in tools.items()}
+    result = {name: f"{triplet}-{tool}" for name, tool in tools.items()}
     # autoconf reads the aliases from the environment; two that differ mean: run no test program.
     return {**result, "host_alias": row.autoconf, "build_alias": "x86_64-build-linux-gnu"}
