@@ -1,8 +1,8 @@
 """Builds one wheel from an sdist, for a platform that need not be this one, without a network.
 
 The wheel in the output folder depends on the arguments' content only: not on where, when and by whom it is
-built. Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the project
-has nothing to compile on purpose), resolve and base (for messages).
+built. Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the
+project is pure Python on purpose), resolve and base (for messages).
 """
 
 from __future__ import annotations

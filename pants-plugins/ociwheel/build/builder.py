@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ociwheel.build.repack import repack
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import Toolchain, compiler_environment, write_wrappers
 from ociwheel.errors import BuildError, UsageError
+from ociwheel.layer.target import Target
 
 
 @dataclass(frozen=True)
@@ -89,30 +90,41 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         made = backend.build_wheel(work / "wheel", {**extra.config_settings, **settings.config_settings})
     except HookError as e:
         raise diagnose(e.output, context) from e
-    return _finish(made, backend.log, settings, sources, log, where, inputs, work, output)
+    forbidden = {str(work), str(work.resolve()), str(inputs.toolchain.zig), str(inputs.toolchain.sysroot)}
+    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
+    return _finish(
+        made,
+        output,
+        settings=settings,
+        where=where,
+        target=target,
+        sources=sources,
+        compiled=compiled,
+        forbidden=sorted(forbidden),
+        lines=backend.log,
+    )
 
 
 def _finish(
     made: Path,
-    lines: list[str],
-    settings: Settings,
-    sources: tuple[str, ...],
-    log: Path,
-    where: str,
-    inputs: Inputs,
-    work: Path,
     output: Path,
+    *,
+    settings: Settings,
+    where: str,
+    target: Target,
+    sources: Sequence[str],
+    compiled: int,
+    forbidden: Sequence[str],
+    lines: Sequence[str],
 ) -> BuiltWheel:
     """Check what the backend made and pack it anew."""
     packed = output / made.name
     repack(made, packed)
     wheel = read_wheel(packed, settings.name, settings.version)
-    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
     try:
         if not settings.pure:
             check_not_dropped(wheel, sources, compiled, where)
-        forbidden = {str(work), str(work.resolve()), str(inputs.toolchain.zig), str(inputs.toolchain.sysroot)}
-        check_wheel(wheel, inputs.toolchain.target, where, sorted(forbidden), lines)
+        check_wheel(wheel, target, where, forbidden, lines)
     except BuildError as e:
         packed.unlink()
         raise BuildError(

@@ -109,8 +109,8 @@ def check_not_dropped(wheel: BuiltWheel, sources: Sequence[str], compiled: int, 
         f"the sdist has code to compile, but the wheel holds no compiled file ({called})",
         where=where,
         details=[f"to compile: {', '.join(shown)}"],
-        hint="read the end of the output above for the reason; if this project is meant to be pure Python, say "
-        "`pure=True` in its [slim-image].builds entry",
+        hint="the output tells the reason; if this project is meant to be pure Python, give it "
+        '{"pure": true} in [slim-image].builds',
     )
 
 
@@ -121,8 +121,8 @@ def _check_elf(fact: ElfFacts, target: Target, where: str, errors: ErrorCollecto
                 f"{fact.path} is compiled for ELF machine {fact.machine} ({fact.elf_class} bits), not for "
                 f"{target.platform.elf_machine} ({target.platform.elf_class} bits) of {target.platform.oci}",
                 where=where,
-                hint="its build calls a compiler other than $CC; set the variable it reads in the `env` of its "
-                "[slim-image].builds entry",
+                hint="its build calls a compiler other than $CC; set the variable that it reads in the `env` "
+                "of its [slim-image].builds entry",
             )
         )
         return

@@ -30,7 +30,8 @@ _DISTRIBUTION = (
     re.compile(r"DistributionNotFound: The '(?P<name>[^']+)' distribution"),
     re.compile(r"No matching distribution found for (?P<name>[\w.\[\]-]+)"),
     re.compile(
-        r"Could not find (?:suitable distribution|a version that satisfies the requirement) .*?'?(?P<name>[\w.-]+)"
+        r"Could not find (?:suitable distribution for Requirement\.parse\(|a version that satisfies the "
+        r"requirement )'?(?P<name>[\w.-]+)"
     ),
 )
 _COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
@@ -99,36 +100,65 @@ def diagnose(output: Sequence[str], context: Context) -> BuildError:
     )
 
 
-def _cause(output: Sequence[str], context: Context) -> tuple[str, str | None]:
+Cause = tuple[str, str | None]
+
+
+def _cause(output: Sequence[str], context: Context) -> Cause:
     """Return the cause that explains most, in the order in which one hides another."""
+    finders = (_missing_file, _missing_requirement, _missing_module, _missing_program, _compiler_error)
+    for finder in finders:
+        if found := finder(output, context):
+            return found
+    return "the build backend failed", None
+
+
+def _missing_file(output: Sequence[str], context: Context) -> Cause | None:
     if match := _first(_HEADER, output):
         header = match["name"]
         package = header_package(header, context.target)
-        hint = context.add_package(package) if package else _search_hint(header, context)
-        return f"the header {header} is missing", hint
+        return f"the header {header} is missing", _package_hint(package, header, context)
     if match := _first(_LIBRARY, output):
         package = library_package(match["name"])
-        hint = context.add_package(package) if package else _search_hint(f"lib{match['name']}.so", context)
+        hint = _package_hint(package, f"lib{match['name']}.so", context)
         return f"the library lib{match['name']} is missing", hint
+    return None
+
+
+def _missing_requirement(output: Sequence[str], context: Context) -> Cause | None:
     for pattern in _DISTRIBUTION:
         if match := _first(pattern, output):
             return f"the build requirement {match['name']} is not locked", _relock(context)
     if match := _first(_MODULE, output):
         module = match["name"].split(".")[0]
         return f"the build needs the module {module}, which no locked build requirement has", _relock(context)
+    return None
+
+
+def _missing_module(output: Sequence[str], context: Context) -> Cause | None:
     if match := _first(_PKG_CONFIG, output):
         package = pkg_config_package(match["name"])
-        what = f"the library {match['name']} (pkg-config) is missing"
-        return what, context.add_package(package) if package else _search_hint(f"{match['name']}.pc", context)
+        hint = _package_hint(package, f"{match['name']}.pc", context)
+        return f"the library {match['name']} (pkg-config) is missing", hint
+    return None
+
+
+def _missing_program(output: Sequence[str], _context: Context) -> Cause | None:
     for pattern in _TOOL:
         if match := _first(pattern, output):
-            return (
-                f"the build calls the program {match['name']}, which is not on this machine",
-                f"install it (apt-get install {match['name']}, brew install {match['name']})",
-            )
+            name = match["name"]
+            hint = f"install it (apt-get install {name}, brew install {name})"
+            return f"the build calls the program {name}, which is not on this machine", hint
+    return None
+
+
+def _compiler_error(output: Sequence[str], _context: Context) -> Cause | None:
     if match := _first(_COMPILER, output):
         return f"it does not compile: {match['line'].strip()[:300]}", None
-    return "the build backend failed", None
+    return None
+
+
+def _package_hint(package: str | None, file: str, context: Context) -> str:
+    return context.add_package(package) if package else _search_hint(file, context)
 
 
 def _relock(context: Context) -> str:
@@ -159,7 +189,7 @@ def _packages() -> dict[str, dict[str, str]]:
 
 
 def header_package(header: str, target: Target) -> str | None:
-    """Return the Debian package with a header: the header itself, or the longest folder of it that is listed."""
+    """Return the Debian package with a header: by its own name, or by the longest folder of it."""
     if header == "Python.h":
         return f"libpython{target.python_minor}-dev"
     table = _packages()["header"]

@@ -2,8 +2,8 @@
 
 Request (JSON): sdists ([{name, version, filename, sha256}]), constraints ({name: [requirement]}), minors
 (the Pythons that the lock is for; rows of others are dropped). Rows of other Pythons in --previous stay, and
-what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends run
-without a network.
+what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends
+run without a network.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _write(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None
 
 
 def compiler_environment(target: Target) -> dict[str, str]:
-    """Return the variables by which build systems find a compiler: names on the PATH, see :func:`write_wrappers`."""
+    """Return the variables by which build systems find a compiler, all names on the PATH."""
     row = compiler_target(target.platform)
     triplet = target.platform.triplet
     tools = {

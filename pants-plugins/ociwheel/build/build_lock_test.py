@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, render
+from ociwheel.errors import LockError
+from ociwheel.fetch.simple_api import IndexFile
+
+
+def offered(*names: str) -> list[IndexFile]:
+    return [IndexFile(name, f"https://host.invalid/{name}", "0" * 64, 7) for name in names]
+
+
+def environment(sdist: str, python: str, *pins: str) -> BuildEnvironment:
+    return BuildEnvironment(sdist, "1" * 64, python, tuple(Pin.parse(pin) for pin in pins))
+
+
+def test_the_file_reads_well_in_a_diff() -> None:
+    lock = BuildLock(
+        (environment("netifaces==0.11.0", "3.11", "setuptools==69.5.1", "wheel==0.43.0"),),
+        {"wheel==0.43.0": ({"filename": "wheel-0.43.0-py3-none-any.whl", "sha256": "ab"},), "unused==1": ()},
+    )
+    one = "1" * 64
+    assert render(lock).decode() == (
+        "{\n"
+        ' "schema": "ociwheel.build-lock/1",\n'
+        ' "environments": [\n'
+        f'  {{"sdist": "netifaces==0.11.0", "sha256": "{one}", "python": "3.11", '
+        '"pins": ["setuptools==69.5.1", "wheel==0.43.0"]}\n'
+        " ],\n"
+        ' "files": {\n'
+        '  "wheel==0.43.0": [\n'
+        '   {"filename": "wheel-0.43.0-py3-none-any.whl", "sha256": "ab"}\n'
+        "  ]\n"
+        " }\n"
+        "}\n"
+    )
+
+
+def test_wheels_for_machines_that_build() -> None:
+    names = [
+        "cython-3.0.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "cython-3.0.0-cp311-cp311-manylinux_2_17_aarch64.whl",
+        "cython-3.0.0-cp311-cp311-macosx_11_0_arm64.whl",
+        "cython-3.0.0-cp39-abi3-manylinux_2_17_x86_64.whl",
+        "cython-3.0.0-py2.py3-none-any.whl",
+    ]
+    others = [
+        "cython-3.0.0-cp310-cp310-manylinux_2_17_x86_64.whl",
+        "cython-3.0.0-cp312-abi3-manylinux_2_17_x86_64.whl",
+        "cython-3.0.0-cp311-cp311-win_amd64.whl",
+        "cython-3.0.0-cp311-cp311-musllinux_1_1_x86_64.whl",
+        "cython-3.0.0-cp311-cp311-manylinux_2_17_s390x.whl",
+        "cython-3.0.0-py2-none-any.whl",
+        "cython-3.0.1-py3-none-any.whl",
+        "cython_more-3.0.0-py3-none-any.whl",
+        "cython-3.0.0.tar.gz",
+        "not a wheel.whl",
+    ]
+    found = lockable_files(Pin("cython", "3.0.0"), ["3.11"], offered(*others, *names))
+    assert [file["filename"] for file in found] == sorted(names)
+
+
+def test_a_build_requirement_with_only_an_sdist() -> None:
+    with pytest.raises(LockError) as caught:
+        lockable_files(Pin("old", "1.0"), ["3.11"], offered("old-1.0.tar.gz"))
+    assert str(caught.value) == (
+        "the build requirement old==1.0 has only an sdist on the index, and a build requirement is never built "
+        "itself\n"
+        "  -> constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, or put a "
+        "wheel of it on an index of your own"
+    )
+
+
+def test_the_size_is_taken_from_whichever_place_tells_it() -> None:
+    files = [IndexFile("a-1-py3-none-any.whl", "file:///a", "0" * 64), *offered("a-1-py3-none-any.whl")]
+    expected = ({"filename": "a-1-py3-none-any.whl", "sha256": "0" * 64, "size": 7},)
+    assert lockable_files(Pin("a", "1"), ["3.11"], files) == expected
+    assert lockable_files(Pin("a", "1"), ["3.11"], files[::-1]) == expected
+
+
+def test_rows_of_one_python_are_replaced_and_of_unknown_ones_dropped() -> None:
+    lock = BuildLock((environment("a==1", "3.9"), environment("a==1", "3.11"), environment("b==1", "3.13")))
+    made = lock.with_python("3.11", [environment("c==1", "3.11")], ["3.11", "3.13"])
+    assert [(row.sdist, row.python) for row in made.environments] == [("b==1", "3.13"), ("c==1", "3.11")]
+
+
+names = st.from_regex(r"[a-z]{1,5}", fullmatch=True)
+rows = st.lists(st.tuples(names, st.sampled_from(["3.11", "3.13"]), st.lists(names, max_size=3)), max_size=4)
+
+
+@given(rows)
+def test_what_is_written_is_read_back(values: list[tuple[str, str, list[str]]]) -> None:
+    lock = BuildLock(
+        tuple(environment(f"{n}==1", python, *sorted(f"{p}==2" for p in pins)) for n, python, pins in values),
+        {f"{p}==2": ({"filename": f"{p}.whl", "sha256": "ff"},) for _, _, pins in values for p in pins},
+    )
+    assert BuildLock.from_json(json.loads(render(lock)), "x") == lock
+
+
+def test_another_document_is_refused() -> None:
+    with pytest.raises(LockError) as caught:
+        BuildLock.from_json({"schema": "ociwheel.plan/1"}, "x.build.lock")
+    assert str(caught.value) == "x.build.lock: expected a ociwheel.build-lock/1 document, found 'ociwheel.plan/1'"

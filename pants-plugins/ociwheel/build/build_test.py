@@ -1,0 +1,243 @@
+"""Whole builds with the real compiler: slow, and they reach the index for the compiler's wheel."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ociwheel.build import zig, zig_libc_step
+from ociwheel.build.pip_resolver import PipResolver
+from ociwheel.elf.facts import read_facts
+from ociwheel.fetch import settings as network_settings
+from ociwheel.fetch.artifacts import Wanted, fetch_artifact
+from ociwheel.fetch.index import IndexClient
+from ociwheel.fetch.toolbox import TOOLS_LOCK
+
+pytestmark = pytest.mark.slow
+
+MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
+TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+# The sizes of C types are those of this machine's headers, so a foreign target of the same word size.
+FOREIGN = {"x86_64": "linux/arm64", "aarch64": "linux/amd64"}[os.uname().machine]
+TRIPLETS = {"linux/arm64": "aarch64-linux-gnu", "linux/amd64": "x86_64-linux-gnu"}
+
+SETUP = """
+from setuptools import Extension, setup
+setup(name="demo", version="1.0", py_modules=["pure"], ext_modules=[
+    Extension("demo", ["demo.c"]), Extension("demoxx", ["demoxx.cpp"], language="c++"),
+])
+"""
+C = """
+#include <Python.h>
+#include <math.h>
+static PyObject *where(PyObject *self, PyObject *x) {
+    return PyUnicode_FromFormat("%s %s %d", __FILE__, __DATE__, (int)pow(2.0, PyFloat_AsDouble(x)));
+}
+static PyMethodDef methods[] = {{"where", where, METH_O, 0}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demo", 0, -1, methods};
+PyMODINIT_FUNC PyInit_demo(void) { return PyModule_Create(&module); }
+"""
+CXX = """
+#include <Python.h>
+#include <stdexcept>
+#include <string>
+static PyObject *fail(PyObject *, PyObject *) {
+    try { throw std::runtime_error(std::string("caught")); }
+    catch (std::exception &e) { return PyUnicode_FromString(e.what()); }
+}
+static PyMethodDef methods[] = {{"fail", fail, METH_NOARGS, 0}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demoxx", 0, -1, methods};
+PyMODINIT_FUNC PyInit_demoxx(void) { return PyModule_Create(&module); }
+"""
+FILES = {"setup.py": SETUP, "demo.c": C, "demoxx.cpp": CXX, "pure.py": "answer = 42\n"}
+
+
+def make_sdist(path: Path, files: Mapping[str, str]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"demo-1.0/{name}")
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return path
+
+
+class Workshop:
+    """The inputs of builds, shared by all tests of this module."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        client = IndexClient(network_settings.load())
+        lock = json.loads(TOOLS_LOCK.read_text())["zig"][f"linux-{os.uname().machine}"]
+        fetch_artifact(client, Wanted(lock["name"], lock["version"], lock["filename"], lock["sha256"]), root)
+        zig.unpack(root / lock["filename"], root / "zig")
+        requirements = root / "requirements"
+        requirements.mkdir()
+        for one in PipResolver(client.settings, root / "pip").resolve(["setuptools==80.9.0"], ()):
+            wanted = Wanted(one.pin.name, one.pin.version, one.filename, one.sha256)
+            fetch_artifact(client, wanted, requirements)
+        target = {"schema": "ociwheel.target/1", "platform": FOREIGN, "python": f"{MINOR}.0"}
+        (root / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
+        self.sysroot(root / "sysroot")
+        self.libc(root / "libc")
+
+    def sysroot(self, folder: Path) -> None:
+        """Write this Python's headers and variables as if they were the target's."""
+        include = folder / f"usr/include/python{MINOR}"
+        shutil.copytree(sysconfig.get_path("include"), include)
+        variables = dict(sysconfig.get_config_vars())
+        variables["EXT_SUFFIX"] = f".cpython-{TAG[2:]}-{TRIPLETS[FOREIGN]}.so"
+        variables["SOABI"] = f"cpython-{TAG[2:]}-{TRIPLETS[FOREIGN]}"
+        lib = folder / f"usr/lib/python{MINOR}"
+        lib.mkdir(parents=True)
+        plain = {k: v for k, v in variables.items() if isinstance(v, str | int)}
+        (lib / f"_sysconfigdata__{TRIPLETS[FOREIGN]}.py").write_text(f"build_time_vars = {plain!r}\n")
+
+    def libc(self, output: Path) -> None:
+        zig_libc_step.run(
+            argparse.Namespace(zig=self.root / "zig", target=self.root / "target.json", output=output)
+        )
+
+    def build(
+        self, sdist: Path, cwd: Path, *, umask: int = 0o022, settings: Mapping[str, object] | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the step in a process of its own."""
+        cwd.mkdir(parents=True, exist_ok=True)
+        (cwd / "settings.json").write_text(json.dumps({"name": "demo", "version": "1.0", **(settings or {})}))
+        arguments = ["--sdist", str(sdist), "--target", str(self.root / "target.json")]
+        arguments += ["--requirements", str(self.root / "requirements"), "--sysroot", str(self.root / "sysroot")]
+        arguments += ["--zig", str(self.root / "zig"), "--zig-cache", str(self.root / "libc")]
+        arguments += ["--settings", "settings.json", "--output", "out"]
+        return subprocess.run(
+            [sys.executable, "-m", "ociwheel", "build", *arguments],
+            cwd=cwd,
+            env={"PYTHONPATH": os.pathsep.join(sys.path), **env},
+            umask=umask,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("workshop"))
+
+
+def test_a_c_and_a_cxx_extension_for_another_machine_are_the_same_everywhere(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", FILES)
+    here = workshop.build(sdist, tmp_path / "here")
+    assert here.returncode == 0, here.stderr
+    there = workshop.build(
+        sdist, tmp_path / "a much longer/path with spaces", umask=0o077, TZ="Asia/Tokyo", LANG="tr_TR.UTF-8"
+    )
+    assert there.returncode == 0, there.stderr
+    assert here.stdout == there.stdout
+    answer = json.loads(here.stdout)
+    machine = TRIPLETS[FOREIGN].split("-")[0]
+    assert answer["filename"] == f"demo-1.0-{TAG}-{TAG}-linux_{machine}.whl"
+    assert [e["needed"] for e in answer["elf"]] == [["libm.so.6", "libc.so.6"], ["libc.so.6"]]
+    wheel = tmp_path / "here/out" / answer["filename"]
+    other = tmp_path / "a much longer/path with spaces/out" / answer["filename"]
+    assert wheel.read_bytes() == other.read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        library = next(n for n in archive.namelist() if n.startswith("demo.") and n.endswith(".so"))
+        data = archive.read(library)
+    assert b"Jan  1 1980" in data
+    assert str(tmp_path).encode() not in data
+
+
+def test_an_extension_that_is_dropped_in_silence_is_an_error(workshop: Workshop, tmp_path: Path) -> None:
+    broken = {**FILES, "demo.c": "#include <no_such.h>\n"}
+    broken["setup.py"] = SETUP.replace('["demo.c"])', '["demo.c"], optional=True)')
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", broken), tmp_path / "work")
+    assert result.returncode == 15
+    first = result.stderr.splitlines()[0]
+    assert first == (
+        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the extension demo did not compile, and the build went on "
+        "without it"
+    )
+
+
+def test_a_fallback_to_pure_python_is_an_error_unless_wanted(workshop: Workshop, tmp_path: Path) -> None:
+    files = {
+        "setup.py": 'from setuptools import setup\next_modules = []\nsetup(name="demo", version="1.0")\n',
+        "demo.c": C,
+    }
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
+    result = workshop.build(sdist, tmp_path / "work")
+    assert result.returncode == 15
+    assert result.stderr.splitlines()[0] == (
+        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the sdist has code to compile, but the wheel holds no "
+        "compiled file (the compiler was never called)"
+    )
+    assert "  to compile: demo.c" in result.stderr
+    wanted = workshop.build(sdist, tmp_path / "wanted", settings={"pure": True})
+    assert wanted.returncode == 0, wanted.stderr
+    assert json.loads(wanted.stdout)["filename"] == "demo-1.0-py3-none-any.whl"
+
+
+def test_stray_sources_of_tests_do_not_make_a_project_native(workshop: Workshop, tmp_path: Path) -> None:
+    files = {
+        "setup.py": 'from setuptools import setup\nsetup(name="demo", version="1.0", py_modules=["pure"])\n',
+        "pure.py": "",
+        "tests/data/x.c": "int x;",
+    }
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_missing_header_names_its_package(workshop: Workshop, tmp_path: Path) -> None:
+    files = {**FILES, "demo.c": "#include <yaml.h>\n"}
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert result.returncode == 15
+    lines = result.stderr.splitlines()
+    assert lines[0] == f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the header yaml.h is missing"
+    assert lines[-1] == (
+        '  -> add "libyaml-dev" to builder_packages of the base and run ./pants generate-lockfiles for it'
+    )
+
+
+def test_a_build_has_no_network(workshop: Workshop, tmp_path: Path) -> None:
+    reach = (
+        "import socket\nfrom setuptools import setup\n"
+        "try:\n    socket.create_connection(('192.0.2.1', 80), 5)\n"
+        "except OSError as e:\n    raise SystemExit(f'no network: {e.strerror}')\n"
+    )
+    files = {"setup.py": reach}
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert result.returncode == 15
+    assert "no network: Network is unreachable" in result.stderr or "kernel gives no network" in result.stderr
+
+
+def test_the_runtime_is_the_same_in_another_folder(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / "another/zig"
+    shutil.copytree(workshop.root / "zig", moved)
+    monkeypatch.chdir(tmp_path)
+    zig_libc_step.run(
+        argparse.Namespace(zig=moved, target=workshop.root / "target.json", output=tmp_path / "libc")
+    )
+    first, second = workshop.root / "libc", tmp_path / "libc"
+    names = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
+    assert [n for n in names if (first / n).read_bytes() != (second / n).read_bytes()] == []
+    facts = read_facts(first / "lib/libc.so.6", "libc.so.6", "zig")
+    assert facts is not None
+    assert facts.soname == "libc.so.6"
+    assert "GLIBC_2.36" in facts.defined_versions
+    assert not any(v.startswith("GLIBC_2.37") for v in facts.defined_versions)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ociwheel.build.diagnose import Context, _packages, check_requirements, diagnose, header_package
+from ociwheel.build.sdist import BuildSystem
+from ociwheel.errors import BuildError
+from ociwheel.layer.target import Target
+from ociwheel.platforms import platform
+
+TARGET = Target(platform("linux/arm/v7"), (3, 11), "glibc", (2, 36))
+CONTEXT = Context(
+    "demo 1.0 for linux/arm/v7, Python 3.11", "python-default", "//3rdparty/debian:bookworm", TARGET
+)
+RELOCK = "./pants generate-lockfiles --resolve=python-default-build"
+ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generate-lockfiles for it"
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "hint"),
+    [
+        (
+            "src/x.c:3:10: fatal error: 'yaml.h' file not found",
+            "the header yaml.h is missing",
+            f'add "libyaml-dev" {ADD}',
+        ),
+        (
+            "x.c:1:10: fatal error: 'openssl/ssl.h' file not found",
+            "the header openssl/ssl.h is missing",
+            f'add "libssl-dev" {ADD}',
+        ),
+        (
+            "x.c:1:10: fatal error: 'Python.h' file not found",
+            "the header Python.h is missing",
+            f'add "libpython3.11-dev" {ADD}',
+        ),
+        (
+            "x.c:1:10: fatal error: 'own/thing.h' file not found",
+            "the header own/thing.h is missing",
+            "find the Debian package that ships it (apt-file search own/thing.h), add it to builder_packages of "
+            "//3rdparty/debian:bookworm and relock",
+        ),
+        ("ld.lld: error: unable to find library -lpq", "the library libpq is missing", f'add "libpq-dev" {ADD}'),
+        (
+            "Package libffi was not found in the pkg-config search path of the sysroot",
+            "the library libffi (pkg-config) is missing",
+            f'add "libffi-dev" {ADD}',
+        ),
+        (
+            "ModuleNotFoundError: No module named 'Cython.Build'",
+            "the build needs the module Cython, which no locked build requirement has",
+            f"lock the build requirements anew: {RELOCK}",
+        ),
+        (
+            "ERROR: No matching distribution found for setuptools_scm",
+            "the build requirement setuptools_scm is not locked",
+            f"lock the build requirements anew: {RELOCK}",
+        ),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
+            "the build calls the program cmake, which is not on this machine",
+            "install it (apt-get install cmake, brew install cmake)",
+        ),
+        (
+            "/bin/sh: 1: make: not found",
+            "the build calls the program make, which is not on this machine",
+            "install it (apt-get install make, brew install make)",
+        ),
+    ],
+)
+def test_causes(line: str, what: str, hint: str) -> None:
+    error = diagnose(["running build_ext", line], CONTEXT)
+    assert str(error) == (
+        f"demo 1.0 for linux/arm/v7, Python 3.11: {what}\n"
+        "  end of the build's output:\n"
+        "  running build_ext\n"
+        f"  {line}\n"
+        f"  -> {hint}"
+    )
+
+
+def test_a_compiler_error_has_no_hint() -> None:
+    error = diagnose(["a.c:3:1: error: expected ';'"], CONTEXT)
+    assert error.what == "it does not compile: a.c:3:1: error: expected ';'"
+    assert error.hint is None
+
+
+@given(st.lists(st.text(max_size=80), max_size=5))
+def test_any_output_makes_one_error(lines: list[str]) -> None:
+    assert diagnose(lines, CONTEXT).where == CONTEXT.where
+
+
+def test_missing_and_wrong_build_requirements(tmp_path: Path) -> None:
+    info = tmp_path / "setuptools-60.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: setuptools\nVersion: 60.0\n")
+    system = BuildSystem(("setuptools>=61", "Cython", "tomli; python_version < '3'"), "x", ())
+    with pytest.raises(BuildError) as caught:
+        check_requirements(system, tmp_path, CONTEXT)
+    assert str(caught.value) == (
+        "demo 1.0 for linux/arm/v7, Python 3.11: the locked build requirements do not fit this sdist\n"
+        "  setuptools>=61: 60.0 is there\n"
+        "  Cython: is not there\n"
+        f"  -> lock them anew: {RELOCK}"
+    )
+
+
+def test_the_table_is_whole() -> None:
+    tables = _packages()
+    assert sum(map(len, tables.values())) > 400
+    assert all(package.strip() == package and " " not in package for t in tables.values() for package in t.values())
+    assert header_package("libavutil/frame.h", TARGET) == "libavutil-dev"
+    assert header_package("nothing.h", TARGET) is None
