@@ -23,7 +23,7 @@ def megabytes(size: int) -> str:
 
 def ratio(ours: int, theirs: int) -> str:
     """Return ours as a share of theirs."""
-    return f"{100 * ours / theirs:.0f} %"
+    return f"{100 * ours / theirs:.1f} %"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
