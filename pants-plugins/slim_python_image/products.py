@@ -52,6 +52,13 @@ class Toolbox:
 
 
 @dataclass(frozen=True)
+class ResolverToolbox:
+    """The toolbox with pip, which resolves build requirements when they are locked."""
+
+    toolbox: Toolbox
+
+
+@dataclass(frozen=True)
 class StepRequest:
     """One run of ``python -m ociwheel <step>`` in a sandbox.
 

@@ -10,6 +10,7 @@ import sys
 from typing import Any, Iterable
 
 from pants.engine.target import COMMON_TARGET_FIELDS, Field, Target
+
 from slim_python_image.register import target_types
 from slim_python_image.subsystems.options import SlimImageOptions
 

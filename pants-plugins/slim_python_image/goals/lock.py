@@ -30,6 +30,7 @@ from slim_python_image.products import (
     ImageParts,
     ImagePartsRequest,
     Interpreter,
+    ResolverToolbox,
     SlimImageError,
     StepRequest,
     Toolbox,
@@ -243,7 +244,10 @@ def sdists_by_interpreter(
 
 @rule
 async def lock_builds(
-    request: GenerateBuildLock, python_setup: PythonSetup, options: SlimImageOptions, toolbox: Toolbox
+    request: GenerateBuildLock,
+    python_setup: PythonSetup,
+    options: SlimImageOptions,
+    resolver: ResolverToolbox,
 ) -> GenerateLockfileResult:
     parts = await engine.image_parts_of(ImagePartsRequest(address) for address in request.images)
     needs: list[PlanNeed] = []
@@ -282,7 +286,7 @@ async def lock_builds(
                     f"Resolve the build requirements of {len(sdists)} sdists for "
                     f"Python {interpreter.target.minor}"
                 ),
-                toolbox=toolbox,
+                toolbox=resolver.toolbox,
                 inputs=await engine.merge(
                     (
                         await engine.add_prefix(files, "sdists"),

@@ -14,6 +14,7 @@ from slim_python_image import engine
 from slim_python_image.products import (
     CoreSources,
     MachineReady,
+    ResolverToolbox,
     StepOutcome,
     StepRequest,
     Toolbox,
@@ -29,20 +30,30 @@ _MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
 
 
+def toolbox_request(*extra: str) -> StepRequest:
+    """Return the step that makes a toolbox."""
+    return StepRequest(
+        step="toolbox",
+        arguments=("--output", "toolbox", *extra),
+        description="Fetch the libraries of the build steps",
+        toolbox=None,
+        output_directories=("toolbox",),
+        fetches=True,
+    )
+
+
 @rule(desc="Prepare the libraries of the build steps")
 async def prepare_toolbox() -> Toolbox:
-    outcome = await engine.run_step(
-        StepRequest(
-            step="toolbox",
-            arguments=("--output", "toolbox"),
-            description="Fetch the libraries of the build steps",
-            toolbox=None,
-            output_directories=("toolbox",),
-            fetches=True,
-        )
-    )
+    outcome = await engine.run_step(toolbox_request())
     outcome.fields()
     return Toolbox(await engine.remove_prefix(outcome.digest, "toolbox"))
+
+
+@rule(desc="Prepare the resolver of build requirements")
+async def prepare_resolver() -> ResolverToolbox:
+    outcome = await engine.run_step(toolbox_request("--with", "pip"))
+    outcome.fields()
+    return ResolverToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
 
 def step_process(request: StepRequest, core: Digest) -> Process:
