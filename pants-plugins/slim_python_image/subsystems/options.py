@@ -43,7 +43,8 @@ class SlimImageOptions(Subsystem):
             `env` (variables for the build), `config_settings` (passed to the PEP 517 backend),
             `pure` (true where the sdist holds native code that this build rightly leaves out), and
             `constraints` (requirements that bound its build requirements when they are locked, such as
-            `["setuptools<81"]`). For example `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}}}`.
+            `["setuptools<81"]`). For example
+            `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}}}`.
             """
         ),
     )
