@@ -105,4 +105,7 @@ def test_what_is_written_is_read_back(values: list[tuple[str, str, list[str]]]) 
 def test_another_document_is_refused() -> None:
     with pytest.raises(LockError) as caught:
         BuildLock.from_json({"schema": "ociwheel.plan/1"}, "x.build.lock")
-    assert str(caught.value) == "x.build.lock: expected a ociwheel.build-lock/1 document, found 'ociwheel.plan/1'"
+    assert (
+        str(caught.value)
+        == "x.build.lock: expected a ociwheel.build-lock/1 document, found 'ociwheel.plan/1'"
+    )

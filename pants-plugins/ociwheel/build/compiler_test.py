@@ -106,7 +106,9 @@ def test_folders_of_the_system_become_those_of_the_sysroot() -> None:
 def test_relative_relocations_that_need_a_newer_glibc_go() -> None:
     assert kept("-Wl,-z,relro,-z,pack-relative-relocs,-z,now") == ["-Wl,-z,relro,-z,now"]
     assert kept("-Wl,-z,pack-relative-relocs") == []
-    assert kept("-Wl,-Bsymbolic-functions,--exclude-libs,ALL") == ["-Wl,-Bsymbolic-functions,--exclude-libs,ALL"]
+    assert kept("-Wl,-Bsymbolic-functions,--exclude-libs,ALL") == [
+        "-Wl,-Bsymbolic-functions,--exclude-libs,ALL"
+    ]
 
 
 KNOWN = ["-g", "-O3", "-flto", "-I/usr/include", "-L/usr/lib", "-c", "a.c", "-o", "-", "-x", "-lstdc++", "-D"]
@@ -129,4 +131,6 @@ def test_sources_and_objects_stay_in_order(arguments: list[str]) -> None:
     files = [word for word in arguments if not word.startswith("-")]
     result = [word for word in _kept(arguments, ARM) if not word.startswith("-")]
     remaining = iter(result)
-    assert all(any(word == file for word in remaining) for file in files if "/" not in file and "z" not in file)
+    assert all(
+        any(word == file for word in remaining) for file in files if "/" not in file and "z" not in file
+    )

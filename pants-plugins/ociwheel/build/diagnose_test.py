@@ -44,7 +44,11 @@ ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generat
             "find the Debian package that ships it (apt-file search own/thing.h), add it to builder_packages of "
             "//3rdparty/debian:bookworm and relock",
         ),
-        ("ld.lld: error: unable to find library -lpq", "the library libpq is missing", f'add "libpq-dev" {ADD}'),
+        (
+            "ld.lld: error: unable to find library -lpq",
+            "the library libpq is missing",
+            f'add "libpq-dev" {ADD}',
+        ),
         (
             "Package libffi was not found in the pkg-config search path of the sysroot",
             "the library libffi (pkg-config) is missing",
@@ -112,6 +116,8 @@ def test_missing_and_wrong_build_requirements(tmp_path: Path) -> None:
 def test_the_table_is_whole() -> None:
     tables = _packages()
     assert sum(map(len, tables.values())) > 400
-    assert all(package.strip() == package and " " not in package for t in tables.values() for package in t.values())
+    assert all(
+        package.strip() == package and " " not in package for t in tables.values() for package in t.values()
+    )
     assert header_package("libavutil/frame.h", TARGET) == "libavutil-dev"
     assert header_package("nothing.h", TARGET) is None

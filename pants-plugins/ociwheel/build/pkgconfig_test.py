@@ -43,9 +43,7 @@ def sysroot(tmp_path: Path) -> Sysroot:
 
 def test_flags_have_the_sysroot_and_private_libraries_only_when_static(sysroot: Sysroot) -> None:
     root = sysroot.root
-    assert run_pkg_config(sysroot, ["--libs", "libpq"]) == [
-        f"-L{root}/usr/lib/arm-linux-gnueabihf -lpq -lz"
-    ]
+    assert run_pkg_config(sysroot, ["--libs", "libpq"]) == [f"-L{root}/usr/lib/arm-linux-gnueabihf -lpq -lz"]
     assert run_pkg_config(sysroot, ["--libs", "--static", "libpq"]) == [
         f"-L{root}/usr/lib/arm-linux-gnueabihf -lpq -lm -lz -lssl"
     ]
@@ -70,9 +68,7 @@ def test_questions(sysroot: Sysroot, arguments: list[str], answer: list[str]) ->
     assert run_pkg_config(sysroot, arguments) == answer
 
 
-def test_a_missing_module_and_an_old_one(
-    sysroot: Sysroot, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_module_and_an_old_one(sysroot: Sysroot, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["pkgconfig.py", sysroot.root, sysroot.triplet, "pkg-config"]
     assert main([*command, "--exists", "nope"]) == 1
     assert main([*command, "--exists", "libpq > 16"]) == 1

@@ -132,9 +132,11 @@ def _run_zig(zig: Path, argv: Sequence[str], target: Target, work: Path) -> _Com
     }
     done = process.run([str((zig / "zig").absolute()), *argv], env=env, cwd=work)
     if done.returncode != 0:
+        # The rest are the commands that ZIG_VERBOSE_* prints.
+        said = [line for line in done.stderr.splitlines() if "error" in line and " clang " not in line]
         raise BuildError(
             f"the compiler cannot make the C library of {zig_target(target)}",
-            details=[line[:500] for line in done.tail(10)],
+            details=[line[:500] for line in said[-10:]],
         )
     commands = _Commands()
     for line in done.stderr.splitlines():
