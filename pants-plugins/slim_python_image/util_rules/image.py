@@ -115,20 +115,36 @@ def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
         )
 
 
+async def parent_of(parts: ImageParts) -> ImageParts | None:
+    """Return the image that another extends.
+
+    :raises SlimImageError: the images extend each other in a circle, in which each would wait for the other.
+    """
+    line = [parts]
+    while line[-1].extends is not None:
+        line.append(await engine.image_parts(ImagePartsRequest(line[-1].extends)))
+        if line[-1].address in [one.address for one in line[:-1]]:
+            circle = " -> ".join(str(one.address) for one in line)
+            raise SlimImageError(
+                f"{parts.address}: it extends itself: {circle}\n  -> remove the field `extends` of one of them"
+            )
+    return line[1] if len(line) > 1 else None
+
+
 @rule(desc="Make the layers of an image")
 async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     parts = await engine.image_parts(ImagePartsRequest(request.address))
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
-    if parts.extends is None:
+    parent = await parent_of(parts)
+    if parent is None:
         wheel_set = await engine.wheel_set(wheel_set_request(parts, base))
         below = await engine.base_layers(
             BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode)
         )
         own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
-    parent = await engine.image_parts(ImagePartsRequest(parts.extends))
     check_parent(parts, parent, request.platform)
-    inherited = await engine.image_layers(ImageLayersRequest(parts.extends, request.platform))
+    inherited = await engine.image_layers(ImageLayersRequest(parent.address, request.platform))
     union = replace(parts, roots=tuple(sorted({*parts.roots, *parent.roots})))
     wheel_set = await engine.wheel_set(wheel_set_request(union, base))
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
