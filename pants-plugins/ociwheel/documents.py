@@ -72,7 +72,6 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
     """
     value = read_json(path)
     found = value.get("schema") if isinstance(value, dict) else None
-    if found != schema(kind):
+    if not isinstance(value, dict) or found != schema(kind):
         raise UsageError(f"expected a {schema(kind)} document, found {found!r}", where=str(path))
-    assert isinstance(value, dict)
     return value

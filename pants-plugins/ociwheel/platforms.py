@@ -57,7 +57,7 @@ class Platform:
     def variant(self) -> str | None:
         """The OCI variant, where the platform has one."""
         parts = self.oci.split("/")
-        return parts[2] if len(parts) == 3 else None  # noqa: PLR2004 (os/arch/variant)
+        return parts[2] if len(parts) == 3 else None
 
     @property
     def slug(self) -> str:

@@ -92,6 +92,9 @@ def test_imports_have_the_form_that_the_backend_reads() -> None:
         source = path.read_bytes()
         read = {m.decode() for m in plain.findall(source)}
         for module, names in listed.findall(source):
-            read |= {module.decode(), *(f"{module.decode()}.{n.decode()}" for n in re.findall(rb"\w+", names))}
+            read |= {
+                module.decode(),
+                *(f"{module.decode()}.{n.decode()}" for n in re.findall(rb"\w+", names)),
+            }
         wanted = {found for found in imports(name, path) if found.split(".")[0] == "ociwheel"}
         assert wanted <= read, f"{name}: {sorted(wanted - read)}"

@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         result = module.run(parser.parse_args(argv[1:]))
     except OciwheelError as e:
-        print(f"error: {e.render()}", file=sys.stderr)
+        sys.stderr.write(f"error: {e.render()}\n")
         return e.exit_code
     sys.stdout.buffer.write(canonical(result))
     sys.stdout.buffer.flush()

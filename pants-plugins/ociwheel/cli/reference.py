@@ -35,7 +35,9 @@ def _argument(action: argparse.Action) -> str:
     value = action.metavar or (", ".join(map(str, action.choices)) if action.choices else "")
     flags = [str(value)] if value and action.nargs != 0 else []
     flags += ["required"] if action.required else []
-    flags += [f"default {action.default}"] if action.default not in (None, [], False, argparse.SUPPRESS) else []
+    flags += (
+        [f"default {action.default}"] if action.default not in (None, [], False, argparse.SUPPRESS) else []
+    )
     return f"| {name} | {', '.join(flags)} | {action.help or ''} |"
 
 

@@ -9,7 +9,9 @@ PAGE = Path(__file__).parents[3] / "docs/reference/steps.md"
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), "python -m ociwheel.cli.reference > ../docs/reference/steps.md"
+    assert PAGE.read_text(encoding="utf-8") == render(), (
+        "python -m ociwheel.cli.reference > ../docs/reference/steps.md"
+    )
 
 
 def test_every_step_and_argument_is_explained() -> None:
