@@ -69,10 +69,10 @@ def test_a_build_requirement_with_only_an_sdist() -> None:
     with pytest.raises(LockError) as caught:
         lockable_files(Pin("old", "1.0"), ["3.11"], offered("old-1.0.tar.gz"))
     assert str(caught.value) == (
-        "the build requirement old==1.0 has only an sdist on the index, and a build requirement is never built "
-        "itself\n"
-        "  -> constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, or put a "
-        "wheel of it on an index of your own"
+        "the build requirement old==1.0 has only an sdist on the index, and a build requirement is never "
+        "built itself\n"
+        "  -> constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, or "
+        "put a wheel of it on an index of your own"
     )
 
 

@@ -181,8 +181,8 @@ def test_an_extension_that_is_dropped_in_silence_is_an_error(workshop: Workshop,
     assert result.returncode == 15
     first = result.stderr.splitlines()[0]
     assert first == (
-        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the extension demo did not compile, and the build went on "
-        "without it"
+        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the extension demo did not compile, and the build "
+        "went on without it"
     )
 
 
@@ -195,8 +195,8 @@ def test_a_fallback_to_pure_python_is_an_error_unless_wanted(workshop: Workshop,
     result = workshop.build(sdist, tmp_path / "work")
     assert result.returncode == 15
     assert result.stderr.splitlines()[0] == (
-        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the sdist has code to compile, but the wheel holds no "
-        "compiled file (the compiler was never called)"
+        f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the sdist has code to compile, but the wheel "
+        "holds no compiled file (the compiler was never called)"
     )
     assert "  to compile: demo.c" in result.stderr
     wanted = workshop.build(sdist, tmp_path / "wanted", settings={"pure": True})
