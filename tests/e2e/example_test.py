@@ -81,9 +81,9 @@ def test_the_wheelhouse_installs_without_an_index(packaged: Packaged, tmp_path: 
         "--no-index",
         "--no-deps",
         "--find-links",
-        wheels,
+        str(wheels),
         "--target",
-        target,
+        str(target),
         "--only-binary",
         ":all:",
     ]

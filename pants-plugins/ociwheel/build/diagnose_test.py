@@ -42,8 +42,8 @@ ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generat
             "x.c:1:10: fatal error: 'own/thing.h' file not found",
             "the header own/thing.h is missing",
             (
-                "find the Debian package that ships it (apt-file search own/thing.h), add it to builder_packages of "
-                "//3rdparty/debian:bookworm and relock"
+                "find the Debian package that ships it (apt-file search own/thing.h), add it to "
+                "builder_packages of //3rdparty/debian:bookworm and relock"
             ),
         ),
         (

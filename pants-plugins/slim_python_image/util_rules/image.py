@@ -126,7 +126,8 @@ async def parent_of(parts: ImageParts) -> ImageParts | None:
         if line[-1].address in [one.address for one in line[:-1]]:
             circle = " -> ".join(str(one.address) for one in line)
             raise SlimImageError(
-                f"{parts.address}: it extends itself: {circle}\n  -> remove the field `extends` of one of them"
+                f"{parts.address}: it extends itself: {circle}\n"
+                "  -> remove the field `extends` of one of them"
             )
     return line[1] if len(line) > 1 else None
 
