@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import Packaged
 from tests.support.engine import Container, Engine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -45,3 +48,24 @@ def test_the_container_answers(
         ask(container)
         assert container.execute("/app/bin/python", "-m", "pip", "--version").returncode != 0
         assert container.execute("/app/bin/python", "-c", "import os; print(os.getuid())").stdout == "65532\n"
+
+
+def test_docker_loads_a_docker_archive_as_it_is(engine: Engine, packaged: Packaged) -> None:
+    repository = packaged.repository
+    build = "src/brewblox/history/BUILD"
+    before = packaged.layout("history").config()
+    port = '    ports=["5000"],\n'
+    repository.edit(build, port, f'{port}    output_format="docker-archive",\n    image_tags=["1.0"],\n')
+    try:
+        run = repository.package("src/brewblox/history:image", daemon=True)
+    finally:
+        subprocess.run(["git", "checkout", "--quiet", build], cwd=repository.root, check=True)
+    assert run.started == ["Pack image.tar"]
+    image = engine.load(repository.root / "dist/src.brewblox.history/image.tar")
+    assert image == "src/brewblox/history/image:1.0"
+    assert (
+        json.loads(engine.docker("image", "inspect", image))[0]["Config"]["Labels"]
+        == before["config"]["Labels"]
+    )
+    with engine.run(image) as container:
+        assert container.wait_for_health()["name"] == "history"
