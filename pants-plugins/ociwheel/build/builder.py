@@ -29,7 +29,7 @@ class Settings:
     env: Mapping[str, str] = field(default_factory=dict)
     config_settings: Mapping[str, Any] = field(default_factory=dict)
     pure: bool = False
-    resolve: str = "python-default"
+    resolve: str = "<resolve>"
     """Name of the resolve, for the command in messages."""
     base: str = "the base"
     """Address of the base, for messages."""

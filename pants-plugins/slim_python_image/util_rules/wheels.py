@@ -22,6 +22,7 @@ from slim_python_image.products import (
     CoreSources,
     PlannedArtifact,
     SlimImageError,
+    StepOutcome,
     StepRequest,
     SysrootRequest,
     TargetEnvironment,
@@ -176,6 +177,23 @@ def pins_for(lock: dict[str, Any], artifact: Artifact, minor: str, *, path: str,
     return BuildPins(tuple(sorted(artifacts)))
 
 
+def with_names(outcome: StepOutcome, request: BuildWheelRequest) -> StepOutcome:
+    """Return an outcome whose error names the resolve and the base.
+
+    The build does not know them: their names would be in its key, and two resolves could not share it.
+    """
+    if outcome.error is None:
+        return outcome
+    error = outcome.error.replace("--resolve=<resolve>-build", f"--resolve={build_resolve(request.resolve)}")
+    relock = relock_command(request.interpreter.resolve)
+    return replace(
+        outcome,
+        error=error.replace("the base and relock", f"the base, then: {relock}").replace(
+            "the base and run ./pants generate-lockfiles for it", f"the base, then: {relock}"
+        ),
+    )
+
+
 @rule
 async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.target
@@ -216,7 +234,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             output_directories=(_OUT,),
         )
     )
-    fields = outcome.fields()
+    fields = with_names(outcome, request).fields()
     return Wheel(
         name=artifact.name,
         version=artifact.version,

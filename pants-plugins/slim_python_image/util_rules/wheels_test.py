@@ -5,10 +5,19 @@ import platform
 from typing import Any
 
 import pytest
+from pants.engine.fs import EMPTY_DIGEST
 from pants.util.docutil import bin_name
 
-from slim_python_image.products import Artifact, SlimImageError
-from slim_python_image.util_rules.wheels import build_lock_path, parse_build_lock, pins_for
+from slim_python_image.products import (
+    Artifact,
+    BuildPins,
+    BuildWheelRequest,
+    Interpreter,
+    SlimImageError,
+    StepOutcome,
+    TargetEnvironment,
+)
+from slim_python_image.util_rules.wheels import build_lock_path, parse_build_lock, pins_for, with_names
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
 
@@ -91,3 +100,22 @@ def test_a_build_lock_that_is_none() -> None:
         "x: expected a ociwheel.build-lock/1 document, found 'ociwheel.build-lock/9'\n"
         f"  -> write it again: {bin_name()} generate-lockfiles --resolve=r-build"
     )
+
+
+def test_a_failed_build_names_the_resolve_and_the_base_that_its_key_must_not_hold() -> None:
+    target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+    request = BuildWheelRequest(
+        SDIST, target, (), Interpreter("bookworm", target, ()), BuildPins(()), "{}", resolve="tools"
+    )
+    said = (
+        "netifaces: x.h is missing\n  -> add it to builder_packages of the base and relock\n"
+        "  -> ./pants generate-lockfiles --resolve=<resolve>-build"
+    )
+    found = with_names(StepOutcome("{}", EMPTY_DIGEST, said), request)
+    assert found.error == (
+        f"netifaces: x.h is missing\n  -> add it to builder_packages of the base, then: {bin_name()} "
+        "generate-lockfiles --resolve=bookworm\n"
+        "  -> ./pants generate-lockfiles --resolve=tools-build"
+    )
+    done = StepOutcome("{}", EMPTY_DIGEST)
+    assert with_names(done, request) is done
