@@ -273,7 +273,6 @@ class LockEntriesRequest:
     """Read the lockfile at a path of the repository."""
 
     path: str
-    origin: str = field(compare=False, default="")
 
 
 @dataclass(frozen=True)

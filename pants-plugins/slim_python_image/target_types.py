@@ -327,6 +327,11 @@ class PortsField(StringSequenceField):
     def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
         value = super().compute_value(raw_value, address)
         _matches(_PORT, value or (), cls.alias, address, "a port such as '5000' or '53/udp'")
+        for port in value or ():
+            if not 1 <= int(port.split("/")[0]) <= 65535:
+                raise InvalidFieldException(
+                    f"{address}: the field `{cls.alias}` has {port!r}; ports are 1 to 65535."
+                )
         return value
 
 

@@ -9,10 +9,10 @@ from typing import Any, Iterable, Mapping
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
-from pants.engine.addresses import Address
+from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import AllTargets
+from pants.engine.target import AllTargets, StringField, Target
 from pants.engine.unions import UnionRule
 
 from slim_python_image import engine
@@ -22,8 +22,6 @@ from slim_python_image.products import (
     BuiltImage,
     BuiltImageRequest,
     ImageLayersRequest,
-    ImageParts,
-    ImagePartsRequest,
     PlatformImage,
     WheelSetRequest,
 )
@@ -162,50 +160,72 @@ async def _archives(
     return await engine.add_prefix(merged, folder), paths
 
 
-def chain(parts: Mapping[Address, ImageParts], address: Address) -> tuple[Address, ...]:
+@dataclass(frozen=True)
+class Relations:
+    """What an image names of other targets, `None` where it names something that is not there."""
+
+    base: Address | None
+    extends: Address | None
+
+
+def chain(images: Mapping[Address, Relations], address: Address) -> tuple[Address, ...]:
     """Return an image and those that it extends, nearest first."""
     found: list[Address] = []
     current: Address | None = address
-    while current is not None and current not in found:
+    while current is not None and current in images and current not in found:
         found.append(current)
-        current = parts[current].extends
+        current = images[current].extends
     return tuple(found)
 
 
 def common_ancestors(
-    parts: Mapping[Address, ImageParts], address: Address
+    images: Mapping[Address, Relations], address: Address
 ) -> tuple[frozenset[Address], bool]:
     """Return the images whose layers ``address`` has in common with another image.
 
     And whether any other image stands on the same base.
     """
-    mine = chain(parts, address)
+    mine = chain(images, address)
     common: set[Address] = set()
     same_base = False
-    for other, its in parts.items():
+    for other, its in images.items():
         if other == address:
             continue
-        same_base = same_base or its.base == parts[address].base
-        theirs = set(chain(parts, other))
+        same_base = same_base or its.base == images[address].base
+        theirs = set(chain(images, other))
         common.update(next(([one] for one in mine if one in theirs), []))
     return frozenset(common), same_base
+
+
+async def _named(target: Target, field: type[StringField]) -> Address | None:
+    """Return the address that a field of some image names; a wrong one is for that image to report."""
+    value = target[field].value
+    if not value:
+        return None
+    found = await engine.addresses(
+        UnparsedAddressInputs(
+            [value],
+            owning_address=target.address,
+            description_of_origin=f"the field `{field.alias}` of {target.address}",
+            skip_invalid_addresses=True,
+        )
+    )
+    return found[0] if found else None
 
 
 async def _shared_layers(image: BuiltImage, all_targets: AllTargets) -> frozenset[str]:
     """Return the digests of layers that other images of the repository have too.
 
-    They follow from `base` and `extends` alone: no other image is built to know them.
+    They follow from `base` and `extends` alone: nothing of another image is read or built to know them.
     """
-    everything = await engine.image_parts_of(
-        ImagePartsRequest(t.address) for t in all_targets if SlimImageFieldSet.is_applicable(t)
-    )
-    parts = {one.address: one for one in everything}
-    common, same_base = common_ancestors(parts, image.address)
+    images = {
+        target.address: Relations(await _named(target, BaseField), await _named(target, ExtendsField))
+        for target in all_targets
+        if SlimImageFieldSet.is_applicable(target)
+    }
+    common, same_base = common_ancestors(images, image.address)
     layers = await engine.image_layers_of(
-        ImageLayersRequest(address, one.platform)
-        for address in sorted(common)
-        for one in image.platforms
-        if one.platform in parts[address].platforms
+        ImageLayersRequest(address, one.platform) for address in sorted(common) for one in image.platforms
     )
     shared = {layer.digest for found in layers for layer in (*found.base, *found.wheels)}
     if same_base:

@@ -182,8 +182,9 @@ async def read_base(request: BaseRequest) -> Base:
     wrapped = await engine.target(request.address, request.origin or "the field `base`")
     target = wrapped.target
     if not target.has_field(BaseSuitesField):
+        whose = f"{request.origin}: " if request.origin else ""
         raise SlimImageError(
-            f"{request.origin or 'the field `base`'} names {request.address}, which is a "
+            f"{whose}the field `base` names {request.address}, which is a "
             f"`{target.alias}`\n  -> name a `debian_python_base` target"
         )
     platforms = target[BasePlatformsField].value or ()

@@ -66,7 +66,7 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntrie
     data = await engine.read_path(request.path)
     if data is None:
         raise SlimImageError(
-            f"{request.path}: the lockfile is not there ({request.origin})\n"
+            f"{request.path}: the lockfile is not there\n"
             "  -> write a hash-pinned one, for example: uv pip compile --universal --generate-hashes "
             f"--no-emit-index-url -o {request.path} <requirements>"
         )
@@ -157,6 +157,8 @@ def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:
 
 @rule(desc="Plan wheels")
 async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
+    if not request.roots:
+        return WheelPlan((), ())
     lock = await complete_lock(request.lockfile)
     requires: dict[str, frozenset[str]] = {}
     for entry in lock.entries:

@@ -319,6 +319,13 @@ async def read_image(
     assert base_value is not None
     base = await one_address(base_value, target.address, BaseField.alias)
     extends = await one_address(parent, target.address, ExtendsField.alias) if parent else None
+    if extends:
+        extended = (await engine.target(extends, f"the field `extends` of {target.address}")).target
+        if not extended.has_field(ExtendsField):
+            raise SlimImageError(
+                f"{target.address}: the field `extends` names {extends}, which is a `{extended.alias}`\n"
+                "  -> name a `slim_python_image` target"
+            )
     aside = [base, *([extends] if extends else [])]
     targets = await dependency_targets(target[ImageDependenciesField], aside)
     requirements = requirements_of(targets, target.address, python_setup)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pants.core.goals.generate_lockfiles import KnownUserResolveNames
+from pants.engine.addresses import Address
+from pants.engine.target import AllTargets, Target
+from pants.testutil.rule_runner import run_rule_with_mocks
+
+from slim_python_image.goals import lock
+from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
+from slim_python_image.target_types import DebianPythonBaseTarget, PythonWheelSetTarget
+
+
+def base(folder: str, name: str) -> Target:
+    return DebianPythonBaseTarget({"suites": ["bookworm"]}, Address(folder, target_name=name))
+
+
+def wheel_set() -> Target:
+    return PythonWheelSetTarget({"base": ":b"}, Address("src", target_name="wheels"))
+
+
+def python_setup(**resolves: str) -> Any:
+    return SimpleNamespace(enable_resolves=True, resolves=resolves)
+
+
+def run(rule: Any, *arguments: Any) -> Any:
+    return run_rule_with_mocks(rule, rule_args=list(arguments))
+
+
+def test_bases_are_known_by_their_names() -> None:
+    targets = AllTargets([base("b", "two"), base("a", "one"), wheel_set()])
+    found = run(lock.known_bases, lock.KnownBaseNamesRequest(), targets)
+    assert isinstance(found, KnownUserResolveNames)
+    assert found.names == ("one", "two")
+
+
+def test_two_bases_of_one_name() -> None:
+    with pytest.raises(SlimImageError) as e:
+        lock.bases_of([base("a", "bookworm"), base("b", "bookworm")])
+    assert str(e.value) == (
+        "a:bookworm and b:bookworm are bases of one name, which is the name of their lock too\n"
+        "  -> rename one"
+    )
+
+
+def test_only_the_bases_asked_for_are_locked() -> None:
+    targets = AllTargets([base("a", "one"), base("b", "two")])
+    (request,) = run(lock.base_lock_requests, lock.RequestedBaseNames(["two"]), targets)
+    assert (request.resolve_name, request.lockfile_dest) == ("two", "b/two.lock")
+    assert '"suites":["bookworm"]' in request.request
+
+
+def test_each_resolve_has_a_build_lock_beside_it() -> None:
+    setup = python_setup(main="3rdparty/main.lock", tools="tools.lock")
+    known = run(lock.known_build_locks, lock.KnownBuildLockNamesRequest(), setup)
+    assert known.names == ("main-build", "tools-build")
+    requested = lock.RequestedBuildLockNames(["main-build"])
+    (request,) = run(lock.build_lock_requests, requested, AllTargets([wheel_set()]), setup)
+    assert request.lockfile_dest == "3rdparty/main.build.lock"
+    assert request.python_resolve == "main"
+    assert request.wheel_sets == (Address("src", target_name="wheels"),)
+
+
+def test_without_images_there_is_nothing_to_build() -> None:
+    requested = lock.RequestedBuildLockNames(["main-build"])
+    targets = AllTargets([base("a", "one")])
+    assert list(run(lock.build_lock_requests, requested, targets, python_setup(main="main.lock"))) == []
+
+
+def need(platform: str, python: str) -> lock.PlanNeed:
+    target = TargetEnvironment(platform, python, "glibc", "2.36")
+    interpreter = Interpreter("b", TargetEnvironment("linux/amd64", python, "glibc", "2.36"), ())
+    made = Base("b", target, (), (), interpreter)
+    return lock.PlanNeed(SimpleNamespace(), made)  # type: ignore[arg-type]
+
+
+def test_one_python_of_each_minor_version_looks_at_all_its_sdists() -> None:
+    sdist = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
+    other = Artifact("ujson", "5.0", "sdist", "ujson-5.0.tar.gz", "b" * 64)
+    wheel = Artifact("idna", "3.10", "wheel", "idna-3.10-py3-none-any.whl", "c" * 64)
+    needs = [need("linux/amd64", "3.11.2"), need("linux/arm/v7", "3.11.2"), need("linux/amd64", "3.13.5")]
+    found = lock.sdists_by_interpreter(needs, [[sdist, wheel], [other, sdist], [wheel]])
+    assert {python.target.python: sdists for python, sdists in found.items()} == {"3.11.2": (sdist, other)}

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST
+
+from slim_python_image.goals.package_image import (
+    Relations,
+    SlimImageFieldSet,
+    chain,
+    common_ancestors,
+    log_lines,
+    references,
+    report,
+)
+from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, Wheel
+from slim_python_image.target_types import SlimPythonImageTarget
+
+BASE = Address("3rdparty", target_name="base")
+OTHER_BASE = Address("3rdparty", target_name="other")
+
+
+def address(name: str) -> Address:
+    return Address("src", target_name=name)
+
+
+def images(**extends: str | None) -> dict[Address, Relations]:
+    return {address(name): Relations(BASE, address(to) if to else None) for name, to in extends.items()}
+
+
+def layer(name: str, size: int, unpacked: int) -> Layer:
+    digest = f"sha256:{name * 64}"
+    document = {
+        "schema": "ociwheel.layer/1",
+        "title": f"layer {name}",
+        "descriptor": {"mediaType": "t", "digest": digest, "size": size},
+        "diff_id": f"sha256:{name * 63}0",
+        "unpacked_size": unpacked,
+        "files": 1,
+        "contents": [{"type": "wheel", "name": name, "version": "1"}],
+    }
+    return Layer(
+        document=json.dumps(document),
+        digest=digest,
+        size=size,
+        unpacked_size=unpacked,
+        title=f"layer {name}",
+        elf_files=0,
+        blobs=EMPTY_DIGEST,
+        facts=EMPTY_DIGEST,
+    )
+
+
+def built() -> BuiltImage:
+    manifest = Manifest(
+        descriptor=json.dumps({"digest": "sha256:m"}),
+        document=json.dumps({"size": 3 * 2**20}),
+        blobs=EMPTY_DIGEST,
+    )
+    wheel = Wheel("idna", "3.10", "idna-3.10-py3-none-any.whl", 1, "f" * 64, EMPTY_DIGEST)
+    one = PlatformImage(
+        platform="linux/arm/v7",
+        manifest=manifest,
+        layers=(layer("a", 2**20, 4 * 2**20), layer("b", 2**21, 2**22)),
+        base_layers=1,
+        wheels=(wheel,),
+        audit=json.dumps({"schema": "ociwheel.audit/1", "elf_files": 7}),
+    )
+    return BuiltImage(address("image"), "sha256:i", (one,), EMPTY_DIGEST)
+
+
+# --- what images share ---------------------------------------------------------------------------------
+
+
+def test_a_chain_ends_at_an_image_that_extends_none() -> None:
+    assert chain(images(a="b", b="c", c=None), address("a")) == tuple(map(address, "abc"))
+
+
+@pytest.mark.parametrize("extends", [{"a": "b", "b": "a"}, {"a": "b", "b": "gone"}])
+def test_a_chain_ends_where_it_is_broken(extends: dict[str, str]) -> None:
+    assert chain(images(**extends), address("a")) == (address("a"), address("b"))
+
+
+def test_siblings_have_their_nearest_parent_in_common() -> None:
+    family = images(root=None, parent="root", one="parent", two="parent", stranger=None)
+    assert common_ancestors(family, address("one")) == (frozenset({address("parent"), address("root")}), True)
+    assert common_ancestors(family, address("root")) == (frozenset({address("root")}), True)
+    assert common_ancestors(family, address("stranger")) == (frozenset(), True)
+
+
+def test_an_image_alone_shares_nothing() -> None:
+    assert common_ancestors(images(a=None), address("a")) == (frozenset(), False)
+    two = {**images(a=None), address("b"): Relations(OTHER_BASE, None)}
+    assert common_ancestors(two, address("a")) == (frozenset(), False)
+
+
+# --- what is said --------------------------------------------------------------------------------------
+
+
+def test_the_log() -> None:
+    assert log_lines(built(), frozenset({"sha256:" + "a" * 64})) == (
+        "  index sha256:i",
+        "  linux/arm/v7: 3.0 MiB compressed, 8.0 MiB unpacked, 2 layers, 1.0 MiB shared with other images",
+    )
+
+
+def test_the_report() -> None:
+    found = report(built())
+    (platform,) = found.pop("platforms")
+    assert found == {
+        "schema": "slim-python-image.report/1",
+        "target": "src:image",
+        "digest": "sha256:i",
+    }
+    assert {key: platform[key] for key in ("platform", "digest", "size", "unpacked_size", "audit")} == {
+        "platform": "linux/arm/v7",
+        "digest": "sha256:m",
+        "size": 3 * 2**20,
+        "unpacked_size": 8 * 2**20,
+        "audit": {"elf_files": 7},
+    }
+    assert platform["layers"][0] == {
+        "title": "layer a",
+        "digest": "sha256:" + "a" * 64,
+        "diff_id": "sha256:" + "a" * 63 + "0",
+        "size": 2**20,
+        "unpacked_size": 4 * 2**20,
+        "contents": [{"type": "wheel", "name": "a", "version": "1"}],
+    }
+    assert platform["wheels"] == [
+        {"name": "idna", "version": "3.10", "filename": "idna-3.10-py3-none-any.whl", "sha256": "f" * 64}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "fields", "names"),
+    [
+        ("src/brewblox/Spark", {}, ("src/brewblox/spark/image:latest",)),
+        ("", {}, ("image:latest",)),
+        (
+            "src",
+            {"repository": "brewblox/spark", "image_tags": ["1", "edge"]},
+            ("brewblox/spark:1", "brewblox/spark:edge"),
+        ),
+    ],
+)
+def test_names_of_archives(folder: str, fields: dict[str, Any], names: tuple[str, ...]) -> None:
+    target = SlimPythonImageTarget({"base": ":b", **fields}, Address(folder, target_name="image"))
+    assert references(SlimImageFieldSet.create(target)) == names

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.target import Field, InvalidFieldException
+
+from slim_python_image.target_types import (
+    BaseLockfileField,
+    BytecodeField,
+    EntryPointField,
+    ImagePlatformsField,
+    LayerBudgetField,
+    PortsField,
+    WorkdirField,
+)
+
+ADDRESS = Address("src/x", target_name="image")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (
+            ImagePlatformsField,
+            ["windows/amd64"],
+            (
+                "src/x:image: the field `platforms` has 'windows/amd64'; expected an OCI platform such as "
+                "'linux/arm/v7'."
+            ),
+        ),
+        (
+            ImagePlatformsField,
+            ["linux/amd64", "linux/amd64"],
+            "src/x:image: the field `platforms` names a platform twice.",
+        ),
+        (
+            PortsField,
+            ["http"],
+            "src/x:image: the field `ports` has 'http'; expected a port such as '5000' or '53/udp'.",
+        ),
+        (
+            PortsField,
+            ["70000"],
+            "src/x:image: the field `ports` has '70000'; ports are 1 to 65535.",
+        ),
+        (WorkdirField, "app", "src/x:image: the field `workdir` has 'app'; expected an absolute path."),
+        (
+            WorkdirField,
+            "/app/../etc",
+            "src/x:image: the field `workdir` has '/app/../etc'; expected an absolute path.",
+        ),
+        (
+            EntryPointField,
+            "src/app.py",
+            (
+                "src/x:image: the field `entry_point` has 'src/app.py'; expected 'package.module' or "
+                "'package.module:function'."
+            ),
+        ),
+        (LayerBudgetField, 1, "src/x:image: the field `layer_budget` has 1; expected 2 to 100."),
+        (LayerBudgetField, 101, "src/x:image: the field `layer_budget` has 101; expected 2 to 100."),
+    ],
+)
+def test_a_value_that_makes_no_sense(field: type[Field], value: Any, message: str) -> None:
+    with pytest.raises(InvalidFieldException) as e:
+        field(value, ADDRESS)
+    assert str(e.value) == message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (ImagePlatformsField, ("linux/amd64", "linux/arm64", "linux/arm/v7")),
+        (PortsField, ("1", "65535", "5000/tcp", "53/udp", "9/sctp")),
+        (WorkdirField, "/srv/data..old"),
+        (EntryPointField, "brewblox_history"),
+        (EntryPointField, "brewblox_history.app:App.main"),
+        (LayerBudgetField, 2),
+        (LayerBudgetField, 100),
+        (BytecodeField, "none"),
+    ],
+)
+def test_a_value_that_does(field: type[Field], value: Any) -> None:
+    assert field(value, ADDRESS).value == value
+
+
+@pytest.mark.parametrize(
+    ("value", "folder", "path"),
+    [
+        (None, "3rdparty/debian", "3rdparty/debian/image.lock"),
+        (None, "", "image.lock"),
+        ("locks/b.lock", "3rdparty/debian", "3rdparty/debian/locks/b.lock"),
+        ("//locks/b.lock", "3rdparty/debian", "locks/b.lock"),
+    ],
+)
+def test_where_the_lock_of_a_base_stands(value: str | None, folder: str, path: str) -> None:
+    assert BaseLockfileField(value, Address(folder, target_name="image")).path == path

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import platform
+from typing import Any
+
+import pytest
+from pants.engine.addresses import Address
+from pants.util.docutil import bin_name
+
+from slim_python_image.products import DebPackage, SlimImageError
+from slim_python_image.target_types import DebianPythonBaseTarget
+from slim_python_image.util_rules.base import (
+    LOCK_SCHEMA,
+    LockedBase,
+    check_inputs,
+    host_platform,
+    lock_inputs,
+    parse_lock,
+)
+
+ADDRESS = Address("3rdparty/debian", target_name="b")
+PATH = "3rdparty/debian/b.lock"
+
+
+def target(**fields: Any) -> DebianPythonBaseTarget:
+    return DebianPythonBaseTarget({"suites": ["bookworm"], **fields}, ADDRESS)
+
+
+def locked(of: DebianPythonBaseTarget, **changes: Any) -> LockedBase:
+    lock = {
+        "schema": LOCK_SCHEMA,
+        "inputs": {key: value for key, value in lock_inputs(of).items() if key != "name"},
+        "python": "3.11",
+        "platforms": {platform: {} for platform in lock_inputs(of)["platforms"]},
+        **changes,
+    }
+    return parse_lock(ADDRESS, PATH, json.dumps(lock).encode())
+
+
+def message(of: DebianPythonBaseTarget, lock: LockedBase) -> str:
+    with pytest.raises(SlimImageError) as e:
+        check_inputs(of, lock)
+    return str(e.value)
+
+
+def test_a_lock_of_the_same_fields() -> None:
+    for fields in ({}, {"excluded_packages": ["perl-base"]}, {"python": "3.11", "packages": ["tzdata"]}):
+        check_inputs(target(**fields), locked(target(**fields)))
+
+
+def test_a_platform_less_needs_no_new_lock() -> None:
+    both = target(platforms=["linux/amd64", "linux/arm64"])
+    check_inputs(target(platforms=["linux/arm64"]), locked(both))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"suites": ["bookworm", "bookworm-security"]}, "`suites`"),
+        ({"components": ["main", "contrib"]}, "`components`"),
+        ({"packages": ["libpq5"], "builder_packages": ["libpq-dev"]}, "`packages`, `builder_packages`"),
+        ({"excluded_packages": []}, "`excluded_packages`"),
+        ({"python": "3.13"}, "`python`"),
+        ({"platforms": ["linux/amd64", "linux/arm/v7"]}, "`platforms`"),
+    ],
+)
+def test_a_stale_lock(fields: dict[str, Any], named: str) -> None:
+    assert message(target(**fields), locked(target())) == (
+        f"{PATH}: the lock is older than the fields {named} of 3rdparty/debian:b\n"
+        f"  -> write it again: {bin_name()} generate-lockfiles --resolve=b"
+    )
+
+
+def test_no_lock() -> None:
+    with pytest.raises(SlimImageError) as e:
+        parse_lock(ADDRESS, PATH, None)
+    assert str(e.value) == (
+        f"3rdparty/debian:b: the base has no lock, {PATH} is not there\n"
+        f"  -> write it: {bin_name()} generate-lockfiles --resolve=b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"<<<<<<<", "is not JSON (Expecting value: line 1 column 1 (char 0)); a merge conflict?"),
+        (b"[]", f"expected a {LOCK_SCHEMA} document, found None"),
+        (b'{"schema": "x/2"}', f"expected a {LOCK_SCHEMA} document, found 'x/2'"),
+    ],
+)
+def test_a_lock_that_is_none(data: bytes, what: str) -> None:
+    with pytest.raises(SlimImageError) as e:
+        parse_lock(ADDRESS, PATH, data)
+    assert str(e.value) == (
+        f"{PATH}: {what}\n  -> write it again: {bin_name()} generate-lockfiles --resolve=b"
+    )
+
+
+def test_packages_by_their_keys() -> None:
+    row = {
+        "name": "tzdata",
+        "version": "2026b-0+deb12u1",
+        "architecture": "all",
+        "archive": "debian",
+        "path": "pool/main/t/tzdata/tzdata_2026b-0+deb12u1_all.deb",
+        "size": 1,
+        "sha256": "0" * 64,
+    }
+    lock = LockedBase(ADDRESS, PATH, {"packages": {"tzdata": row}})
+    (package,) = lock.packages(["tzdata"])
+    assert package == DebPackage(**row)  # type: ignore[arg-type]
+    assert package.filename == "tzdata_2026b-0+deb12u1_all.deb"
+
+
+@pytest.mark.parametrize(
+    ("machine", "found"),
+    [
+        ("x86_64", "linux/amd64"),
+        ("AMD64", "linux/amd64"),
+        ("aarch64", "linux/arm64"),
+        ("arm64", "linux/arm64"),
+    ],
+)
+def test_the_platform_of_this_machine(monkeypatch: pytest.MonkeyPatch, machine: str, found: str) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert host_platform() == found
+
+
+def test_a_machine_that_runs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(SlimImageError) as e:
+        host_platform()
+    assert str(e.value) == "this machine is a riscv64; steps run on aarch64, amd64, arm64, x86_64"
