@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches) -> Iterator[Repository]:
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
+) -> Iterator[Repository]:
     folder = tmp_path_factory.mktemp("package") / "repository"
     with stopped(write_monorepo(make_repository(folder, caches, plugin=plugin))) as made:
         yield made
@@ -185,7 +187,9 @@ def test_a_distribution_is_installed_as_a_wheel_and_its_sources_only_there(
         for name in manifest["Layers"][-2:]:
             blob = archive.extractfile(name)
             with tarfile.open(fileobj=blob) as layer:
-                layers.append({m.name for m in layer.getmembers() if m.isfile() and "__pycache__" not in m.name})
+                layers.append(
+                    {m.name for m in layer.getmembers() if m.isfile() and "__pycache__" not in m.name}
+                )
     assert manifest["RepoTags"] == ["tools/the-tool:1.0", "tools/the-tool:latest"]
     assert manifest["Config"] in names
     wheel, sources = layers
@@ -197,7 +201,9 @@ def test_a_distribution_is_installed_as_a_wheel_and_its_sources_only_there(
 def test_an_oci_archive_is_the_layout_as_a_tar(repository: Repository, run: Run, tmp_path: Path) -> None:
     before = repository.layout("src.child/image").index_digest
     repository.edit(
-        "src/child/BUILD", '    entry_point="child",\n', '    entry_point="child",\n    output_format="oci-archive",\n'
+        "src/child/BUILD",
+        '    entry_point="child",\n',
+        '    entry_point="child",\n    output_format="oci-archive",\n',
     )
     again = repository.package("src/child:image", daemon=True)
     assert again.started == ["Pack image.tar"]
@@ -212,7 +218,16 @@ def test_an_oci_archive_is_the_layout_as_a_tar(repository: Repository, run: Run,
 def test_the_wheelhouse_is_one_for_pip(repository: Repository, run: Run, tmp_path: Path) -> None:
     house = repository.root / "dist/src.service/wheels/linux-amd64"
     assert sorted(path.name.split("-")[0] for path in house.iterdir()) == ["click", "idna", "websockets"]
-    pip = [sys.executable, "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "--isolated",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+    ]
     fits = ["--only-binary", ":all:", "--python-version", "3.11", "--platform", "manylinux_2_36_x86_64"]
     fits += ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64"]
     fits += ["--platform", "manylinux_2_5_x86_64", "--implementation", "cp"]

@@ -46,7 +46,11 @@ def test_the_wheel_has_code_and_data_and_no_tests(wheel: Path, plugin: Path) -> 
         text = archive.read(metadata).decode()
     there = {str(path.relative_to(plugin)) for path in plugin.rglob("*") if path.is_file()}
     assert names == there - {"pyproject.toml"}
-    assert {"ociwheel/tools.lock", "ociwheel/sandbox/step.sh", "ociwheel/elf/data/debian_libraries.json.gz"} <= names
+    assert {
+        "ociwheel/tools.lock",
+        "ociwheel/sandbox/step.sh",
+        "ociwheel/elf/data/debian_libraries.json.gz",
+    } <= names
     assert any(name.startswith("ociwheel/base/keys/") for name in names)
     assert not any(name.endswith("_test.py") for name in names)
     assert "Requires-Python: >=3.9\n" in text

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 BASE = "//3rdparty/debian:bookworm-py311"
 
 # The first lines of a run that failed; the message of the error follows.
-_ENGINE_ERROR = re.compile(r"\[ERROR\] .*?\n\nEngine traceback:\n(?:  in .*\n)*\n(?:\w+: )?(.*?)\n\n", re.DOTALL)
+_ENGINE_ERROR = re.compile(r"\[ERROR\] .*?\n\nEngine traceback:\n(?:  in [^\n]*\n)*\n(.*?)\n\n", re.DOTALL)
 _STARTED = re.compile(r"\[INFO\] Starting: (.*)")
 
 # Of the run of these tests, not of the runs that they start.

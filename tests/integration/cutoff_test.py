@@ -1,0 +1,81 @@
+"""Early cutoff: what runs again after an edit, told by the processes that Pants starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.monorepo import OLD_IDNA, write_monorepo
+from tests.integration.repository import Caches, Repository, locked, make_repository, stopped, version
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def repository(tmp_path: Path, plugin: Path, caches: Caches) -> Iterator[Repository]:
+    """Give a repository in which everything has been packaged."""
+    with stopped(write_monorepo(make_repository(tmp_path / "repository", caches, plugin=plugin))) as made:
+        made.package("src::")
+        yield made
+
+
+def test_exactly_what_an_edit_reaches_runs_again(
+    repository: Repository, tmp_path: Path, plugin: Path
+) -> None:
+    assert repository.package("src::").started == []
+
+    repository.edit("src/child/child/__main__.py", "ö.example", "ü.example")
+    assert repository.package("src::").started == [
+        "Layer sources of src/child:image",
+        "Write the index",
+        "Write the manifest for linux/amd64",
+    ]
+
+    repository.edit("src/shared/shared/__init__.py", "name: str", "hostname: str")
+    repository.edit("src/shared/shared/__init__.py", "encode(name)", "encode(hostname)")
+    assert repository.package("src::").started == [
+        "Layer sources of src/child:image",
+        "Layer sources of src/service:image",
+        *["Write the index"] * 2,
+        *["Write the manifest for linux/amd64"] * 2,
+    ]
+
+    # The plans: of the service and its wheel set, which are one, and of the child. The tool has no idna.
+    repository.edit("3rdparty/python/default.lock", OLD_IDNA, locked("idna"))
+    assert repository.package("src::").started == [
+        "Layer 2 pure wheels",
+        f"Look up idna {version('idna')}",
+        "Plan 3 requirements for linux/amd64",
+        "Plan 4 requirements for linux/amd64",
+        "Read 3rdparty/python/default.lock",
+        *["Write the index"] * 2,
+        *["Write the manifest for linux/amd64"] * 2,
+    ]
+
+    # Another checkout, whose folder has another name, finds all of it.
+    other = write_monorepo(
+        make_repository(tmp_path / "elsewhere" / "clone", repository.caches, plugin=plugin)
+    )
+    assert other.package("src::").started == []
+
+
+def test_lines_of_the_lock_that_no_image_reaches_change_no_plan(repository: Repository) -> None:
+    lock = repository.root / "3rdparty/python/default.lock"
+    lock.write_text(locked("bidict") + lock.read_text())
+    assert repository.package("src::").started == [
+        "Look up bidict " + version("bidict"),
+        "Read 3rdparty/python/default.lock",
+    ]
+
+
+def test_an_image_more_fetches_and_layers_nothing_again(repository: Repository) -> None:
+    build = (repository.root / "src/service/BUILD").read_text()
+    image = build[build.index("slim_python_image(") : build.index("python_wheel_set(")]
+    repository.write("src/service/BUILD", build + image.replace('name="image"', 'name="another"'))
+    assert repository.package("src::").started == [
+        "Layer sources of src/service:another",
+        "Write the index",
+        "Write the manifest for linux/amd64",
+    ]
