@@ -13,21 +13,30 @@ from tests.integration.repository import Caches, Repository, locked, make_reposi
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def repository(tmp_path: Path, plugin: Path, caches: Caches) -> Iterator[Repository]:
+@pytest.fixture(scope="module")
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
+) -> Iterator[Repository]:
     """Give a repository in which everything has been packaged."""
-    with stopped(write_monorepo(make_repository(tmp_path / "repository", caches, plugin=plugin))) as made:
-        made.package("src::")
+    folder = tmp_path_factory.mktemp("cutoff") / "repository"
+    with stopped(write_monorepo(make_repository(folder, caches, plugin=plugin))) as made:
+        made.package("src::", daemon=True)
         yield made
+
+
+def steps(repository: Repository) -> list[str]:
+    """Package everything; return what ran."""
+    return repository.package("src::", daemon=True).started
 
 
 def test_exactly_what_an_edit_reaches_runs_again(
     repository: Repository, tmp_path: Path, plugin: Path
 ) -> None:
+    # Without the daemon, so that nothing is known but what the cache on the disk holds.
     assert repository.package("src::").started == []
 
     repository.edit("src/child/child/__main__.py", "ö.example", "ü.example")
-    assert repository.package("src::").started == [
+    assert steps(repository) == [
         "Layer sources of src/child:image",
         "Write the index",
         "Write the manifest for linux/amd64",
@@ -35,7 +44,7 @@ def test_exactly_what_an_edit_reaches_runs_again(
 
     repository.edit("src/shared/shared/__init__.py", "name: str", "hostname: str")
     repository.edit("src/shared/shared/__init__.py", "encode(name)", "encode(hostname)")
-    assert repository.package("src::").started == [
+    assert steps(repository) == [
         "Layer sources of src/child:image",
         "Layer sources of src/service:image",
         *["Write the index"] * 2,
@@ -44,7 +53,7 @@ def test_exactly_what_an_edit_reaches_runs_again(
 
     # The plans: of the service and its wheel set, which are one, and of the child. The tool has no idna.
     repository.edit("3rdparty/python/default.lock", OLD_IDNA, locked("idna"))
-    assert repository.package("src::").started == [
+    assert steps(repository) == [
         "Layer 2 pure wheels",
         f"Look up idna {version('idna')}",
         "Plan 3 requirements for linux/amd64",
@@ -64,7 +73,7 @@ def test_exactly_what_an_edit_reaches_runs_again(
 def test_lines_of_the_lock_that_no_image_reaches_change_no_plan(repository: Repository) -> None:
     lock = repository.root / "3rdparty/python/default.lock"
     lock.write_text(locked("bidict") + lock.read_text())
-    assert repository.package("src::").started == [
+    assert steps(repository) == [
         "Look up bidict " + version("bidict"),
         "Read 3rdparty/python/default.lock",
     ]
@@ -74,7 +83,7 @@ def test_an_image_more_fetches_and_layers_nothing_again(repository: Repository) 
     build = (repository.root / "src/service/BUILD").read_text()
     image = build[build.index("slim_python_image(") : build.index("python_wheel_set(")]
     repository.write("src/service/BUILD", build + image.replace('name="image"', 'name="another"'))
-    assert repository.package("src::").started == [
+    assert steps(repository) == [
         "Layer sources of src/service:another",
         "Write the index",
         "Write the manifest for linux/amd64",
