@@ -116,16 +116,19 @@ async def one_address(value: str, owner: Address, alias: str) -> Address:
 
 
 async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tuple[Address, ...]:
-    """Return the addresses that own an entry point's module."""
+    """Return the addresses that own an entry point's module.
+
+    Of a package that runs as `python -m`, both `__init__` and `__main__`.
+    """
     if not value:
         return ()
-    module = value.split(":")[0]
+    module, _, function = value.partition(":")
     resolve = python_setup.default_resolve if python_setup.enable_resolves else None
-    for name in (module, f"{module}.__main__"):
+    found: list[Address] = []
+    for name in (module,) if function else (module, f"{module}.__main__"):
         owners = await engine.module_owners(PythonModuleOwnersRequest(name, resolve=resolve))
-        if owners.unambiguous:
-            return owners.unambiguous
-    return ()
+        found.extend(owners.unambiguous)
+    return tuple(dict.fromkeys(found))
 
 
 @rule(desc="Infer the base of an image")

@@ -1,0 +1,211 @@
+"""The backend's rules in Pants's own engine, up to the processes that they ask for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Iterable, cast
+
+import pytest
+from pants.backend.python import target_types_rules
+from pants.backend.python.register import rules as python_rules
+from pants.backend.python.register import target_types as python_target_types
+from pants.core.goals.generate_lockfiles import KnownUserResolveNames, UserGenerateLockfiles
+from pants.core.register import rules as core_rules
+from pants.core.register import target_types as core_target_types
+from pants.engine.addresses import Address, Addresses
+from pants.engine.internals.scheduler import ExecutionError
+from pants.engine.rules import QueryRule
+from pants.engine.target import Dependencies, DependenciesRequest
+from pants.testutil.rule_runner import RuleRunner
+
+from slim_python_image import register
+from slim_python_image.goals.lock import (
+    KnownBaseNamesRequest,
+    KnownBuildLockNamesRequest,
+    RequestedBaseNames,
+)
+from slim_python_image.products import Base, BaseRequest, CoreSources, ImageParts, ImagePartsRequest
+
+LOCK = {
+    "schema": "ociwheel.debian-lock/1",
+    "inputs": {
+        "suites": ["bookworm"],
+        "components": ["main"],
+        "packages": ["tzdata"],
+        "builder_packages": [],
+        "platforms": ["linux/amd64"],
+    },
+    "python": "3.11",
+    "platforms": {
+        "linux/amd64": {
+            "target": {
+                "platform": "linux/amd64",
+                "python": "3.11.2",
+                "libc": "glibc",
+                "libc_version": "2.36",
+            },
+            "layers": [{"title": "data", "bytecode": False, "packages": ["tzdata=1:all"]}],
+            "builder": [],
+        }
+    },
+    "interpreters": {"linux/amd64": [], "linux/arm64": []},
+    "packages": {
+        "tzdata=1:all": {
+            "name": "tzdata",
+            "version": "1",
+            "architecture": "all",
+            "archive": "debian",
+            "path": "pool/main/t/tzdata/tzdata_1_all.deb",
+            "size": 7,
+            "sha256": "0" * 64,
+        }
+    },
+}
+FILES = {
+    "3rdparty/debian/BUILD": 'debian_python_base(name="base", suites=["bookworm"], packages=["tzdata"])',
+    "3rdparty/debian/base.lock": json.dumps(LOCK),
+    "3rdparty/BUILD": 'python_requirement(name="idna", requirements=["idna>=3"])',
+    "3rdparty/default.lock": "",
+    "src/shop/shop/__init__.py": "",
+    "src/shop/shop/__main__.py": "import idna\n",
+    "src/shop/shop/page.html": "<p>",
+    "src/shop/config/limits.json": "{}",
+    "src/shop/BUILD": """
+python_sources(name="lib", sources=["shop/*.py"], dependencies=[":page", ":config"])
+resources(name="page", sources=["shop/*.html"])
+files(name="config", sources=["config/*.json"])
+slim_python_image(name="image", entry_point="shop", base="//3rdparty/debian:base", env={"A": "1"})
+slim_python_image(name="child", script="tool", base="//3rdparty/debian:base", extends=":image", dependencies=[":lib"])
+""",
+}
+
+
+def _pants(collection: Callable[..., Any]) -> Iterable[Any]:
+    """Return what an untyped function of Pants collects."""
+    return cast("Iterable[Any]", collection())
+
+
+@pytest.fixture(scope="module")
+def engine() -> RuleRunner:
+    """Give one engine for all tests: making its rule graph takes seconds."""
+    made = RuleRunner(
+        rules=[
+            *_pants(core_rules),
+            *_pants(python_rules),
+            *_pants(target_types_rules.rules),
+            *register.rules(),
+            QueryRule(Addresses, [DependenciesRequest]),
+            QueryRule(Base, [BaseRequest]),
+            QueryRule(CoreSources, []),
+            QueryRule(ImageParts, [ImagePartsRequest]),
+            QueryRule(KnownUserResolveNames, [KnownBaseNamesRequest]),
+            QueryRule(KnownUserResolveNames, [KnownBuildLockNamesRequest]),
+            QueryRule(UserGenerateLockfiles, [RequestedBaseNames]),
+        ],
+        target_types=[
+            *_pants(core_target_types),
+            *_pants(python_target_types),
+            *register.target_types(),
+        ],
+    )
+    made.set_options(
+        [
+            "--source-root-patterns=['src/*']",
+            "--python-enable-resolves",
+            "--python-resolves={'python-default': '3rdparty/default.lock'}",
+            "--python-infer-use-rust-parser",
+            "--python-interpreter-constraints=['CPython==3.11.*']",
+        ],
+        env_inherit={"PATH", "PYENV_ROOT", "HOME"},
+    )
+    return made
+
+
+@pytest.fixture
+def runner(engine: RuleRunner) -> RuleRunner:
+    engine.write_files(FILES)
+    return engine
+
+
+def dependencies(runner: RuleRunner, name: str) -> set[str]:
+    target = runner.get_target(Address("src/shop", target_name=name))
+    found = runner.request(Addresses, [DependenciesRequest(target[Dependencies])])
+    return {str(address) for address in found}
+
+
+def test_base_parent_and_entry_point_are_dependencies(runner: RuleRunner) -> None:
+    assert {"3rdparty/debian:base", "src/shop/shop/__main__.py:../lib"} <= dependencies(runner, "image")
+    assert {"3rdparty/debian:base", "src/shop:image", "src/shop:lib"} <= dependencies(runner, "child")
+
+
+def test_a_base_is_read_from_its_lock(runner: RuleRunner) -> None:
+    base = runner.request(Base, [BaseRequest(Address("3rdparty/debian", target_name="base"), "linux/amd64")])
+    assert (base.target.platform, base.target.minor, base.resolve) == ("linux/amd64", "3.11", "base")
+    assert [p.filename for group in base.groups for p in group.packages] == ["tzdata_1_all.deb"]
+
+
+def failure(runner: RuleRunner, platform: str = "linux/amd64") -> str:
+    with pytest.raises(ExecutionError) as e:
+        runner.request(Base, [BaseRequest(Address("3rdparty/debian", target_name="base"), platform)])
+    (wrapped,) = list(e.value.wrapped_exceptions)
+    return str(wrapped)
+
+
+def test_a_lock_older_than_the_fields(runner: RuleRunner) -> None:
+    newer = FILES["3rdparty/debian/BUILD"].replace('["tzdata"]', '["tzdata", "libpq5"]')
+    runner.write_files({"3rdparty/debian/BUILD": newer})
+    assert failure(runner).startswith(
+        "3rdparty/debian/base.lock: the lock is older than the fields `packages` of 3rdparty/debian:base\n"
+        "  -> write it again: "
+    )
+
+
+def test_a_platform_that_the_base_has_not(runner: RuleRunner) -> None:
+    assert failure(runner, "linux/arm/v7").startswith(
+        "3rdparty/debian:base: the platform linux/arm/v7 is not one of the base 3rdparty/debian:base, which "
+        "has linux/amd64\n  -> add it to the field `platforms` of 3rdparty/debian:base, then: "
+    )
+
+
+def parts(runner: RuleRunner, name: str) -> ImageParts:
+    return runner.request(ImageParts, [ImagePartsRequest(Address("src/shop", target_name=name))])
+
+
+def paths(runner: RuleRunner, digest: Any) -> list[str]:
+    from pants.engine.fs import Snapshot  # noqa: PLC0415
+
+    return sorted(runner.request(Snapshot, [digest]).files)
+
+
+def test_the_parts_of_an_image(runner: RuleRunner) -> None:
+    image = parts(runner, "image")
+    assert [root.requirement for root in image.roots] == ["idna>=3"]
+    assert (image.resolve, image.lockfile) == ("python-default", "3rdparty/default.lock")
+    assert paths(runner, image.sources) == ["shop/__init__.py", "shop/__main__.py", "shop/page.html"]
+    assert paths(runner, image.files) == ["src/shop/config/limits.json"]
+    assert image.config.entrypoint == ("/app/bin/python", "-P", "-m", "shop")
+    assert image.config.env["A"] == "1"
+    assert image.platforms == ("linux/amd64",)
+    assert image.extends is None
+
+
+def test_a_child_has_its_own_sources_and_command(runner: RuleRunner) -> None:
+    child, image = parts(runner, "child"), parts(runner, "image")
+    assert child.extends == image.address
+    assert child.sources == image.sources
+    assert child.config.entrypoint == ("/app/bin/tool",)
+
+
+def test_bases_and_build_locks_are_resolves(runner: RuleRunner) -> None:
+    assert runner.request(KnownUserResolveNames, [KnownBaseNamesRequest()]).names == ("base",)
+    names = runner.request(KnownUserResolveNames, [KnownBuildLockNamesRequest()]).names
+    assert names == ("python-default-build",)
+    (request,) = runner.request(UserGenerateLockfiles, [RequestedBaseNames(["base"])])
+    assert request.lockfile_dest == "3rdparty/debian/base.lock"
+
+
+def test_each_step_has_its_code(runner: RuleRunner) -> None:
+    core = runner.request(CoreSources, [])
+    assert core.steps["plan"] != core.steps["build"]
+    assert "ociwheel/plan/plan_step.py" in paths(runner, core.steps["plan"])
+    assert "ociwheel/build/builder.py" not in paths(runner, core.steps["plan"])
