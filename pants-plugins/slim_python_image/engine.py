@@ -85,11 +85,6 @@ async def entries(digest: Digest) -> DigestEntries:
     return await Get(DigestEntries, Digest, digest)
 
 
-async def contents(digest: Digest) -> DigestContents:
-    """Return the files of ``digest`` with their bytes."""
-    return await Get(DigestContents, Digest, digest)
-
-
 async def read_path(path: str) -> bytes | None:
     """Return the bytes of a file of the repository, ``None`` where there is none."""
     found = await Get(DigestContents, PathGlobs([path]))

@@ -65,7 +65,6 @@ class StepRequest:
     :param inputs: files relative to the sandbox.
     :param trees: large inputs by folder, shared between sandboxes and read-only.
     :param interpreter: a Python that is content; without it, the machine's own.
-    :param fetches: the step reaches the network.
     :param fresh: the answer changes with the world (a lock), so it is not cached between runs.
     """
 
@@ -78,7 +77,6 @@ class StepRequest:
     interpreter: Tree | None = None
     output_files: tuple[str, ...] = ()
     output_directories: tuple[str, ...] = ()
-    fetches: bool = False
     fresh: bool = False
 
 

@@ -125,7 +125,6 @@ async def lock_base(request: GenerateBaseLock, toolbox: Toolbox) -> GenerateLock
             toolbox=toolbox,
             inputs=await engine.create_files({"request.json": request.request.encode()}),
             output_files=(request.lockfile_dest,),
-            fetches=True,
             fresh=True,
         )
     )
@@ -296,7 +295,6 @@ async def lock_builds(
                 ),
                 interpreter=await engine.interpreter(interpreter),
                 output_files=(request.lockfile_dest,),
-                fetches=True,
                 fresh=True,
             )
         )

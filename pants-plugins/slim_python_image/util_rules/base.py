@@ -240,7 +240,6 @@ async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
             description=f"Fetch {package.name} {package.version} ({package.architecture})",
             toolbox=toolbox,
             output_directories=(_OUT,),
-            fetches=True,
         )
     )
     return FetchedDeb(outcome)

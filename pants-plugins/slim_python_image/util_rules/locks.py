@@ -98,7 +98,6 @@ async def describe(request: DescribeRequest, toolbox: Toolbox) -> Description:
             description=f"Look up {request.name} {request.version}",
             toolbox=toolbox,
             output_directories=(_OUT,),
-            fetches=True,
         )
     )
     outcome.fields()
@@ -214,7 +213,6 @@ async def fetch_artifact(artifact: Artifact, toolbox: Toolbox) -> FetchedArtifac
             description=f"Fetch {artifact.filename}",
             toolbox=toolbox,
             output_directories=(_OUT,),
-            fetches=True,
         )
     )
     outcome.fields()

@@ -139,7 +139,6 @@ async def find_newest_wheels(request: NewestWheelsRequest, toolbox: Toolbox) -> 
             inputs=await engine.create_files(
                 {"target.json": request.target.to_json(), "request.json": canonical_json(document)}
             ),
-            fetches=True,
             fresh=True,
         )
     )

@@ -38,7 +38,6 @@ def toolbox_request(*extra: str) -> StepRequest:
         description="Fetch the libraries of the build steps",
         toolbox=None,
         output_directories=("toolbox",),
-        fetches=True,
     )
 
 
