@@ -53,17 +53,21 @@ def neutral(target: TargetEnvironment) -> TargetEnvironment:
     return replace(target, platform="linux/amd64")
 
 
+def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], title: str) -> WheelLayerRequest:
+    """Return one layer of wheels: one for all platforms where the wheels fit them all."""
+    return WheelLayerRequest(
+        wheels=wheels,
+        title=title,
+        target=neutral(base.target) if all(wheel.pure for wheel in wheels) else base.target,
+        options=parts.options,
+        interpreter=base.interpreter,
+    )
+
+
 def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
     """Return the wheel layers of an image, bottom first."""
     return [
-        WheelLayerRequest(
-            wheels=group,
-            title=title(group),
-            target=neutral(base.target) if all(w.pure for w in group) else base.target,
-            options=parts.options,
-            interpreter=base.interpreter,
-        )
-        for group in partition(wheels, parts.layer_budget)
+        layer_request(parts, base, group, title(group)) for group in partition(wheels, parts.layer_budget)
     ]
 
 
@@ -158,15 +162,7 @@ def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayer
     target = neutral(base.target)
     wheels = []
     if parts.local_wheels:
-        wheels.append(
-            WheelLayerRequest(
-                parts.local_wheels,
-                f"distributions of {parts.address}",
-                base.target,
-                parts.options,
-                base.interpreter,
-            )
-        )
+        wheels.append(layer_request(parts, base, parts.local_wheels, f"distributions of {parts.address}"))
     source = SourceLayerRequest(
         sources=parts.sources,
         files=parts.files,

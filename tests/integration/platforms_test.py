@@ -1,0 +1,131 @@
+"""Platforms: what is made once for all of them, and what one more runs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.repository import Caches, Repository, Run, locked, make_repository, stopped, version
+
+pytestmark = pytest.mark.slow
+
+BASE_LOCK = "3rdparty/grown/grown.lock"
+FILES = {
+    "3rdparty/grown/BUILD": """\
+debian_python_base(name="grown", suites=["bookworm"], platforms=["linux/amd64", "linux/arm64"])
+""",
+    "3rdparty/python/BUILD": 'python_requirements(name="reqs")\n',
+    "3rdparty/python/requirements.txt": "click\nidna\nwebsockets\n",
+    "3rdparty/python/default.lock": locked("click", "idna", "websockets"),
+    "src/tool/BUILD": """\
+python_sources(name="lib", sources=["tool/*.py"])
+python_distribution(
+    name="dist",
+    dependencies=[":lib"],
+    provides=python_artifact(name="the-tool", version="1.0"),
+    sdist=False,
+)
+""",
+    "src/tool/tool/__init__.py": "import idna\n\nprint(idna)\n",
+    "src/app/BUILD": """\
+python_sources(name="lib", dependencies=["src/tool:dist"])
+slim_python_image(
+    name="image",
+    dependencies=[":lib"],
+    entry_point="app",
+    base="3rdparty/grown",
+    platforms=["linux/amd64", "linux/arm64"],
+)
+python_wheel_set(
+    name="wheels", dependencies=[":lib"], base="3rdparty/grown", platforms=["linux/amd64", "linux/arm64"]
+)
+""",
+    "src/app/app.py": "import click\nimport websockets\n\nprint(click, websockets)\n",
+}
+
+
+@pytest.fixture(scope="module")
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
+) -> Iterator[Repository]:
+    folder = tmp_path_factory.mktemp("platforms") / "repository"
+    with stopped(make_repository(folder, caches, plugin=plugin)) as made:
+        for path, text in FILES.items():
+            made.write(path, text)
+        relock(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def first(repository: Repository) -> Run:
+    """The run that packages for two platforms."""
+    return repository.package("src/app::", daemon=True)
+
+
+def relock(repository: Repository) -> Any:
+    """Lock the base, and return the lock."""
+    run = repository.pants("generate-lockfiles", "--resolve=grown", daemon=True)
+    assert run.exit_code == 0, run.stderr
+    return json.loads((repository.root / BASE_LOCK).read_bytes())
+
+
+def base_steps(lock: Any, platform: str, architecture: str) -> list[str]:
+    """Return what the base of one platform runs, the packages for all platforms left out."""
+    steps = [f"Layer users and folders ({platform})"]
+    for layer in lock["platforms"][platform]["layers"]:
+        steps.append(f"Layer {layer['title']} ({architecture})")
+        for key in layer["packages"]:
+            package = lock["packages"][key]
+            if package["architecture"] == architecture:
+                steps.append(f"Fetch {package['name']} {package['version']} ({architecture})")
+    return steps
+
+
+def test_what_fits_every_platform_is_made_once(repository: Repository, first: Run) -> None:
+    ran = Counter(first.started)
+    once = {
+        "Layer 2 pure wheels": 1,
+        "Layer distributions of src/app:image": 1,
+        "Layer sources of src/app:image": 1,
+        "Plan 3 requirements for linux/amd64": 1,
+        "Plan 3 requirements for linux/arm64": 1,
+    }
+    assert {step: ran[step] for step in once} == once
+    assert [step for step, times in ran.items() if times > 1] == []
+    layout = repository.layout("src.app/image")
+    amd64, arm64 = layout.layers(0), layout.layers(1)
+    # The pure wheels, the distribution, the sources.
+    assert amd64[-3:] == arm64[-3:]
+    assert set(amd64[:-3]) & set(arm64[:-3]) == set()
+
+
+def test_one_more_platform_runs_its_own_steps_and_no_others(repository: Repository, first: Run) -> None:
+    before = repository.layout("src.app/image").index["manifests"]
+    repository.edit("3rdparty/grown/BUILD", '"linux/arm64"]', '"linux/arm64", "linux/arm/v7"]')
+    lock = relock(repository)
+    assert repository.package("src/app::", daemon=True).started == []
+
+    build = (repository.root / "src/app/BUILD").read_text()
+    repository.write("src/app/BUILD", build.replace('"linux/arm64"]', '"linux/arm64", "linux/arm/v7"]'))
+    started = repository.package("src/app::", daemon=True).started
+    (wheel,) = (repository.root / "dist/src.app/wheels/linux-arm-v7").glob("websockets-*_armv7l.whl")
+    assert started == sorted(
+        [
+            *base_steps(lock, "linux/arm/v7", "armhf"),
+            "Audit the libraries of 5 layers for linux/arm/v7",
+            f"Fetch {wheel.name}",
+            f"Layer websockets {version('websockets')} for linux/arm/v7",
+            "Plan 3 requirements for linux/arm/v7",
+            "Write the index",
+            "Write the manifest for linux/arm/v7",
+        ]
+    )
+    after = repository.layout("src.app/image").index["manifests"]
+    (added,) = [manifest for manifest in after if manifest not in before]
+    assert [manifest for manifest in after if manifest != added] == before
+    assert added["platform"] == {"os": "linux", "architecture": "arm", "variant": "v7"}
