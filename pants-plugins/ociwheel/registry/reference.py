@@ -1,0 +1,110 @@
+"""Names of images in registries, as a Dockerfile's ``FROM`` writes them.
+
+Grammar: distribution/reference, ``[domain/]path[:tag][@digest]``. A name without a domain is one of
+the default registry, and one path component there means the folder ``library``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, replace
+
+from ociwheel.errors import UsageError
+
+DEFAULT_DOMAIN = "docker.io"
+# Where the default registry answers the distribution API, and the name under which its logins are kept.
+DEFAULT_API = f"registry-1.{DEFAULT_DOMAIN}"
+DEFAULT_LOGIN = f"https://index.{DEFAULT_DOMAIN}/v1/"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?", re.ASCII)
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ImageName:
+    """A repository in a registry, and which image of it."""
+
+    domain: str
+    """Host, with its port where it has one."""
+    repository: str
+    """Path below the registry, ``library/python``."""
+    tag: str | None
+    digest: str | None
+
+    @staticmethod
+    def parse(text: str) -> ImageName:
+        """Parse a name; the tag is ``latest`` where there is neither tag nor digest.
+
+        :raises UsageError: it is not one.
+        """
+        rest, at, digest = text.partition("@")
+        first, slash, path = rest.partition("/")
+        if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+            domain = first
+        else:
+            domain, path = DEFAULT_DOMAIN, rest
+        path, colon, tag = path.partition(":")
+        fits = (
+            _DOMAIN.fullmatch(domain)
+            and _PATH.fullmatch(path)
+            and (not colon or _TAG.fullmatch(tag))
+            and (not at or _DIGEST.fullmatch(digest))
+        )
+        if not fits:
+            raise UsageError(
+                f"{text!r} is no name of an image",
+                hint="write it as in a Dockerfile: python:3.11-slim, registry.example.com/python:3.11-slim, "
+                "or with @sha256:<64 hex digits>",
+            )
+        if domain == DEFAULT_DOMAIN and "/" not in path:
+            path = f"library/{path}"
+        return ImageName(domain, path, tag or (None if digest else "latest"), digest or None)
+
+    @property
+    def reference(self) -> str:
+        """What the registry is asked for: the digest where the name has one, else the tag."""
+        return self.digest or self.tag or "latest"
+
+    @property
+    def plain(self) -> str:
+        """The name without the registry: what a lock may hold."""
+        path = self.repository.removeprefix("library/") if self.domain == DEFAULT_DOMAIN else self.repository
+        return path + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+    @property
+    def place(self) -> str:
+        """Registry and repository, without tag and digest."""
+        return f"{self.domain}/{self.repository}"
+
+    def __str__(self) -> str:
+        name = self.plain if self.domain == DEFAULT_DOMAIN else f"{self.domain}/{self.plain}"
+        return str(name)
+
+    def at(self, digest: str) -> ImageName:
+        """Return the name of one image of the same repository by its digest."""
+        return replace(self, tag=None, digest=digest)
+
+    def url(self, kind: str, reference: str) -> str:
+        """Return a URL of the distribution API.
+
+        :param kind: ``manifests`` or ``blobs``.
+        """
+        host = DEFAULT_API if self.domain == DEFAULT_DOMAIN else self.domain
+        scheme = "http" if is_loopback(self.domain) else "https"
+        return f"{scheme}://{host}/v2/{self.repository}/{kind}/{reference}"
+
+
+def is_loopback(domain: str) -> bool:
+    """Tell whether a registry is on this machine, where Docker too asks without TLS."""
+    host = domain.rpartition(":")[0] if re.search(r":\d+$", domain) else domain
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
