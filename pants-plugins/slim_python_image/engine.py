@@ -154,6 +154,11 @@ async def run_step(request: p.StepRequest) -> p.StepOutcome:
     return await Get(p.StepOutcome, p.StepRequest, request)
 
 
+async def step_inputs(request: p.StepRequest) -> p.StepInputs:
+    """Return what a step is made from."""
+    return await Get(p.StepInputs, p.StepRequest, request)
+
+
 # --- our own products -------------------------------------------------------------------------------
 
 
@@ -315,6 +320,11 @@ async def archives(requests: Iterable[p.ArchiveRequest]) -> tuple[p.Archive, ...
 async def built_image(request: p.BuiltImageRequest) -> p.BuiltImage:
     """Build an image."""
     return await Get(p.BuiltImage, p.BuiltImageRequest, request)
+
+
+async def built_images(requests: Iterable[p.BuiltImageRequest]) -> tuple[p.BuiltImage, ...]:
+    """Build several images."""
+    return await MultiGet(Get(p.BuiltImage, p.BuiltImageRequest, request) for request in requests)
 
 
 # --- coverage ---------------------------------------------------------------------------------------

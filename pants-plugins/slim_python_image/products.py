@@ -6,6 +6,7 @@ decides whether its rule runs again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
@@ -96,6 +97,27 @@ class StepOutcome:
         """
         if self.error is not None:
             raise StepFailed(f"{self.error}\n  -> {hint}" if hint else self.error)
+        value = json.loads(self.document)
+        assert isinstance(value, dict)
+        return value
+
+
+@dataclass(frozen=True, order=True)
+class StepInputs:
+    """What a step was made from, as canonical JSON; empty where nobody looked."""
+
+    document: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.document)
+
+    @property
+    def key(self) -> str | None:
+        """The SHA-256 of the document: equal for two runs that are one in the cache."""
+        return hashlib.sha256(self.document.encode()).hexdigest() if self.document else None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the document."""
         value = json.loads(self.document)
         assert isinstance(value, dict)
         return value
@@ -400,7 +422,10 @@ class BuildWheelRequest:
 
 @dataclass(frozen=True, order=True)
 class Wheel:
-    """A wheel file, at the root of ``digest``."""
+    """A wheel file, at the root of ``digest``.
+
+    :param inputs: what it was built from here; empty when it was fetched.
+    """
 
     name: str
     version: str
@@ -408,6 +433,7 @@ class Wheel:
     size: int
     sha256: str
     digest: Digest = field(compare=True)
+    inputs: StepInputs = StepInputs()
 
     @property
     def pure(self) -> bool:
@@ -473,7 +499,7 @@ class SourceLayerRequest:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its document, its blob and the list of what is in it."""
+    """A layer: its document, its blob, the list of what is in it, and what it was made from."""
 
     document: str
     digest: str
@@ -483,6 +509,7 @@ class Layer:
     title: str
     blobs: Digest
     facts: Digest
+    inputs: StepInputs = StepInputs()
 
     def fields(self) -> Mapping[str, Any]:
         """Return the layer's document."""
@@ -544,6 +571,7 @@ class Manifest:
     descriptor: str
     document: str
     blobs: Digest
+    inputs: StepInputs = StepInputs()
 
 
 @dataclass(frozen=True)
@@ -559,6 +587,7 @@ class Index:
 
     digest: str
     layout: Digest
+    inputs: StepInputs = StepInputs()
 
 
 @dataclass(frozen=True)
@@ -588,7 +617,10 @@ class BuiltImageRequest:
 
 @dataclass(frozen=True)
 class PlatformImage:
-    """One platform of a built image."""
+    """One platform of a built image.
+
+    :param context: JSON of what stands behind its digests, for the report.
+    """
 
     platform: str
     manifest: Manifest
@@ -596,16 +628,22 @@ class PlatformImage:
     base_layers: int
     wheels: tuple[Wheel, ...]
     audit: str
+    context: str = "{}"
 
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A built image: the index, its platforms, and the whole layout."""
+    """A built image: the index, its platforms, and the whole layout.
+
+    :param fields: JSON of the fields that decide which wheels and layers it has, for the report.
+    """
 
     address: Address
     index_digest: str
     platforms: tuple[PlatformImage, ...]
     layout: Digest
+    inputs: StepInputs = StepInputs()
+    fields: str = "{}"
 
 
 @dataclass(frozen=True)

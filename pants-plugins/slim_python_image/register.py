@@ -6,7 +6,7 @@ from typing import Iterable
 
 from pants.engine.target import Target
 
-from slim_python_image.goals import coverage, lock, package_image
+from slim_python_image.goals import coverage, explain, lock, package_image
 from slim_python_image.target_types import (
     DebianPythonBaseTarget,
     PythonWheelSetTarget,
@@ -16,6 +16,7 @@ from slim_python_image.util_rules import (
     base,
     core,
     image,
+    inputs,
     layers,
     locks,
     machine,
@@ -34,7 +35,7 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(base, core, coverage, image, layers, lock, locks, machine),
+        *(base, core, coverage, explain, image, inputs, layers, lock, locks, machine),
         *(package_image, parts, plan_coverage, steps, wheels),
     )
     return tuple(rule for module in modules for rule in module.rules())

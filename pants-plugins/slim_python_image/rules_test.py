@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, Callable, Iterable, cast
 
@@ -13,10 +14,12 @@ from pants.core.goals.generate_lockfiles import KnownUserResolveNames, UserGener
 from pants.core.register import rules as core_rules
 from pants.core.register import target_types as core_target_types
 from pants.engine.addresses import Address, Addresses
+from pants.engine.fs import CreateDigest, Digest, FileContent, SymlinkEntry
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 from pants.engine.target import Dependencies, DependenciesRequest
 from pants.testutil.rule_runner import RuleRunner
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import register
 from slim_python_image.goals.lock import (
@@ -24,7 +27,17 @@ from slim_python_image.goals.lock import (
     KnownBuildLockNamesRequest,
     RequestedBaseNames,
 )
-from slim_python_image.products import Base, BaseRequest, CoreSources, ImageParts, ImagePartsRequest
+from slim_python_image.products import (
+    Base,
+    BaseRequest,
+    CoreSources,
+    ImageParts,
+    ImagePartsRequest,
+    StepInputs,
+    StepRequest,
+    Toolbox,
+    Tree,
+)
 
 LOCK = {
     "schema": "ociwheel.debian-lock/1",
@@ -97,7 +110,9 @@ def engine() -> RuleRunner:
             QueryRule(Addresses, [DependenciesRequest]),
             QueryRule(Base, [BaseRequest]),
             QueryRule(CoreSources, []),
+            QueryRule(Digest, [CreateDigest]),
             QueryRule(ImageParts, [ImagePartsRequest]),
+            QueryRule(StepInputs, [StepRequest]),
             QueryRule(KnownUserResolveNames, [KnownBaseNamesRequest]),
             QueryRule(KnownUserResolveNames, [KnownBuildLockNamesRequest]),
             QueryRule(UserGenerateLockfiles, [RequestedBaseNames]),
@@ -209,3 +224,41 @@ def test_each_step_has_its_code(runner: RuleRunner) -> None:
     assert core.steps["plan"] != core.steps["build"]
     assert "ociwheel/plan/plan_step.py" in paths(runner, core.steps["plan"])
     assert "ociwheel/build/builder.py" not in paths(runner, core.steps["plan"])
+
+
+def test_what_a_step_is_made_from(runner: RuleRunner) -> None:
+    files = runner.request(
+        Digest,
+        [
+            CreateDigest(
+                [
+                    FileContent("target.json", b"{}"),
+                    FileContent("sources/run", b"", is_executable=True),
+                    SymlinkEntry("sources/link", "run"),
+                ]
+            )
+        ],
+    )
+    tree = Digest("b" * 64, 9)
+    request = StepRequest(
+        step="source-layer",
+        arguments=("--sources", "sources"),
+        description="not in the key",
+        toolbox=Toolbox(Digest("a" * 64, 9)),
+        inputs=files,
+        trees=FrozenDict({"sysroot": tree}),
+        interpreter=Tree(tree),
+    )
+    assert runner.request(StepInputs, [request]).fields() == {
+        "step": "source-layer",
+        "arguments": ["--sources", "sources"],
+        "files": {
+            "target.json": hashlib.sha256(b"{}").hexdigest(),
+            "sources/run": hashlib.sha256(b"").hexdigest() + " executable",
+            "sources/link": "-> run",
+        },
+        "trees": {"sysroot": "b" * 64},
+        "code": runner.request(CoreSources, []).steps["source-layer"].fingerprint,
+        "libraries": "a" * 64,
+        "interpreter": "b" * 64,
+    }

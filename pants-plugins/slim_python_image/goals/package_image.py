@@ -23,6 +23,7 @@ from slim_python_image.products import (
     BuiltImageRequest,
     ImageLayersRequest,
     PlatformImage,
+    StepInputs,
     WheelSetRequest,
 )
 from slim_python_image.target_types import (
@@ -41,6 +42,8 @@ from slim_python_image.util_rules.parts import (
     platforms_of,
     requirements_of,
 )
+
+REPORT_SCHEMA = "slim-python-image.report/2"
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
         "size": json.loads(image.manifest.document)["size"],
         "unpacked_size": sum(layer["unpacked_size"] for layer in layers),
         "audit": {k: v for k, v in json.loads(image.audit).items() if k != "schema"},
+        "step": image.manifest.inputs.key,
+        **json.loads(image.context),
         "layers": [
             {
                 "title": layer["title"],
@@ -102,23 +107,46 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
                 "size": layer["descriptor"]["size"],
                 "unpacked_size": layer["unpacked_size"],
                 "contents": layer["contents"],
+                "step": made.inputs.key,
             }
-            for layer in layers
+            for layer, made in zip(layers, image.layers)
         ],
         "wheels": [
-            {"name": w.name, "version": w.version, "filename": w.filename, "sha256": w.sha256}
+            {
+                "name": w.name,
+                "version": w.version,
+                "filename": w.filename,
+                "sha256": w.sha256,
+                "step": w.inputs.key,
+            }
             for w in image.wheels
         ],
     }
 
 
+def steps_of(image: BuiltImage) -> Iterable[StepInputs]:
+    """Yield what the parts of an image were made from."""
+    yield image.inputs
+    for one in image.platforms:
+        yield one.manifest.inputs
+        yield from (layer.inputs for layer in one.layers)
+        yield from (wheel.inputs for wheel in one.wheels)
+
+
 def report(image: BuiltImage) -> dict[str, Any]:
-    """Return the report that stands beside an image as `<name>.json`."""
+    """Return the report that stands beside an image as `<name>.json`.
+
+    `steps` says in full what each part was made from, once for all parts that name it as their `step`;
+    `slim-explain` compares it with that of another build.
+    """
     return {
-        "schema": "slim-python-image.report/1",
+        "schema": REPORT_SCHEMA,
         "target": str(image.address),
         "digest": image.index_digest,
+        "step": image.inputs.key,
+        "fields": json.loads(image.fields),
         "platforms": [platform_report(one) for one in image.platforms],
+        "steps": {inputs.key: inputs.fields() for inputs in steps_of(image) if inputs.key},
     }
 
 

@@ -16,11 +16,12 @@ from slim_python_image.goals.package_image import (
     references,
     report,
 )
-from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, Wheel
+from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
 
 BASE = Address("3rdparty", target_name="base")
 OTHER_BASE = Address("3rdparty", target_name="other")
+INPUTS = StepInputs('{"step":"wheel-layer"}')
 
 
 def address(name: str) -> Address:
@@ -51,6 +52,7 @@ def layer(name: str, size: int, unpacked: int) -> Layer:
         elf_files=0,
         blobs=EMPTY_DIGEST,
         facts=EMPTY_DIGEST,
+        inputs=INPUTS,
     )
 
 
@@ -68,8 +70,10 @@ def built() -> BuiltImage:
         base_layers=1,
         wheels=(wheel,),
         audit=json.dumps({"schema": "ociwheel.audit/1", "elf_files": 7}),
+        context=json.dumps({"config": {"user": "nonroot"}}),
     )
-    return BuiltImage(address("image"), "sha256:i", (one,), EMPTY_DIGEST)
+    fields = json.dumps({"layer_budget": 8})
+    return BuiltImage(address("image"), "sha256:i", (one,), EMPTY_DIGEST, fields=fields)
 
 
 # --- what images share ---------------------------------------------------------------------------------
@@ -111,9 +115,12 @@ def test_the_report() -> None:
     found = report(built())
     (platform,) = found.pop("platforms")
     assert found == {
-        "schema": "slim-python-image.report/1",
+        "schema": "slim-python-image.report/2",
         "target": "src:image",
         "digest": "sha256:i",
+        "step": None,
+        "fields": {"layer_budget": 8},
+        "steps": {INPUTS.key: {"step": "wheel-layer"}},
     }
     assert {key: platform[key] for key in ("platform", "digest", "size", "unpacked_size", "audit")} == {
         "platform": "linux/arm/v7",
@@ -129,10 +136,18 @@ def test_the_report() -> None:
         "size": 2**20,
         "unpacked_size": 4 * 2**20,
         "contents": [{"type": "wheel", "name": "a", "version": "1"}],
+        "step": INPUTS.key,
     }
     assert platform["wheels"] == [
-        {"name": "idna", "version": "3.10", "filename": "idna-3.10-py3-none-any.whl", "sha256": "f" * 64}
+        {
+            "name": "idna",
+            "version": "3.10",
+            "filename": "idna-3.10-py3-none-any.whl",
+            "sha256": "f" * 64,
+            "step": None,
+        }
     ]
+    assert platform["config"] == {"user": "nonroot"}
 
 
 @pytest.mark.parametrize(

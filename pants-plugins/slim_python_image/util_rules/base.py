@@ -305,8 +305,9 @@ async def unpack_sysroot(request: SysrootRequest, toolbox: Toolbox) -> Tree:
 # --- layers -----------------------------------------------------------------------------------------
 
 
-async def layer_of(outcome: StepOutcome) -> Layer:
-    """Return the layer that a step wrote to ``out``."""
+async def make_layer(request: StepRequest) -> Layer:
+    """Run a step that writes a layer to ``out``."""
+    outcome = await engine.run_step(request)
     fields = outcome.fields()
     files = await engine.remove_prefix(outcome.digest, _OUT)
     return Layer(
@@ -318,6 +319,7 @@ async def layer_of(outcome: StepOutcome) -> Layer:
         title=fields["title"],
         blobs=await engine.subset(files, "blobs/**"),
         facts=await engine.subset(files, "layer-facts.json"),
+        inputs=await engine.step_inputs(request),
     )
 
 
@@ -328,7 +330,7 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
     extra: tuple[str, ...] = ()
     if bytecode:
         extra = ("--python-minor", python.target.minor, "--bytecode", request.bytecode)
-    outcome = await engine.run_step(
+    return await make_layer(
         StepRequest(
             step="deb-layer",
             arguments=("--debs", "debs", "--title", group.title, *extra, "--output", _OUT),
@@ -339,12 +341,11 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(_OUT,),
         )
     )
-    return await layer_of(outcome)
 
 
 @rule
 async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
-    outcome = await engine.run_step(
+    return await make_layer(
         StepRequest(
             step="rootfs-layer",
             arguments=("--target", "target.json", "--prefix", request.prefix, "--output", _OUT),
@@ -354,7 +355,6 @@ async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(_OUT,),
         )
     )
-    return await layer_of(outcome)
 
 
 @rule

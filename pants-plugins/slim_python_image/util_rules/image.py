@@ -43,6 +43,7 @@ from slim_python_image.products import (
     canonical_json,
 )
 from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.inputs import image_fields, platform_context
 from slim_python_image.util_rules.partition import partition, title
 
 _OUT = "out"
@@ -243,43 +244,44 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         base_layers=len(shared.base),
         wheels=shared.wheel_set.wheels,
         audit=canonical_json(found).decode(),
+        context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
     )
 
 
 @rule
 async def write_manifest(request: ManifestRequest, toolbox: Toolbox) -> Manifest:
-    outcome = await engine.run_step(
-        StepRequest(
-            step="image",
-            arguments=("--request", "request.json", "--output", _OUT),
-            description=f"Write the manifest for {request.platform}",
-            toolbox=toolbox,
-            inputs=await engine.create_files({"request.json": request.document.encode()}),
-            output_directories=(_OUT,),
-        )
+    step = StepRequest(
+        step="image",
+        arguments=("--request", "request.json", "--output", _OUT),
+        description=f"Write the manifest for {request.platform}",
+        toolbox=toolbox,
+        inputs=await engine.create_files({"request.json": request.document.encode()}),
+        output_directories=(_OUT,),
     )
+    outcome = await engine.run_step(step)
     fields = outcome.fields()
     return Manifest(
         descriptor=canonical_json(fields["manifest"]).decode(),
         document=canonical_json(fields).decode(),
         blobs=await engine.remove_prefix(outcome.digest, _OUT),
+        inputs=await engine.step_inputs(step),
     )
 
 
 @rule
 async def write_index(request: IndexRequest, toolbox: Toolbox) -> Index:
-    outcome = await engine.run_step(
-        StepRequest(
-            step="index",
-            arguments=("--request", "request.json", "--output", _OUT),
-            description="Write the index",
-            toolbox=toolbox,
-            inputs=await engine.create_files({"request.json": request.document.encode()}),
-            output_directories=(_OUT,),
-        )
+    step = StepRequest(
+        step="index",
+        arguments=("--request", "request.json", "--output", _OUT),
+        description="Write the index",
+        toolbox=toolbox,
+        inputs=await engine.create_files({"request.json": request.document.encode()}),
+        output_directories=(_OUT,),
     )
+    outcome = await engine.run_step(step)
     digest = outcome.fields()["descriptor"]["digest"]
-    return Index(digest, await engine.remove_prefix(outcome.digest, _OUT))
+    layout = await engine.remove_prefix(outcome.digest, _OUT)
+    return Index(digest, layout, await engine.step_inputs(step))
 
 
 @rule(desc="Build an image")
@@ -297,7 +299,8 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     blobs: list[Digest] = [layer.blobs for one in platforms for layer in one.layers]
     blobs += [one.manifest.blobs for one in platforms]
     layout = await engine.merge((*dict.fromkeys(blobs), index.layout))
-    return BuiltImage(request.address, index.digest, platforms, layout)
+    fields = canonical_json(image_fields(parts)).decode()
+    return BuiltImage(request.address, index.digest, platforms, layout, index.inputs, fields)
 
 
 @rule

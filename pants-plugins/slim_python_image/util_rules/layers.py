@@ -15,7 +15,7 @@ from slim_python_image.products import (
     Toolbox,
     WheelLayerRequest,
 )
-from slim_python_image.util_rules.base import layer_of
+from slim_python_image.util_rules.base import make_layer
 
 _OUT = "out"
 
@@ -30,7 +30,7 @@ def option_arguments(options: LayerOptions) -> tuple[str, ...]:
 async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
     wheels = await engine.merge(wheel.digest for wheel in request.wheels)
     where = "" if all(w.pure for w in request.wheels) else f" for {request.target.platform}"
-    outcome = await engine.run_step(
+    return await make_layer(
         StepRequest(
             step="wheel-layer",
             arguments=(
@@ -50,13 +50,12 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(_OUT,),
         )
     )
-    return await layer_of(outcome)
 
 
 @rule
 async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
     scripts = tuple(part for name, spec in request.scripts for part in ("--entry-script", f"{name}={spec}"))
-    outcome = await engine.run_step(
+    return await make_layer(
         StepRequest(
             step="source-layer",
             arguments=(
@@ -79,7 +78,6 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(_OUT,),
         )
     )
-    return await layer_of(outcome)
 
 
 def rules() -> Iterable[object]:

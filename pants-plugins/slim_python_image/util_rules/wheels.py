@@ -209,31 +209,28 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         )
     )
     sysroot = await engine.sysroot(SysrootRequest(target, request.builder, request.interpreter.resolve))
-    outcome = await engine.run_step(
-        StepRequest(
-            step="build",
-            arguments=(
-                *("--sdist", artifact.filename, "--target", "target.json"),
-                *("--requirements", "requirements", "--sysroot", "sysroot"),
-                *("--zig", "zig", "--zig-cache", "zig-libc"),
-                *("--settings", "settings.json", "--output", _OUT),
-            ),
-            description=f"Build {artifact.name} {artifact.version} for {target.platform}",
-            toolbox=toolbox,
-            inputs=inputs,
-            trees=FrozenDict(
-                {
-                    "sysroot": sysroot.digest,
-                    "zig": (await engine.compiler()).digest,
-                    "zig-libc": (
-                        await engine.compiler_libc(CompilerLibcRequest(without_python(target)))
-                    ).digest,
-                }
-            ),
-            interpreter=await engine.interpreter(request.interpreter),
-            output_directories=(_OUT,),
-        )
+    step = StepRequest(
+        step="build",
+        arguments=(
+            *("--sdist", artifact.filename, "--target", "target.json"),
+            *("--requirements", "requirements", "--sysroot", "sysroot"),
+            *("--zig", "zig", "--zig-cache", "zig-libc"),
+            *("--settings", "settings.json", "--output", _OUT),
+        ),
+        description=f"Build {artifact.name} {artifact.version} for {target.platform}",
+        toolbox=toolbox,
+        inputs=inputs,
+        trees=FrozenDict(
+            {
+                "sysroot": sysroot.digest,
+                "zig": (await engine.compiler()).digest,
+                "zig-libc": (await engine.compiler_libc(CompilerLibcRequest(without_python(target)))).digest,
+            }
+        ),
+        interpreter=await engine.interpreter(request.interpreter),
+        output_directories=(_OUT,),
     )
+    outcome = await engine.run_step(step)
     fields = with_names(outcome, request).fields()
     return Wheel(
         name=artifact.name,
@@ -242,6 +239,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         size=fields["size"],
         sha256=fields["sha256"],
         digest=await engine.remove_prefix(outcome.digest, _OUT),
+        inputs=await engine.step_inputs(step),
     )
 
 

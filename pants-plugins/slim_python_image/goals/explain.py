@@ -1,0 +1,179 @@
+"""`pants slim-explain`: why a layer or a digest is another than that of an earlier build."""
+
+from __future__ import annotations
+
+import json
+import logging
+from enum import Enum
+from pathlib import Path
+from typing import Iterable, Mapping
+
+from pants.base.build_root import BuildRoot
+from pants.core.util_rules.distdir import DistDir
+from pants.engine.addresses import Address
+from pants.engine.console import Console
+from pants.engine.goal import Goal, GoalSubsystem, Outputting
+from pants.engine.rules import collect_rules, goal_rule
+from pants.engine.target import Targets
+from pants.option.option_types import EnumOption, StrOption
+from pants.util.strutil import softwrap
+
+from slim_python_image import engine
+from slim_python_image.goals.explain_report import SCHEMA, Explanation, explain, parse_report
+from slim_python_image.goals.explain_steps import Document
+from slim_python_image.goals.explain_text import text_report
+from slim_python_image.goals.package_image import SlimImageFieldSet, report
+from slim_python_image.products import BuiltImageRequest, SlimImageError
+
+logger = logging.getLogger(__name__)
+
+
+class ExplainFormat(Enum):
+    """How the explanation reads."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class SlimExplainSubsystem(Outputting, GoalSubsystem):
+    """Options of `slim-explain`."""
+
+    name = "slim-explain"
+    help = softwrap(
+        """
+        Say why an image's digests are other than those of an earlier build: platform by platform and layer
+        by layer, the wheel, package, source file, field, compiler or plugin code that changed.
+
+        It builds the images given (what the cache has is not built again), and compares each with the
+        report `<name>.json` that `package` wrote beside it earlier. It writes nothing to `dist`.
+        """
+    )
+
+    against = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The report of the earlier build, or a folder with reports, such as a copy of an earlier `dist`.
+            Relative to the root of the repository. By default, what `package` last wrote to `dist`.
+            """
+        ),
+    )
+    format = EnumOption(
+        default=ExplainFormat.TEXT,
+        help="`text`: what changed, and why. `json`: the same for programs, with whole digests.",
+    )
+
+
+class SlimExplain(Goal):
+    """Why a digest changed."""
+
+    subsystem_cls = SlimExplainSubsystem
+    environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
+
+
+def read_report(path: Path) -> Document:
+    """Return the report in a file.
+
+    :raises SlimImageError: it cannot be read.
+    """
+    try:
+        return parse_report(path.read_bytes(), str(path))
+    except OSError as e:
+        raise SlimImageError(
+            f"{path}: cannot be read ({e.strerror})\n"
+            "  -> give --against the `<name>.json` that `package` wrote beside the image in an earlier build"
+        ) from None
+
+
+def reports_below(folder: Path) -> dict[str, Document]:
+    """Return the reports in a folder by target; other JSON files are no reports."""
+    found: dict[str, Document] = {}
+    for path in sorted(folder.rglob("*.json")):
+        if path.parent.joinpath("oci-layout").exists() or not path.is_file():
+            continue  # an OCI layout's own files
+        try:
+            one = read_report(path)
+        except SlimImageError:
+            continue
+        found[one["target"]] = one
+    return found
+
+
+def choose(target: str, earlier: Mapping[str, Document], where: Path, *, alone: bool) -> Document:
+    """Return the earlier report of a target.
+
+    :param alone: whether it is the only target asked for; then a single report may be another target's.
+    :raises SlimImageError: there is none.
+    """
+    if target in earlier:
+        return earlier[target]
+    if alone and len(earlier) == 1 and where.is_file():
+        (other,) = earlier
+        logger.warning("%s is a report of %s; it is compared with %s.", where, other, target)
+        return earlier[other]
+    known = ", ".join(sorted(earlier)) or "none"
+    raise SlimImageError(
+        f"{where}: holds no report of {target}, but of: {known}\n"
+        "  -> give --against the report of an earlier build of this image, or a folder that holds it"
+    )
+
+
+def gather(
+    against: str | None, fields: Iterable[SlimImageFieldSet], root: Path, dist: Path
+) -> dict[Address, Document]:
+    """Return the earlier report of each image.
+
+    :raises SlimImageError: one is missing.
+    """
+    images = list(fields)
+    if against is None:
+        return {
+            one.address: read_report(dist / f"{one.output_path.value_or_default(file_ending=None)}.json")
+            for one in images
+        }
+    where = root / Path(against).expanduser()
+    if where.is_dir():
+        earlier = reports_below(where)
+    else:
+        one_report = read_report(where)
+        earlier = {one_report["target"]: one_report}
+    return {one.address: choose(str(one.address), earlier, where, alone=len(images) == 1) for one in images}
+
+
+def json_report(explanations: Iterable[Explanation]) -> str:
+    """Return explanations for programs."""
+    document = {"schema": SCHEMA, "images": [one.to_json() for one in explanations]}
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+
+
+@goal_rule
+async def slim_explain(
+    console: Console,
+    subsystem: SlimExplainSubsystem,
+    targets: Targets,
+    build_root: BuildRoot,
+    dist_dir: DistDir,
+) -> SlimExplain:
+    """Build, compare, and print."""
+    chosen = sorted(
+        (target for target in targets if SlimImageFieldSet.is_applicable(target)),
+        key=lambda target: target.address,
+    )
+    if not chosen:
+        logger.warning("No `slim_python_image` target is among those given.")
+        return SlimExplain(exit_code=0)
+    root = Path(build_root.path)
+    fields = [SlimImageFieldSet.create(target) for target in chosen]
+    # Before anything is built: building may take long, a wrong path shows at once.
+    earlier = gather(subsystem.against, fields, root, root / dist_dir.relpath)
+    built = await engine.built_images(BuiltImageRequest(one.address) for one in fields)
+    explanations = [explain(earlier[image.address], report(image)) for image in built]
+    as_json = subsystem.format is ExplainFormat.JSON
+    with subsystem.output(console) as write:
+        write(json_report(explanations) if as_json else text_report(explanations))
+    return SlimExplain(exit_code=0)
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()
