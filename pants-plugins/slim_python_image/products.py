@@ -240,14 +240,30 @@ class BaseRequest:
 
 
 @dataclass(frozen=True)
+class BuilderGroup:
+    """What one distribution is compiled against beside the base's builder packages.
+
+    :param wanted: the packages asked for when the lock was written.
+    :param packages: those and their dependencies, without what the base has anyway.
+    """
+
+    wanted: tuple[str, ...]
+    packages: tuple[DebPackage, ...]
+
+
+@dataclass(frozen=True)
 class Base:
-    """One platform of a base: what wheels must fit, what the image starts from, what builds."""
+    """One platform of a base: what wheels must fit, what the image starts from, what builds.
+
+    :param builder_groups: by distribution.
+    """
 
     resolve: str
     target: TargetEnvironment
     groups: tuple[LayerGroup, ...]
     builder: tuple[DebPackage, ...]
     interpreter: Interpreter
+    builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.policy import (
     DATA_PACKAGES,
     DEFAULT_EXCLUDED,
+    EMULATION_PROGRAMS,
     INTERPRETER_EXCLUDED,
     MANYLINUX_LIBRARIES,
     TOOLCHAIN,
@@ -30,7 +32,10 @@ INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 """The machines that build: each lock has the interpreter for all of them."""
 
 _MINOR = re.compile(r"3\.[0-9]{1,2}")
-_LISTS = ("suites", "packages", "builder_packages", "excluded_packages", "platforms", "components")
+_LISTS = (
+    *("suites", "packages", "builder_packages", "excluded_packages", "emulation_packages"),
+    *("platforms", "components"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,10 @@ class Request:
     suites: tuple[str, ...]
     packages: tuple[str, ...]
     builder_packages: tuple[str, ...]
+    builder_groups: Mapping[str, tuple[str, ...]]
+    """Builder packages that only one distribution is compiled against, by its name."""
+    emulation_packages: tuple[str, ...]
+    """The compiler of emulated builds; without any, there are none."""
     excluded_packages: tuple[str, ...]
     python: str | None
     platforms: tuple[str, ...]
@@ -59,7 +68,7 @@ class Request:
         for key in ("suites", "platforms"):
             if not lists[key]:
                 raise UsageError(f"{key} is empty", where=where)
-        unknown = sorted(set(value) - set(_LISTS) - {"python", "name"})
+        unknown = sorted(set(value) - set(_LISTS) - {"python", "name", "builder_groups"})
         if unknown:
             raise UsageError(f"unknown keys: {', '.join(unknown)}", where=where)
         python = value.get("python")
@@ -71,7 +80,11 @@ class Request:
             lists["excluded_packages"] = DEFAULT_EXCLUDED
         lists["components"] = lists["components"] or ("main",)
         inputs = {key: item for key, item in value.items() if key != "name"}
-        return cls(python=python, inputs=inputs, **lists)
+        groups = value.get("builder_groups", {})
+        if not isinstance(groups, dict):
+            raise UsageError("builder_groups is no object of lists", where=where)
+        checked = {name: _strings(groups, name, f"{where}, builder_groups") for name in sorted(groups)}
+        return cls(python=python, inputs=inputs, builder_groups=checked, **lists)
 
 
 def _strings(value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
@@ -89,9 +102,13 @@ class _Closures:
     core: frozenset[str] = frozenset()
     builder: tuple[Candidate, ...] = ()
     interpreter: tuple[Candidate, ...] = ()
+    groups: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """What a group adds to ``builder``."""
+    emulation: tuple[Candidate, ...] = ()
 
     def all(self) -> Iterable[Candidate]:
-        return (*self.runtime, *self.builder, *self.interpreter)
+        groups = itertools.chain.from_iterable(self.groups.values())
+        return (*self.runtime, *self.builder, *groups, *self.emulation, *self.interpreter)
 
 
 def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, Any]:
@@ -166,26 +183,50 @@ def _close(
         excluded = request.excluded_packages
         core = closure(python, excluded, "packages")
         runtime = closure([*python, *request.packages], excluded, "packages") if core else ()
+        builder = _Builder(request, minor, universe, closure)
+        own = builder.sysroot((), "builder_packages")
         result = _Closures(
-            runtime,
-            frozenset(c.name for c in core),
-            _builder(request, minor, universe, closure),
-            result.interpreter,
+            runtime=runtime,
+            core=frozenset(c.name for c in core),
+            builder=own,
+            interpreter=result.interpreter,
+            groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
+            emulation=builder.container(python),
         )
     return result
 
 
-def _builder(
-    request: Request,
-    minor: str,
-    universe: Universe,
-    closure: Callable[[Sequence[str], Iterable[str], str], tuple[Candidate, ...]],
-) -> tuple[Candidate, ...]:
-    # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
-    roots = [f"libpython{minor}-dev", "libcrypt-dev", *request.builder_packages]
-    toolchain = {name for name in universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
-    left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
-    return closure(roots, left_out, "builder_packages")
+@dataclass(frozen=True)
+class _Builder:
+    """Closes over what wheels are compiled against, and what compiles them where they are emulated."""
+
+    request: Request
+    minor: str
+    universe: Universe
+    closure: Callable[[Sequence[str], Iterable[str], str], tuple[Candidate, ...]]
+
+    @property
+    def headers(self) -> list[str]:
+        # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
+        return [f"libpython{self.minor}-dev", "libcrypt-dev", *self.request.builder_packages]
+
+    def sysroot(self, group: Sequence[str], what: str) -> tuple[Candidate, ...]:
+        toolchain = {name for name in self.universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
+        left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
+        return self.closure([*self.headers, *group], left_out, what)
+
+    def added(self, own: tuple[Candidate, ...], name: str, group: Sequence[str]) -> tuple[Candidate, ...]:
+        """Return what a distribution's group has beside the base's own builder packages."""
+        keys = {c.key for c in own}
+        return tuple(c for c in self.sysroot(group, f"builder_packages of {name}") if c.key not in keys)
+
+    def container(self, python: Sequence[str]) -> tuple[Candidate, ...]:
+        """Return what the container of an emulated build is made of, nothing where the base has none."""
+        wanted = self.request.emulation_packages
+        if not wanted:
+            return ()
+        roots = [*python, *self.headers, *EMULATION_PROGRAMS, *wanted]
+        return self.closure(roots, {*DEFAULT_EXCLUDED, *DATA_PACKAGES}, "emulation_packages")
 
 
 def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -> dict[str, Any]:
@@ -211,6 +252,11 @@ def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]
             "the runtime has no libc6", where=name, hint="take libc6 out of excluded_packages of the base"
         )
     groups = partition(tuple(by_name), closure.core, minor)
+    # Absent where not asked for: a lock of a base without them stays as it is.
+    optional = {
+        "builder_groups": {name: [c.key for c in group] for name, group in closure.groups.items()},
+        "emulation": [c.key for c in closure.emulation],
+    }
     return {
         "target": {
             "platform": name,
@@ -223,6 +269,7 @@ def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]
             for g in groups
         ],
         "builder": [c.key for c in closure.builder],
+        **{key: value for key, value in optional.items() if value},
     }
 
 

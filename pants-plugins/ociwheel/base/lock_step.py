@@ -1,7 +1,9 @@
 """Resolve the packages of a base over Debian suites and write their lock.
 
 The request is a JSON object: suites, packages, builder_packages, excluded_packages, python (a minor
-version, or null for the distribution's own), platforms, and optionally components (["main"]).
+version, or null for the distribution's own), platforms, and optionally components (["main"]),
+builder_groups ({distribution: [packages that only it is compiled against]}) and emulation_packages (the
+compiler of emulated builds; without any, no such builds are locked).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ociwheel.base import lock_step
+from ociwheel.base.policy import EMULATION_PROGRAMS
 from ociwheel.errors import OciwheelError, ToolError, UsageError
 from tests.support.debian import Mirror, SigningKey, paragraph, signing_key
 
@@ -125,6 +126,66 @@ def test_the_closures_of_image_sysroot_and_interpreter(
         "python3.11",
     ]
     assert result["inputs"] == {k: v for k, v in REQUEST.items() if k != "name"}
+
+
+def publish_with_a_compiler(mirror: Mirror) -> None:
+    programs = [paragraph(name, Pre_Depends="libc6") for name in EMULATION_PROGRAMS]
+    compiler = [
+        paragraph("libxml-dev", Depends="libxml, libc6-dev"),
+        paragraph("libxml", Depends="libextra"),
+        paragraph("gcc", Depends="gcc-12"),
+        paragraph("gcc-12", Depends="libgcc-12-dev, libc6-dev"),
+        paragraph("libc6-dev", Depends="libc6"),
+    ]
+    mirror.publish("tiny", {"amd64": [*index("amd64"), *programs, *compiler], "arm64": index("arm64")})
+
+
+def test_a_group_is_locked_as_what_it_adds_to_the_builder(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish_with_a_compiler(mirror)
+    before = lock(tmp_path, key)
+    result = lock(tmp_path, key, builder_groups={"lxml": ["libxml-dev"], "zope": ["libextra-dev"]})
+    platform = result["platforms"]["linux/amd64"]
+    assert platform.pop("builder_groups") == {
+        "lxml": ["libxml=1.0-1:amd64", "libxml-dev=1.0-1:amd64"],
+        "zope": [],
+    }
+    assert platform == before["platforms"]["linux/amd64"]
+    assert result["inputs"]["builder_groups"] == {"lxml": ["libxml-dev"], "zope": ["libextra-dev"]}
+    written = (tmp_path / "base.lock").read_text().splitlines()
+    assert '          "libxml-dev=1.0-1:amd64"' in written
+
+
+def test_a_groups_faults_name_its_distribution(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    publish_with_a_compiler(mirror)
+    message = fault(tmp_path, key, builder_groups={"lxml": ["libxslt-dev"]})
+    assert "linux/amd64, builder_packages of lxml: " in message
+    assert "no suite has libxslt-dev" in message
+    with pytest.raises(UsageError, match="lxml is no list of strings"):
+        lock(tmp_path, key, builder_groups={"lxml": "libxslt-dev"})
+
+
+def test_emulation_locks_a_compiler_with_its_libc_and_a_shell(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish_with_a_compiler(mirror)
+    before = lock(tmp_path, key)
+    result = lock(tmp_path, key, emulation_packages=["gcc"])
+    platform = result["platforms"]["linux/amd64"]
+    names = {one.partition("=")[0] for one in platform.pop("emulation")}
+    assert {
+        "gcc",
+        "gcc-12",
+        "libc6",
+        "libc6-dev",
+        "libgcc-12-dev",
+        "libextra-dev",
+        "libpython3.11-dev",
+    } <= names
+    assert {"dash", "mawk", "coreutils", "python3.11"} <= names
+    assert not {"tzdata", "debconf"} & names
+    assert platform == before["platforms"]["linux/amd64"]
 
 
 def test_a_lock_has_one_package_per_line_and_no_host(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:

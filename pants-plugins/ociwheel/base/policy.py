@@ -120,6 +120,21 @@ MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
 """What wheels of build requirements may link to (PEP 600) beside the interpreter's own libraries."""
 
 
+EMULATION_PROGRAMS: tuple[str, ...] = (
+    "coreutils",
+    "dash",
+    "diffutils",
+    "findutils",
+    "grep",
+    "gzip",
+    "hostname",
+    "mawk",
+    "sed",
+    "tar",
+)
+"""What a build in a container finds beside the compiler: programs that configure scripts take for granted."""
+
+
 @dataclass(frozen=True)
 class LayerGroup:
     """One layer of a base: the packages in it, in the lock's words."""

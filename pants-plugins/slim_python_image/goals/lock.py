@@ -101,15 +101,24 @@ def known_bases(_: KnownBaseNamesRequest, all_targets: AllTargets) -> KnownUserR
     )
 
 
+def lock_request(base: Target, options: SlimImageOptions) -> str:
+    """Return the core's request for the lock of a base: its fields, and what the options add to it."""
+    groups = options.builder_groups(base.address.target_name)
+    added = {"builder_groups": {name: list(names) for name, names in groups.items()}} if groups else {}
+    return canonical_json({**lock_inputs(base), **added}).decode()
+
+
 @rule
-def base_lock_requests(requested: RequestedBaseNames, all_targets: AllTargets) -> UserGenerateLockfiles:
+def base_lock_requests(
+    requested: RequestedBaseNames, all_targets: AllTargets, options: SlimImageOptions
+) -> UserGenerateLockfiles:
     bases = bases_of(all_targets)
     return UserGenerateLockfiles(
         GenerateBaseLock(
             resolve_name=name,
             lockfile_dest=bases[name][BaseLockfileField].path,
             diff=False,
-            request=canonical_json(lock_inputs(bases[name])).decode(),
+            request=lock_request(bases[name], options),
         )
         for name in sorted(requested)
     )

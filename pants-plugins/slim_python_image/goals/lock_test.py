@@ -7,10 +7,12 @@ import pytest
 from pants.core.goals.generate_lockfiles import KnownUserResolveNames
 from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
+from pants.testutil.option_util import create_subsystem
 from pants.testutil.rule_runner import run_rule_with_mocks
 
 from slim_python_image.goals import lock
 from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import DebianPythonBaseTarget, PythonWheelSetTarget
 
 
@@ -48,9 +50,18 @@ def test_two_bases_of_one_name() -> None:
 
 def test_only_the_bases_asked_for_are_locked() -> None:
     targets = AllTargets([base("a", "one"), base("b", "two")])
-    (request,) = run(lock.base_lock_requests, lock.RequestedBaseNames(["two"]), targets)
+    requested = lock.RequestedBaseNames(["two"])
+    options = create_subsystem(SlimImageOptions, builds={})
+    (request,) = run(lock.base_lock_requests, requested, targets, options)
     assert (request.resolve_name, request.lockfile_dest) == ("two", "b/two.lock")
     assert '"suites":["bookworm"]' in request.request
+    assert "builder_groups" not in request.request
+
+
+def test_a_base_locks_the_builder_packages_of_single_distributions() -> None:
+    options = create_subsystem(SlimImageOptions, builds={"LXML": {"builder_packages": ["b-dev", "a-dev"]}})
+    request = lock.lock_request(base("a", "one"), options)
+    assert '"builder_groups":{"lxml":["a-dev","b-dev"]}' in request
 
 
 def test_each_resolve_has_a_build_lock_beside_it() -> None:

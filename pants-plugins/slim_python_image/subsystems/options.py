@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Tuple
 
 from pants.option.option_types import DictOption, IntOption, StrListOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
+
+from slim_python_image.products import SlimImageError
 
 
 class SlimImageOptions(Subsystem):
@@ -41,10 +44,18 @@ class SlimImageOptions(Subsystem):
             """
             Settings for building single distributions from source, by distribution name:
             `env` (variables for the build), `config_settings` (passed to the PEP 517 backend),
-            `pure` (true where the sdist holds native code that this build rightly leaves out), and
+            `pure` (true where the sdist holds native code that this build rightly leaves out),
+            `builder_packages` (Debian packages that only this distribution is compiled against), and
             `constraints` (requirements that bound its build requirements when they are locked, such as
             `["setuptools<81"]`). For example
-            `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}}}`.
+            `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}},
+            "lxml": {"builder_packages": ["libxml2-dev", "libxslt1-dev"]}}`.
+
+            Two of them are locked, so after a change the lock has to be written again: `constraints`
+            with `generate-lockfiles --resolve=<resolve>-build`, `builder_packages` with
+            `generate-lockfiles --resolve=<base>`. Every base locks the `builder_packages` of all
+            distributions; where bases differ, give them by base:
+            `{"builder_packages": {"bookworm-py311": ["libxml2-dev"]}}`.
             """
         ),
     )
@@ -61,7 +72,30 @@ class SlimImageOptions(Subsystem):
 
     def build_settings(self, name: str) -> dict[str, object]:
         """Return the settings of one distribution, by its normalized name."""
-        return dict(self.builds.get(name, {}))
+        return dict(self._builds_by_name().get(name, {}))
+
+    def _builds_by_name(self) -> dict[str, dict[str, object]]:
+        """Return the settings by normalized name (PEP 503): users write `PyYAML` too."""
+        return {re.sub(r"[-_.]+", "-", name).lower(): value for name, value in self.builds.items()}
+
+    def builder_packages(self, name: str, base: str) -> Tuple[str, ...]:
+        """Return what one distribution is compiled against beside a base's own builder packages.
+
+        :raises SlimImageError: the setting is no list, and no lists by base.
+        """
+        value = self.build_settings(name).get("builder_packages", ())
+        chosen = value.get(base, ()) if isinstance(value, dict) else value
+        if not isinstance(chosen, (list, tuple)) or not all(isinstance(p, str) and p for p in chosen):
+            raise SlimImageError(
+                f"[slim-image].builds: `builder_packages` of {name} is {value!r}\n"
+                '  -> write a list of Debian packages, ["libxml2-dev"], or such lists by base'
+            )
+        return tuple(sorted(set(chosen)))
+
+    def builder_groups(self, base: str) -> dict[str, Tuple[str, ...]]:
+        """Return what a base locks for single distributions, by distribution."""
+        groups = {name: self.builder_packages(name, base) for name in sorted(self._builds_by_name())}
+        return {name: packages for name, packages in groups.items() if packages}
 
     def mirrors(self) -> dict[str, Tuple[str, ...]]:
         """Return the configured mirrors by archive."""

@@ -12,6 +12,7 @@ from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import Target
 from pants.util.docutil import bin_name
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.products import (
@@ -19,6 +20,7 @@ from slim_python_image.products import (
     BaseLayers,
     BaseLayersRequest,
     BaseRequest,
+    BuilderGroup,
     DebFiles,
     DebFilesRequest,
     DebLayerRequest,
@@ -112,6 +114,22 @@ class LockedBase:
             )
             for row in (table[key] for key in keys)
         )
+
+
+def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, BuilderGroup]:
+    """Return the locked groups of a platform; a lock of before there were groups has none.
+
+    Whether they are those of today's options is asked when one of their distributions is compiled: a
+    group that is new makes no other build wait for a new lock.
+    """
+    wanted = locked.lock.get("inputs", {}).get("builder_groups", {})
+    groups = locked.lock["platforms"][platform].get("builder_groups", {})
+    return FrozenDict(
+        {
+            name: BuilderGroup(tuple(wanted.get(name, ())), locked.packages(keys))
+            for name, keys in groups.items()
+        }
+    )
 
 
 def check_inputs(target: Target, locked: LockedBase) -> None:
@@ -214,6 +232,7 @@ async def read_base(request: BaseRequest) -> Base:
             target=TargetEnvironment(runs, environment.python, environment.libc, environment.libc_version),
             packages=locked.packages(locked.lock["interpreters"][runs]),
         ),
+        builder_groups=builder_groups(locked, request.platform),
     )
 
 

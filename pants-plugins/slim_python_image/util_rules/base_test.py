@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from pants.engine.addresses import Address
 from pants.util.docutil import bin_name
 
-from slim_python_image.products import DebPackage, SlimImageError
+from slim_python_image.products import BuilderGroup, DebPackage, SlimImageError
 from slim_python_image.target_types import DebianPythonBaseTarget
 from slim_python_image.util_rules.base import (
     LOCK_SCHEMA,
     LockedBase,
+    builder_groups,
     check_inputs,
     host_platform,
     lock_inputs,
@@ -132,3 +134,21 @@ def test_a_machine_that_runs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SlimImageError) as e:
         host_platform()
     assert str(e.value) == "this machine is a riscv64; steps run on aarch64, amd64, arm64, x86_64"
+
+
+def test_groups_are_read_from_the_lock_and_an_old_lock_has_none() -> None:
+    package = DebPackage("libxml2-dev", "2", "amd64", "debian", "pool/libxml2-dev.deb", 1, "0" * 64)
+    of = target(platforms=["linux/amd64"])
+    assert not builder_groups(locked(of), "linux/amd64")
+    inputs = {**lock_inputs(of), "builder_groups": {"lxml": ["libxml2-dev"], "zope": ["zlib1g-dev"]}}
+    lock = locked(
+        of,
+        inputs=inputs,
+        platforms={"linux/amd64": {"builder_groups": {"lxml": ["libxml2-dev=2"], "zope": []}}},
+        packages={"libxml2-dev=2": asdict(package)},
+    )
+    check_inputs(of, lock)
+    assert dict(builder_groups(lock, "linux/amd64")) == {
+        "lxml": BuilderGroup(("libxml2-dev",), (package,)),
+        "zope": BuilderGroup(("zlib1g-dev",), ()),
+    }

@@ -20,6 +20,7 @@ from slim_python_image.products import (
     CompilerLibcRequest,
     CompilerRequest,
     CoreSources,
+    DebPackage,
     PlannedArtifact,
     SlimImageError,
     StepOutcome,
@@ -258,16 +259,35 @@ async def fetch_wheel(planned: PlannedArtifact) -> Wheel:
 def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
     """Return the core's ``settings`` of one build."""
     configured = options.build_settings(artifact.name)
-    configured.pop("constraints", None)  # counts when the build requirements are locked
+    for elsewhere in ("constraints", "builder_packages"):  # they count when locks are written
+        configured.pop(elsewhere, None)
     unknown = set(configured) - {"env", "config_settings", "pure"}
     if unknown:
         raise SlimImageError(
             f"[slim-image].builds: {artifact.name} has unknown settings {sorted(unknown)}\n"
-            "  -> use `env`, `config_settings`, `pure` or `constraints`"
+            "  -> use `env`, `config_settings`, `pure`, `builder_packages` or `constraints`"
         )
     return canonical_json(
         {"env": {}, "config_settings": {}, **configured, "name": artifact.name, "version": artifact.version}
     ).decode()
+
+
+def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPackage, ...]:
+    """Return what a distribution is compiled against: the base's builder packages and its own.
+
+    :raises SlimImageError: its own are not in the base's lock.
+    """
+    wanted = options.builder_packages(name, base.resolve)
+    group = base.builder_groups.get(name)
+    if not wanted:
+        return base.builder
+    if group is None or group.wanted != wanted:
+        state = "not in" if group is None else "other than those in"
+        raise SlimImageError(
+            f"[slim-image].builds: the `builder_packages` of {name} ({', '.join(wanted)}) are {state} the "
+            f"lock of the base {base.resolve}\n  -> lock them: {relock_command(base.resolve)}"
+        )
+    return (*base.builder, *group.packages)
 
 
 @rule(desc="Make wheels")
@@ -288,7 +308,7 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         BuildWheelRequest(
             artifact=sdist,
             target=base.target,
-            builder=base.builder,
+            builder=builder_for(base, sdist.name, options),
             interpreter=base.interpreter,
             pins=pins_for(lock, sdist, base.target.minor, path=path, resolve=request.resolve),
             settings=build_settings(options, sdist),

@@ -6,18 +6,30 @@ from typing import Any
 
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
+from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import (
     Artifact,
+    Base,
+    BuilderGroup,
     BuildPins,
     BuildWheelRequest,
+    DebPackage,
     Interpreter,
     SlimImageError,
     StepOutcome,
     TargetEnvironment,
 )
-from slim_python_image.util_rules.wheels import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.wheels import (
+    build_lock_path,
+    builder_for,
+    parse_build_lock,
+    pins_for,
+    with_names,
+)
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
 
@@ -119,3 +131,36 @@ def test_a_failed_build_names_the_resolve_and_the_base_that_its_key_must_not_hol
     )
     done = StepOutcome("{}", EMPTY_DIGEST)
     assert with_names(done, request) is done
+
+
+def deb(name: str) -> DebPackage:
+    return DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "0" * 64)
+
+
+def base_with(**groups: BuilderGroup) -> Base:
+    target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+    interpreter = Interpreter("bookworm", target, ())
+    return Base("bookworm", target, (), (deb("zlib1g-dev"),), interpreter, FrozenDict(groups))
+
+
+def test_only_the_distribution_of_a_group_is_compiled_against_it() -> None:
+    group = BuilderGroup(("libxml2-dev",), (deb("libxml2"), deb("libxml2-dev")))
+    options = create_subsystem(SlimImageOptions, builds={"lxml": {"builder_packages": ["libxml2-dev"]}})
+    base = base_with(lxml=group)
+    assert builder_for(base, "lxml", options) == (deb("zlib1g-dev"), deb("libxml2"), deb("libxml2-dev"))
+    assert builder_for(base, "netifaces", options) == base_with().builder
+
+
+@pytest.mark.parametrize(
+    ("groups", "state"),
+    [({}, "not in"), ({"lxml": BuilderGroup(("libxslt1-dev",), ())}, "other than those in")],
+)
+def test_a_group_that_is_not_in_the_lock(groups: dict[str, BuilderGroup], state: str) -> None:
+    options = create_subsystem(SlimImageOptions, builds={"lxml": {"builder_packages": ["libxml2-dev"]}})
+    with pytest.raises(SlimImageError) as e:
+        builder_for(base_with(**groups), "lxml", options)
+    assert str(e.value) == (
+        f"[slim-image].builds: the `builder_packages` of lxml (libxml2-dev) are {state} the lock of the base "
+        f"bookworm\n  -> lock them: {bin_name()} generate-lockfiles --resolve=bookworm"
+    )
+    assert builder_for(base_with(**groups), "netifaces", options) == base_with().builder

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pants.testutil.option_util import create_subsystem
+
+from slim_python_image.products import SlimImageError
+from slim_python_image.subsystems.options import SlimImageOptions
+
+
+def options(**builds: Any) -> SlimImageOptions:
+    return create_subsystem(SlimImageOptions, builds=builds)
+
+
+def test_settings_are_found_by_any_spelling_of_the_name() -> None:
+    assert options(PyYAML={"pure": True}).build_settings("pyyaml") == {"pure": True}
+    assert options(**{"zope.interface": {"pure": True}}).build_settings("zope-interface") == {"pure": True}
+
+
+def test_builder_packages_are_for_all_bases_or_by_base() -> None:
+    one = options(lxml={"builder_packages": ["libxslt1-dev", "libxml2-dev"]}, PyYAML={"env": {}})
+    assert one.builder_groups("any") == {"lxml": ("libxml2-dev", "libxslt1-dev")}
+    both = options(lxml={"builder_packages": {"bookworm": ["libxml2-dev"], "trixie": ["libxml2-16-dev"]}})
+    assert both.builder_packages("lxml", "trixie") == ("libxml2-16-dev",)
+    assert both.builder_groups("bullseye") == {}
+
+
+@pytest.mark.parametrize("value", ["libxml2-dev", [1], {"bookworm": "libxml2-dev"}])
+def test_builder_packages_that_are_no_list(value: Any) -> None:
+    with pytest.raises(SlimImageError, match="`builder_packages` of lxml"):
+        options(lxml={"builder_packages": value}).builder_groups("bookworm")
