@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ociwheel.build.builder import Inputs, Settings, build
+from ociwheel.build.builder import Inputs, build
+from ociwheel.build.settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import document, read_json
 from ociwheel.layer.target import Target

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ociwheel.build import sdist as sdists
 from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
 from ociwheel.build.build_systems import write_build_system_files
-from ociwheel.build.checks import BuiltWheel, check_not_dropped, check_wheel, read_wheel
+from ociwheel.build.checks import BuiltWheel
 from ociwheel.build.diagnose import Context, check_requirements, diagnose
-from ociwheel.build.repack import repack
+from ociwheel.build.finish import finish
+from ociwheel.build.settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import Toolchain, compiler_environment, write_wrappers
-from ociwheel.errors import BuildError, UsageError
-from ociwheel.layer.target import Target
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user says of one sdist."""
-
-    name: str
-    version: str
-    env: Mapping[str, str] = field(default_factory=dict)
-    config_settings: Mapping[str, Any] = field(default_factory=dict)
-    pure: bool = False
-    resolve: str = "<resolve>"
-    """Name of the resolve, for the command in messages."""
-    base: str = "the base"
-    """Address of the base, for messages."""
-
-    @staticmethod
-    def from_json(value: Any, where: str) -> Settings:
-        """Return the settings that a JSON object holds.
-
-        :raises UsageError: it is no such object.
-        """
-        known = {f.name for f in dataclasses.fields(Settings)}
-        if not isinstance(value, dict) or not {"name", "version"} <= set(value) <= known:
-            raise UsageError(f"expected an object with name, version and any of {sorted(known)}", where=where)
-        return Settings(**value)
+from ociwheel.errors import BuildError
 
 
 @dataclass(frozen=True)
@@ -92,7 +63,7 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         raise diagnose(e.output, context) from e
     forbidden = {str(work), str(work.resolve()), str(inputs.toolchain.zig), str(inputs.toolchain.sysroot)}
     compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
-    return _finish(
+    return finish(
         made,
         output,
         settings=settings,
@@ -103,34 +74,3 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         forbidden=sorted(forbidden),
         lines=backend.log,
     )
-
-
-def _finish(
-    made: Path,
-    output: Path,
-    *,
-    settings: Settings,
-    where: str,
-    target: Target,
-    sources: Sequence[str],
-    compiled: int,
-    forbidden: Sequence[str],
-    lines: Sequence[str],
-) -> BuiltWheel:
-    """Check what the backend made and pack it anew."""
-    packed = output / made.name
-    repack(made, packed)
-    wheel = read_wheel(packed, settings.name, settings.version)
-    try:
-        if not settings.pure:
-            check_not_dropped(wheel, sources, compiled, where)
-        check_wheel(wheel, target, where, forbidden, lines)
-    except BuildError as e:
-        packed.unlink()
-        raise BuildError(
-            e.what,
-            where=e.where,
-            hint=e.hint,
-            details=[*e.details, "end of the build's output:", *lines[-30:]],
-        ) from e
-    return wheel

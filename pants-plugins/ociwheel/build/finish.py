@@ -1,0 +1,53 @@
+"""The end of every build, cross or emulated: what the backend made is checked and packed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ociwheel.build.checks import BuiltWheel, check_not_dropped, check_wheel, read_wheel
+from ociwheel.build.repack import repack
+from ociwheel.build.settings import Settings
+from ociwheel.errors import BuildError
+from ociwheel.layer.target import Target
+
+
+def finish(
+    made: Path,
+    output: Path,
+    *,
+    settings: Settings,
+    where: str,
+    target: Target,
+    sources: Sequence[str],
+    compiled: int,
+    forbidden: Sequence[str],
+    lines: Sequence[str],
+) -> BuiltWheel:
+    """Check what the backend made and pack it anew.
+
+    :param made: the backend's wheel.
+    :param output: the folder that gets the wheel.
+    :param where: package and platform, for messages.
+    :param sources: the sdist's files to compile.
+    :param compiled: how many source files the compiler was called for.
+    :param forbidden: folders that may not stand in any file of the wheel.
+    :param lines: what the backend printed.
+    :raises BuildError: it is not what it should be; the output folder then has no wheel.
+    """
+    packed = output / made.name
+    repack(made, packed)
+    wheel = read_wheel(packed, settings.name, settings.version)
+    try:
+        if not settings.pure:
+            check_not_dropped(wheel, sources, compiled, where)
+        check_wheel(wheel, target, where, forbidden, lines)
+    except BuildError as e:
+        packed.unlink()
+        raise BuildError(
+            e.what,
+            where=e.where,
+            hint=e.hint,
+            details=[*e.details, "end of the build's output:", *lines[-30:]],
+        ) from e
+    return wheel
