@@ -222,12 +222,19 @@ def test_code_for_another_machine(wheels: Path, step: Step) -> None:
     )
 
 
+def test_code_in_a_wheel_for_any_platform_is_left_to_the_audit(wheels: Path, step: Step) -> None:
+    # Such a layer is made once, for images of all platforms.
+    arm = elf_bytes(Elf(machine=40, elf_class=32, needed=["libc.so.6"]))
+    write_wheel(wheels, files={"demo/arm.so": arm})
+    assert step()["elf_files"] == 1
+
+
 def test_helpers_for_another_machine_are_left_to_the_audit(wheels: Path, step: Step) -> None:
     files = {
         "demo/attach_x86.so": elf_bytes(Elf(machine=3, elf_class=32, needed=["libc.so.6"])),
         "demo/attach_amd64.so": elf_bytes(Elf(needed=["libc.so.6"])),
     }
-    write_wheel(wheels, files=files)
+    write_wheel(wheels, tag=f"{_CP}-{_CP}-linux_x86_64", files=files)
     step()
 
 
