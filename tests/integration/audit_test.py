@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ociwheel_testing.elf_writer import Elf, elf_bytes
@@ -211,10 +212,8 @@ def test_a_wheel_for_any_platform_with_code_for_some(repository: Repository) -> 
     repository.package("src/app:everywhere", daemon=True)
 
 
-def report(repository: Repository, name: str) -> Mapping[str, object]:
+def report(repository: Repository, name: str) -> Any:
     """Return what the report of an image says of its audit."""
     document = json.loads((repository.root / f"dist/src.app/{name}.json").read_bytes())
     (platform,) = document["platforms"]
-    audit = platform["audit"]
-    assert isinstance(audit, dict)
-    return audit
+    return platform["audit"]
