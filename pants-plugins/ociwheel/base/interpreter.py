@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import ociwheel
 from ociwheel import process
-from ociwheel.base.merge import merge
+from ociwheel.base.merge import Placed, merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.base.tree import resolve_path, write_tree
 from ociwheel.errors import BaseError, ToolError
@@ -95,6 +95,18 @@ def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], ou
         )
     placed[program] = placed.pop(source)
     placed = {path: item for path, item in placed.items() if item.member.kind != "dir"}
+    finish_interpreter(placed, row, minor, loader, output)
+
+
+def finish_interpreter(
+    placed: Mapping[str, Placed], row: Platform, minor: str, loader: str, output: Path
+) -> None:
+    """Write the tree, the scripts that start it, and bytecode where this machine can run it.
+
+    :param placed: files and links; the program is ``python{minor}`` in :data:`PROGRAM_FOLDER`.
+    :param loader: path of the dynamic loader in the tree.
+    """
+    program = f"{PROGRAM_FOLDER}/python{minor}"
     write_tree(placed, output)
     _write_shims(output, row, minor, loader, program)
     if sys.platform == "linux" and os.uname().machine == row.machine:

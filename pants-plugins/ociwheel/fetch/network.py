@@ -107,7 +107,7 @@ class Response:
             try:
                 chunk = self._raw.read(size)
             except (OSError, http.client.HTTPException) as e:
-                raise _failure_of(self.url, e) from e
+                raise failure_of(self.url, e) from e
             if not chunk:
                 break
             done += len(chunk)
@@ -143,7 +143,7 @@ def _tls_failure(url: str, error: ssl.SSLError) -> Failure:
     return Failure(Kind.TLS, url, f"TLS failed: {_reason(error)}")
 
 
-def _failure_of(url: str, error: Exception) -> Failure:
+def failure_of(url: str, error: Exception) -> Failure:
     """Return what an exception of urllib, ssl or a socket means."""
     inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, ssl.SSLError) and "timed out" not in str(inner):
@@ -174,7 +174,8 @@ def _retry_after(value: str | None) -> float:
     return min(max(wanted, 0.0), RETRY_AFTER_CAP)
 
 
-def _status_failure(url: str, error: urllib.error.HTTPError) -> Failure:
+def status_failure(url: str, error: urllib.error.HTTPError) -> Failure:
+    """Return what a status that is no success means."""
     code = error.code
     phrase = HTTPStatus(code).phrase if code in HTTPStatus.__members__.values() else ""
     answer = f"answered {code} {phrase}".rstrip()
@@ -270,11 +271,11 @@ class Network:
                             continue
                     location = e.headers.get("Location") if e.code in _REDIRECTS else None
                     if location is None:
-                        raise _status_failure(url, e) from e
-                url = _redirected(url, location)
+                        raise status_failure(url, e) from e
+                url = redirected(url, location)
                 login = self._credentials.login(url)
             except (OSError, http.client.HTTPException, ValueError) as e:
-                raise self._proxied(url, _failure_of(url, e)) from e
+                raise self._proxied(url, failure_of(url, e)) from e
         raise Failure(Kind.ANSWER, url, f"redirects more than {MAX_REDIRECTS} times")
 
     def _proxied(self, url: str, failure: Failure) -> Failure:
@@ -309,7 +310,8 @@ class Network:
         raise AssertionError("unreachable")
 
 
-def _redirected(url: str, location: str) -> str:
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect leads, which is never from https to http."""
     target = urllib.parse.urljoin(split_userinfo(url)[0], location)
     before, after = urllib.parse.urlsplit(url).scheme, urllib.parse.urlsplit(target).scheme
     if after not in ("http", "https"):

@@ -1,0 +1,102 @@
+"""Finding one locked blob in any of the repositories that may have it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.errors import FetchError, UsageError
+from ociwheel.fetch.artifacts import hint_for
+from ociwheel.fetch.download import Downloaded, WrongContentError, download
+from ociwheel.fetch.network import Failure, Kind
+from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.registry.client import RegistryClient
+from ociwheel.registry.credentials import find_login
+from ociwheel.registry.reference import ImageName
+
+PLACES = "registry-blobs"
+"""The folder below the machine's, with a file per blob."""
+
+
+@dataclass(frozen=True)
+class WantedBlob:
+    """One locked blob."""
+
+    digest: str
+    size: int
+    """Bytes."""
+
+    @property
+    def hex(self) -> str:
+        """The digest without its algorithm."""
+        return self.digest.partition(":")[2]
+
+
+def known_places(wanted: WantedBlob, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of images whose repositories have a blob, as the machine's folder says."""
+    folder = environ.get("OCIWHEEL_MACHINE")
+    path = Path(folder) / PLACES / wanted.hex if folder else None
+    try:
+        value = json.loads(path.read_bytes()) if path else []
+    except (OSError, ValueError):
+        return ()
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
+
+
+def fetch_blob(
+    settings: NetworkSettings,
+    wanted: WantedBlob,
+    names: Sequence[str],
+    output: Path,
+    *,
+    environ: Mapping[str, str],
+    relock: str,
+) -> Downloaded:
+    """Write a blob to ``output/blobs/sha256/<hex>`` from the first repository that has it.
+
+    :param names: images of the repositories to ask, in order.
+    :param relock: the command that makes a new lock.
+    :raises FetchError: none has it; the message says what each answered.
+    """
+    if not names:
+        raise FetchError(
+            "this machine does not know which registry has it",
+            where=wanted.digest,
+            hint="build on a machine that Pants runs on, or let it read a remote cache that has the blob",
+        )
+    lines: list[str] = []
+    failures: list[Failure] = []
+    for text in names:
+        try:
+            name = ImageName.parse(text)
+        except UsageError as e:
+            lines.append(e.render())
+            continue
+        client = RegistryClient(settings, name, lambda n: find_login(n, environ))
+        path = output / "blobs/sha256" / wanted.hex
+        try:
+            return download(client, client.blob_url(wanted.digest), path, sha256=wanted.hex, size=wanted.size)
+        except Failure as e:
+            failures.append(e)
+            lines.append(str(e))
+            if e.kind is Kind.CREDENTIALS:
+                lines.append(f"log in: docker login {name.domain} (or skopeo login)")
+        except WrongContentError as e:
+            lines.append(f"{name.place}: gives {e.size} bytes with SHA-256 {e.sha256}, not {wanted.size}")
+    gone = all(failure.kind is Kind.NOT_FOUND for failure in failures) and len(failures) == len(lines)
+    relocked = f"lock the base again: {relock}"
+    raise FetchError(
+        "the base's blob is gone: no registry has it any more" if gone else "no registry gives this blob",
+        where=wanted.digest,
+        details=lines,
+        hint=relocked if gone or not failures else _hint(failures, relocked),
+    )
+
+
+def _hint(failures: Sequence[Failure], otherwise: str) -> str:
+    kinds = {failure.kind for failure in failures}
+    if Kind.CREDENTIALS in kinds:
+        return "log in to the registry, or ask whose it is for the right to read it"
+    return hint_for(failures, otherwise)

@@ -1,0 +1,53 @@
+"""Fetch one blob of a registry by its digest and verify it.
+
+Which repositories have it is no part of the arguments: the machine's folder says it, one file per blob,
+``registry-blobs/<hex digest>``, a JSON list of names of images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import document
+from ociwheel.errors import UsageError
+from ociwheel.fetch import settings
+from ociwheel.registry.blobs import WantedBlob, fetch_blob, known_places
+from ociwheel.registry.credentials import machine_environment
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--digest", required=True, help="sha256:<64 hex digits>")
+    parser.add_argument("--size", required=True, type=int, metavar="BYTES", help="locked size, bytes")
+    parser.add_argument(
+        "--repository",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an image of the repository that has it; by default what the machine's folder says",
+    )
+    parser.add_argument(
+        "--relock-command",
+        default="./pants generate-lockfiles",
+        metavar="COMMAND",
+        help="what a message tells the user to run when the blob is gone",
+    )
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="gets blobs/sha256/<digest>"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Fetch the blob."""
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", args.digest):
+        raise UsageError(f"--digest must be sha256:<64 hex digits>, found {args.digest!r}")
+    wanted = WantedBlob(args.digest, args.size)
+    environ = machine_environment()
+    names = args.repository or known_places(wanted, environ)
+    done = fetch_blob(
+        settings.load(), wanted, names, args.output, environ=environ, relock=args.relock_command
+    )
+    return document("fetch", {"path": f"blobs/sha256/{wanted.hex}", "sha256": done.sha256, "size": done.size})
