@@ -62,5 +62,8 @@ def audit_error(faults: tuple[Fault, ...], oci: str) -> AuditError:
         names = ", ".join(f'"{p}"' for p in packages)
         hint = f"add {names} to packages of the debian_python_base, then run: ./pants generate-lockfiles"
     else:
-        hint = "choose another version of the wheel, build it from its sdist, or accept the fault"
+        hint = (
+            "choose another version of the wheel, build it from its sdist, or name the file or the library "
+            "in accept_missing of the image"
+        )
     return AuditError(what, details=[f.render() for f in faults], hint=hint)
