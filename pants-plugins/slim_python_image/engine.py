@@ -46,6 +46,7 @@ from pants.engine.target import (
 )
 
 from slim_python_image import products as p
+from slim_python_image import registry_products as r
 
 # --- files ------------------------------------------------------------------------------------------
 
@@ -182,8 +183,10 @@ async def deb_files(request: p.DebFilesRequest) -> p.DebFiles:
     return await Get(p.DebFiles, p.DebFilesRequest, request)
 
 
-async def interpreter(request: p.Interpreter) -> p.Tree:
-    """Return an unpacked Python."""
+async def interpreter(request: p.Interpreter) -> p.Tree | None:
+    """Return an unpacked Python; ``None``: the machine's own."""
+    if request.own:
+        return None
     return await Get(p.Tree, p.Interpreter, request)
 
 
@@ -325,6 +328,49 @@ async def built_image(request: p.BuiltImageRequest) -> p.BuiltImage:
 async def built_images(requests: Iterable[p.BuiltImageRequest]) -> tuple[p.BuiltImage, ...]:
     """Build several images."""
     return await MultiGet(Get(p.BuiltImage, p.BuiltImageRequest, request) for request in requests)
+
+
+# --- base images of registries ----------------------------------------------------------------------
+
+
+async def registry_base(request: p.RegistryBaseRequest) -> p.Base:
+    """Return one platform of a base that a registry has."""
+    return await Get(p.Base, p.RegistryBaseRequest, request)
+
+
+async def blob_places(request: r.BlobPlaces) -> r.BlobPlacesKnown:
+    """Tell the steps that fetch which repository has some blobs."""
+    return await Get(r.BlobPlacesKnown, r.BlobPlaces, request)
+
+
+async def fetched_blobs(requests: Iterable[r.BlobRequest]) -> tuple[r.FetchedBlob, ...]:
+    """Fetch blobs."""
+    return await MultiGet(Get(r.FetchedBlob, r.BlobRequest, request) for request in requests)
+
+
+async def remote_blobs(layers: r.RemoteLayers) -> r.RemoteBlobs:
+    """Fetch the layers of an image."""
+    return await Get(r.RemoteBlobs, r.RemoteLayers, layers)
+
+
+async def remote_facts(requests: Iterable[r.LayerFactsRequest]) -> tuple[r.LayerFacts, ...]:
+    """List the files of layers of a registry."""
+    return await MultiGet(Get(r.LayerFacts, r.LayerFactsRequest, request) for request in requests)
+
+
+async def image_tree(request: p.ImageTreeRequest) -> p.Tree:
+    """Unpack a part of an image."""
+    return await Get(p.Tree, p.ImageTreeRequest, request)
+
+
+async def venv_layer(request: p.VenvLayerRequest) -> p.Layer:
+    """Write the layer of the virtual environment."""
+    return await Get(p.Layer, p.VenvLayerRequest, request)
+
+
+async def learned(requests: Iterable[r.LearnRequest]) -> tuple[r.Learned, ...]:
+    """Look at images."""
+    return await MultiGet(Get(r.Learned, r.LearnRequest, request) for request in requests)
 
 
 # --- coverage ---------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.util.frozendict import FrozenDict
 
+from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
+
 
 def canonical_json(value: Any) -> bytes:
     """Return ``value`` as JSON that is the same for the same value."""
@@ -223,11 +225,16 @@ class LayerGroup:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The packages of a Python that runs steps on this machine's architecture."""
+    """The packages, or the image, of a Python that runs steps on this machine's architecture.
+
+    :param own: it is this machine's own: none is content.
+    """
 
     resolve: str
     target: TargetEnvironment
     packages: tuple[DebPackage, ...]
+    image: RemoteLayers | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,6 +271,32 @@ class Base:
     builder: tuple[DebPackage, ...]
     interpreter: Interpreter
     builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
+    registry: RegistryBase | None = None
+
+
+@dataclass(frozen=True)
+class RegistryBaseRequest:
+    """One platform of a base that a registry has."""
+
+    request: BaseRequest
+
+
+@dataclass(frozen=True)
+class ImageTreeRequest:
+    """Unpack a part of an image: ``image-sysroot`` or ``image-interpreter``."""
+
+    step: str
+    image: RemoteLayers
+    target: TargetEnvironment
+
+
+@dataclass(frozen=True)
+class VenvLayerRequest:
+    """The layer of the empty virtual environment on an image's own Python."""
+
+    target: TargetEnvironment
+    interpreter: str
+    prefix: str
 
 
 @dataclass(frozen=True)
@@ -294,11 +327,12 @@ class RootfsLayerRequest:
 
 @dataclass(frozen=True)
 class SysrootRequest:
-    """Headers and libraries of a base's builder packages."""
+    """Headers and libraries of a base's builder packages, or of its builder image."""
 
     target: TargetEnvironment
     packages: tuple[DebPackage, ...]
     resolve: str
+    image: RemoteLayers | None = None
 
 
 # --- lockfiles and plans ----------------------------------------------------------------------------
@@ -434,6 +468,7 @@ class BuildWheelRequest:
     pins: BuildPins
     settings: str
     resolve: str
+    builder_image: RemoteLayers | None = None
 
 
 @dataclass(frozen=True, order=True)
@@ -515,7 +550,10 @@ class SourceLayerRequest:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its document, its blob, the list of what is in it, and what it was made from."""
+    """A layer: its document, its blob, the list of what is in it, and what it was made from.
+
+    :param remote: the layer of a registry's image, whose blob and list are not here.
+    """
 
     document: str
     digest: str
@@ -526,6 +564,7 @@ class Layer:
     blobs: Digest
     facts: Digest
     inputs: StepInputs = StepInputs()
+    remote: RemoteLayer | None = None
 
     def fields(self) -> Mapping[str, Any]:
         """Return the layer's document."""
@@ -563,6 +602,7 @@ class AuditRequest:
     facts: tuple[Digest, ...]
     packages: tuple[str, ...]
     accept: tuple[str, ...]
+    libc: str = "glibc"
 
 
 @dataclass(frozen=True)
@@ -649,8 +689,10 @@ class PlatformImage:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A built image: the index, its platforms, and the whole layout.
+    """A built image: the index, its platforms, and its layout.
 
+    :param layout: without the blobs of a registry's base image.
+    :param remote: those, per platform, and where they are.
     :param fields: JSON of the fields that decide which wheels and layers it has, for the report.
     """
 
@@ -660,6 +702,7 @@ class BuiltImage:
     layout: Digest
     inputs: StepInputs = StepInputs()
     fields: str = "{}"
+    remote: tuple[RemoteLayers, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Iterable
 
 from pants.engine.target import Target
 
-from slim_python_image.goals import coverage, explain, lock, package_image
+from slim_python_image.goals import coverage, explain, lock, package_image, registry_lock
+from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.target_types import (
     DebianPythonBaseTarget,
     PythonWheelSetTarget,
@@ -22,6 +23,7 @@ from slim_python_image.util_rules import (
     machine,
     parts,
     plan_coverage,
+    registry,
     steps,
     wheels,
 )
@@ -29,13 +31,18 @@ from slim_python_image.util_rules import (
 
 def target_types() -> Iterable[type[Target]]:
     """Return the targets of this backend."""
-    return (DebianPythonBaseTarget, PythonWheelSetTarget, SlimPythonImageTarget)
+    return (
+        DebianPythonBaseTarget,
+        RegistryPythonBaseTarget,
+        PythonWheelSetTarget,
+        SlimPythonImageTarget,
+    )
 
 
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
         *(base, core, coverage, explain, image, inputs, layers, lock, locks, machine),
-        *(package_image, parts, plan_coverage, steps, wheels),
+        *(package_image, parts, plan_coverage, registry, registry_lock, steps, wheels),
     )
     return tuple(rule for module in modules for rule in module.rules())

@@ -109,8 +109,11 @@ def rewrite(variables: dict[str, Any], sysroot: Path, include: Path, triplet: st
 
 def _find_sysconfigdata(sysroot: Path, target: Target) -> Path:
     minor = f"python{target.python_minor}"
+    triplet = target.platform.triplet
+    if target.libc == "musl":
+        triplet = triplet.replace("gnu", "musl")
     for lib in ("usr/lib", "usr/local/lib"):
-        found = sorted((sysroot / lib / minor).glob(f"_sysconfigdata_*{target.platform.triplet}.py"))
+        found = sorted((sysroot / lib / minor).glob(f"_sysconfigdata_*{triplet}.py"))
         if found:
             return found[0]
     raise BuildError(

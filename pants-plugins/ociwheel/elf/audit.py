@@ -14,8 +14,6 @@ from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
 
 _PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
-# No file needs it by name. glibc opens it: "libgcc_s.so.1 must be installed for pthread_exit to work".
-_OPENED_BY_LIBC = "libgcc_s.so.1"
 _LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -53,6 +51,8 @@ def audit(
     accept: Sequence[str],
     packages: Sequence[str],
     libraries: LibraryTable,
+    libc: str = "glibc",
+    trusted: frozenset[str] = frozenset(),
 ) -> Report:
     """Check every ELF file of an image.
 
@@ -63,8 +63,10 @@ def audit(
     :param accept: globs of faults to let pass: with a slash, of the file's absolute path; without,
         of the library's name.
     :param packages: names of the base's packages.
+    :param libc: ``glibc`` or ``musl``, whose loader it is.
+    :param trusted: origins of files that have no faults.
     """
-    loader = Loader(tree, platform)
+    loader = Loader(tree, platform, libc)
     files = {p: f for p, f in sorted(tree.elf.items()) if _is_dynamic(f)}
     loads = {p: loader.load(f) for p, f in files.items() if loader.fits(f)}
     faults: list[Fault] = []
@@ -83,6 +85,7 @@ def audit(
                 by_member[member].append(load)
     for path, load in loads.items():
         faults += _library_faults(files[path], [*by_member[path], load], tree, packages, libraries)
+    faults = [f for f in faults if f.origin not in trusted]
     accepted = [f for f in faults if _accepts(f, accept)]
     left = [f for f in faults if f not in accepted]
     unused = _unused(files, loads, tree, packages)
@@ -177,7 +180,6 @@ def _unused(
         used.update(_package(files[member]) for member in load.loaded)
         if facts.interp and (interp := tree.find_elf(facts.interp)):
             used.add(_package(interp))
-    used.update(_package(facts) for facts in files.values() if facts.soname == _OPENED_BY_LIBC)
     return tuple(sorted(present - used))
 
 

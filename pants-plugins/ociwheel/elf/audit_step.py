@@ -2,7 +2,8 @@
 
 The request is a JSON object: platform, facts (paths of layer-facts.json files, bottom layer
 first), accept (globs of faults to let pass: of a file's absolute path, or, without a slash, of a
-library's name), lock_packages (names of the base's packages).
+library's name), lock_packages (names of the base's packages), libc (glibc or musl), trusted (origins of
+files whose own faults are not looked for: those of somebody else's image).
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         accept=request.get("accept") or [],
         packages=request.get("lock_packages") or [],
         libraries=table(),
+        libc=str(request.get("libc") or "glibc"),
+        trusted=frozenset(request.get("trusted") or ()),
     )
     if report.faults:
-        raise audit_error(report.faults, target.oci)
+        raise audit_error(report.faults, target.oci, of_registry=bool(request.get("trusted")))
     return document(
         "audit",
         {
@@ -53,17 +56,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-def audit_error(faults: tuple[Fault, ...], oci: str) -> AuditError:
-    """Return one error for all faults, with the lines that would mend the base."""
+def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = False) -> AuditError:
+    """Return one error for all faults, with the lines that would mend the base.
+
+    :param of_registry: the base is somebody else's image, whose packages nobody here chooses.
+    """
     packages = sorted({f.package for f in faults if f.package})
     files = len({f.path for f in faults})
     what = f"{files} file{'s' if files > 1 else ''} of the image for {oci} cannot be loaded:"
-    if packages:
+    if packages and of_registry:
+        hint = (
+            f"use a base image that has Debian's {', '.join(packages)}, then run: ./pants generate-lockfiles"
+        )
+    elif packages:
         names = ", ".join(f'"{p}"' for p in packages)
         hint = f"add {names} to packages of the debian_python_base, then run: ./pants generate-lockfiles"
     else:
-        hint = (
-            "choose another version of the wheel, build it from its sdist, or name the file or the library "
-            "in accept_missing of the image"
-        )
+        hint = "choose another version of the wheel, build it from its sdist, or accept the fault"
     return AuditError(what, details=[f.render() for f in faults], hint=hint)

@@ -16,10 +16,6 @@ from ociwheel.layer.archive import Entry, write_layer
 _LIB = "usr/lib/x86_64-linux-gnu"
 _SITE = "app/lib/python3.11/site-packages"
 _NOT_THERE = "which is not in the image"
-_OTHERWISE = (
-    "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
-    "accept_missing of the image"
-)
 _INTERP = "/lib64/ld-linux-x86-64.so.2"
 _LIBC = Elf(
     soname="libc.so.6",
@@ -66,9 +62,11 @@ def _audit(
     links: Sequence[Entry] = (),
     accept: Sequence[str] = (),
     packages: Sequence[str] = _PACKAGES,
+    base_links: Sequence[Entry] = _LINKS,
+    **more: Any,
 ) -> dict[str, Any]:
-    facts = [_layer(tmp_path / "base", base, _LINKS), _layer(tmp_path / "wheels", wheels, links)]
-    request = {"platform": "linux/amd64", "facts": facts, "accept": accept, "lock_packages": packages}
+    facts = [_layer(tmp_path / "base", base, base_links), _layer(tmp_path / "wheels", wheels, links)]
+    request = {"platform": "linux/amd64", "facts": facts, "accept": accept, "lock_packages": packages, **more}
     (tmp_path / "request.json").write_text(json.dumps(request))
     parser = argparse.ArgumentParser()
     audit_step.configure(parser)
@@ -124,7 +122,7 @@ def test_code_for_another_machine(tmp_path: Path) -> None:
     assert _fails(tmp_path, {f"{_SITE}/_a.so": (_module(machine=183), "a 1")}) == (
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  a 1: /{_SITE}/_a.so is code for linux/arm64, not for linux/amd64\n"
-        f"{_OTHERWISE}"
+        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
     )
 
 
@@ -134,7 +132,7 @@ def test_a_wheel_for_a_newer_libc(tmp_path: Path) -> None:
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  a 1: /{_SITE}/_a.so needs GLIBC_2.38 of libc.so.6, but libc6 2.36-9 has versions up to "
         "GLIBC_2.36: the file was built for a newer system\n"
-        f"{_OTHERWISE}"
+        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
     )
 
 
@@ -245,13 +243,59 @@ def test_packages_that_nothing_needs(tmp_path: Path) -> None:
         f"{_LIB}/libk.so.3": (_module(soname="libk.so.3"), "libk3 1"),
         f"{_LIB}/libcurl.so.4": (_module(soname="libcurl.so.4"), "libcurl4 8"),
         "usr/bin/curl": (Elf(needed=["libcurl.so.4", "libc.so.6"], interp=_INTERP), "curl 8"),
-        # Nothing needs it by name: glibc opens it.
-        f"{_LIB}/libgcc_s.so.1": (_module(soname="libgcc_s.so.1"), "libgcc-s1 12"),
     }
-    packages = [*_PACKAGES, "libpq5", "libk3", "libcurl4", "curl", "tzdata", "libgcc-s1"]
+    packages = [*_PACKAGES, "libpq5", "libk3", "libcurl4", "curl", "tzdata"]
     none = _audit(tmp_path, {f"{_SITE}/_a.so": (_module(), "a 1")}, base=base, packages=packages)
     assert none["unused_packages"] == ["libk3", "libpq5"]
     one = _audit(
         tmp_path, {f"{_SITE}/_a.so": (_module(needed=["libpq.so.5"]), "a 1")}, base=base, packages=packages
     )
     assert one["unused_packages"] == []
+
+
+_OF_REGISTRY: dict[str, tuple[Elf, str]] = {
+    **{path: (elf, "the base image") for path, (elf, _) in _BASE.items()},
+    "usr/bin/gdb": (Elf(needed=["libnothing.so.1"], interp=_INTERP), "the base image"),
+    "usr/local/lib/libown.so.1": (Elf(soname="libown.so.1", needed=["libc.so.6"]), "the base image"),
+}
+_TRUSTED = ["the base image"]
+
+
+def test_faults_of_a_registry_s_image_are_not_ours(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/_a.so": (_module(), "a 1")}
+    assert _audit(tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED)["elf_files"] == 7
+    assert "/usr/bin/gdb needs libnothing.so.1" in _fails(tmp_path, wheels, base=_OF_REGISTRY)
+
+
+def test_what_a_registry_s_image_lacks_is_not_added_to_a_lock(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/_a.so": (_module(needed=["libpq.so.5"]), "a 1")}
+    message = _fails(tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED)
+    assert "use a base image that has Debian's libpq5" in message
+
+
+def test_usr_local_is_looked_through_where_ldconfig_ran(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/_a.so": (_module(needed=["libown.so.1"]), "a 1")}
+    assert "not where the file's loader looks: /usr/local/lib/libown.so.1" in _fails(
+        tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED
+    )
+    cached = [*_LINKS, Entry("etc/ld.so.cache", "file", 0o644)]
+    assert _audit(tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED, base_links=cached)["accepted"] == []
+
+
+def test_musl_is_its_own_loader_libc_and_libm(tmp_path: Path) -> None:
+    loader = "lib/ld-musl-x86_64.so.1"
+    base = {
+        loader: (Elf(soname="libc.so"), "the base image"),
+        "usr/local/bin/python3.11": (
+            Elf(needed=["libc.musl-x86_64.so.1"], interp=f"/{loader}"),
+            "the base image",
+        ),
+        "usr/local/lib/libown.so.1": (Elf(soname="libown.so.1", needed=["libc.so"]), "the base image"),
+    }
+    wheels = {f"{_SITE}/_a.so": (Elf(needed=["libc.so", "libm.so.6", "libown.so.1"]), "a 1")}
+    options: dict[str, Any] = {"base": base, "base_links": [], "packages": []}
+    assert _audit(tmp_path, wheels, **options, libc="musl")["elf_files"] == 4
+    glibc = {f"{_SITE}/_a.so": (Elf(needed=["ld-linux-x86-64.so.2"]), "a 1")}
+    assert "needs ld-linux-x86-64.so.2, which is not in the image" in _fails(
+        tmp_path, glibc, **options, libc="musl"
+    )

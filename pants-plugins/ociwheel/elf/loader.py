@@ -1,12 +1,13 @@
 """What glibc's dynamic loader does with a file: which libraries it finds, and where.
 
 Specification: ld.so(8), "DESCRIPTION"; System V gABI, "Shared Object Dependencies". LD_LIBRARY_PATH
-and ld.so.cache are left out: images have neither.
+and ld.so.cache are left out: images of our own have neither.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ from dataclasses import dataclass, field
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
+
+_MUSL_LOADER = re.compile(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1")
+# musl's loader takes these for itself, whatever follows (ldso/dynlink.c, load_library).
+_MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\..*|ld-musl-.*")
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,20 @@ class Load:
 class Loader:
     """The loader of one image."""
 
-    def __init__(self, tree: ImageTree, platform: Platform) -> None:
+    def __init__(self, tree: ImageTree, platform: Platform, libc: str = "glibc") -> None:
         self._tree = tree
         self._platform = platform
         triplet = platform.triplet
-        self._default = (
+        self._default: tuple[str, ...] = (
             f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
         )  # fmt: skip
+        if tree.resolve("etc/ld.so.cache") is not None:
+            # An image that ran ldconfig: what is in its cache is what Debian's ld.so.conf names besides.
+            self._default += ("/usr/local/lib", f"/usr/local/lib/{triplet}")
+        self._musl = None
+        if libc == "musl":
+            self._default = ("/lib", "/usr/local/lib", "/usr/lib")
+            self._musl = next((path for path in sorted(tree.elf) if _MUSL_LOADER.fullmatch(path)), None)
 
     def fits(self, facts: ElfFacts) -> bool:
         """Tell whether a file is for the image's machine."""
@@ -79,6 +91,8 @@ class Loader:
 
     def _search(self, current: _Loaded, name: str) -> _Loaded | None:
         # "If a shared object dependency contains a slash, then it is loaded as a pathname".
+        if self._musl and _MUSL_OWN.fullmatch(name):
+            return _Loaded(self._tree.elf[self._musl], posixpath.dirname(self._musl), current)
         places = [name] if "/" in name else [f"{f}/{name}" for f in self._folders(current)]
         for place in places:
             facts = self._tree.find_elf(place)

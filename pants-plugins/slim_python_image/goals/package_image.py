@@ -42,6 +42,7 @@ from slim_python_image.util_rules.parts import (
     platforms_of,
     requirements_of,
 )
+from slim_python_image.util_rules.registry import complete_layout
 
 REPORT_SCHEMA = "slim-python-image.report/2"
 
@@ -165,7 +166,7 @@ def log_lines(image: BuiltImage, shared: frozenset[str]) -> tuple[str, ...]:
 
 
 async def _archives(
-    image: BuiltImage, field_set: SlimImageFieldSet, output: str
+    image: BuiltImage, layout: Digest, field_set: SlimImageFieldSet, output: str
 ) -> tuple[Digest, tuple[str, ...]]:
     """Return the archives of an image and their paths below `dist`."""
     output_format = field_set.output_format.value or "oci-layout"
@@ -174,7 +175,7 @@ async def _archives(
     chosen = [one.platform for one in image.platforms] if output_format == "docker-archive" else [None]
     requests = [
         ArchiveRequest(
-            layout=image.layout,
+            layout=layout,
             format=output_format,
             references=references(field_set),
             platform=platform,
@@ -269,10 +270,11 @@ async def package_image(field_set: SlimImageFieldSet, all_targets: AllTargets) -
     report_file = await engine.create_files({f"{output}.json": text})
     lines = log_lines(image, await _shared_layers(image, all_targets))
     paths: tuple[str, ...]
+    layout = await complete_layout(image)
     if field_set.output_format.value == "oci-layout":
-        content, paths = await engine.add_prefix(image.layout, output), (output,)
+        content, paths = await engine.add_prefix(layout, output), (output,)
     else:
-        content, paths = await _archives(image, field_set, output)
+        content, paths = await _archives(image, layout, field_set, output)
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
     artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=lines))
     artifacts.append(BuiltPackageArtifact(f"{output}.json"))

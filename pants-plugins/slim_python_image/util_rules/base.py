@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
 from pants.engine.addresses import Address
-from pants.engine.fs import Digest
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import Target
 from pants.util.docutil import bin_name
@@ -26,9 +26,11 @@ from slim_python_image.products import (
     DebLayerRequest,
     DebPackage,
     FetchedDeb,
+    ImageTreeRequest,
     Interpreter,
     Layer,
     LayerGroup,
+    RegistryBaseRequest,
     RootfsLayerRequest,
     SlimImageError,
     StepOutcome,
@@ -37,8 +39,11 @@ from slim_python_image.products import (
     TargetEnvironment,
     Toolbox,
     Tree,
+    VenvLayerRequest,
     canonical_json,
 )
+from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.target_types import (
     BaseBuilderPackagesField,
     BaseComponentsField,
@@ -195,16 +200,8 @@ def host_platform() -> str:
     return _HOST_PLATFORMS[machine]
 
 
-@rule(desc="Read the lock of a base")
-async def read_base(request: BaseRequest) -> Base:
-    wrapped = await engine.target(request.address, request.origin or "the field `base`")
-    target = wrapped.target
-    if not target.has_field(BaseSuitesField):
-        whose = f"{request.origin}: " if request.origin else ""
-        raise SlimImageError(
-            f"{whose}the field `base` names {request.address}, which is a "
-            f"`{target.alias}`\n  -> name a `debian_python_base` target"
-        )
+def check_platform(request: BaseRequest, target: Target) -> None:
+    """Raise when a base is not for the platform that is asked for."""
     platforms = target[BasePlatformsField].value or ()
     if request.platform not in platforms:
         raise SlimImageError(
@@ -213,6 +210,21 @@ async def read_base(request: BaseRequest) -> Base:
             f"  -> add it to the field `platforms` of {request.address}, then: "
             f"{relock_command(request.address.target_name)}"
         )
+
+
+@rule(desc="Read the lock of a base")
+async def read_base(request: BaseRequest) -> Base:
+    wrapped = await engine.target(request.address, request.origin or "the field `base`")
+    target = wrapped.target
+    if target.has_field(RegistryImageField):
+        return await engine.registry_base(RegistryBaseRequest(request))
+    if not target.has_field(BaseSuitesField):
+        whose = f"{request.origin}: " if request.origin else ""
+        raise SlimImageError(
+            f"{whose}the field `base` names {request.address}, which is a "
+            f"`{target.alias}`\n  -> name a `debian_python_base` or `registry_python_base` target"
+        )
+    check_platform(request, target)
     path = target[BaseLockfileField].path
     data = await engine.read_path(path)
     locked = parse_lock(request.address, path, data)
@@ -293,6 +305,8 @@ def tree_of(outcome: StepOutcome) -> Digest:
 
 @rule
 async def unpack_interpreter(request: Interpreter, toolbox: Toolbox) -> Tree:
+    if request.image is not None:
+        return await engine.image_tree(ImageTreeRequest("image-interpreter", request.image, request.target))
     outcome = await engine.run_step(
         StepRequest(
             step="interpreter",
@@ -308,6 +322,8 @@ async def unpack_interpreter(request: Interpreter, toolbox: Toolbox) -> Tree:
 
 @rule
 async def unpack_sysroot(request: SysrootRequest, toolbox: Toolbox) -> Tree:
+    if request.image is not None:
+        return await engine.image_tree(ImageTreeRequest("image-sysroot", request.image, request.target))
     outcome = await engine.run_step(
         StepRequest(
             step="sysroot",
@@ -376,9 +392,33 @@ async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
     )
 
 
+def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
+    """Return the layers of a registry's image, by descriptor: no byte of them is here."""
+    return tuple(
+        Layer(
+            document=canonical_json(layer.document()).decode(),
+            digest=layer.digest,
+            size=layer.size,
+            unpacked_size=layer.unpacked,
+            elf_files=0,
+            title=layer.title,
+            blobs=EMPTY_DIGEST,
+            facts=EMPTY_DIGEST,
+            remote=layer,
+        )
+        for layer in image.layers
+    )
+
+
 @rule
 async def base_layers(request: BaseLayersRequest) -> BaseLayers:
     base = request.base
+    if base.registry is not None:
+        # The environment's layer is the image's own: everything below it is somebody else's, by digest.
+        venv = await engine.venv_layer(
+            VenvLayerRequest(base.target, base.registry.interpreter, request.prefix)
+        )
+        return BaseLayers((*remote_layers(base.registry.image), venv))
     rootfs = await engine.rootfs_layer(RootfsLayerRequest(base.target, request.prefix))
     groups = await engine.deb_layers(
         DebLayerRequest(group, base.interpreter, request.bytecode) for group in base.groups

@@ -45,6 +45,14 @@ from slim_python_image.products import (
 from slim_python_image.util_rules.base import relock_command
 from slim_python_image.util_rules.inputs import image_fields, platform_context
 from slim_python_image.util_rules.partition import partition, title
+from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
+from slim_python_image.util_rules.registry import (
+    BASE_ORIGIN,
+    audited_facts,
+    base_annotations,
+    config_on_base,
+    remote_of,
+)
 
 _OUT = "out"
 
@@ -177,17 +185,29 @@ def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayer
     return wheels, source
 
 
-def audit_request(parts: ImageParts, base: Base, layers: tuple[Layer, ...]) -> AuditRequest:
-    """Return the audit of an image's layers.
+def audited(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Return the layers that an audit has to look at.
 
     A layer without ELF files above all others that have some changes nothing, so it is left out: an
-    edit of Python sources audits nothing again.
+    edit of Python sources audits nothing again. Of layers of a registry's image nobody knows without
+    their bytes: where nothing above them has ELF files, there is nothing to audit.
     """
     while layers and not layers[-1].elf_files:
         layers = layers[:-1]
+    return layers
+
+
+def audit_request(
+    parts: ImageParts, base: Base, layers: tuple[Layer, ...], facts: tuple[Digest, ...] | None = None
+) -> AuditRequest:
+    """Return the audit of an image's layers.
+
+    :param facts: the lists of files of the layers to look at; by default, those that the layers have.
+    """
     return AuditRequest(
         platform=base.target.platform,
-        facts=tuple(layer.facts for layer in layers),
+        facts=tuple(layer.facts for layer in audited(layers)) if facts is None else facts,
+        libc=base.target.libc,
         packages=tuple(sorted(package.name for group in base.groups for package in group.packages)),
         accept=parts.accept,
     )
@@ -201,6 +221,8 @@ async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
         "facts": [f"{path}/layer-facts.json" for path in paths],
         "accept": list(request.accept),
         "lock_packages": list(request.packages),
+        "libc": request.libc,
+        "trusted": [BASE_ORIGIN],
     }
     placed = [await engine.add_prefix(digest, path) for digest, path in zip(request.facts, paths)]
     outcome = await engine.run_step(
@@ -225,16 +247,19 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     wheels, source = first_party_requests(parts, base)
     local = await engine.wheel_layers(wheels)
     layers = (*shared.base, *shared.wheels, *local, await engine.source_layer(source))
-    audit = await engine.audit(audit_request(parts, base, layers))
+    facts = await audited_facts(audited(layers), base)
+    audit = await engine.audit(audit_request(parts, base, layers, facts))
     found = audit.outcome.fields(
         hint=f"the base of {parts.address} is {parts.base}; then: {relock_command(base.resolve)}"
     )
     document = {
         "platform": request.platform,
         "layers": [layer.fields() for layer in layers],
-        "config": parts.config.to_dict(),
+        "config": config_on_base(
+            parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT
+        ).to_dict(),
         "created": 0,
-        "annotations": {},
+        "annotations": base_annotations(base.registry),
     }
     manifest = await engine.manifest(ManifestRequest(canonical_json(document).decode(), request.platform))
     return PlatformImage(
@@ -296,11 +321,15 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
         "name": "latest",
     }
     index = await engine.index(IndexRequest(canonical_json(document).decode()))
-    blobs: list[Digest] = [layer.blobs for one in platforms for layer in one.layers]
+    blobs: list[Digest] = [layer.blobs for one in platforms for layer in one.layers if not layer.remote]
     blobs += [one.manifest.blobs for one in platforms]
     layout = await engine.merge((*dict.fromkeys(blobs), index.layout))
     fields = canonical_json(image_fields(parts)).decode()
-    return BuiltImage(request.address, index.digest, platforms, layout, index.inputs, fields)
+    bases = await engine.bases(
+        BaseRequest(parts.base, one.platform, origin=str(parts.address)) for one in platforms
+    )
+    remote = tuple(found for one, base in zip(platforms, bases) if (found := remote_of(one.layers, base)))
+    return BuiltImage(request.address, index.digest, platforms, layout, index.inputs, fields, remote)
 
 
 @rule

@@ -24,15 +24,17 @@ from slim_python_image.subsystems.options import SlimImageOptions
 
 CACHE_NAME = "ociwheel_machine"
 _INTERPRETERS = ("python3.11", "python3.12", "python3.13", "python3.14")
-# What pip, curl, requests and OpenSSL read.
+# What pip, curl, requests and OpenSSL read, and the tools of containers.
 _NETWORK_VARIABLES = (
     "ALL_PROXY",
     "CURL_CA_BUNDLE",
+    "DOCKER_CONFIG",
     "HOME",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NETRC",
     "NO_PROXY",
+    "PATH",
     "PIP_CERT",
     "PIP_CLIENT_CERT",
     "PIP_CONFIG_FILE",
@@ -46,10 +48,12 @@ _NETWORK_VARIABLES = (
     "PIP_RETRIES",
     "PIP_TIMEOUT",
     "PIP_TRUSTED_HOST",
+    "REGISTRY_AUTH_FILE",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
     "all_proxy",
     "http_proxy",
     "https_proxy",

@@ -67,6 +67,13 @@ from slim_python_image.target_types import (
 )
 
 PREFIX = "/app"
+DEFAULT_ENVIRONMENT = FrozenDict(
+    {
+        "PATH": f"{PREFIX}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+        "LANG": "C.UTF-8",
+    }
+)
 
 
 # --- dependencies that fields imply ------------------------------------------------------------------
@@ -276,12 +283,7 @@ def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...
 
 def image_config(target: Target, entrypoint: tuple[str, ...]) -> ImageConfig:
     """Return the run-time configuration that a target's fields ask for."""
-    env = {
-        "PATH": f"{PREFIX}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-        "LANG": "C.UTF-8",
-        **(target[EnvField].value or {}),
-    }
+    env = {**DEFAULT_ENVIRONMENT, **(target[EnvField].value or {})}
     return ImageConfig(
         entrypoint=entrypoint,
         cmd=tuple(target[ArgsField].value or ()),
@@ -304,7 +306,7 @@ async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
     if not wrapped.target.has_field(BasePlatformsField):
         raise SlimImageError(
             f"{target.address}: the field `base` names {base}, which is a `{wrapped.target.alias}`\n"
-            "  -> name a `debian_python_base` target"
+            "  -> name a `debian_python_base` or `registry_python_base` target"
         )
     return tuple(wrapped.target[BasePlatformsField].value or ())
 

@@ -35,6 +35,7 @@ from slim_python_image.products import (
     WheelSetRequest,
     canonical_json,
 )
+from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base import relock_command
 
@@ -187,6 +188,8 @@ def with_names(outcome: StepOutcome, request: BuildWheelRequest) -> StepOutcome:
         return outcome
     error = outcome.error.replace("--resolve=<resolve>-build", f"--resolve={build_resolve(request.resolve)}")
     relock = relock_command(request.interpreter.resolve)
+    if request.builder_image is not None:
+        error = error.replace("to builder_packages of the base", "to the builder image of the base")
     return replace(
         outcome,
         error=error.replace("the base and relock", f"the base, then: {relock}").replace(
@@ -209,7 +212,9 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             ),
         )
     )
-    sysroot = await engine.sysroot(SysrootRequest(target, request.builder, request.interpreter.resolve))
+    sysroot = await engine.sysroot(
+        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image)
+    )
     step = StepRequest(
         step="build",
         arguments=(
@@ -281,6 +286,11 @@ def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPa
     group = base.builder_groups.get(name)
     if not wanted:
         return base.builder
+    if base.registry is not None:
+        raise SlimImageError(
+            f"[slim-image].builds: {name} has `builder_packages`, but the base {base.resolve} is an image of "
+            "a registry\n  -> name an image that has the headers in its field `builder_image`"
+        )
     if group is None or group.wanted != wanted:
         state = "not in" if group is None else "other than those in"
         raise SlimImageError(
@@ -288,6 +298,22 @@ def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPa
             f"lock of the base {base.resolve}\n  -> lock them: {relock_command(base.resolve)}"
         )
     return (*base.builder, *group.packages)
+
+
+def builder_image_of(base: Base, sdist: Artifact) -> RemoteLayers | None:
+    """Return the image that wheels of a registry's base are compiled against, ``None`` for Debian's.
+
+    :raises SlimImageError: the base names none.
+    """
+    if base.registry is None:
+        return None
+    if base.registry.builder is None:
+        raise SlimImageError(
+            f"{sdist.name} {sdist.version} has no wheel for {base.target.platform} and must be compiled, but "
+            f"the base {base.resolve} has no builder\n  -> name one in its field `builder_image`, such as "
+            f"python:{base.target.minor}, then: {relock_command(base.resolve)}"
+        )
+    return base.registry.builder
 
 
 @rule(desc="Make wheels")
@@ -309,6 +335,7 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
             artifact=sdist,
             target=base.target,
             builder=builder_for(base, sdist.name, options),
+            builder_image=builder_image_of(base, sdist),
             interpreter=base.interpreter,
             pins=pins_for(lock, sdist, base.target.minor, path=path, resolve=request.resolve),
             settings=build_settings(options, sdist),

@@ -1,0 +1,167 @@
+"""`pants generate-lockfiles` of bases that a registry has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Iterable
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.generate_lockfiles import (
+    GenerateLockfile,
+    GenerateLockfileResult,
+    KnownUserResolveNames,
+    KnownUserResolveNamesRequest,
+    RequestedUserResolveNames,
+    UserGenerateLockfiles,
+)
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import AllTargets, Target
+from pants.engine.unions import UnionRule
+
+from slim_python_image import engine
+from slim_python_image.products import SlimImageError, StepRequest, Toolbox, canonical_json
+from slim_python_image.registry_products import LearnRequest
+from slim_python_image.registry_target import RegistryImageField
+from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
+from slim_python_image.util_rules.registry import image_places, lock_names, remote_layers_of
+
+# Machines that build: their Python is locked too.
+_HOSTS = ("linux/amd64", "linux/arm64")
+
+
+@dataclass(frozen=True)
+class GenerateRegistryLock(GenerateLockfile):
+    """Resolve the images of one base.
+
+    :param names: of the images without their registries, as JSON; the other two have them.
+    """
+
+    names: str
+    image: str
+    builder_image: str | None
+    platforms: tuple[str, ...]
+
+
+class RequestedRegistryBaseNames(RequestedUserResolveNames):
+    """Bases to lock, by target name."""
+
+
+class KnownRegistryBaseNamesRequest(KnownUserResolveNamesRequest):
+    """Which bases there are."""
+
+
+def registry_bases(targets: Iterable[Target]) -> dict[str, Target]:
+    """Return the bases among targets by the name that they are locked by.
+
+    :raises SlimImageError: two have the same name.
+    """
+    found: dict[str, Target] = {}
+    for target in targets:
+        if not target.has_field(RegistryImageField):
+            continue
+        name = target.address.target_name
+        if name in found:
+            raise SlimImageError(
+                f"{found[name].address} and {target.address} are bases of one name, which is the name of "
+                "their lock too\n  -> rename one"
+            )
+        found[name] = target
+    return found
+
+
+@rule
+def known_registry_bases(_: KnownRegistryBaseNamesRequest, all_targets: AllTargets) -> KnownUserResolveNames:
+    return KnownUserResolveNames(
+        names=tuple(sorted(registry_bases(all_targets))),
+        option_name="the names of `registry_python_base` targets",
+        requested_resolve_names_cls=RequestedRegistryBaseNames,
+    )
+
+
+@rule
+def registry_lock_requests(
+    requested: RequestedRegistryBaseNames, all_targets: AllTargets, docker: DockerOptions
+) -> UserGenerateLockfiles:
+    bases = registry_bases(all_targets)
+    requests = []
+    for name in sorted(requested):
+        places = image_places(bases[name], docker.registries())
+        requests.append(
+            GenerateRegistryLock(
+                resolve_name=name,
+                lockfile_dest=bases[name][BaseLockfileField].path,
+                diff=False,
+                names=canonical_json(lock_names(bases[name])).decode(),
+                image=places["image"],
+                builder_image=places.get("builder_image"),
+                platforms=tuple(bases[name][BasePlatformsField].value or ()),
+            )
+        )
+    return UserGenerateLockfiles(requests)
+
+
+@rule
+async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) -> GenerateLockfileResult:
+    asked = {
+        "image": request.image,
+        "builder_image": request.builder_image,
+        "platforms": list(request.platforms),
+        "interpreters": list(_HOSTS),
+    }
+    outcome = await engine.run_step(
+        StepRequest(
+            step="registry-resolve",
+            arguments=("--request", "request.json"),
+            description=f"Resolve the images of {request.resolve_name}",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"request.json": canonical_json(asked)}),
+            fresh=True,
+        )
+    )
+    resolved = outcome.fields()
+    rows = resolved["image"]["platforms"]
+    requests = [
+        LearnRequest(
+            remote_layers_of(rows[name]["layers"], request.image, request.resolve_name),
+            canonical_json(
+                {
+                    "name": resolved["image"]["name"],
+                    "platform": name,
+                    "env": rows[name]["image"]["env"],
+                    "layers": rows[name]["layers"],
+                }
+            ).decode(),
+            name,
+        )
+        for name in request.platforms
+    ]
+    learned = await engine.learned(requests)
+    document = {
+        "names": json.loads(request.names),
+        "platforms": list(request.platforms),
+        "resolved": resolved,
+        "learned": {name: one.fields() for name, one in zip(request.platforms, learned)},
+    }
+    written = await engine.run_step(
+        StepRequest(
+            step="registry-lock",
+            arguments=("--request", "request.json", "--output", request.lockfile_dest),
+            description=f"Write the lock of {request.resolve_name}",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"request.json": canonical_json(document)}),
+            output_files=(request.lockfile_dest,),
+        )
+    )
+    written.fields()
+    return GenerateLockfileResult(written.digest, request.resolve_name, request.lockfile_dest)
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return (
+        *collect_rules(),
+        UnionRule(GenerateLockfile, GenerateRegistryLock),
+        UnionRule(KnownUserResolveNamesRequest, KnownRegistryBaseNamesRequest),
+        UnionRule(RequestedUserResolveNames, RequestedRegistryBaseNames),
+    )

@@ -1,0 +1,161 @@
+"""What rules ask of each other about base images of registries: content by digest, and where it may be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pants.engine.fs import Digest
+from pants.util.frozendict import FrozenDict
+
+
+@dataclass(frozen=True, order=True)
+class RemoteLayer:
+    """A layer that a registry has.
+
+    :param unpacked: bytes of its archive, 0 where nobody looked.
+    """
+
+    digest: str
+    size: int
+    media_type: str
+    diff_id: str
+    title: str
+    unpacked: int
+
+    @property
+    def path(self) -> str:
+        """Its blob's path in a layout."""
+        return f"blobs/sha256/{self.digest.partition(':')[2]}"
+
+    def row(self) -> dict[str, str]:
+        """Return it as the core's steps read it."""
+        return {"digest": self.digest, "diff_id": self.diff_id}
+
+    def document(self) -> dict[str, Any]:
+        """Return the core's ``layer`` document, as far as it is known without the layer's bytes."""
+        return {
+            "schema": "ociwheel.layer/1",
+            "descriptor": {"mediaType": self.media_type, "digest": self.digest, "size": self.size},
+            "diff_id": self.diff_id,
+            "unpacked_size": self.unpacked,
+            "title": self.title or "layer of the base image",
+            "contents": [],
+        }
+
+
+@dataclass(frozen=True)
+class RemoteLayers:
+    """The layers of an image in a registry, bottom first.
+
+    :param place: the image's name, with its registry. It is no content, and in no key.
+    :param resolve: the lock's name, for the command in messages.
+    """
+
+    layers: tuple[RemoteLayer, ...]
+    place: str = field(compare=False)
+    resolve: str = field(compare=False)
+
+    def request(self) -> dict[str, Any]:
+        """Return the part of a step's request that names the layers."""
+        return {"layers": [layer.row() for layer in self.layers]}
+
+
+@dataclass(frozen=True)
+class RegistryBase:
+    """One platform of a base image: what its lock says.
+
+    :param name: as in the BUILD file, without the registry.
+    :param manifest: digest of the platform's manifest.
+    :param interpreter: absolute path of its Python.
+    :param certificates: absolute path of its certificate authorities.
+    :param nonroot: whether it has a user of that name.
+    """
+
+    name: str
+    manifest: str
+    image: RemoteLayers
+    builder: RemoteLayers | None
+    interpreter: str
+    certificates: str | None
+    nonroot: bool
+    env: FrozenDict[str, str]
+    labels: FrozenDict[str, str]
+
+
+@dataclass(frozen=True)
+class BlobPlaces:
+    """Which repository has some blobs."""
+
+    digests: tuple[str, ...]
+    place: str
+
+
+@dataclass(frozen=True)
+class BlobPlacesKnown:
+    """The steps that fetch find the repository. Empty: no place is in a key."""
+
+
+@dataclass(frozen=True)
+class BlobRequest:
+    """Fetch one blob."""
+
+    layer: RemoteLayer
+    place: str = field(compare=False)
+
+
+@dataclass(frozen=True)
+class FetchedBlob:
+    """A blob below ``blobs/sha256``, or why there is none."""
+
+    digest: Digest
+    error: str | None
+
+
+@dataclass(frozen=True)
+class RemoteBlobs:
+    """The blobs of an image below ``blobs/sha256``."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class LayerFactsRequest:
+    """List the files of one layer."""
+
+    layer: RemoteLayer
+    place: str = field(compare=False)
+    resolve: str = field(compare=False)
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """A layer's ``layer-facts.json``."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class LearnRequest:
+    """Look at an image.
+
+    :param document: the core's request, as JSON.
+    """
+
+    layers: RemoteLayers
+    document: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The core's ``base-image`` document, as JSON."""
+
+    document: str
+
+    def fields(self) -> dict[str, Any]:
+        """Return the document."""
+        value = json.loads(self.document)
+        assert isinstance(value, dict)
+        return value

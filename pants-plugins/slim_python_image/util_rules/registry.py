@@ -1,0 +1,438 @@
+"""Base images of registries: what their lock says, and their bytes only where something needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+
+from pants.backend.docker.registries import DockerRegistries
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest
+from pants.engine.rules import _uncacheable_rule, collect_rules, rule
+from pants.engine.target import Target
+from pants.option.global_options import GlobalOptions
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    Base,
+    BuiltImage,
+    ImageConfig,
+    ImageTreeRequest,
+    Interpreter,
+    Layer,
+    RegistryBaseRequest,
+    SlimImageError,
+    StepRequest,
+    TargetEnvironment,
+    Toolbox,
+    Tree,
+    VenvLayerRequest,
+    canonical_json,
+)
+from slim_python_image.registry_products import (
+    BlobPlaces,
+    BlobPlacesKnown,
+    BlobRequest,
+    FetchedBlob,
+    LayerFacts,
+    LayerFactsRequest,
+    Learned,
+    LearnRequest,
+    RegistryBase,
+    RemoteBlobs,
+    RemoteLayer,
+    RemoteLayers,
+)
+from slim_python_image.registry_target import RegistryBuilderImageField, RegistryImageField
+from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
+from slim_python_image.util_rules.base import check_platform, host_platform, make_layer, relock_command
+from slim_python_image.util_rules.machine import CACHE_NAME
+
+LOCK_SCHEMA = "ociwheel.registry-lock/1"
+# The core's: the folder of the machine's settings with a file per blob.
+_PLACES = "registry-blobs"
+_MOST_PLACES = 8
+_OUT = "out"
+# What the core's `blob-facts` says of each file: a fault of the base is not the image's.
+BASE_ORIGIN = "the base image"
+# What distroless images call 65532; an image without that user gets the number.
+_NONROOT = "65532:65532"
+
+
+def expand_alias(image: str, registries: DockerRegistries, owner: Address) -> str:
+    """Return an image's name with an alias of `[docker].registries` replaced by its address."""
+    alias, slash, rest = image.partition("/")
+    if not alias.startswith("@"):
+        return image
+    options = registries.registries.get(alias)
+    if options is None or not slash:
+        known = ", ".join(sorted(name for name in registries.registries if name.startswith("@"))) or "none"
+        raise SlimImageError(
+            f"{owner}: {image!r} names no registry of [docker].registries, which has {known}\n"
+            "  -> add it there, or write the registry's address"
+        )
+    return f"{options.address}/{rest}"
+
+
+def plain_name(image: str) -> str:
+    """Return an image's name without its registry: what a lock holds."""
+    first, slash, rest = image.partition("/")
+    if slash and (first.startswith("@") or "." in first or ":" in first or first == "localhost"):
+        return rest
+    return image
+
+
+def lock_names(target: Target) -> dict[str, str]:
+    """Return the names of a base's images as its lock has them."""
+    names = {
+        "image": target[RegistryImageField].value,
+        "builder_image": target[RegistryBuilderImageField].value,
+    }
+    return {role: plain_name(name) for role, name in names.items() if name}
+
+
+def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
+    """Return the lock of a base.
+
+    :raises SlimImageError: there is none, it is damaged, or older than the target's fields.
+    """
+    address, path = target.address, target[BaseLockfileField].path
+    relock = relock_command(address.target_name)
+    if data is None:
+        raise SlimImageError(f"{address}: the base has no lock, {path} is not there\n  -> write it: {relock}")
+    try:
+        lock = json.loads(data)
+    except ValueError as e:
+        raise SlimImageError(
+            f"{path}: is not JSON ({e}); a merge conflict?\n  -> write it again: {relock}"
+        ) from None
+    found = lock.get("schema") if isinstance(lock, dict) else None
+    if found != LOCK_SCHEMA:
+        raise SlimImageError(
+            f"{path}: expected a {LOCK_SCHEMA} document, found {found!r}\n  -> write it again: {relock}"
+        )
+    written, wanted = lock["inputs"], lock_names(target)
+    stale = [role for role in ("image", "builder_image") if written.get(role) != wanted.get(role)]
+    if set(target[BasePlatformsField].value or ()) - set(lock["platforms"]):
+        stale.append("platforms")
+    if stale:
+        fields = ", ".join(f"`{field}`" for field in stale)
+        raise SlimImageError(
+            f"{path}: the lock is older than the fields {fields} of {address}\n  -> write it again: {relock}"
+        )
+    assert isinstance(lock, dict)
+    return lock
+
+
+def remote_layers_of(rows: Iterable[Mapping[str, Any]], place: str, resolve: str) -> RemoteLayers:
+    """Return the layers that a lock, or the core's resolving step, lists."""
+    return RemoteLayers(
+        tuple(
+            RemoteLayer(
+                digest=row["digest"],
+                size=row["size"],
+                media_type=row["mediaType"],
+                diff_id=row["diff_id"],
+                title=row.get("created_by", ""),
+                unpacked=row.get("unpacked", 0),
+            )
+            for row in rows
+        ),
+        place,
+        resolve,
+    )
+
+
+def interpreter_of(
+    lock: Mapping[str, Any], target: TargetEnvironment, place: str, resolve: str, runs: str
+) -> Interpreter:
+    """Return the Python that runs steps: the base's own for this machine.
+
+    musl's cannot load the steps' libraries, and not every image is for this machine: then it is the
+    machine's own, which must be of the base's version.
+    """
+    rows = {**lock["interpreters"], **lock["platforms"]}
+    mine = replace(target, platform=runs)
+    if target.libc != "glibc" or runs not in rows:
+        return Interpreter(resolve, mine, (), own=True)
+    return Interpreter(resolve, mine, (), image=remote_layers_of(rows[runs]["layers"], place, resolve))
+
+
+def base_of_lock(
+    lock: Mapping[str, Any], platform: str, places: Mapping[str, str], resolve: str, runs: str
+) -> Base:
+    """Return one platform of a base.
+
+    :param places: names of the images with their registries, by field.
+    :param runs: the platform whose programs this machine runs.
+    """
+    row = lock["platforms"][platform]
+    found = row["found"]
+    target = TargetEnvironment(
+        **{k: row["target"][k] for k in ("platform", "python", "libc", "libc_version")}
+    )
+    builder = row.get("builder")
+    return Base(
+        resolve=resolve,
+        target=target,
+        groups=(),
+        builder=(),
+        interpreter=interpreter_of(lock, target, places["image"], resolve, runs),
+        registry=RegistryBase(
+            name=lock["inputs"]["image"],
+            manifest=row["manifest"]["digest"],
+            image=remote_layers_of(row["layers"], places["image"], resolve),
+            builder=(
+                remote_layers_of(builder["layers"], places["builder_image"], resolve) if builder else None
+            ),
+            interpreter=found["interpreter"],
+            certificates=found["certificates"],
+            nonroot=found["nonroot"],
+            env=FrozenDict(sorted(row["env"].items())),
+            labels=FrozenDict(sorted(row["labels"].items())),
+        ),
+    )
+
+
+def image_places(target: Target, registries: DockerRegistries) -> dict[str, str]:
+    """Return the names of a base's images with their registries, by field."""
+    fields = (RegistryImageField, RegistryBuilderImageField)
+    names = {field.alias: target[field].value for field in fields}
+    return {role: expand_alias(name, registries, target.address) for role, name in names.items() if name}
+
+
+@rule
+async def read_registry_base(request: RegistryBaseRequest, docker: DockerOptions) -> Base:
+    asked = request.request
+    target = (await engine.target(asked.address, asked.origin or "the field `base`")).target
+    check_platform(asked, target)
+    lock = parse_registry_lock(target, await engine.read_path(target[BaseLockfileField].path))
+    places = image_places(target, docker.registries())
+    try:
+        return base_of_lock(lock, asked.platform, places, asked.address.target_name, host_platform())
+    except (KeyError, TypeError) as e:
+        raise SlimImageError(
+            f"{target[BaseLockfileField].path}: is damaged: {e}\n"
+            f"  -> write it again: {relock_command(asked.address.target_name)}"
+        ) from None
+
+
+# --- bytes ------------------------------------------------------------------------------------------
+
+
+def write_places(folder: Path, request: BlobPlaces) -> None:
+    """Write, for each blob, the repositories that may have it: this one first, those of before after it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for digest in request.digests:
+        path = folder / digest.partition(":")[2]
+        try:
+            before = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            before = []
+        places = [request.place, *(place for place in before if place != request.place)][:_MOST_PLACES]
+        if places == before:
+            continue
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(places))
+        temporary.replace(path)
+
+
+@_uncacheable_rule
+async def remember_places(request: BlobPlaces, global_options: GlobalOptions) -> BlobPlacesKnown:
+    write_places(Path(global_options.named_caches_dir) / CACHE_NAME / _PLACES, request)
+    return BlobPlacesKnown()
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
+@rule
+async def fetch_blob(request: BlobRequest, toolbox: Toolbox) -> FetchedBlob:
+    layer = request.layer
+    await engine.blob_places(BlobPlaces((layer.digest,), request.place))
+    outcome = await engine.run_step(
+        StepRequest(
+            step="fetch-blob",
+            arguments=("--digest", layer.digest, "--size", str(layer.size), "--output", _OUT),
+            description=f"Fetch base layer {layer.digest[:19]} ({_mebibytes(layer.size)})",
+            toolbox=toolbox,
+            output_directories=(_OUT,),
+        )
+    )
+    if outcome.error is not None:
+        return FetchedBlob(outcome.digest, outcome.error)
+    return FetchedBlob(await engine.remove_prefix(outcome.digest, _OUT), None)
+
+
+@rule
+async def fetch_layers(request: RemoteLayers) -> RemoteBlobs:
+    # An image may have the same layer several times.
+    layers = dict.fromkeys(request.layers)
+    blobs = await engine.fetched_blobs(BlobRequest(layer, request.place) for layer in layers)
+    failed = [blob.error for blob in blobs if blob.error is not None]
+    if failed:
+        relock = relock_command(request.resolve)
+        raise SlimImageError("\n".join(failed).replace("./pants generate-lockfiles", relock))
+    return RemoteBlobs(await engine.merge(blob.digest for blob in blobs))
+
+
+async def complete_layout(image: BuiltImage) -> Digest:
+    """Return an image's layout with the blobs of its base image."""
+    remote = [await engine.remote_blobs(layers) for layers in image.remote]
+    return await engine.merge((image.layout, *(blobs.digest for blobs in remote)))
+
+
+@rule
+async def list_layer(request: LayerFactsRequest, toolbox: Toolbox) -> LayerFacts:
+    layer = request.layer
+    blobs = await engine.remote_blobs(RemoteLayers((layer,), request.place, request.resolve))
+    outcome = await engine.run_step(
+        StepRequest(
+            step="blob-facts",
+            arguments=("--blob", layer.path, "--diff-id", layer.diff_id, "--output", _OUT),
+            description=f"List base layer {layer.digest[:19]}",
+            toolbox=toolbox,
+            inputs=blobs.digest,
+            output_directories=(_OUT,),
+        )
+    )
+    outcome.fields()
+    return LayerFacts(await engine.remove_prefix(outcome.digest, _OUT))
+
+
+@rule
+async def learn_image(request: LearnRequest, toolbox: Toolbox) -> Learned:
+    outcome = await engine.run_step(
+        StepRequest(
+            step="image-learn",
+            arguments=("--layout", ".", "--request", "request.json"),
+            description=f"Find Python and libc of the base image for {request.platform}",
+            toolbox=toolbox,
+            inputs=await engine.merge(
+                (
+                    (await engine.remote_blobs(request.layers)).digest,
+                    await engine.create_files({"request.json": request.document.encode()}),
+                )
+            ),
+        )
+    )
+    return Learned(canonical_json(outcome.fields()).decode())
+
+
+@rule
+async def unpack_image(request: ImageTreeRequest, toolbox: Toolbox) -> Tree:
+    what = "headers and libraries" if request.step == "image-sysroot" else f"Python {request.target.python}"
+    outcome = await engine.run_step(
+        StepRequest(
+            step=request.step,
+            arguments=(
+                *("--layout", ".", "--request", "request.json"),
+                *("--target", "target.json", "--output", _OUT),
+            ),
+            description=f"Unpack {what} of the base image for {request.target.platform}",
+            toolbox=toolbox,
+            inputs=await engine.merge(
+                (
+                    (await engine.remote_blobs(request.image)).digest,
+                    await engine.create_files(
+                        {
+                            "request.json": canonical_json(request.image.request()),
+                            "target.json": request.target.to_json(),
+                        }
+                    ),
+                )
+            ),
+            output_directories=(_OUT,),
+        )
+    )
+    outcome.fields()
+    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
+
+
+@rule
+async def venv_layer(request: VenvLayerRequest, toolbox: Toolbox) -> Layer:
+    return await make_layer(
+        StepRequest(
+            step="venv-layer",
+            arguments=(
+                *("--target", "target.json", "--interpreter", request.interpreter),
+                *("--prefix", request.prefix, "--output", _OUT),
+            ),
+            description="Layer virtual environment",
+            toolbox=toolbox,
+            inputs=await engine.create_files(
+                # The layer is one for all platforms.
+                {"target.json": replace(request.target, platform="linux/amd64").to_json()}
+            ),
+            output_directories=(_OUT,),
+        )
+    )
+
+
+# --- images -----------------------------------------------------------------------------------------
+
+
+def remote_of(layers: Iterable[Layer], base: Base) -> RemoteLayers | None:
+    """Return those of an image's layers that a registry has."""
+    if base.registry is None:
+        return None
+    own = tuple(layer.remote for layer in layers if layer.remote is not None)
+    return replace(base.registry.image, layers=own)
+
+
+async def audited_facts(layers: Iterable[Layer], base: Base) -> tuple[Digest, ...]:
+    """Return the lists of files of layers, those of a registry's image included."""
+    facts: list[Digest] = []
+    for layer in layers:
+        if layer.remote is None or base.registry is None:
+            facts.append(layer.facts)
+        else:
+            image = base.registry.image
+            (listed,) = await engine.remote_facts(
+                (LayerFactsRequest(layer.remote, image.place, image.resolve),)
+            )
+            facts.append(listed.digest)
+    return tuple(facts)
+
+
+def config_on_base(
+    config: ImageConfig, base: RegistryBase | None, prefix: str, defaults: Mapping[str, str]
+) -> ImageConfig:
+    """Return an image's configuration with what it inherits of a registry's image, as `FROM` does.
+
+    :param defaults: variables that an image has when nobody sets them; those of the base win over them.
+    """
+    if base is None:
+        return config
+    own = {name: text for name, text in config.env.items() if defaults.get(name) != text}
+    inherited = {"LANG": defaults["LANG"], **base.env}
+    inherited["PATH"] = f"{prefix}/bin:{base.env.get('PATH') or defaults['PATH'].partition(':')[2]}"
+    if base.certificates and "SSL_CERT_FILE" not in base.env:
+        inherited["SSL_CERT_FILE"] = base.certificates
+    return replace(
+        config,
+        env=FrozenDict(sorted({**inherited, **own}.items())),
+        labels=FrozenDict(sorted({**base.labels, **config.labels}.items())),
+        user=_NONROOT if config.user == "nonroot" and not base.nonroot else config.user,
+    )
+
+
+def base_annotations(base: RegistryBase | None) -> dict[str, str]:
+    """Return the annotations that name an image's base (OCI image-spec, annotations.md)."""
+    if base is None:
+        return {}
+    return {
+        "org.opencontainers.image.base.digest": base.manifest,
+        "org.opencontainers.image.base.name": base.name,
+    }
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()

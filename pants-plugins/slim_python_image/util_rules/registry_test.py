@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.backend.docker.registries import DockerRegistries
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST
+from pants.util.docutil import bin_name
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image.goals.registry_lock import registry_bases
+from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
+from slim_python_image.registry_products import BlobPlaces, RegistryBase
+from slim_python_image.registry_target import RegistryPythonBaseTarget
+from slim_python_image.util_rules.base import remote_layers
+from slim_python_image.util_rules.image import audited
+from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
+from slim_python_image.util_rules.registry import (
+    LOCK_SCHEMA,
+    base_annotations,
+    base_of_lock,
+    config_on_base,
+    expand_alias,
+    image_places,
+    parse_registry_lock,
+    plain_name,
+    remote_of,
+    write_places,
+)
+from slim_python_image.util_rules.wheels import builder_image_of
+
+ADDRESS = Address("3rdparty/images", target_name="py")
+DIGEST = "sha256:" + "ab" * 32
+REGISTRIES = DockerRegistries.from_dict({"company": {"address": "registry.example.com"}})
+
+
+def target(**fields: Any) -> RegistryPythonBaseTarget:
+    names = {"image": "@company/team/python:3.11-slim", "builder_image": "@company/team/python:3.11"}
+    return RegistryPythonBaseTarget({**names, **fields}, ADDRESS)
+
+
+def lock(libc: str = "glibc", **changes: Any) -> dict[str, Any]:
+    layer = {
+        "digest": DIGEST,
+        "size": 7,
+        "mediaType": "m",
+        "diff_id": DIGEST,
+        "created_by": "ADD",
+        "unpacked": 9,
+    }
+    row = {
+        "target": {"platform": "linux/arm/v7", "python": "3.11.9", "libc": libc, "libc_version": "2.36"},
+        "found": {
+            "interpreter": "/usr/local/bin/python3.11", "stdlib": "/usr/local/lib/python3.11",
+            "certificates": "/etc/ssl/cert.pem", "nonroot": False,
+        },
+        "manifest": {"digest": DIGEST}, "config": {"digest": DIGEST},
+        "env": {"PATH": "/usr/local/bin:/usr/bin", "PYTHON_VERSION": "3.11.9"}, "labels": {"maintainer": "them"},
+        "layers": [layer], "builder": {"layers": [layer]},
+    }  # fmt: skip
+    return {
+        "schema": LOCK_SCHEMA,
+        "inputs": {"image": "team/python:3.11-slim", "builder_image": "team/python:3.11", "platforms": []},
+        "platforms": {"linux/arm/v7": row},
+        "interpreters": {"linux/amd64": {"layers": [layer]}},
+        **changes,
+    }
+
+
+def base(of: dict[str, Any] | None = None, runs: str = "linux/amd64") -> Base:
+    places = image_places(target(), REGISTRIES)
+    return base_of_lock(of or lock(), "linux/arm/v7", places, "py", runs)
+
+
+def registry() -> RegistryBase:
+    found = base().registry
+    assert found is not None
+    return found
+
+
+def parse(of: RegistryPythonBaseTarget, text: str | None) -> str:
+    with pytest.raises(SlimImageError) as e:
+        parse_registry_lock(of, None if text is None else text.encode())
+    return str(e.value)
+
+
+def test_aliases_are_those_of_docker_images() -> None:
+    assert image_places(target(), REGISTRIES) == {
+        "image": "registry.example.com/team/python:3.11-slim",
+        "builder_image": "registry.example.com/team/python:3.11",
+    }
+    assert expand_alias("python:3.11", REGISTRIES, ADDRESS) == "python:3.11"
+    with pytest.raises(SlimImageError, match="which has @company"):
+        expand_alias("@other/python", REGISTRIES, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("python:3.11-slim", "python:3.11-slim"),
+        ("team/python", "team/python"),
+        ("registry.example.com/team/python:1", "team/python:1"),
+        ("localhost/python", "python"),
+        ("127.0.0.1:5000/python:1", "python:1"),
+        ("@company/python:1", "python:1"),
+    ],
+)
+def test_a_lock_names_no_registry(name: str, plain: str) -> None:
+    assert plain_name(name) == plain
+
+
+def test_a_lock_fits_its_target_wherever_the_registry_is() -> None:
+    fits = target(platforms=["linux/arm/v7"])
+    moved = target(platforms=["linux/arm/v7"], image="mirror.example.com/team/python:3.11-slim")
+    for one in (fits, moved):
+        assert parse_registry_lock(one, json.dumps(lock()).encode()) == lock()
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"image": "@company/team/python:3.12-slim"}, "`image`"),
+        ({"builder_image": None}, "`builder_image`"),
+        ({"platforms": ["linux/arm64"]}, "`platforms`"),
+    ],
+)
+def test_a_lock_older_than_the_fields(fields: dict[str, Any], named: str) -> None:
+    message = parse(target(**{"platforms": ["linux/arm/v7"], **fields}), json.dumps(lock()))
+    assert message == (
+        f"3rdparty/images/py.lock: the lock is older than the fields {named} of {ADDRESS}\n"
+        f"  -> write it again: {bin_name()} generate-lockfiles --resolve=py"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "has no lock"),
+        ("<<<<<<< HEAD", "a merge conflict?"),
+        ("[]", f"expected a {LOCK_SCHEMA} document, found None"),
+        ('{"schema":"ociwheel.debian-lock/1"}', "found 'ociwheel.debian-lock/1'"),
+    ],
+)
+def test_locks_that_are_none(text: str | None, expected: str) -> None:
+    assert expected in parse(target(), text)
+
+
+def test_layers_are_known_without_their_bytes() -> None:
+    (layer,) = remote_layers(registry().image)
+    assert (layer.digest, layer.size, layer.unpacked_size, layer.title) == (DIGEST, 7, 9, "ADD")
+    assert (layer.blobs, layer.facts) == (EMPTY_DIGEST, EMPTY_DIGEST)
+    assert layer.fields()["descriptor"] == {"mediaType": "m", "digest": DIGEST, "size": 7}
+
+
+def test_no_place_is_part_of_what_decides() -> None:
+    other = base_of_lock(lock(), "linux/arm/v7", {"image": "a/b", "builder_image": "c/d"}, "x", "linux/amd64")
+    assert other.registry == base().registry
+    assert other.interpreter.image == base().interpreter.image
+
+
+def test_python_is_the_image_s_own_where_it_runs_here() -> None:
+    python = base().interpreter
+    assert python.target.platform == "linux/amd64"
+    assert python.image is not None
+    assert not python.own
+
+
+@pytest.mark.parametrize(("of", "runs"), [(lock(libc="musl"), "linux/amd64"), (lock(), "linux/arm64")])
+def test_python_is_the_machine_s_where_the_image_s_does_not_run(of: dict[str, Any], runs: str) -> None:
+    python = base(of, runs).interpreter
+    assert python.own
+    assert python.image is None
+
+
+def own_layer(elf_files: int) -> Layer:
+    return Layer("{}", DIGEST, 1, 1, elf_files, "own", EMPTY_DIGEST, EMPTY_DIGEST)
+
+
+def test_nothing_of_the_base_is_audited_where_nothing_can_fail() -> None:
+    below = remote_layers(registry().image)
+    assert audited((*below, own_layer(0))) == ()
+    assert audited((*below, own_layer(2), own_layer(0))) == (*below, own_layer(2))
+
+
+def test_the_layers_to_fetch_are_those_of_the_base() -> None:
+    below = remote_layers(registry().image)
+    assert remote_of((*below, own_layer(1)), base()) == registry().image
+    assert remote_of((own_layer(1),), replace(base(), registry=None)) is None
+
+
+CONFIG = ImageConfig(
+    entrypoint=("/app/bin/x",), cmd=(), env=DEFAULT_ENVIRONMENT, user="nonroot", workdir="/app", ports=(),
+    volumes=(), labels=FrozenDict({"a": "b"}), stop_signal=None,
+)  # fmt: skip
+
+
+def configured(config: ImageConfig = CONFIG, on: RegistryBase | None = None) -> ImageConfig:
+    return config_on_base(config, on or registry(), "/app", DEFAULT_ENVIRONMENT)
+
+
+def test_variables_and_labels_are_inherited() -> None:
+    found = configured()
+    assert dict(found.env) == {
+        "LANG": "C.UTF-8",
+        "PATH": "/app/bin:/usr/local/bin:/usr/bin",
+        "PYTHON_VERSION": "3.11.9",
+        "SSL_CERT_FILE": "/etc/ssl/cert.pem",
+    }
+    assert dict(found.labels) == {"maintainer": "them", "a": "b"}
+    assert base_annotations(registry())["org.opencontainers.image.base.digest"] == DIGEST
+    assert config_on_base(CONFIG, None, "/app", DEFAULT_ENVIRONMENT) == CONFIG
+    assert base_annotations(None) == {}
+
+
+def test_what_the_target_says_wins() -> None:
+    own = FrozenDict({**DEFAULT_ENVIRONMENT, "PATH": "/mine", "PYTHON_VERSION": "x"})
+    found = configured(replace(CONFIG, env=own))
+    assert (found.env["PATH"], found.env["PYTHON_VERSION"]) == ("/mine", "x")
+
+
+def test_no_bundle_is_named_that_is_not_there() -> None:
+    assert "SSL_CERT_FILE" not in configured(on=replace(registry(), certificates=None)).env
+
+
+def test_a_user_that_the_base_has_not_is_a_number() -> None:
+    assert configured().user == "65532:65532"
+    assert configured(on=replace(registry(), nonroot=True)).user == "nonroot"
+    assert configured(replace(CONFIG, user="www-data")).user == "www-data"
+
+
+def test_places_of_blobs_are_remembered_newest_first(tmp_path: Path) -> None:
+    for place in ("a/x", "b/x", "a/x"):
+        write_places(tmp_path / "places", BlobPlaces((DIGEST,), place))
+    assert json.loads((tmp_path / "places" / ("ab" * 32)).read_text()) == ["a/x", "b/x"]
+    (tmp_path / "places" / ("ab" * 32)).write_text("{")
+    write_places(tmp_path / "places", BlobPlaces((DIGEST,), "c/x"))
+    assert json.loads((tmp_path / "places" / ("ab" * 32)).read_text()) == ["c/x"]
+
+
+def test_two_bases_of_one_name() -> None:
+    other = RegistryPythonBaseTarget({"image": "python"}, Address("other", target_name="py"))
+    with pytest.raises(SlimImageError, match="are bases of one name"):
+        registry_bases([target(), other])
+
+
+def test_a_base_without_a_builder_compiles_nothing() -> None:
+    sdist = Artifact("pyyaml", "6.0", "sdist", "pyyaml-6.0.tar.gz", "0" * 64)
+    without = replace(base(), registry=replace(registry(), builder=None))
+    with pytest.raises(SlimImageError, match="name one in its field `builder_image`"):
+        builder_image_of(without, sdist)
+    assert builder_image_of(base(), sdist) == registry().builder
+    assert builder_image_of(replace(base(), registry=None), sdist) is None
