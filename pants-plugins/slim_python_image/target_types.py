@@ -425,8 +425,9 @@ class AcceptField(StringSequenceField):
     default = ()
     help = help_text(
         """
-        Globs of ELF files, by path in the image, whose missing libraries are accepted, for optional
-        plugins that are never loaded.
+        Globs of what the audit lets pass, for optional plugins that are never loaded: with a slash, of
+        files by their absolute path in the image (`*/gpu/*.so`); without, of libraries by name
+        (`libcuda.so.*`). What was accepted stands in the image's report.
         """
     )
 

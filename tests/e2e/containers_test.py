@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Packaged
-from tests.support.engine import Container, Engine
+from tests.support.engine import Container, Engine, register_emulation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-Archive = Callable[[str], Path]
+Archive = Callable[..., Path]
+EMULATED_SECONDS = 180
+"""How long an emulated service may take to answer."""
 
 
 def ask_nothing(_container: Container) -> None:
@@ -48,6 +50,24 @@ def test_the_container_answers(
         ask(container)
         assert container.execute("/app/bin/python", "-m", "pip", "--version").returncode != 0
         assert container.execute("/app/bin/python", "-c", "import os; print(os.getuid())").stdout == "65532\n"
+
+
+@pytest.mark.parametrize("platform", ["linux/arm64", "linux/arm/v7"])
+@pytest.mark.parametrize(
+    ("service", "ask"), [("service", ask_nothing), ("devcon_spark", ask_spark), ("history", ask_history)]
+)
+def test_the_arm_container_answers_under_qemu(
+    engine: Engine, archive: Archive, platform: str, service: str, ask: Callable[[Container], None]
+) -> None:
+    """The images were cross-built; only here, to run them, is there an emulator."""
+    register_emulation(platform)
+    architecture, _, variant = platform.removeprefix("linux/").partition("/")
+    image = engine.load(archive(service, architecture, variant))
+    with engine.run(image, "--platform", platform) as container:
+        assert container.wait_for_health(EMULATED_SECONDS)["name"] == service
+        machine = container.execute("/app/bin/python", "-c", "import platform; print(platform.machine())")
+        assert machine.stdout.strip() == {"arm64": "aarch64", "arm": "armv7l"}[architecture]
+        ask(container)
 
 
 def test_docker_loads_a_docker_archive_as_it_is(engine: Engine, packaged: Packaged) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,43 @@ def test_the_wheelhouse_installs_without_an_index(packaged: Packaged, tmp_path: 
     assert done.stdout == "2026\n"
 
 
-def test_compiled_wheels_fit_the_base_and_hold_no_path(packaged: Packaged) -> None:
-    folder = packaged.repository.root / "dist/src.brewblox.devcon_spark/wheels/linux-amd64"
-    for name in ("ciso8601", "httptools", "netifaces"):
-        (wheel,) = folder.glob(f"{name}-*.whl")
-        assert wheel.name.endswith("-cp311-cp311-linux_x86_64.whl")
-        data = wheel.read_bytes()
-        assert b"pants-sandbox" not in data
+COMPILED = ("ciso8601", "httptools", "netifaces")
+WITHOUT_ARM_WHEEL = ("pyyaml", "ujson", "uvloop")
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "names"),
+    [
+        ("linux-amd64", "x86_64", COMPILED),
+        ("linux-arm64", "aarch64", COMPILED),
+        ("linux-arm-v7", "armv7l", COMPILED + WITHOUT_ARM_WHEEL),
+    ],
+)
+def test_compiled_wheels_fit_the_base_and_hold_no_path(
+    packaged: Packaged, platform: str, machine: str, names: tuple[str, ...]
+) -> None:
+    dist = packaged.repository.root / "dist"
+    wheels = {
+        file.name.partition("-")[0].lower(): file
+        for service in SERVICES
+        for file in (dist / f"src.brewblox.{service}/wheels" / platform).iterdir()
+    }
+    for name in names:
+        assert wheels[name].name.endswith(f"-cp311-cp311-linux_{machine}.whl")
+        with zipfile.ZipFile(wheels[name]) as archive:
+            assert any(member.endswith(".so") for member in archive.namelist())
+            for member in archive.namelist():
+                assert b"pants-sandbox" not in archive.read(member), member
+
+
+def test_each_platform_is_in_the_index_as_docker_expects(packaged: Packaged) -> None:
+    for service in SERVICES:
+        rows = [row["platform"] for row in packaged.layout(service).index["manifests"]]
+        assert rows == [
+            {"os": "linux", "architecture": "amd64"},
+            {"os": "linux", "architecture": "arm", "variant": "v7"},
+            {"os": "linux", "architecture": "arm64"},
+        ]
 
 
 def test_exactly_what_an_edit_reaches_runs_again(packaged: Packaged) -> None:
@@ -151,11 +182,12 @@ def test_another_machine_makes_the_same_digests(
     core = str(min(os.sched_getaffinity(0)))
     run = other.pants("package", "::", prefix=("taskset", "-c", core), umask=0o077)
     assert run.exit_code == 0, run.stderr
-    assert len(run.started) > 100
+    assert len(run.started) > 160
     for service in SERVICES:
         layout = other.layout(f"src.brewblox.{service}/image")
         assert layout.index_digest == packaged.layout(service).index_digest
-        assert layout.layers() == packaged.layout(service).layers()
+        for number in range(len(layout.index["manifests"])):
+            assert layout.layers(number) == packaged.layout(service).layers(number)
 
 
 def test_the_tools_people_have_accept_a_layout(packaged: Packaged, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
 
 _PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
+# No file needs it by name. glibc opens it: "libgcc_s.so.1 must be installed for pthread_exit to work".
+_OPENED_BY_LIBC = "libgcc_s.so.1"
 _LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -180,6 +182,7 @@ def _unused(
         used.update(_package(files[member]) for member in load.loaded)
         if facts.interp and (interp := tree.find_elf(facts.interp)):
             used.add(_package(interp))
+    used.update(_package(facts) for facts in files.values() if facts.soname == _OPENED_BY_LIBC)
     return tuple(sorted(present - used))
 
 

@@ -72,5 +72,8 @@ def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = Fals
         names = ", ".join(f'"{p}"' for p in packages)
         hint = f"add {names} to packages of the debian_python_base, then run: ./pants generate-lockfiles"
     else:
-        hint = "choose another version of the wheel, build it from its sdist, or accept the fault"
+        hint = (
+            "choose another version of the wheel, build it from its sdist, or name the file or the library "
+            "in accept_missing of the image"
+        )
     return AuditError(what, details=[f.render() for f in faults], hint=hint)

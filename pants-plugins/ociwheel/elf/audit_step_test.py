@@ -16,6 +16,10 @@ from ociwheel.layer.archive import Entry, write_layer
 _LIB = "usr/lib/x86_64-linux-gnu"
 _SITE = "app/lib/python3.11/site-packages"
 _NOT_THERE = "which is not in the image"
+_OTHERWISE = (
+    "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
+    "accept_missing of the image"
+)
 _INTERP = "/lib64/ld-linux-x86-64.so.2"
 _LIBC = Elf(
     soname="libc.so.6",
@@ -122,7 +126,7 @@ def test_code_for_another_machine(tmp_path: Path) -> None:
     assert _fails(tmp_path, {f"{_SITE}/_a.so": (_module(machine=183), "a 1")}) == (
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  a 1: /{_SITE}/_a.so is code for linux/arm64, not for linux/amd64\n"
-        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
+        f"{_OTHERWISE}"
     )
 
 
@@ -132,7 +136,7 @@ def test_a_wheel_for_a_newer_libc(tmp_path: Path) -> None:
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  a 1: /{_SITE}/_a.so needs GLIBC_2.38 of libc.so.6, but libc6 2.36-9 has versions up to "
         "GLIBC_2.36: the file was built for a newer system\n"
-        "  -> choose another version of the wheel, build it from its sdist, or accept the fault"
+        f"{_OTHERWISE}"
     )
 
 
@@ -243,8 +247,10 @@ def test_packages_that_nothing_needs(tmp_path: Path) -> None:
         f"{_LIB}/libk.so.3": (_module(soname="libk.so.3"), "libk3 1"),
         f"{_LIB}/libcurl.so.4": (_module(soname="libcurl.so.4"), "libcurl4 8"),
         "usr/bin/curl": (Elf(needed=["libcurl.so.4", "libc.so.6"], interp=_INTERP), "curl 8"),
+        # Nothing needs it by name: glibc opens it.
+        f"{_LIB}/libgcc_s.so.1": (_module(soname="libgcc_s.so.1"), "libgcc-s1 12"),
     }
-    packages = [*_PACKAGES, "libpq5", "libk3", "libcurl4", "curl", "tzdata"]
+    packages = [*_PACKAGES, "libpq5", "libk3", "libcurl4", "curl", "tzdata", "libgcc-s1"]
     none = _audit(tmp_path, {f"{_SITE}/_a.so": (_module(), "a 1")}, base=base, packages=packages)
     assert none["unused_packages"] == ["libk3", "libpq5"]
     one = _audit(

@@ -16,7 +16,7 @@ _CHUNK_BYTES = 1 << 18
 
 
 class _Reads(Protocol):
-    def read(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installer.utils import fix_shebang
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.wheel_writer import write_wheel
 
@@ -96,6 +97,30 @@ def test_a_wheel_lands_in_the_virtual_environment(tmp_path: Path, wheels: Path, 
     assert b"from demo import main" in files["app/bin/demo"][1]
     assert files[f"{info}/INSTALLER"][1] == b"ociwheel\n"
     assert layer["contents"] == [{"type": "wheel", "name": "demo", "version": "1.0"}]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        b"",
+        b"#!pyth",
+        b"#!python",
+        b"#!python\n",
+        b"#!python -E\nprint()\n",
+        b"#!pythonw\r\nprint()\n",
+        b"#!/bin/sh\n#!python\n",
+        b"\x7fELF" + bytes(600_000),
+        b"#!python" + b" " * 600_000 + b"\nprint()\n" + b"#" * 600_000,
+    ],
+    ids=lambda script: f"{script[:12]!r} of {len(script)}",
+)
+def test_scripts_are_changed_as_installer_does(
+    tmp_path: Path, wheels: Path, step: Step, script: bytes
+) -> None:
+    write_wheel(wheels, files={"demo-1.0.data/scripts/run": script})
+    step("--bytecode", "none")
+    with fix_shebang(io.BytesIO(script), "/app/bin/python") as fixed:
+        assert _files(tmp_path)["app/bin/run"] == (0o755, fixed.read())
 
 
 def test_record_lists_what_is_shipped_and_nothing_else(tmp_path: Path, wheels: Path, step: Step) -> None:
@@ -222,12 +247,19 @@ def test_code_for_another_machine(wheels: Path, step: Step) -> None:
     )
 
 
+def test_code_in_a_wheel_for_any_platform_is_left_to_the_audit(wheels: Path, step: Step) -> None:
+    # Such a layer is made once, for images of all platforms.
+    arm = elf_bytes(Elf(machine=40, elf_class=32, needed=["libc.so.6"]))
+    write_wheel(wheels, files={"demo/arm.so": arm})
+    assert step()["elf_files"] == 1
+
+
 def test_helpers_for_another_machine_are_left_to_the_audit(wheels: Path, step: Step) -> None:
     files = {
         "demo/attach_x86.so": elf_bytes(Elf(machine=3, elf_class=32, needed=["libc.so.6"])),
         "demo/attach_amd64.so": elf_bytes(Elf(needed=["libc.so.6"])),
     }
-    write_wheel(wheels, files=files)
+    write_wheel(wheels, tag=f"{_CP}-{_CP}-linux_x86_64", files=files)
     step()
 
 

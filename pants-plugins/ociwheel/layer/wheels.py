@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import os
 import posixpath
 import stat
@@ -23,7 +22,7 @@ from installer import install
 from installer.destinations import WheelDestination
 from installer.records import Hash, RecordEntry
 from installer.sources import WheelContentElement, WheelFile
-from installer.utils import Scheme, construct_record_file, fix_shebang
+from installer.utils import Scheme, construct_record_file
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.errors import ErrorCollector, LayerError
@@ -34,6 +33,8 @@ from ociwheel.layer.target import Target
 from ociwheel.layer.venv import Venv, compile_entries
 
 INSTALLER = b"ociwheel\n"
+_SHEBANG = b"#!python"
+_CHUNK_BYTES = 1 << 18
 _ENCRYPTED = 0x1
 
 
@@ -193,7 +194,7 @@ class _Wheel(WheelFile):
             algorithm, _, value = digest.partition("=")
             checked = _Checked(stream, algorithm)
             yield (path, digest, size), cast(BinaryIO, checked), executable
-            while checked.read(1 << 18):  # what the destination did not want
+            while checked.read(_CHUNK_BYTES):  # what the destination did not want
                 pass
             found = base64.urlsafe_b64encode(checked.hash.digest()).decode().rstrip("=")
             if found != value.rstrip("=") or str(checked.size) != size:
@@ -247,8 +248,7 @@ class _Destination(WheelDestination):
         if folder is None or excluded(path, self._options.excludes, self._options.keep):
             return RecordEntry(path, None, None)  # headers, and what is left out
         if scheme == "scripts":
-            with _buffered(stream) as whole, fix_shebang(whole, self._options.venv.python) as fixed:
-                part = self._spool.add(fixed)
+            part = self._spool.add(_Script(stream, self._options.venv.python))
             return self._add(f"{folder}/{path}", path, part, executable=True)
         return self._add(f"{folder}/{path}", path, self._spool.add(stream), executable=is_executable)
 
@@ -288,8 +288,33 @@ class _Destination(WheelDestination):
         return RecordEntry(record_path, Hash("sha256", value), part.size)
 
 
-def _buffered(stream: BinaryIO) -> BinaryIO:
-    return io.BytesIO(stream.read())
+class _Script:
+    """A script of a wheel as a stream, its interpreter put in place.
+
+    The wheel specification: "If the first line of a file in scripts/ starts with exactly b'#!python',
+    rewrite to point to the correct interpreter." A script may be a program of gigabytes, so that only
+    the first line is looked at.
+    """
+
+    def __init__(self, stream: BinaryIO, interpreter: str) -> None:
+        self._stream = stream
+        self._head = stream.read(len(_SHEBANG))
+        if self._head == _SHEBANG:
+            self._head = f"#!{interpreter}\n".encode() + self._after_first_line()
+
+    def _after_first_line(self) -> bytes:
+        while chunk := self._stream.read(_CHUNK_BYTES):
+            _, newline, rest = chunk.partition(b"\n")
+            if newline:
+                return rest
+        return b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        return self._stream.read(size)
 
 
 def _unique(records: list[tuple[Scheme, RecordEntry]]) -> list[tuple[Scheme, RecordEntry]]:

@@ -1,0 +1,219 @@
+"""Images that could not start: planted faults, and the messages of ``./pants package`` about them, read whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ociwheel_testing.elf_writer import Elf, elf_bytes
+from ociwheel_testing.wheel_writer import write_wheel
+
+from tests.integration.repository import BASE, Caches, Repository, make_repository, stopped
+
+pytestmark = pytest.mark.slow
+
+SITE = "app/lib/python3.11/site-packages"
+TAG = "cp311-cp311-manylinux_2_17_x86_64"
+HINT = (
+    "  -> the base of src/app:{image} is 3rdparty/debian:bookworm-py311; then: ./pants generate-lockfiles "
+    "--resolve=bookworm-py311"
+)
+OTHERWISE = (
+    "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
+    "accept_missing of the image"
+)
+ARM64 = 183
+
+
+def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
+    """Return an extension module for amd64 that needs libraries."""
+    versions = {"libc.so.6": [glibc]}
+    return elf_bytes(Elf(needed=[*needed, "libc.so.6"], needed_versions=versions, **fields))  # type: ignore[arg-type]
+
+
+# By name: what a wheel of that name holds.
+WHEELS: Mapping[str, Mapping[str, bytes]] = {
+    "sound": {"sound.so": module()},
+    "database": {"database/_psycopg.so": module("libpq.so.5")},
+    "smuggled": {"smuggled.cpython-311-x86_64-linux-gnu.so": module(machine=ARM64)},
+    "helper": {"helper.so": module(), "helper/agent": module(machine=ARM64, interp="/lib/ld-linux.so.1")},
+    "modern": {"modern.so": module(glibc="GLIBC_2.38")},
+    "bundle": {
+        "bundle/_bundle.so": module("libmiddle-1a2b.so", runpath=["$ORIGIN/../bundle.libs"]),
+        "bundle.libs/libmiddle-1a2b.so": module("libyaml-0.so.2", soname="libmiddle-1a2b.so"),
+    },
+    "graphics": {"graphics/_gpu.so": module("libcuda.so.1")},
+    # "Any platform", with the program of one in it: some projects ship all of them.
+    "everywhere": {"everywhere/x86_64.so": module(), "everywhere/aarch64.so": module(machine=ARM64)},
+}
+
+
+@pytest.fixture(scope="module")
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
+) -> Iterator[Repository]:
+    """Give a repository with one image per wheel."""
+    folder = tmp_path_factory.mktemp("audit")
+    with stopped(make_repository(folder / "repository", caches, plugin=plugin)) as made:
+        lines = []
+        build = ['python_sources(name="lib")\n']
+        for name, files in WHEELS.items():
+            tag = "py3-none-any" if name == "everywhere" else TAG
+            wheel = write_wheel(folder / "wheels", name, tag=tag, files=files)
+            lines.append(f"{name}==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+            build.append(image(name))
+        toml = (made.root / "pants.toml").read_text()
+        made.write("pants.toml", f'{toml}\n[python-repos]\nfind_links = ["{(folder / "wheels").as_uri()}"]\n')
+        made.write("3rdparty/python/BUILD", 'python_requirements(name="reqs")\n')
+        made.write("3rdparty/python/requirements.txt", "".join(f"{name}\n" for name in WHEELS))
+        made.write("3rdparty/python/default.lock", "".join(lines))
+        made.write("src/app/app.py", "")
+        made.write("src/app/BUILD", "".join(build))
+        yield made
+
+
+def image(name: str, *, accept: str = "[]", wheels: tuple[str, ...] = ()) -> str:
+    """Return the target of an image with wheels, by default the one of its own name."""
+    requirements = [f"3rdparty/python:reqs#{wheel}" for wheel in wheels or (name,)]
+    return (
+        f'slim_python_image(name="{name}", entry_point="app", base="{BASE}", platforms=["linux/amd64"], '
+        f'dependencies=[":lib", {", ".join(map(repr, requirements))}], accept_missing={accept})\n'
+    )
+
+
+def hint(name: str) -> str:
+    return HINT.format(image=name)
+
+
+def add(package: str) -> str:
+    return f'  -> add "{package}" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+
+
+def test_psycopg2_on_a_base_without_libpq(repository: Repository) -> None:
+    assert repository.failure("src/app:database").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  database 1.0: /{SITE}/database/_psycopg.so needs libpq.so.5, which is not in the image; "
+            "Debian's libpq5 has it"
+        ),
+        add("libpq5"),
+        hint("database"),
+    ]
+
+
+def test_a_wheel_of_the_wrong_machine_under_a_name_of_the_right_one(repository: Repository) -> None:
+    assert repository.failure("src/app:smuggled") == (
+        f"StepFailed: smuggled 1.0: /{SITE}/smuggled.cpython-311-x86_64-linux-gnu.so is code for linux/arm64, "
+        "not for linux/amd64"
+    )
+
+
+def test_a_program_for_another_machine_in_a_wheel_of_the_right_one(repository: Repository) -> None:
+    assert repository.failure("src/app:helper").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        f"  helper 1.0: /{SITE}/helper/agent is code for linux/arm64, not for linux/amd64",
+        OTHERWISE,
+        hint("helper"),
+    ]
+
+
+def test_a_library_for_a_newer_libc_than_that_of_the_base(repository: Repository) -> None:
+    lock = json.loads((repository.root / "3rdparty/debian/bookworm-py311.lock").read_bytes())
+    (libc,) = {package["version"] for package in lock["packages"].values() if package["name"] == "libc6"}
+    assert repository.failure("src/app:modern").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  modern 1.0: /{SITE}/modern.so needs GLIBC_2.38 of libc.so.6, but libc6 {libc} has versions up "
+            "to GLIBC_2.36: the file was built for a newer system"
+        ),
+        OTHERWISE,
+        hint("modern"),
+    ]
+
+
+def test_a_missing_library_of_a_library(repository: Repository) -> None:
+    assert repository.failure("src/app:bundle").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  bundle 1.0: /{SITE}/bundle.libs/libmiddle-1a2b.so needs libyaml-0.so.2, which is not in the "
+            "image; Debian's libyaml-0-2 has it"
+        ),
+        add("libyaml-0-2"),
+        hint("bundle"),
+    ]
+
+
+def test_all_faults_come_at_once(repository: Repository) -> None:
+    build = repository.root / "src/app/BUILD"
+    before = build.read_text()
+    build.write_text(before + image("all", wheels=("bundle", "database", "graphics", "modern", "sound")))
+    try:
+        said = repository.failure("src/app:all").splitlines()
+    finally:
+        build.write_text(before)
+    assert said[0] == "StepFailed: 4 files of the image for linux/amd64 cannot be loaded:"
+    assert [line.split(":")[0].strip() for line in said[1:5]] == [
+        "bundle 1.0",
+        "database 1.0",
+        "graphics 1.0",
+        "modern 1.0",
+    ]
+    assert said[5:] == [add('libpq5", "libyaml-0-2'), hint("all")]
+
+
+def test_what_an_image_accepts_is_in_its_report(repository: Repository) -> None:
+    fault = (
+        f"graphics 1.0: /{SITE}/graphics/_gpu.so needs libcuda.so.1, which is not in the image (no Debian package "
+        "known for it)"
+    )
+    assert repository.failure("src/app:graphics").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        f"  {fault}",
+        OTHERWISE,
+        hint("graphics"),
+    ]
+    repository.edit(
+        "src/app/BUILD", image("graphics"), image("graphics", accept='["libcuda.so.*", "libnothing.so"]')
+    )
+    repository.package("src/app:graphics", daemon=True)
+    assert report(repository, "graphics")["accepted"] == [fault]
+
+
+def test_the_report_names_packages_that_no_file_needs(repository: Repository) -> None:
+    repository.package("src/app:sound", daemon=True)
+    audit = report(repository, "sound")
+    assert audit["accepted"] == []
+    assert audit["unused_packages"] == ["libstdc++6"]
+    assert audit["elf_files"] > 50
+
+
+def test_a_wheel_for_any_platform_with_code_for_some(repository: Repository) -> None:
+    assert repository.failure("src/app:everywhere").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        f"  everywhere 1.0: /{SITE}/everywhere/aarch64.so is code for linux/arm64, not for linux/amd64",
+        OTHERWISE,
+        hint("everywhere"),
+    ]
+    arm64 = image("everywhere").replace("amd64", "arm64")
+    repository.edit("src/app/BUILD", image("everywhere"), arm64)
+    assert repository.failure("src/app:everywhere").splitlines() == [
+        "StepFailed: 1 file of the image for linux/arm64 cannot be loaded:",
+        f"  everywhere 1.0: /{SITE}/everywhere/x86_64.so is code for linux/amd64, not for linux/arm64",
+        OTHERWISE,
+        hint("everywhere"),
+    ]
+    repository.edit(
+        "src/app/BUILD", arm64, arm64.replace("accept_missing=[]", 'accept_missing=["*/everywhere/*.so"]')
+    )
+    repository.package("src/app:everywhere", daemon=True)
+
+
+def report(repository: Repository, name: str) -> Any:
+    """Return what the report of an image says of its audit."""
+    document = json.loads((repository.root / f"dist/src.app/{name}.json").read_bytes())
+    (platform,) = document["platforms"]
+    return platform["audit"]
