@@ -1,0 +1,64 @@
+"""Builds one wheel from an sdist in a container of its own platform, with its own gcc, without a network.
+
+For what cannot be cross-compiled. Needs docker or podman, and QEMU where the platform is not the machine's.
+The image is loaded for this build and removed after it. Settings are those of the build step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ociwheel.build import emulated
+from ociwheel.build.container_engine import find_engine
+from ociwheel.build.container_session import session, state_folder
+from ociwheel.build.settings import Settings
+from ociwheel.documents import document, read_json
+from ociwheel.layer.target import Target
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this step's arguments."""
+    add = parser.add_argument
+    add("--sdist", type=Path, required=True, metavar="FILE", help="the .tar.gz or .zip")
+    add("--target", type=Path, required=True, metavar="FILE", help="target document")
+    add("--requirements", type=Path, required=True, metavar="DIR", help="wheels of the build requirements")
+    add("--image", type=Path, required=True, metavar="DIR", help="what the container step made")
+    add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Build the wheel."""
+    settings = Settings.from_json(read_json(args.settings), str(args.settings))
+    inputs = emulated.Inputs(
+        sdist=args.sdist,
+        requirements=tuple(sorted(args.requirements.glob("*.whl"))),
+        target_file=args.target,
+        settings_file=args.settings,
+    )
+    machine = Path(os.environ["OCIWHEEL_MACHINE"]) if "OCIWHEEL_MACHINE" in os.environ else None
+    target = Target.read(args.target)
+    engine = find_engine(machine, f"{settings.name} {settings.version} for {target.platform.oci}")
+    args.output.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".emulate-") as work,
+        session(engine, state_folder(machine)) as opened,
+    ):
+        opened.load(args.image, Path(work))
+        wheel = emulated.build(opened, inputs, settings, Path(work), args.output.absolute())
+    data = wheel.path.read_bytes()
+    return document(
+        "build",
+        {
+            "filename": wheel.path.name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "tags": list(wheel.tags),
+            "elf": [fact.to_json() for fact in wheel.elf],
+        },
+    )
