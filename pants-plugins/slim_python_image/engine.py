@@ -235,6 +235,16 @@ async def wheels(requests: Iterable[p.BuildWheelRequest]) -> tuple[p.Wheel, ...]
     return await MultiGet(Get(p.Wheel, p.BuildWheelRequest, request) for request in requests)
 
 
+async def container(request: p.ContainerRequest) -> p.Tree:
+    """Return the image of a container that compiles."""
+    return await Get(p.Tree, p.ContainerRequest, request)
+
+
+async def emulated_wheels(requests: Iterable[p.EmulateWheelRequest]) -> tuple[p.Wheel, ...]:
+    """Build wheels in containers of their platform."""
+    return await MultiGet(Get(p.Wheel, p.EmulateWheelRequest, request) for request in requests)
+
+
 async def prebuilt(planned: Iterable[p.PlannedArtifact]) -> tuple[p.Wheel, ...]:
     """Fetch wheels that need no building."""
     return await MultiGet(Get(p.Wheel, p.PlannedArtifact, one) for one in planned)

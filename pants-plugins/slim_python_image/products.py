@@ -263,6 +263,7 @@ class Base:
     """One platform of a base: what wheels must fit, what the image starts from, what builds.
 
     :param builder_groups: by distribution.
+    :param emulation: what the container of an emulated build is made of; empty where none was locked.
     """
 
     resolve: str
@@ -272,6 +273,7 @@ class Base:
     interpreter: Interpreter
     builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
     registry: RegistryBase | None = None
+    emulation: tuple[DebPackage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -469,6 +471,29 @@ class BuildWheelRequest:
     settings: str
     resolve: str
     builder_image: RemoteLayers | None = None
+
+
+@dataclass(frozen=True)
+class ContainerRequest:
+    """The image, an OCI layout, of the container that compiles for its own platform.
+
+    :param interpreter: the Python that makes it, of the target's version.
+    """
+
+    target: TargetEnvironment
+    packages: tuple[DebPackage, ...]
+    interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class EmulateWheelRequest:
+    """Build one sdist for one target in a container of that target."""
+
+    artifact: Artifact
+    container: ContainerRequest
+    pins: BuildPins
+    settings: str
+    resolve: str
 
 
 @dataclass(frozen=True, order=True)
