@@ -16,6 +16,7 @@ from slim_python_image.target_types import (
 from slim_python_image.util_rules import (
     base,
     core,
+    emulation,
     image,
     inputs,
     layers,
@@ -42,7 +43,7 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(base, core, coverage, explain, image, inputs, layers, lock, locks, machine),
+        *(base, core, coverage, emulation, explain, image, inputs, layers, lock, locks, machine),
         *(package_image, parts, plan_coverage, registry, registry_lock, steps, wheels),
     )
     return tuple(rule for module in modules for rule in module.rules())

@@ -97,6 +97,19 @@ class BaseBuilderPackagesField(StringSequenceField):
     )
 
 
+class BaseEmulationPackagesField(StringSequenceField):
+    alias = "emulation_packages"
+    default = ()
+    help = help_text(
+        """
+        The compiler for distributions that are built in a container of their platform (`emulate` in
+        `[slim-image].builds`): usually `["g++", "gcc", "libc6-dev", "make"]`. The container is made of
+        these, a shell with its usual tools, Python and the builder packages; it never reaches an image.
+        By default, none: nothing of it is locked or fetched.
+        """
+    )
+
+
 class BaseExcludedPackagesField(StringSequenceField):
     alias = "excluded_packages"
     default = None
@@ -149,6 +162,7 @@ class DebianPythonBaseTarget(Target):
         BaseComponentsField,
         BasePackagesField,
         BaseBuilderPackagesField,
+        BaseEmulationPackagesField,
         BaseExcludedPackagesField,
         BasePythonField,
         BasePlatformsField,

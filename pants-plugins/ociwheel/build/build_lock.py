@@ -120,21 +120,22 @@ def render(lock: BuildLock) -> bytes:
 
 
 def lockable_files(
-    pin: Pin, pythons: Iterable[str], offered: Iterable[IndexFile]
+    pin: Pin, pythons: Iterable[str], offered: Iterable[IndexFile], machines: Iterable[str] = ()
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the wheels of a pin that some machine that builds can install, sorted by file name.
 
     :param pythons: minor versions, ``3.11``.
     :param offered: files of the project, of any version.
+    :param machines: further machines than those that build: where builds are emulated.
     :raises LockError: none has a wheel; the message says whether there is an sdist.
     """
-    minors = tuple(pythons)
+    minors, on = tuple(pythons), (*_BUILD_MACHINES, *sorted(machines))
     found: dict[str, Mapping[str, Any]] = {}
     source = False
     for file in offered:
         version = _wheel_version(file.filename, pin.name)
         source = source or (version is None and f"-{pin.version}." in file.filename)
-        if version != pin.version or file.sha256 is None or not _fits(file.filename, minors):
+        if version != pin.version or file.sha256 is None or not _fits(file.filename, minors, on):
             continue
         size = {"size": file.size} if file.size is not None else {}
         # Places need not all tell the size: whichever does.
@@ -164,12 +165,12 @@ def _wheel_version(filename: str, name: str) -> str | None:
     return str(version) if found == name else None
 
 
-def _fits(filename: str, minors: Sequence[str]) -> bool:
+def _fits(filename: str, minors: Sequence[str], machines: tuple[str, ...]) -> bool:
     tags = parse_tag("-".join(filename.removesuffix(".whl").split("-")[-3:]))
-    return any(_fits_tag(t.interpreter, t.abi, t.platform, minor) for t in tags for minor in minors)
+    return any(_fits_tag(t.interpreter, t.abi, t.platform, minor, machines) for t in tags for minor in minors)
 
 
-def _fits_tag(interpreter: str, abi: str, platform: str, minor: str) -> bool:
+def _fits_tag(interpreter: str, abi: str, platform: str, minor: str, machines: tuple[str, ...]) -> bool:
     major, _, number = minor.partition(".")
     own = f"cp{major}{number}"
     if abi == "abi3":
@@ -177,5 +178,5 @@ def _fits_tag(interpreter: str, abi: str, platform: str, minor: str) -> bool:
         fits_python = interpreter.startswith("cp3") and digits.isdigit() and int(digits) <= int(number)
     else:
         fits_python = interpreter in {own, "py3", f"py{major}{number}"} and abi in {own, "none"}
-    on_machine = platform.startswith(("manylinux", "linux_", "macosx")) and platform.endswith(_BUILD_MACHINES)
+    on_machine = platform.startswith(("manylinux", "linux_", "macosx")) and platform.endswith(machines)
     return fits_python and (platform == "any" or on_machine)

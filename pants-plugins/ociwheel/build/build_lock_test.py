@@ -109,3 +109,11 @@ def test_another_document_is_refused() -> None:
         str(caught.value)
         == "x.build.lock: expected a ociwheel.build-lock/1 document, found 'ociwheel.plan/1'"
     )
+
+
+def test_wheels_of_further_machines_are_locked_where_builds_are_emulated() -> None:
+    host, arm = "a-1-cp311-cp311-manylinux_2_17_x86_64.whl", "a-1-cp311-cp311-linux_armv7l.whl"
+    files = offered(host, arm)
+    assert [f["filename"] for f in lockable_files(Pin("a", "1"), ["3.11"], files)] == [host]
+    both = lockable_files(Pin("a", "1"), ["3.11"], files, ["armv7l"])
+    assert [f["filename"] for f in both] == [arm, host]

@@ -17,7 +17,7 @@ from ociwheel.errors import BuildError
 from ociwheel.layer.target import Target
 
 _TAIL = 30
-_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'? (?:file not found|: No such file)")
+_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")
 _LIBRARY = re.compile(r"(?:ld\.lld: error: unable to find library -l|cannot find -l:?)(?P<name>[\w.+-]+)")
 _PKG_CONFIG = re.compile(r"Package (?P<name>[\w.+-]+) was not found in the pkg-config search path")
 _TOOL = (

@@ -1,7 +1,8 @@
 """Locks the build requirements of sdists for one Python: versions, and the wheels of them with their hashes.
 
 Request (JSON): sdists ([{name, version, filename, sha256}]), constraints ({name: [requirement]}), minors
-(the Pythons that the lock is for; rows of others are dropped). Rows of other Pythons in --previous stay, and
+(the Pythons that the lock is for; rows of others are dropped), emulated ({name: [platform]}, where wheels of
+the requirements for these platforms are locked too). Rows of other Pythons in --previous stay, and
 what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends
 run without a network.
 """
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             python=args.python_minor,
             constraints=request.get("constraints", {}),
             previous=previous,
+            emulated=request.get("emulated", {}),
         )
         lock = locker.lock(wanted, request.get("minors"))
     args.output.parent.mkdir(parents=True, exist_ok=True)

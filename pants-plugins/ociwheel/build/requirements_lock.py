@@ -18,6 +18,7 @@ from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.platforms import platform
 
 _ROUNDS = 3  # requirements that name requirements: two rounds settle all known backends
 
@@ -47,6 +48,8 @@ class RequirementsLock:
     """Minor version, that of the running interpreter."""
     constraints: Mapping[str, Sequence[str]]
     previous: BuildLock
+    emulated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Platforms in whose containers an sdist is built, by its name."""
     wheels: dict[str, Path] = field(default_factory=dict)
 
     def lock(self, wanted: Sequence[LockedSdist], minors: Sequence[str] | None) -> BuildLock:
@@ -141,13 +144,16 @@ class RequirementsLock:
 
     def _files(self, lock: BuildLock) -> dict[str, tuple[Mapping[str, object], ...]]:
         pythons: dict[Pin, set[str]] = {}
+        machines: dict[Pin, set[str]] = {}
         for row in lock.environments:
+            platforms = self.emulated.get(row.sdist.partition("==")[0], ())
             for pin in row.pins:
                 pythons.setdefault(pin, set()).add(row.python)
+                machines.setdefault(pin, set()).update(platform(name).machine for name in platforms)
         files: dict[str, tuple[Mapping[str, object], ...]] = {}
         for pin, minors in sorted(pythons.items()):
             offered: list[IndexFile] = [f for o in self.client.offers(pin.name) for f in o.files]
-            files[str(pin)] = lockable_files(pin, sorted(minors), offered)
+            files[str(pin)] = lockable_files(pin, sorted(minors), offered, machines[pin])
         return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import defaultdict
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from slim_python_image.target_types import (
     WheelSetDependenciesField,
 )
 from slim_python_image.util_rules.base import lock_inputs
+from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
@@ -53,7 +55,6 @@ from slim_python_image.util_rules.parts import (
     platforms_of,
     requirements_of,
 )
-from slim_python_image.util_rules.wheels import build_lock_path, build_resolve
 
 # --- bases ------------------------------------------------------------------------------------------
 
@@ -250,6 +251,15 @@ def sdists_by_interpreter(
     return {interpreters[minor]: tuple(sorted(found)) for minor, found in sorted(sdists.items()) if found}
 
 
+def emulated_platforms(
+    sdists: Iterable[Artifact], needs: Iterable[PlanNeed], options: SlimImageOptions
+) -> dict[str, list[str]]:
+    """Return the platforms in whose containers sdists are built, by sdist: wheels for them are locked too."""
+    platforms = sorted({need.base.target.platform for need in needs})
+    found = {a.name: [p for p in platforms if options.emulates(a.name, p)] for a in sdists}
+    return {name: chosen for name, chosen in found.items() if chosen}
+
+
 @rule
 async def lock_builds(
     request: GenerateBuildLock,
@@ -271,6 +281,7 @@ async def lock_builds(
     previous = await engine.read_path(request.lockfile_dest)
     digest = await engine.create_files({request.lockfile_dest: previous or b""} if previous else {})
     written = previous is not None
+    emulated = emulated_platforms(itertools.chain(*by_interpreter.values()), needs, options)
     for interpreter, sdists in by_interpreter.items():
         fetched = await engine.fetched(sdists)
         files = await engine.merge(one.digest for one in fetched)
@@ -281,6 +292,7 @@ async def lock_builds(
             ],
             "constraints": {a.name: options.build_settings(a.name).get("constraints", []) for a in sdists},
             "minors": sorted(i.target.minor for i in by_interpreter),
+            "emulated": emulated,
         }
         outcome = await engine.run_step(
             StepRequest(

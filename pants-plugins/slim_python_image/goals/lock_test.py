@@ -95,3 +95,11 @@ def test_one_python_of_each_minor_version_looks_at_all_its_sdists() -> None:
     needs = [need("linux/amd64", "3.11.2"), need("linux/arm/v7", "3.11.2"), need("linux/amd64", "3.13.5")]
     found = lock.sdists_by_interpreter(needs, [[sdist, wheel], [other, sdist], [wheel]])
     assert {python.target.python: sdists for python, sdists in found.items()} == {"3.11.2": (sdist, other)}
+
+
+def test_wheels_for_the_platforms_of_emulated_builds_are_locked_too() -> None:
+    sdist = Artifact("lxml", "5.0", "sdist", "lxml-5.0.tar.gz", "a" * 64)
+    other = Artifact("ujson", "5.0", "sdist", "ujson-5.0.tar.gz", "b" * 64)
+    needs = [need("linux/amd64", "3.11.2"), need("linux/arm/v7", "3.11.2")]
+    options = create_subsystem(SlimImageOptions, builds={"lxml": {"emulate": ["linux/arm/v7"]}})
+    assert lock.emulated_platforms([sdist, other], needs, options) == {"lxml": ["linux/arm/v7"]}

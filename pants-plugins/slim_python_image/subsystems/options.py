@@ -45,14 +45,17 @@ class SlimImageOptions(Subsystem):
             Settings for building single distributions from source, by distribution name:
             `env` (variables for the build), `config_settings` (passed to the PEP 517 backend),
             `pure` (true where the sdist holds native code that this build rightly leaves out),
-            `builder_packages` (Debian packages that only this distribution is compiled against), and
+            `builder_packages` (Debian packages that only this distribution is compiled against),
+            `emulate` (true, or a list of platforms, where it cannot be cross-compiled: it is built in a
+            container of its platform, with docker or podman, and with QEMU for a foreign one), and
             `constraints` (requirements that bound its build requirements when they are locked, such as
             `["setuptools<81"]`). For example
             `{"numpy": {"config_settings": {"setup-args": "-Dallow-noblas=true"}},
             "lxml": {"builder_packages": ["libxml2-dev", "libxslt1-dev"]}}`.
 
-            Two of them are locked, so after a change the lock has to be written again: `constraints`
-            with `generate-lockfiles --resolve=<resolve>-build`, `builder_packages` with
+            Some are locked, so after a change the lock has to be written again: `constraints`, and
+            `emulate` where a build requirement has no pure wheel, with
+            `generate-lockfiles --resolve=<resolve>-build`; `builder_packages` with
             `generate-lockfiles --resolve=<base>`. Every base locks the `builder_packages` of all
             distributions; where bases differ, give them by base:
             `{"builder_packages": {"bookworm-py311": ["libxml2-dev"]}}`.
@@ -91,6 +94,21 @@ class SlimImageOptions(Subsystem):
                 '  -> write a list of Debian packages, ["libxml2-dev"], or such lists by base'
             )
         return tuple(sorted(set(chosen)))
+
+    def emulates(self, name: str, platform: str) -> bool:
+        """Tell whether a distribution is built in a container of its platform.
+
+        :raises SlimImageError: the setting is neither a truth value nor a list of platforms.
+        """
+        value = self.build_settings(name).get("emulate", False)
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, (list, tuple)) or not all(isinstance(p, str) for p in value):
+            raise SlimImageError(
+                f"[slim-image].builds: `emulate` of {name} is {value!r}\n"
+                '  -> write true, or the platforms where it is: ["linux/arm/v7"]'
+            )
+        return platform in value
 
     def builder_groups(self, base: str) -> dict[str, Tuple[str, ...]]:
         """Return what a base locks for single distributions, by distribution."""

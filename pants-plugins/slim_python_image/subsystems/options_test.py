@@ -30,3 +30,14 @@ def test_builder_packages_are_for_all_bases_or_by_base() -> None:
 def test_builder_packages_that_are_no_list(value: Any) -> None:
     with pytest.raises(SlimImageError, match="`builder_packages` of lxml"):
         options(lxml={"builder_packages": value}).builder_groups("bookworm")
+
+
+def test_emulation_is_for_all_platforms_or_for_some() -> None:
+    one = options(lxml={"emulate": True}, PyYAML={"emulate": ["linux/arm/v7"]}, ujson={"emulate": False})
+    assert one.emulates("lxml", "linux/amd64")
+    assert one.emulates("pyyaml", "linux/arm/v7")
+    assert not one.emulates("pyyaml", "linux/arm64")
+    assert not one.emulates("ujson", "linux/arm/v7")
+    assert not one.emulates("netifaces", "linux/arm/v7")
+    with pytest.raises(SlimImageError, match="`emulate` of lxml is 'linux/arm/v7'"):
+        options(lxml={"emulate": "linux/arm/v7"}).emulates("lxml", "linux/arm/v7")

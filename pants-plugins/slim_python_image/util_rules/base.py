@@ -47,6 +47,7 @@ from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.target_types import (
     BaseBuilderPackagesField,
     BaseComponentsField,
+    BaseEmulationPackagesField,
     BaseExcludedPackagesField,
     BaseLockfileField,
     BasePackagesField,
@@ -56,6 +57,10 @@ from slim_python_image.target_types import (
 )
 
 LOCK_SCHEMA = "ociwheel.debian-lock/1"
+_LOCKED_FIELDS = (
+    *("suites", "components", "packages", "builder_packages", "excluded_packages"),
+    "emulation_packages",
+)
 _OUT = "out"
 # platform.machine() of machines that build, as OCI platforms.
 _HOST_PLATFORMS = {
@@ -74,7 +79,9 @@ def relock_command(resolve: str) -> str:
 def lock_inputs(target: Target) -> dict[str, Any]:
     """Return the fields of a base that its lock was resolved from."""
     excluded = target[BaseExcludedPackagesField].value
+    emulation = target[BaseEmulationPackagesField].value
     chosen = {} if excluded is None else {"excluded_packages": list(excluded)}
+    chosen.update({"emulation_packages": list(emulation)} if emulation else {})
     return {
         **chosen,
         "name": target.address.target_name,
@@ -140,11 +147,7 @@ def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, Builder
 def check_inputs(target: Target, locked: LockedBase) -> None:
     """Raise when a base's fields are not those its lock was resolved from."""
     written, wanted = dict(locked.lock.get("inputs", {})), lock_inputs(target)
-    stale = [
-        field
-        for field in ("suites", "components", "packages", "builder_packages", "excluded_packages")
-        if written.get(field) != wanted.get(field)
-    ]
+    stale = [field for field in _LOCKED_FIELDS if written.get(field) != wanted.get(field)]
     if wanted["python"] is not None and wanted["python"] != locked.lock["python"]:
         stale.append("python")
     if set(wanted["platforms"]) - set(locked.lock["platforms"]):
@@ -245,6 +248,7 @@ async def read_base(request: BaseRequest) -> Base:
             packages=locked.packages(locked.lock["interpreters"][runs]),
         ),
         builder_groups=builder_groups(locked, request.platform),
+        emulation=locked.packages(one.get("emulation", [])),
     )
 
 

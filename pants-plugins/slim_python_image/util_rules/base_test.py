@@ -152,3 +152,9 @@ def test_groups_are_read_from_the_lock_and_an_old_lock_has_none() -> None:
         "lxml": BuilderGroup(("libxml2-dev",), (package,)),
         "zope": BuilderGroup(("zlib1g-dev",), ()),
     }
+
+
+def test_the_compiler_of_emulated_builds_is_an_input_of_the_lock() -> None:
+    with_compiler = target(emulation_packages=["gcc"])
+    check_inputs(with_compiler, locked(with_compiler))
+    assert "`emulation_packages`" in message(with_compiler, locked(target()))

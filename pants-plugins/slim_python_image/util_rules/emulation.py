@@ -1,4 +1,4 @@
-"""Builds in a container of the target's platform: for sdists whose settings say `emulate`, never for others."""
+"""Builds in a container of the target's platform: of sdists whose settings say `emulate`, of no others."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from slim_python_image.products import (
     Wheel,
 )
 from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.build_pins import with_names
 
 _OUT = "out"
 
@@ -33,8 +34,8 @@ def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> Con
     """
     if not base.emulation:
         raise SlimImageError(
-            f"[slim-image].builds: {name} is to be built in a container of {base.target.platform} (`emulate`), "
-            f"and the base {base.resolve} has locked no compiler to make one of\n"
+            f"[slim-image].builds: {name} is to be built in a container of {base.target.platform} "
+            f"(`emulate`), and the base {base.resolve} has locked no compiler to make one of\n"
             f'  -> give the base emulation_packages=["g++", "gcc", "libc6-dev", "make"], then: '
             f"{relock_command(base.resolve)}"
         )
@@ -73,30 +74,29 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
     sdist, *requirements = await engine.fetched((artifact, *request.pins.artifacts))
     requirement_files = await engine.merge(r.digest for r in requirements)
     image = await engine.container(request.container)
-    outcome = await engine.run_step(
-        StepRequest(
-            step="emulate",
-            arguments=(
-                *("--sdist", artifact.filename, "--target", "target.json"),
-                *("--requirements", "requirements", "--image", "image"),
-                *("--settings", "settings.json", "--output", _OUT),
-            ),
-            description=f"Build {artifact.name} {artifact.version} in a container of {target.platform}",
-            toolbox=toolbox,
-            inputs=await engine.merge(
-                (
-                    sdist.digest,
-                    await engine.add_prefix(requirement_files, "requirements"),
-                    await engine.create_files(
-                        {"target.json": target.to_json(), "settings.json": request.settings.encode()}
-                    ),
-                )
-            ),
-            trees=FrozenDict({"image": image.digest}),
-            output_directories=(_OUT,),
-        )
+    step = StepRequest(
+        step="emulate",
+        arguments=(
+            *("--sdist", artifact.filename, "--target", "target.json"),
+            *("--requirements", "requirements", "--image", "image"),
+            *("--settings", "settings.json", "--output", _OUT),
+        ),
+        description=f"Build {artifact.name} {artifact.version} in a container of {target.platform}",
+        toolbox=toolbox,
+        inputs=await engine.merge(
+            (
+                sdist.digest,
+                await engine.add_prefix(requirement_files, "requirements"),
+                await engine.create_files(
+                    {"target.json": target.to_json(), "settings.json": request.settings.encode()}
+                ),
+            )
+        ),
+        trees=FrozenDict({"image": image.digest}),
+        output_directories=(_OUT,),
     )
-    fields = named(outcome, request.resolve, request.container.interpreter.resolve).fields()
+    outcome = await engine.run_step(step)
+    fields = with_names(outcome, request.resolve, request.container.interpreter.resolve).fields()
     return Wheel(
         name=artifact.name,
         version=artifact.version,
@@ -104,6 +104,7 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
         size=fields["size"],
         sha256=fields["sha256"],
         digest=await engine.remove_prefix(outcome.digest, _OUT),
+        inputs=await engine.step_inputs(step),
     )
 
 

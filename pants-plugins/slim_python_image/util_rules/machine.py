@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Mapping
 
 from pants.backend.python.subsystems.repos import PythonRepos
 from pants.core.subsystems.python_bootstrap import PythonBootstrap
@@ -59,6 +60,20 @@ _NETWORK_VARIABLES = (
     "https_proxy",
     "no_proxy",
 )
+
+
+# What the clients of container engines read.
+_ENGINE_VARIABLES = (
+    *("CONTAINER_HOST", "CONTAINER_SSHKEY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT"),
+    *("DOCKER_HOST", "DOCKER_TLS_VERIFY", "HOME", "PATH", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"),
+)
+_ENGINES = ("docker", "podman")
+
+
+def container_engines(env: Mapping[str, str]) -> dict[str, object]:
+    """Return the core's ``container-engine.json``: the engines on the user's PATH, and what they read."""
+    found = [shutil.which(name, path=env.get("PATH", os.defpath)) for name in _ENGINES]
+    return {"engines": [path for path in found if path], "env": dict(env)}
 
 
 def find_interpreter(search_paths: Iterable[str]) -> str | None:
@@ -124,6 +139,8 @@ async def prepare_machine(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     document = network_document(repos, options, global_options.ca_certs_path, dict(env))
     _replace(folder / "network.json", json.dumps(document, sort_keys=True, indent=1).encode())
+    engines = container_engines(await engine.environment(_ENGINE_VARIABLES))
+    _replace(folder / "container-engine.json", json.dumps(engines, sort_keys=True, indent=1).encode())
     _replace_link(folder / "python", find_interpreter(python_bootstrap.interpreter_search_paths))
     return MachineReady()
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from slim_python_image.util_rules.machine import _replace, _replace_link, find_interpreter
+from slim_python_image.util_rules.machine import (
+    _replace,
+    _replace_link,
+    container_engines,
+    find_interpreter,
+)
 
 
 def executable(path: Path) -> Path:
@@ -52,3 +57,11 @@ def test_the_link_follows_the_machine(tmp_path: Path, before: str | None) -> Non
     assert str(link.readlink()) == "/other"
     _replace_link(link, None)
     assert not link.is_symlink()
+
+
+def test_container_engines_are_those_on_the_users_path(tmp_path: Path) -> None:
+    podman = tmp_path / "podman"
+    podman.write_text("")
+    podman.chmod(0o755)
+    env = {"PATH": str(tmp_path), "DOCKER_HOST": "unix:///x"}
+    assert container_engines(env) == {"engines": [str(podman)], "env": env}

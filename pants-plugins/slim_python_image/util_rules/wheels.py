@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform as host
 from dataclasses import replace
 from typing import Any, Iterable
@@ -15,15 +14,14 @@ from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
     Base,
-    BuildPins,
     BuildWheelRequest,
     CompilerLibcRequest,
     CompilerRequest,
     CoreSources,
     DebPackage,
+    EmulateWheelRequest,
     PlannedArtifact,
     SlimImageError,
-    StepOutcome,
     StepRequest,
     SysrootRequest,
     TargetEnvironment,
@@ -38,19 +36,10 @@ from slim_python_image.products import (
 from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.util_rules.emulation import container_request
 
-BUILD_LOCK_SCHEMA = "ociwheel.build-lock/1"
 _OUT = "out"
-
-
-def build_lock_path(resolve: str, lockfile: str) -> str:
-    """Return where the build requirements of a resolve are locked: beside its lockfile."""
-    return os.path.join(os.path.dirname(lockfile), f"{resolve}.build.lock")
-
-
-def build_resolve(resolve: str) -> str:
-    """Return the name that `generate-lockfiles` knows a resolve's build lock by."""
-    return f"{resolve}-build"
 
 
 def compiler_wheel(tools: dict[str, Any]) -> Artifact:
@@ -106,98 +95,6 @@ def without_python(target: TargetEnvironment) -> TargetEnvironment:
     return replace(target, python="3.11.0")
 
 
-def parse_build_lock(path: str, data: bytes | None, resolve: str) -> dict[str, Any]:
-    """Return a build lock's document, an empty one where the file is not there.
-
-    :raises SlimImageError: it is not a build lock.
-    """
-    if data is None:
-        return {"environments": [], "files": {}}
-    hint = f"write it again: {relock_command(build_resolve(resolve))}"
-    try:
-        lock = json.loads(data)
-    except ValueError as e:
-        raise SlimImageError(f"{path}: is not JSON ({e}); a merge conflict?\n  -> {hint}") from None
-    found = lock.get("schema") if isinstance(lock, dict) else None
-    if found != BUILD_LOCK_SCHEMA:
-        raise SlimImageError(f"{path}: expected a {BUILD_LOCK_SCHEMA} document, found {found!r}\n  -> {hint}")
-    assert isinstance(lock, dict)
-    return lock
-
-
-def _fits_host(filename: str, minor: str) -> int | None:
-    """Return how well a wheel fits a build on this machine, lower is better, ``None`` for not at all."""
-    tags = filename[: -len(".whl")].rsplit("-", 3)[1:]
-    pythons, _, platforms = (part.split(".") for part in tags)
-    digits = minor.replace(".", "")
-    abi3 = "abi3" in tags[1]
-    if "any" in platforms:
-        return 2 if any(p in ("py3", f"py{digits}", f"cp{digits}") for p in pythons) else None
-    system = {"Linux": "linux", "Darwin": "macosx"}[host.system()]
-    machine = host.machine()
-    fits = any(p.endswith(f"_{machine}") and (system in p) and "musllinux" not in p for p in platforms) or (
-        system == "macosx" and any(p.endswith("_universal2") for p in platforms)
-    )
-    python = (
-        f"cp{digits}" in pythons or "py3" in pythons or (abi3 and any(p.startswith("cp3") for p in pythons))
-    )
-    if not (fits and python):
-        return None
-    return 1 if abi3 else 0
-
-
-def pins_for(lock: dict[str, Any], artifact: Artifact, minor: str, *, path: str, resolve: str) -> BuildPins:
-    """Return the locked build requirements of an sdist, for builds on this machine.
-
-    :raises SlimImageError: the lock has none for it, or a pin has no wheel for this machine.
-    """
-    key = f"{artifact.name}=={artifact.version}"
-    hint = f"lock its build requirements: {relock_command(build_resolve(resolve))}"
-    for row in lock["environments"]:
-        if row["sdist"] == key and row["python"] == minor and row["sha256"] == artifact.sha256:
-            break
-    else:
-        raise SlimImageError(
-            f"{path}: the build requirements of {key} for Python {minor} are not locked, and it has to "
-            f"be compiled\n  -> {hint}"
-        )
-    artifacts = []
-    for pin in row["pins"]:
-        name, version = pin.split("==")
-        ranked = [
-            (rank, file["filename"], file["sha256"])
-            for file in lock["files"].get(pin, ())
-            if (rank := _fits_host(file["filename"], minor)) is not None
-        ]
-        if not ranked:
-            raise SlimImageError(
-                f"{path}: the build requirement {pin} of {key} has no wheel for "
-                f"{host.system()} {host.machine()}\n  -> {hint}"
-            )
-        _, filename, sha256 = min(ranked)
-        artifacts.append(Artifact(name, version, "wheel", filename, sha256))
-    return BuildPins(tuple(sorted(artifacts)))
-
-
-def with_names(outcome: StepOutcome, request: BuildWheelRequest) -> StepOutcome:
-    """Return an outcome whose error names the resolve and the base.
-
-    The build does not know them: their names would be in its key, and two resolves could not share it.
-    """
-    if outcome.error is None:
-        return outcome
-    error = outcome.error.replace("--resolve=<resolve>-build", f"--resolve={build_resolve(request.resolve)}")
-    relock = relock_command(request.interpreter.resolve)
-    if request.builder_image is not None:
-        error = error.replace("to builder_packages of the base", "to the builder image of the base")
-    return replace(
-        outcome,
-        error=error.replace("the base and relock", f"the base, then: {relock}").replace(
-            "the base and run ./pants generate-lockfiles for it", f"the base, then: {relock}"
-        ),
-    )
-
-
 @rule
 async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.target
@@ -237,7 +134,13 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         output_directories=(_OUT,),
     )
     outcome = await engine.run_step(step)
-    fields = with_names(outcome, request).fields()
+    named = with_names(
+        outcome,
+        request.resolve,
+        request.interpreter.resolve,
+        builder_image=request.builder_image is not None,
+    )
+    fields = named.fields()
     return Wheel(
         name=artifact.name,
         version=artifact.version,
@@ -264,13 +167,14 @@ async def fetch_wheel(planned: PlannedArtifact) -> Wheel:
 def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
     """Return the core's ``settings`` of one build."""
     configured = options.build_settings(artifact.name)
-    for elsewhere in ("constraints", "builder_packages"):  # they count when locks are written
+    # `emulate` chooses the step that builds; the others count when locks are written.
+    for elsewhere in ("constraints", "builder_packages", "emulate"):
         configured.pop(elsewhere, None)
     unknown = set(configured) - {"env", "config_settings", "pure"}
     if unknown:
         raise SlimImageError(
             f"[slim-image].builds: {artifact.name} has unknown settings {sorted(unknown)}\n"
-            "  -> use `env`, `config_settings`, `pure`, `builder_packages` or `constraints`"
+            "  -> use `env`, `config_settings`, `pure`, `builder_packages`, `emulate` or `constraints`"
         )
     return canonical_json(
         {"env": {}, "config_settings": {}, **configured, "name": artifact.name, "version": artifact.version}
@@ -330,6 +234,19 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         data = await engine.read_path(path)
         lock = parse_build_lock(path, data, request.resolve)
     fetched = await engine.prebuilt(ready)
+    emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
+    in_containers = await engine.emulated_wheels(
+        EmulateWheelRequest(
+            artifact=sdist,
+            container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
+            pins=pins_for(
+                lock, sdist, base.target.minor, path=path, resolve=request.resolve, emulated=base.target
+            ),
+            settings=build_settings(options, sdist),
+            resolve=request.resolve,
+        )
+        for sdist in emulated
+    )
     built = await engine.wheels(
         BuildWheelRequest(
             artifact=sdist,
@@ -342,8 +259,9 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
             resolve=request.resolve,
         )
         for sdist in sdists
+        if sdist not in emulated
     )
-    return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
+    return WheelSet(tuple(sorted((*fetched, *in_containers, *built), key=lambda wheel: wheel.name)))
 
 
 def rules() -> Iterable[object]:

@@ -14,8 +14,6 @@ from slim_python_image.products import (
     Artifact,
     Base,
     BuilderGroup,
-    BuildPins,
-    BuildWheelRequest,
     DebPackage,
     Interpreter,
     SlimImageError,
@@ -23,13 +21,8 @@ from slim_python_image.products import (
     TargetEnvironment,
 )
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.wheels import (
-    build_lock_path,
-    builder_for,
-    parse_build_lock,
-    pins_for,
-    with_names,
-)
+from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.util_rules.wheels import builder_for
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
 
@@ -115,22 +108,18 @@ def test_a_build_lock_that_is_none() -> None:
 
 
 def test_a_failed_build_names_the_resolve_and_the_base_that_its_key_must_not_hold() -> None:
-    target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
-    request = BuildWheelRequest(
-        SDIST, target, (), Interpreter("bookworm", target, ()), BuildPins(()), "{}", resolve="tools"
-    )
     said = (
         "netifaces: x.h is missing\n  -> add it to builder_packages of the base and relock\n"
         "  -> ./pants generate-lockfiles --resolve=<resolve>-build"
     )
-    found = with_names(StepOutcome("{}", EMPTY_DIGEST, said), request)
+    found = with_names(StepOutcome("{}", EMPTY_DIGEST, said), "tools", "bookworm")
     assert found.error == (
         f"netifaces: x.h is missing\n  -> add it to builder_packages of the base, then: {bin_name()} "
         "generate-lockfiles --resolve=bookworm\n"
         "  -> ./pants generate-lockfiles --resolve=tools-build"
     )
     done = StepOutcome("{}", EMPTY_DIGEST)
-    assert with_names(done, request) is done
+    assert with_names(done, "tools", "bookworm") is done
 
 
 def deb(name: str) -> DebPackage:

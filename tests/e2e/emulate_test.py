@@ -1,0 +1,86 @@
+"""A distribution that is built in a container of its platform: real engine, real QEMU, through `./pants`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Packaged
+from tests.integration.repository import Caches, copy_plugin, locked, make_repository, stopped
+from tests.support.engine import Engine, register_emulation
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+BUILD = """
+debian_python_base(
+    name="arm",
+    suites=["bookworm"],
+    packages=["base-files"],
+    emulation_packages=["gcc", "libc6-dev"],
+    python="3.11",
+    platforms=["linux/arm/v7"],
+)
+python_requirement(name="date", requirements=["ciso8601"])
+python_sources(name="lib", sources=["app.py"])
+slim_python_image(
+    name="image",
+    base=":arm",
+    dependencies=[":lib"],
+    entry_point="app",
+    no_binary=["ciso8601"],
+    output_format="docker-archive",
+)
+"""
+APP = """
+import platform
+import ciso8601
+print(ciso8601.parse_datetime("2026-11-23").year, platform.machine(), ciso8601.__file__)
+"""
+SETTINGS = '[slim-image.builds]\nciso8601 = { emulate = ["linux/arm/v7"] }\n'
+CONTAINER = "in a container of linux/arm/v7"
+
+
+def build_emulated(engine: Engine, caches: Caches, folder: Path) -> None:
+    plugin = copy_plugin(folder / "pants-plugins")
+    with stopped(make_repository(folder / "repository", caches, plugin=plugin)) as repository:
+        repository.env["DOCKER_HOST"] = engine.address
+        repository.write("pants.toml", (repository.root / "pants.toml").read_text() + SETTINGS)
+        repository.write("3rdparty/python/default.lock", locked("ciso8601"))
+        repository.write("src/app/BUILD", BUILD)
+        repository.write("src/app/app.py", APP)
+        for resolve in ("arm", "python-default-build"):
+            run = repository.pants("generate-lockfiles", f"--resolve={resolve}", daemon=True)
+            assert run.exit_code == 0, run.stderr
+        run = repository.package("src/app:image", daemon=True)
+        assert [name for name in run.started if CONTAINER in name]
+        assert not [name for name in run.started if "Compile the C and C++ runtime" in name]
+        # Neither image nor container, nor a layer of one, is left.
+        assert engine.docker("ps", "--all", "--quiet") == ""
+        assert engine.docker("images", "--all", "--quiet") == ""
+        (wheel,) = (repository.root / "dist").rglob("ciso8601-*.whl")
+        assert wheel.name.endswith("-cp311-cp311-linux_armv7l.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (library,) = (name for name in archive.namelist() if name.endswith(".so"))
+            assert b"/build/work" not in archive.read(library)
+        image = engine.load(repository.root / "dist/src.app/image.tar")
+        said = engine.docker("run", "--rm", "--platform", "linux/arm/v7", image).split()
+        assert said == ["2026", "armv7l", f"/app/lib/python3.11/site-packages/{library}"]
+        engine.docker("rmi", image)
+        # The engine is in no key: where there is none, the wheel comes from the cache.
+        repository.env["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+        repository.edit("src/app/BUILD", 'output_format="docker-archive"', 'labels={"a": "b"}')
+        assert not [name for name in repository.package("src/app:image").started if CONTAINER in name]
+        # Another build of it asks for the engine again, and nothing takes its place in silence.
+        repository.edit("pants.toml", "emulate = ", 'env = { A = "1" }, emulate = ')
+        message = repository.failure("src/app:image")
+        assert "docker does not answer" in message
+        assert "systemctl start docker" in message
+
+
+def test_a_wheel_is_built_in_a_container_of_its_platform(
+    engine: Engine, packaged: Packaged, tmp_path: Path
+) -> None:
+    register_emulation("linux/arm/v7")
+    build_emulated(engine, packaged.repository.caches, tmp_path)
