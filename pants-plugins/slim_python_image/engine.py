@@ -230,19 +230,21 @@ async def fetched(artifacts: Iterable[p.Artifact]) -> tuple[p.FetchedArtifact, .
     return await MultiGet(Get(p.FetchedArtifact, p.Artifact, artifact) for artifact in artifacts)
 
 
-async def wheels(requests: Iterable[p.BuildWheelRequest]) -> tuple[p.Wheel, ...]:
-    """Build wheels."""
-    return await MultiGet(Get(p.Wheel, p.BuildWheelRequest, request) for request in requests)
+async def wheels(
+    cross: Iterable[p.BuildWheelRequest], emulated: Iterable[p.EmulateWheelRequest]
+) -> tuple[p.Wheel, ...]:
+    """Build wheels, all at once: cross, and in containers of their platform."""
+    return await MultiGet(
+        [
+            *(Get(p.Wheel, p.BuildWheelRequest, request) for request in cross),
+            *(Get(p.Wheel, p.EmulateWheelRequest, request) for request in emulated),
+        ]
+    )
 
 
 async def container(request: p.ContainerRequest) -> p.Tree:
     """Return the image of a container that compiles."""
     return await Get(p.Tree, p.ContainerRequest, request)
-
-
-async def emulated_wheels(requests: Iterable[p.EmulateWheelRequest]) -> tuple[p.Wheel, ...]:
-    """Build wheels in containers of their platform."""
-    return await MultiGet(Get(p.Wheel, p.EmulateWheelRequest, request) for request in requests)
 
 
 async def prebuilt(planned: Iterable[p.PlannedArtifact]) -> tuple[p.Wheel, ...]:

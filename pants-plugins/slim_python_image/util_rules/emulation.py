@@ -32,6 +32,12 @@ def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> Con
     :param added: the distribution's own builder packages.
     :raises SlimImageError: the base has no compiler for its platform.
     """
+    if base.registry is not None:
+        raise SlimImageError(
+            f"[slim-image].builds: {name} is to be built in a container (`emulate`), and the base "
+            f"{base.resolve} is an image of a registry\n"
+            "  -> emulated builds are for a `debian_python_base`: choose one, or take `emulate` out"
+        )
     if not base.emulation:
         raise SlimImageError(
             f"[slim-image].builds: {name} is to be built in a container of {base.target.platform} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import platform as host
 from dataclasses import replace
@@ -234,34 +235,35 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         data = await engine.read_path(path)
         lock = parse_build_lock(path, data, request.resolve)
     fetched = await engine.prebuilt(ready)
+    pins = functools.partial(pins_for, lock, minor=base.target.minor, path=path, resolve=request.resolve)
     emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
-    in_containers = await engine.emulated_wheels(
-        EmulateWheelRequest(
-            artifact=sdist,
-            container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
-            pins=pins_for(
-                lock, sdist, base.target.minor, path=path, resolve=request.resolve, emulated=base.target
-            ),
-            settings=build_settings(options, sdist),
-            resolve=request.resolve,
-        )
-        for sdist in emulated
-    )
     built = await engine.wheels(
-        BuildWheelRequest(
-            artifact=sdist,
-            target=base.target,
-            builder=builder_for(base, sdist.name, options),
-            builder_image=builder_image_of(base, sdist),
-            interpreter=base.interpreter,
-            pins=pins_for(lock, sdist, base.target.minor, path=path, resolve=request.resolve),
-            settings=build_settings(options, sdist),
-            resolve=request.resolve,
-        )
-        for sdist in sdists
-        if sdist not in emulated
+        [
+            BuildWheelRequest(
+                artifact=sdist,
+                target=base.target,
+                builder=builder_for(base, sdist.name, options),
+                builder_image=builder_image_of(base, sdist),
+                interpreter=base.interpreter,
+                pins=pins(artifact=sdist),
+                settings=build_settings(options, sdist),
+                resolve=request.resolve,
+            )
+            for sdist in sdists
+            if sdist not in emulated
+        ],
+        [
+            EmulateWheelRequest(
+                artifact=sdist,
+                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
+                pins=pins(artifact=sdist, emulated=base.target),
+                settings=build_settings(options, sdist),
+                resolve=request.resolve,
+            )
+            for sdist in emulated
+        ],
     )
-    return WheelSet(tuple(sorted((*fetched, *in_containers, *built), key=lambda wheel: wheel.name)))
+    return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
 
 
 def rules() -> Iterable[object]:
