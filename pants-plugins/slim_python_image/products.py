@@ -719,6 +719,7 @@ class BuiltImage:
     :param layout: without the blobs of a registry's base image.
     :param remote: those, per platform, and where they are.
     :param fields: JSON of the fields that decide which wheels and layers it has, for the report.
+    :param documents: the layout without its layers.
     """
 
     address: Address
@@ -728,6 +729,7 @@ class BuiltImage:
     inputs: StepInputs = StepInputs()
     fields: str = "{}"
     remote: tuple[RemoteLayers, ...] = ()
+    documents: Digest = EMPTY_DIGEST
 
 
 @dataclass(frozen=True)

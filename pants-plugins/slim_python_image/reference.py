@@ -13,6 +13,8 @@ from pants.engine.target import COMMON_TARGET_FIELDS, Field, Target
 
 from slim_python_image.register import target_types
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.subsystems.publish import PublishOptions
+from slim_python_image.subsystems.run import RunOptions
 
 HEAD = """\
 # Targets and options
@@ -46,11 +48,12 @@ def _target(target: type[Target]) -> str:
 
 
 def _options() -> Iterable[str]:
-    yield f"## `[{SlimImageOptions.options_scope}]`\n\n{_text(SlimImageOptions.help)}\n"
-    for name, option in sorted(vars(SlimImageOptions).items()):
-        text = getattr(option, "_help", None)
-        if text is not None:
-            yield f"### `{name}`\n\n{_text(text)}\n"
+    for subsystem in (SlimImageOptions, PublishOptions, RunOptions):
+        yield f"## `[{subsystem.options_scope}]`\n\n{_text(subsystem.help)}\n"
+        for name, option in sorted(vars(subsystem).items()):
+            text = getattr(option, "_help", None)
+            if text is not None:
+                yield f"### `{name}`\n\n{_text(text)}\n"
 
 
 def render() -> str:

@@ -6,7 +6,15 @@ from typing import Iterable
 
 from pants.engine.target import Target
 
-from slim_python_image.goals import coverage, explain, lock, package_image, registry_lock
+from slim_python_image.goals import (
+    coverage,
+    explain,
+    lock,
+    package_image,
+    publish_image,
+    registry_lock,
+    run_image,
+)
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.target_types import (
     DebianPythonBaseTarget,
@@ -44,6 +52,7 @@ def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
         *(base, core, coverage, emulation, explain, image, inputs, layers, lock, locks, machine),
-        *(package_image, parts, plan_coverage, registry, registry_lock, steps, wheels),
+        *(package_image, parts, plan_coverage, publish_image, registry, registry_lock, run_image),
+        *(steps, wheels),
     )
     return tuple(rule for module in modules for rule in module.rules())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Iterable, Optional, Tuple
 
+from pants.backend.docker.registries import ALL_DEFAULT_REGISTRIES
 from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     AsyncFieldMixin,
+    BoolField,
     Dependencies,
     DictStringToStringField,
     IntField,
@@ -422,8 +424,10 @@ class RepositoryField(StringField):
     alias = "repository"
     help = help_text(
         """
-        The image's name, without a registry, for archives and layouts. By default, the folder and
-        name of the target, such as `src/brewblox/service/image`.
+        The image's name, without a registry. May hold the placeholders of `docker_image`: `{name}`,
+        `{directory}`, `{parent_directory}`, `{default_repository}`, `{tags.baseimage}` (the name of the
+        base), `{pants.hash}` (the digest). By default, `publish` takes `[docker].default_repository`,
+        and an archive the folder and name of the target, such as `src/brewblox/service/image`.
         """
     )
 
@@ -431,7 +435,28 @@ class RepositoryField(StringField):
 class ImageTagsField(StringSequenceField):
     alias = "image_tags"
     default = ("latest",)
-    help = help_text("The tags that archives and layouts name.")
+    help = help_text(
+        """
+        The tags that archives name and `publish` moves. May hold the same placeholders as `repository`.
+        """
+    )
+
+
+class RegistriesField(StringSequenceField):
+    alias = "registries"
+    default = (ALL_DEFAULT_REGISTRIES,)
+    help = help_text(
+        """
+        Where `publish` sends the image: addresses of registries, or aliases of `[docker].registries`
+        with `@` before them, as in `docker_image`. By default, all registries with `default = true`.
+        """
+    )
+
+
+class SkipPushField(BoolField):
+    alias = "skip_push"
+    default = False
+    help = help_text("If true, `publish` does not send the image, as in `docker_image`.")
 
 
 class AcceptField(StringSequenceField):
@@ -473,6 +498,8 @@ class SlimPythonImageTarget(Target):
         OutputFormatField,
         RepositoryField,
         ImageTagsField,
+        RegistriesField,
+        SkipPushField,
         AcceptField,
     )
     help = help_text(

@@ -50,6 +50,8 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "image": ("ociwheel.image.image_step", "write config and manifest of one platform"),
     "index": ("ociwheel.image.index_step", "write the index of all platforms and the layout"),
     "archive": ("ociwheel.image.archive_step", "pack a layout into one file"),
+    "push": ("ociwheel.registry.push_step", "send an image to a repository of a registry"),
+    "run": ("ociwheel.image.run_step", "load an image into docker or podman and run it"),
     "audit": ("ociwheel.elf.audit_step", "check that every ELF file of an image can load"),
 }
 

@@ -32,6 +32,7 @@ from slim_python_image.target_types import (
     ExtendsField,
     ImageTagsField,
     OutputFormatField,
+    RegistriesField,
     RepositoryField,
     WheelSetDependenciesField,
 )
@@ -42,6 +43,7 @@ from slim_python_image.util_rules.parts import (
     platforms_of,
     requirements_of,
 )
+from slim_python_image.util_rules.references import ImageNames, archive_references
 from slim_python_image.util_rules.registry import complete_layout
 
 REPORT_SCHEMA = "slim-python-image.report/2"
@@ -57,6 +59,12 @@ class SlimImageFieldSet(PackageFieldSet):
     output_format: OutputFormatField
     repository: RepositoryField
     image_tags: ImageTagsField
+    registries: RegistriesField
+    base: BaseField
+
+    def names(self) -> ImageNames:
+        """Return what decides the image's names."""
+        return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
 
 
 @dataclass(frozen=True)
@@ -78,14 +86,6 @@ def mebibytes(size: int) -> str:
 def slug(platform: str) -> str:
     """Return a platform as one path component."""
     return platform.replace("/", "-")
-
-
-def references(field_set: SlimImageFieldSet) -> tuple[str, ...]:
-    """Return the names that an archive gives the image."""
-    address = field_set.address
-    default = "/".join(part for part in (address.spec_path, address.target_name) if part)
-    name = (field_set.repository.value or default).lower()
-    return tuple(f"{name}:{tag}" for tag in field_set.image_tags.value or ("latest",))
 
 
 def platform_report(image: PlatformImage) -> dict[str, Any]:
@@ -177,7 +177,7 @@ async def _archives(
         ArchiveRequest(
             layout=layout,
             format=output_format,
-            references=references(field_set),
+            references=archive_references(field_set.names(), image.index_digest),
             platform=platform,
             filename=f"{name}-{slug(platform)}.tar" if several and platform else f"{name}.tar",
         )

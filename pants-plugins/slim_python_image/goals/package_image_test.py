@@ -13,11 +13,11 @@ from slim_python_image.goals.package_image import (
     chain,
     common_ancestors,
     log_lines,
-    references,
     report,
 )
 from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
+from slim_python_image.util_rules.references import archive_references
 
 BASE = Address("3rdparty", target_name="base")
 OTHER_BASE = Address("3rdparty", target_name="other")
@@ -160,8 +160,9 @@ def test_the_report() -> None:
             {"repository": "brewblox/spark", "image_tags": ["1", "edge"]},
             ("brewblox/spark:1", "brewblox/spark:edge"),
         ),
+        ("src/Spark", {"repository": "{directory}/{name}"}, ("spark/image:latest",)),
     ],
 )
 def test_names_of_archives(folder: str, fields: dict[str, Any], names: tuple[str, ...]) -> None:
     target = SlimPythonImageTarget({"base": ":b", **fields}, Address(folder, target_name="image"))
-    assert references(SlimImageFieldSet.create(target)) == names
+    assert archive_references(SlimImageFieldSet.create(target).names(), "sha256:0") == names

@@ -321,15 +321,22 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
         "name": "latest",
     }
     index = await engine.index(IndexRequest(canonical_json(document).decode()))
-    blobs: list[Digest] = [layer.blobs for one in platforms for layer in one.layers if not layer.remote]
-    blobs += [one.manifest.blobs for one in platforms]
-    layout = await engine.merge((*dict.fromkeys(blobs), index.layout))
+    documents = await engine.merge((*(one.manifest.blobs for one in platforms), index.layout))
+    blobs = dict.fromkeys(layer.blobs for one in platforms for layer in one.layers if not layer.remote)
     fields = canonical_json(image_fields(parts)).decode()
     bases = await engine.bases(
         BaseRequest(parts.base, one.platform, origin=str(parts.address)) for one in platforms
     )
-    remote = tuple(found for one, base in zip(platforms, bases) if (found := remote_of(one.layers, base)))
-    return BuiltImage(request.address, index.digest, platforms, layout, index.inputs, fields, remote)
+    return BuiltImage(
+        address=request.address,
+        index_digest=index.digest,
+        platforms=platforms,
+        layout=await engine.merge((*blobs, documents)),
+        inputs=index.inputs,
+        fields=fields,
+        remote=tuple(found for one, base in zip(platforms, bases) if (found := remote_of(one.layers, base))),
+        documents=documents,
+    )
 
 
 @rule

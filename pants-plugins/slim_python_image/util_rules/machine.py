@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Iterable, Mapping
 
+from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.backend.python.subsystems.repos import PythonRepos
 from pants.core.subsystems.python_bootstrap import PythonBootstrap
 from pants.engine.rules import _uncacheable_rule, collect_rules
@@ -133,8 +134,9 @@ async def prepare_machine(
     options: SlimImageOptions,
     global_options: GlobalOptions,
     python_bootstrap: PythonBootstrap,
+    docker: DockerOptions.EnvironmentAware,
 ) -> MachineReady:
-    env = await engine.environment((*_NETWORK_VARIABLES, *options.pass_environment))
+    env = await engine.environment((*_NETWORK_VARIABLES, *options.pass_environment, *docker.env_vars))
     folder = Path(global_options.named_caches_dir) / CACHE_NAME
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     document = network_document(repos, options, global_options.ca_certs_path, dict(env))

@@ -24,9 +24,9 @@ from slim_python_image.util_rules.machine import CACHE_NAME
 logger = logging.getLogger(__name__)
 
 _ROOT = ".ociwheel"
-_CORE = f"{_ROOT}/core"
+CORE = f"{_ROOT}/core"
 _TOOLS = f"{_ROOT}/tools"
-_MACHINE = f"{_ROOT}/machine"
+MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
 
 
@@ -57,8 +57,8 @@ async def prepare_resolver() -> ResolverToolbox:
 
 def step_process(request: StepRequest, core: Digest) -> Process:
     """Return the process of a step: content in its key, no place."""
-    trees = {_CORE: core, **request.trees}
-    env = {"OCIWHEEL_MACHINE": _MACHINE}
+    trees = {CORE: core, **request.trees}
+    env = {"OCIWHEEL_MACHINE": MACHINE}
     if request.toolbox is not None:
         trees[_TOOLS] = request.toolbox.digest
         env["OCIWHEEL_TOOLS"] = _TOOLS
@@ -66,12 +66,12 @@ def step_process(request: StepRequest, core: Digest) -> Process:
         trees[_INTERPRETER] = request.interpreter.digest
         env["OCIWHEEL_INTERPRETER"] = _INTERPRETER
     return Process(
-        argv=("/bin/sh", f"{_CORE}/step.sh", request.step, *request.arguments),
+        argv=("/bin/sh", f"{CORE}/step.sh", request.step, *request.arguments),
         description=request.description,
         input_digest=request.inputs,
         immutable_input_digests=FrozenDict(trees),
         env=env,
-        append_only_caches=FrozenDict({CACHE_NAME: _MACHINE}),
+        append_only_caches=FrozenDict({CACHE_NAME: MACHINE}),
         output_files=request.output_files,
         output_directories=request.output_directories,
         cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,

@@ -1,0 +1,138 @@
+"""What a push sends: an index, its manifests, and where the bytes of their blobs are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.errors import ImageError
+from ociwheel.image.layout import Descriptor, Layout
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One platform's manifest, and the blobs that must be in a repository before it."""
+
+    descriptor: Descriptor
+    data: bytes
+    blobs: tuple[Descriptor, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """An image index, or a single manifest where ``index.json`` names that."""
+
+    root: Descriptor
+    data: bytes
+    manifests: tuple[Manifest, ...]
+    files: Mapping[str, Path]
+    """Blobs by digest. One that is not here has to be in the registry already."""
+
+    def blobs(self) -> dict[str, Descriptor]:
+        """Return the blobs of all manifests by digest, each once."""
+        return {blob.digest: blob for manifest in self.manifests for blob in manifest.blobs}
+
+
+def read(folder: Path, others: Iterable[Path]) -> Content:
+    """Read a layout of one image.
+
+    :param folder: the layout; it may lack layers.
+    :param others: further folders with ``blobs/sha256`` in them.
+    :raises ImageError: there is no image, or more than one, or a document is damaged.
+    """
+    layout = Layout(folder)
+    roots = layout.roots()
+    if len(roots) != 1:
+        raise ImageError(f"a push sends one image, index.json has {len(roots)}", where=str(folder))
+    manifests = []
+    for descriptor in layout.manifests():
+        value = layout.read(descriptor)
+        parts = [value.get("config"), *(value.get("layers") or ())]
+        blobs = tuple(
+            Descriptor.parse(part, f"{descriptor.digest}: blob {number}") for number, part in enumerate(parts)
+        )
+        manifests.append(Manifest(descriptor, layout.blob(descriptor).read_bytes(), blobs))
+    if not manifests:
+        raise ImageError("there is no manifest in the layout", where=str(folder))
+    layout.read(roots[0])
+    found = {
+        f"sha256:{path.name}": path
+        for place in (*others, folder)
+        for path in sorted((place / "blobs/sha256").glob("[0-9a-f]*"))
+    }
+    return Content(roots[0], layout.blob(roots[0]).read_bytes(), tuple(manifests), _checked(manifests, found))
+
+
+def _checked(manifests: Iterable[Manifest], found: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the files of the manifests' blobs, with the sizes that the manifests say."""
+    files = {}
+    for manifest in manifests:
+        for blob in manifest.blobs:
+            if blob.digest in found:
+                size = found[blob.digest].stat().st_size
+                if size != blob.size:
+                    what = f"the blob {blob.digest} has {size} bytes, its descriptor says {blob.size}"
+                    raise ImageError(what, where=str(found[blob.digest]))
+                files[blob.digest] = found[blob.digest]
+    return files
+
+
+@dataclass
+class KnownPlaces:
+    """Which repositories of a registry have a blob, as earlier pushes saw it; a hint that may be wrong.
+
+    Kept in a file between pushes, so that images of one publish find each other's blobs.
+    """
+
+    path: Path | None
+    _places: dict[str, dict[str, list[str]]]
+
+    KEPT = 4
+    """Repositories per blob."""
+    LIMIT = 20_000
+    """Blobs per registry; the oldest go."""
+
+    @classmethod
+    def load(cls, path: Path | None) -> KnownPlaces:
+        """Read the file; one that is damaged counts as empty."""
+        places: dict[str, dict[str, list[str]]] = {}
+        if path is not None and path.is_file():
+            try:
+                value = json.loads(path.read_bytes())
+                for domain, blobs in value.items():
+                    places[str(domain)] = {str(d): [str(r) for r in names] for d, names in blobs.items()}
+            except (ValueError, AttributeError, TypeError):
+                places = {}
+        return cls(path, places)
+
+    def of(self, domain: str, digest: str) -> tuple[str, ...]:
+        """Return the repositories that had a blob, the newest first."""
+        return tuple(reversed(self._places.get(domain, {}).get(digest, ())))
+
+    def add(self, domain: str, digest: str, repository: str) -> None:
+        """Remember that a repository has a blob."""
+        blobs = self._places.setdefault(domain, {})
+        names = [name for name in blobs.pop(digest, []) if name != repository]
+        blobs[digest] = [*names, repository][-self.KEPT :]
+        while len(blobs) > self.LIMIT:
+            del blobs[next(iter(blobs))]
+
+    def forget(self, domain: str, digest: str, repository: str) -> None:
+        """Remember that a repository has a blob no more."""
+        names = self._places.get(domain, {}).get(digest, [])
+        if repository in names:
+            names.remove(repository)
+
+    def save(self) -> None:
+        """Write the file, at once or not at all; where it cannot be written, nothing is kept."""
+        if self.path is None:
+            return
+        partial = self.path.with_name(f".{self.path.name}.{id(self)}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(self._places, separators=(",", ":")))
+            partial.replace(self.path)
+        except OSError:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,299 @@
+"""Sending an image to a repository: only what is missing there, by digest first, tags last.
+
+Specification: OCI distribution-spec 1.1, "Push". A manifest that is there by its digest has all its
+blobs, because a registry takes a manifest only after them; nothing below it is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
+from ociwheel.registry.content import Content, KnownPlaces, Manifest
+from ociwheel.registry.session import (
+    ATTEMPTS,
+    RETRIED,
+    Answer,
+    Body,
+    Broken,
+    RegistryError,
+    Request,
+    Session,
+    merged,
+    scope,
+)
+
+_ACCEPT = f"{INDEX}, {MANIFEST}"
+_STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
+# What an upload that did not arrive whole, or whose session the registry lost, is answered with.
+_DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN"})
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A repository of a registry, and the tags that the image gets there."""
+
+    domain: str
+    repository: str
+    tags: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """Registry and repository."""
+        return f"{self.domain}/{self.repository}"
+
+
+@dataclass
+class Tally:
+    """What a push did, or would do: digests, and the bytes of blobs."""
+
+    sent: list[Descriptor] = field(default_factory=list)
+    mounted: list[Descriptor] = field(default_factory=list)
+    present: int = 0
+    manifests: list[Descriptor] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of blobs and manifests."""
+        return sum(one.size for one in (*self.sent, *self.manifests))
+
+
+class Push:
+    """One push of one image to one repository.
+
+    :param origins: repositories of the same registry that have a blob, by digest: where a base is from.
+    :param jobs: how many blobs go up at the same time.
+    :param dry: only ask; nothing is written.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        content: Content,
+        destination: Destination,
+        *,
+        known: KnownPlaces,
+        origins: Mapping[str, tuple[str, ...]] | None = None,
+        jobs: int = 4,
+        dry: bool = False,
+    ) -> None:
+        self._session = session
+        self._content = content
+        self._to = destination
+        self._known = known
+        self._origins = origins or {}
+        self._jobs = jobs
+        self._dry = dry
+        self._lock = threading.Lock()
+        self._scopes = (scope(destination.repository, "pull,push"),)
+        self.tally = Tally()
+
+    def run(self, announce: Callable[[int, int], None] = lambda _blobs, _size: None) -> Tally:
+        """Push.
+
+        :param announce: told the number and the bytes of the blobs to send, before they are.
+        :raises RegistryError: the registry refuses something, or cannot be reached.
+        """
+        self._session.connect(self._to.repository)
+        root = self._content.root
+        stale = [tag for tag in self._to.tags if self._digest_of(tag) != root.digest]
+        # A tag that names the digest shows that the digest is there.
+        if len(stale) == len(self._to.tags) and self._digest_of(root.digest) != root.digest:
+            self._push_content(announce)
+        for tag in stale:
+            if not self._dry:
+                self._put_manifest(root, self._content.data, tag)
+            self.tally.tags.append(tag)
+        return self.tally
+
+    def _push_content(self, announce: Callable[[int, int], None]) -> None:
+        manifests = [one for one in self._content.manifests if self._digest_of(one.descriptor.digest) is None]
+        self._push_blobs(manifests, announce)
+        for one in manifests:
+            self._send_manifest(one.descriptor, one.data)
+        root = self._content.root
+        if all(one.descriptor.digest != root.digest for one in self._content.manifests):
+            self._send_manifest(root, self._content.data)
+
+    # --- manifests ------------------------------------------------------------------------------------
+
+    def _digest_of(self, reference: str) -> str | None:
+        """Return the digest that a tag or digest leads to, ``None`` where there is none."""
+        answer = self._request("HEAD", f"manifests/{reference}", headers={"Accept": _ACCEPT})
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise self._unexpected(f"being asked for the manifest {reference}", answer)
+        # distribution-spec: the header is optional; whoever was asked by digest has that digest.
+        default = reference if reference.startswith("sha256:") else None
+        return answer.headers.get("docker-content-digest", default)
+
+    def _send_manifest(self, descriptor: Descriptor, data: bytes) -> None:
+        if not self._dry:
+            self._put_manifest(descriptor, data, descriptor.digest)
+        self.tally.manifests.append(descriptor)
+
+    def _put_manifest(self, descriptor: Descriptor, data: bytes, reference: str) -> None:
+        answer = self._request(
+            "PUT",
+            f"manifests/{reference}",
+            headers={"Content-Type": descriptor.media_type},
+            body=Body(data, len(data)),
+        )
+        if answer.status not in _STORED:
+            raise self._unexpected(f"being sent the manifest {reference}", answer)
+        stored = answer.headers.get("docker-content-digest", descriptor.digest)
+        if stored != descriptor.digest:
+            raise RegistryError(
+                f"the registry changed the manifest {descriptor.digest}: it stored {stored}",
+                where=self._to.place,
+            )
+
+    # --- blobs ----------------------------------------------------------------------------------------
+
+    def _push_blobs(self, manifests: Iterable[Manifest], announce: Callable[[int, int], None]) -> None:
+        blobs = {blob.digest: blob for one in manifests for blob in one.blobs}
+        with ThreadPoolExecutor(self._jobs) as pool:
+            there = self._all(pool, self._has_or_mounts, blobs.values())
+            missing = [blob for blob, found in zip(blobs.values(), there, strict=True) if not found]
+            announce(len(missing), sum(blob.size for blob in missing))
+            # The largest first: the last one to end is then a small one.
+            self._all(pool, self._upload, sorted(missing, key=lambda blob: -blob.size))
+
+    @staticmethod
+    def _all(
+        pool: ThreadPoolExecutor, work: Callable[[Descriptor], bool], blobs: Iterable[Descriptor]
+    ) -> list[bool]:
+        futures = [pool.submit(work, blob) for blob in blobs]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            for future in futures:
+                future.cancel()
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
+
+    def _has_or_mounts(self, blob: Descriptor) -> bool:
+        if self._has(blob, self._to.repository, self._scopes):
+            with self._lock:
+                self.tally.present += 1
+                self._known.add(self._to.domain, blob.digest, self._to.repository)
+            return True
+        for place in self._places(blob):
+            if self._mount(blob, place):
+                with self._lock:
+                    self.tally.mounted.append(blob)
+                    self._known.add(self._to.domain, blob.digest, self._to.repository)
+                return True
+            with self._lock:
+                self._known.forget(self._to.domain, blob.digest, place)
+        return False
+
+    def _places(self, blob: Descriptor) -> tuple[str, ...]:
+        """Return the other repositories of the registry that may have a blob."""
+        known = (*self._origins.get(blob.digest, ()), *self._known.of(self._to.domain, blob.digest))
+        return tuple(place for place in dict.fromkeys(known) if place != self._to.repository)
+
+    def _has(self, blob: Descriptor, repository: str, scopes: tuple[str, ...]) -> bool:
+        url = self._session.url(f"{repository}/blobs/{blob.digest}")
+        answer = self._session.send(Request("HEAD", url, self._to.repository, scopes))
+        if answer.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            return answer.status == HTTPStatus.OK
+        if repository != self._to.repository:
+            return False
+        raise self._unexpected(f"being asked for the blob {blob.digest}", answer)
+
+    def _mount(self, blob: Descriptor, place: str) -> bool:
+        """Let the repository have a blob of another repository; tell whether that worked."""
+        scopes = merged(self._scopes, (scope(place, "pull"),))
+        try:
+            # Asked first: where the blob is gone, the registry would open an upload that nobody ends.
+            if not self._has(blob, place, scopes):
+                return False
+            if self._dry:
+                return True
+            query = urllib.parse.urlencode({"mount": blob.digest, "from": place})
+            url = self._session.url(f"{self._to.repository}/blobs/uploads/?{query}")
+            answer = self._session.send(Request("POST", url, self._to.repository, scopes))
+        except RegistryError:
+            return False  # no right to read there is no reason not to send the blob
+        return answer.status == HTTPStatus.CREATED
+
+    def _upload(self, blob: Descriptor) -> bool:
+        path = self._content.files.get(blob.digest)
+        if path is None:
+            raise RegistryError(
+                f"neither the registry nor this machine has the blob {blob.digest} ({blob.size} bytes)",
+                where=self._to.place,
+                hint="package the image with the base's blobs: pants package",
+            )
+        if not self._dry:
+            self._send_blob(blob, Body(path, blob.size))
+        with self._lock:
+            self.tally.sent.append(blob)
+            self._known.add(self._to.domain, blob.digest, self._to.repository)
+        return True
+
+    def _send_blob(self, blob: Descriptor, body: Body) -> None:
+        """Send a blob: a new upload per attempt, because a broken one cannot be trusted."""
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self._session.once(self._to_url("PUT", self._open_upload(blob), body=body))
+            except Broken as e:
+                reason, asked = str(e), ""
+            else:
+                if answer.status in _STORED:
+                    return
+                if answer.status not in RETRIED and not answer.codes & _DAMAGED:
+                    raise self._unexpected(f"being sent the blob {blob.digest}", answer)
+                reason, asked = answer.text(), answer.headers.get("retry-after", "")
+            # It may be the answer that got lost, not the blob.
+            if self._has(blob, self._to.repository, self._scopes):
+                return
+            if attempt < ATTEMPTS - 1:
+                self._session.pause(f"the blob {blob.digest[:19]}", reason, attempt, asked)
+        raise RegistryError(
+            f"the blob {blob.digest} did not arrive in {ATTEMPTS} attempts: {reason}", where=self._to.place
+        )
+
+    def _open_upload(self, blob: Descriptor) -> str:
+        """Return the URL that takes a whole blob."""
+        answer = self._request("POST", "blobs/uploads/")
+        location = answer.headers.get("location")
+        if answer.status != HTTPStatus.ACCEPTED or not location:
+            raise self._unexpected("being asked for an upload", answer)
+        base = self._session.url(f"{self._to.repository}/blobs/uploads/")
+        url = urllib.parse.urljoin(base, location)
+        return f"{url}{'&' if '?' in url else '?'}digest={blob.digest}"
+
+    # --- requests -------------------------------------------------------------------------------------
+
+    def _request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> Answer:
+        url = self._session.url(f"{self._to.repository}/{path}")
+        return self._session.send(self._to_url(method, url, headers=headers, body=body))
+
+    def _to_url(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
+    ) -> Request:
+        return Request(method, url, self._to.repository, self._scopes, headers or {}, body)
+
+    def _unexpected(self, doing: str, answer: Answer) -> RegistryError:
+        """Return the error of an answer that ends the push."""
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return self._session.refused(answer, self._to.place, self._session.login(self._to.place))
+        hint = None
+        if "NAME_UNKNOWN" in answer.codes:
+            hint = "some registries want a repository to be made before its first push"
+        return RegistryError(
+            f"the registry answered {answer.text()}, {doing}", where=self._to.place, hint=hint
+        )

@@ -1,0 +1,176 @@
+"""Send an image to repositories of a registry: only what is missing there, by digest first, tags last.
+
+Runs outside any cache. Logins come from the files of Docker, podman and skopeo and from their
+credential helpers. Nothing is sent where every tag names the image's digest already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ociwheel.documents import read_json
+from ociwheel.errors import UsageError, redact
+from ociwheel.fetch import settings
+from ociwheel.registry import content
+from ociwheel.registry.credentials import RegistryLogin, find_login, machine_environment
+from ociwheel.registry.push import Destination, Push, Tally
+from ociwheel.registry.reference import ImageName
+from ociwheel.registry.session import Session
+
+_INTERRUPTED = 130
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--layout", type=Path, required=True, help="OCI layout of one image; it may lack layers"
+    )
+    parser.add_argument(
+        "--blobs", type=Path, help="folder whose subfolders have `blobs/sha256`, where the layers are"
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        required=True,
+        metavar="NAME:TAG",
+        help="where to send it: registry, repository and tag; all of one repository",
+    )
+    parser.add_argument(
+        "--origins",
+        type=Path,
+        help="JSON: by digest of a blob, the `registry/repository` that has it, such as a base's",
+    )
+    parser.add_argument("--known", type=Path, help="file that remembers which repositories have which blobs")
+    parser.add_argument(
+        "--insecure",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="registry without TLS or trusted certificate",
+    )
+    parser.add_argument("--jobs", type=int, default=4, help="how many blobs go up at the same time")
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be sent, in bytes")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the step."""
+    if args.jobs < 1:
+        raise UsageError(f"--jobs is {args.jobs}, expected at least 1")
+    to = destination(args.image)
+    image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
+    environ = machine_environment()
+    session = Session(to.domain, settings.load(), logins(environ), insecure=to.domain in args.insecure)
+    known = content.KnownPlaces.load(args.known)
+    push = Push(
+        session,
+        image,
+        to,
+        known=known,
+        origins=origins(args.origins, to.domain),
+        jobs=args.jobs,
+        dry=args.dry_run,
+    )
+    names = f"{to.place}:{','.join(to.tags)}"
+
+    def announce(blobs: int, size: int) -> None:
+        _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
+
+    with _interruptible(names):
+        tally = push.run(announce)
+    if not args.dry_run:
+        known.save()
+    _say(f"{names}: {summary(tally, dry=args.dry_run)}; {image.root.digest}")
+    return document(image.root.digest, to, tally)
+
+
+def destination(images: Iterable[str]) -> Destination:
+    """Return the repository and the tags that some references name.
+
+    :raises UsageError: they name more than one repository, or a digest.
+    """
+    names = [ImageName.parse(text) for text in images]
+    if len({name.place for name in names}) != 1 or any(name.digest for name in names):
+        raise UsageError("--image wants tags of one repository", hint="run the step once per repository")
+    tags = tuple(dict.fromkeys(name.tag for name in names if name.tag))
+    return Destination(names[0].domain, names[0].repository, tags)
+
+
+def logins(environ: Mapping[str, str]) -> Callable[[str], RegistryLogin | None]:
+    """Return what finds a login for ``domain/repository``; each is looked up once."""
+    found: dict[str, RegistryLogin | None] = {}
+
+    def login(place: str) -> RegistryLogin | None:
+        if place not in found:
+            found[place] = find_login(ImageName.parse(place), environ)
+        return found[place]
+
+    return login
+
+
+def origins(path: Path | None, domain: str) -> dict[str, tuple[str, ...]]:
+    """Return the repositories of one registry that have a blob, by digest."""
+    if path is None:
+        return {}
+    result = {}
+    for digest, places in read_json(path).items():
+        own = tuple(place.partition("/")[2] for place in places if place.partition("/")[0] == domain)
+        if own:
+            result[digest] = own
+    return result
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{size} bytes" if size < 100_000 else f"{size / 2**20:.1f} MiB"
+
+
+def summary(tally: Tally, *, dry: bool) -> str:
+    """Return what a push did, or would do, in one line."""
+    if not tally.manifests and not tally.tags:
+        return "already there, nothing to send" if dry else "already there, nothing sent"
+    sent = f"{len(tally.sent)} blobs and {len(tally.manifests)} manifests, {mebibytes(tally.sent_bytes)}"
+    rest = f"{len(tally.mounted)} mounted from other repositories, {tally.present} there already"
+    return f"{'would send' if dry else 'sent'} {sent}; {rest}; tags: {', '.join(tally.tags) or 'none'}"
+
+
+def document(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
+    """Return the step's document."""
+    return {
+        "schema": "ociwheel.push/1",
+        "digest": digest,
+        "reference": f"{to.place}@{digest}",
+        "sent": [{"digest": one.digest, "size": one.size} for one in tally.sent],
+        "mounted": [{"digest": one.digest, "size": one.size} for one in tally.mounted],
+        "present": tally.present,
+        "manifests": [{"digest": one.digest, "size": one.size} for one in tally.manifests],
+        "sent_bytes": tally.sent_bytes,
+        "tags": tally.tags,
+    }
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{redact(text)}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _interruptible(names: str) -> Any:
+    """End at once on Ctrl-C: threads that send would go on to the end of their blob."""
+
+    def stop(*_args: object) -> None:
+        _say(f"{names}: stopped; what was sent stays, no tag names an incomplete image")
+        os._exit(_INTERRUPTED)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

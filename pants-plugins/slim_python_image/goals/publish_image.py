@@ -1,0 +1,260 @@
+"""`pants publish` of images: what registries lack, digests first, tags last.
+
+The decisions about names are those of Pants's docker backend; the core's step `push` does the rest.
+It runs outside the cache, and finds logins and proxies where other steps find the machine's settings,
+so that no process and no log holds a secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Iterable, Mapping
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.publish import (
+    PublishFieldSet,
+    PublishOutputData,
+    PublishPackages,
+    PublishProcesses,
+    PublishRequest,
+)
+from pants.engine.fs import Digest
+from pants.engine.process import InteractiveProcess
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import AllTargets
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    BuiltImage,
+    BuiltImageRequest,
+    CoreSources,
+    MachineReady,
+    SlimImageError,
+    StepRequest,
+    canonical_json,
+)
+from slim_python_image.subsystems.publish import PublishOptions
+from slim_python_image.target_types import (
+    BaseField,
+    EntryPointField,
+    ExtendsField,
+    ImageTagsField,
+    RegistriesField,
+    RepositoryField,
+    SkipPushField,
+)
+from slim_python_image.util_rules.references import ImageNames, Place, places
+from slim_python_image.util_rules.steps import MACHINE, step_process
+
+_LAYOUT = "layout"
+_BLOBS = "blobs"
+_ORIGINS = "origins.json"
+# Beside the machine's settings, because it is about registries, not about an image.
+_KNOWN = f"{MACHINE}/known-blobs.json"
+
+
+class PublishImageRequest(PublishRequest):  # type: ignore[type-arg] # see below
+    """Publish one image target."""
+
+
+@dataclass(frozen=True)
+class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's own are not generic either
+    """What `publish` needs of an image target."""
+
+    publish_request_type = PublishImageRequest
+    required_fields = (EntryPointField, ExtendsField, RegistriesField)
+
+    registries: RegistriesField
+    repository: RepositoryField
+    image_tags: ImageTagsField
+    skip_push: SkipPushField
+    base: BaseField
+
+    def get_output_data(self) -> PublishOutputData:
+        """Return what `publish --output` says of every artifact of the target."""
+        return PublishOutputData(
+            {
+                "publisher": "slim-image",
+                "registries": self.registries.value or (),
+                **super().get_output_data(),
+            }
+        )
+
+    def names(self) -> ImageNames:
+        """Return what decides the image's names."""
+        return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
+
+
+def registry_of(name: str) -> str | None:
+    """Return the registry that the name of an image begins with, ``None`` for Docker's own."""
+    first, slash, _ = name.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else None
+
+
+def repository_of(name: str) -> str:
+    """Return the name of an image without tag and digest."""
+    name = name.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name
+
+
+def origins(image: BuiltImage, place: Place) -> dict[str, list[str]]:
+    """Return, by digest, the repository of ``place``'s registry that has a base layer."""
+    here = registry_of(place.repository)
+    return {
+        layer.digest: [repository_of(layers.place)]
+        for layers in image.remote
+        for layer in layers.layers
+        if here is not None and registry_of(layers.place) == here
+    }
+
+
+async def _blobs(image: BuiltImage, place: Place) -> FrozenDict[str, Digest]:
+    """Return the layers by folder, each a tree of its own: images share those that they have in common.
+
+    Base layers are fetched for another registry than their own only; that one mounts them.
+    """
+    layers = {
+        layer.digest: layer.blobs for one in image.platforms for layer in one.layers if not layer.remote
+    }
+    found = [digest for _, digest in sorted(layers.items())]
+    mounted = origins(image, place)
+    for remote in image.remote:
+        missing = replace(remote, layers=tuple(one for one in remote.layers if one.digest not in mounted))
+        if missing.layers:
+            found.append((await engine.remote_blobs(missing)).digest)
+    return FrozenDict({f"{_BLOBS}/{number:03}": digest for number, digest in enumerate(found)})
+
+
+async def push_request(image: BuiltImage, place: Place, options: PublishOptions) -> StepRequest:
+    """Return the step that sends an image to one repository."""
+    layout = await engine.add_prefix(image.documents, _LAYOUT)
+    places = await engine.create_files({_ORIGINS: canonical_json(origins(image, place))})
+    return StepRequest(
+        step="push",
+        arguments=push_arguments(place, options),
+        description=f"Publish {place.repository}",
+        toolbox=None,
+        inputs=await engine.merge((layout, places)),
+        trees=await _blobs(image, place),
+        fresh=True,
+    )
+
+
+def push_arguments(place: Place, options: PublishOptions) -> tuple[str, ...]:
+    """Return the arguments of the core's step."""
+    return (
+        *("--layout", _LAYOUT, "--blobs", _BLOBS, "--known", _KNOWN, "--origins", _ORIGINS),
+        *("--jobs", str(options.jobs)),
+        *(part for reference in place.references for part in ("--image", reference)),
+        *(part for host in options.insecure_registries for part in ("--insecure", host)),
+        *(("--dry-run",) if options.dry_run else ()),
+    )
+
+
+def push_process(request: StepRequest, core: Digest) -> InteractiveProcess:
+    """Return the process of a push; its document is for programs, so it goes to a file."""
+    process = step_process(request, core)
+    argv = ("/bin/sh", "-c", 'exec /bin/sh "$0" "$@" >push.json', *process.argv[1:])
+    return InteractiveProcess.from_process(replace(process, argv=argv))
+
+
+def output_data(image: BuiltImage, place: Place) -> PublishOutputData:
+    """Return what `publish --output` says of one repository."""
+    digests = {one.platform: json.loads(one.manifest.descriptor)["digest"] for one in image.platforms}
+    return PublishOutputData(
+        {
+            "digest": image.index_digest,
+            "reference": f"{place.repository}@{image.index_digest}",
+            "platforms": FrozenDict(digests),
+        }
+    )
+
+
+def would_send(document: Mapping[str, Any]) -> str:
+    """Return what a dry run found, from the step's document."""
+    tags = ", ".join(document["tags"]) or "none"
+    return (
+        f"(dry run: would send {len(document['sent'])} blobs and {len(document['manifests'])} manifests, "
+        f"{document['sent_bytes']} bytes, mount {len(document['mounted'])} blobs; tags to move: {tags})"
+    )
+
+
+def check_clash(names: Iterable[tuple[ImageNames, tuple[Place, ...]]]) -> None:
+    """Raise when two images would take a reference from each other."""
+    owners: dict[str, ImageNames] = {}
+    for one, found in names:
+        for reference in (r for place in found if place.skipped is None for r in place.references):
+            other = owners.setdefault(reference, one)
+            if other.address != one.address:
+                raise SlimImageError(
+                    f"{other.address} and {one.address} would both be published as {reference}\n"
+                    f"  -> give them a `{RepositoryField.alias}`, for example "
+                    '"{parent_directory}/{directory}", or set `[docker].default_repository`'
+                )
+
+
+def _others(field_set: PublishImageFieldSet, all_targets: AllTargets) -> list[ImageNames]:
+    """Return the names of all other images that are published."""
+    found = []
+    for target in all_targets:
+        if PublishImageFieldSet.is_applicable(target) and target.address != field_set.address:
+            other = PublishImageFieldSet.create(target)
+            if not other.skip_push.value:
+                found.append(other.names())
+    return found
+
+
+def _places_of_others(
+    others: Iterable[ImageNames], docker: DockerOptions
+) -> list[tuple[ImageNames, tuple[Place, ...]]]:
+    result = []
+    for one in others:
+        # A name that is wrong is for that image to report.
+        with contextlib.suppress(SlimImageError):
+            # Their digest is not known, and a tag that holds it is nobody else's.
+            result.append((one, places(one, str(one.address), docker)))
+    return result
+
+
+@rule(desc="Publish an image")
+async def publish_image(
+    request: PublishImageRequest,
+    docker: DockerOptions,
+    options: PublishOptions,
+    core: CoreSources,
+    _: MachineReady,
+    all_targets: AllTargets,
+) -> PublishProcesses:
+    field_set = request.field_set
+    assert isinstance(field_set, PublishImageFieldSet)
+    image = await engine.built_image(BuiltImageRequest(field_set.address))
+    names = field_set.names()
+    found = places(names, image.index_digest, docker)
+    if field_set.skip_push.value:
+        references = tuple(reference for place in found for reference in place.references)
+        why = f"(by `{SkipPushField.alias}` on {field_set.address})"
+        return PublishProcesses([PublishPackages(references, description=why)])
+    check_clash([(names, found), *_places_of_others(_others(field_set, all_targets), docker)])
+    jobs = []
+    for place in found:
+        data = output_data(image, place)
+        if place.skipped is not None:
+            jobs.append(PublishPackages(place.references, description=place.skipped, data=data))
+            continue
+        step = await push_request(image, place, options)
+        if options.dry_run:
+            why = would_send((await engine.run_step(step)).fields())
+            jobs.append(PublishPackages(place.references, description=why, data=data))
+        else:
+            process = push_process(step, core.steps["push"])
+            jobs.append(PublishPackages(place.references, process, data=data))
+    return PublishProcesses(jobs)
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return (*collect_rules(), *PublishImageFieldSet.rules())

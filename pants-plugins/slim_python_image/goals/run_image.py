@@ -1,0 +1,142 @@
+"""`pants run` of images: this machine's platform, in docker or podman, in the foreground."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Iterable
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior, RunRequest
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.platform import Platform
+from pants.engine.rules import collect_rules, rule
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    BaseRequest,
+    CoreSources,
+    ImagePartsRequest,
+    IndexRequest,
+    MachineReady,
+    PlatformImageRequest,
+    SlimImageError,
+    canonical_json,
+)
+from slim_python_image.subsystems.run import RunOptions
+from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
+from slim_python_image.util_rules.machine import CACHE_NAME
+from slim_python_image.util_rules.registry import remote_of
+from slim_python_image.util_rules.steps import CORE, MACHINE
+
+_LAYOUT = ".ociwheel/layout"
+_CHROOT = "{chroot}"
+_MACHINES = {
+    Platform.linux_x86_64: "linux/amd64",
+    Platform.macos_x86_64: "linux/amd64",
+    Platform.linux_arm64: "linux/arm64",
+    Platform.macos_arm64: "linux/arm64",
+}
+
+
+@dataclass(frozen=True)
+class RunImageFieldSet(RunFieldSet):
+    """What `run` needs of an image target."""
+
+    required_fields = (EntryPointField, ExtendsField, PortsField)
+    run_in_sandbox_behavior = RunInSandboxBehavior.NOT_SUPPORTED
+
+    ports: PortsField
+
+
+def choose_platform(
+    address: Address, platforms: tuple[str, ...], wanted: str | None, machine: Platform
+) -> str:
+    """Return the platform to run.
+
+    :raises SlimImageError: the image is not built for it.
+    """
+    platform = wanted or _MACHINES[machine]
+    if platform not in platforms:
+        others = ", ".join(platforms)
+        hint = (
+            f"choose one of them with --{RunOptions.options_scope}-platform"
+            if wanted
+            else f"add it to the field `platforms`, or run another under emulation: "
+            f"--{RunOptions.options_scope}-platform={platforms[0]}"
+        )
+        raise SlimImageError(f"{address}: it is built for {others}, not for {platform}\n  -> {hint}")
+    return platform
+
+
+def published(ports: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
+    """Return the ports to publish: those given, and the image's others on the loopback interface."""
+    chosen = tuple(given)
+
+    def inner(port: str) -> tuple[str, str]:
+        number, _, protocol = port.rpartition(":")[2].partition("/")
+        return number, protocol or "tcp"
+
+    taken = {inner(port) for port in chosen}
+    own = (port for port in ports if inner(port) not in taken)
+    return (*chosen, *(f"127.0.0.1:{inner(port)[0]}:{port}" for port in own))
+
+
+def local_name(address: Address, platform: str) -> str:
+    """Return the image's name in the engine, where it is in no registry."""
+    path = "/".join(part for part in (address.spec_path, address.target_name) if part).lower()
+    parts = ["".join(c if c.isalnum() and c.isascii() else "-" for c in part) for part in path.split("/")]
+    name = "/".join(part.strip("-") or "x" for part in parts)
+    return f"localhost/slim-python-image/{name}:{platform.replace('/', '-')}"
+
+
+def step_arguments(
+    field_set: RunImageFieldSet, platform: str, docker: DockerOptions, options: RunOptions
+) -> tuple[str, ...]:
+    """Return the arguments of the core's step; those of the container follow."""
+    return (
+        *("run", "--layout", f"{_CHROOT}/{_LAYOUT}", "--platform", platform),
+        *("--name", local_name(field_set.address, platform), "--engine", options.engine.value),
+        *(f"--publish={port}" for port in published(field_set.ports.value or (), options.port)),
+        *(f"--env={one}" for one in options.env),
+        *(f"--engine-argument={one}" for one in docker.run_args),
+        "--",
+    )
+
+
+@rule(desc="Prepare an image to run")
+async def run_image(
+    field_set: RunImageFieldSet,
+    docker: DockerOptions,
+    options: RunOptions,
+    core: CoreSources,
+    machine: Platform,
+    _: MachineReady,
+) -> RunRequest:
+    parts = await engine.image_parts(ImagePartsRequest(field_set.address))
+    platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
+    (image,) = await engine.platform_images([PlatformImageRequest(field_set.address, platform)])
+    document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
+    index = await engine.index(IndexRequest(canonical_json(document).decode()))
+    blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
+    base = await engine.base(BaseRequest(parts.base, platform, origin=str(parts.address)))
+    remote = remote_of(image.layers, base)
+    fetched = [(await engine.remote_blobs(remote)).digest] if remote else []
+    layout = await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout))
+    return RunRequest(
+        digest=EMPTY_DIGEST,
+        args=(
+            "/bin/sh",
+            f"{_CHROOT}/{CORE}/step.sh",
+            *step_arguments(field_set, platform, docker, options),
+        ),
+        extra_env={"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"},
+        immutable_input_digests={CORE: core.steps["run"], _LAYOUT: layout},
+        append_only_caches={CACHE_NAME: MACHINE},
+    )
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return (*collect_rules(), *RunImageFieldSet.rules())

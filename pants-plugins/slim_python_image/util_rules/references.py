@@ -1,0 +1,132 @@
+"""The names under which an image is published: Pants's own rules for `docker_image`, applied to ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pants.backend.docker.goals.package_image import DockerPackageFieldSet, ImageRefRegistry
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.backend.docker.target_types import (
+    DockerImageContextRootField,
+    DockerImageRegistriesField,
+    DockerImageRepositoryField,
+    DockerImageSourceField,
+    DockerImageTagsField,
+    DockerImageTargetStageField,
+)
+from pants.core.goals.package import OutputPathField
+from pants.engine.addresses import Address
+from pants.util.value_interpolation import InterpolationContext, InterpolationError
+
+from slim_python_image.products import SlimImageError
+from slim_python_image.target_types import (
+    BaseField,
+    ImageTagsField,
+    RegistriesField,
+    RepositoryField,
+    SlimPythonImageTarget,
+)
+
+
+@dataclass(frozen=True)
+class ImageNames:
+    """What a target says of its names."""
+
+    address: Address
+    registries: RegistriesField
+    repository: RepositoryField
+    image_tags: ImageTagsField
+    base: BaseField
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repository of one registry, and the references of an image there.
+
+    :param skipped: why nothing is sent there, ``None`` where something is.
+    """
+
+    references: tuple[str, ...]
+    skipped: str | None = None
+
+    @property
+    def repository(self) -> str:
+        """Registry and repository, without a tag."""
+        return self.references[0].rpartition(":")[0]
+
+
+def _context(names: ImageNames, digest: str) -> InterpolationContext:
+    base = (names.base.value or "").rpartition(":")[2]
+    return InterpolationContext.from_dict(
+        {
+            "build_args": {},
+            "pants": {"hash": digest.rpartition(":")[2]},
+            "tags": {"baseimage": base, "stage0": base},
+        }
+    )
+
+
+def _field_set(names: ImageNames) -> DockerPackageFieldSet:
+    """Return the field set of a `docker_image` with these names."""
+    address = names.address
+    return DockerPackageFieldSet(
+        address=address,
+        context_root=DockerImageContextRootField(None, address),
+        registries=DockerImageRegistriesField(names.registries.value, address),
+        repository=DockerImageRepositoryField(names.repository.value, address),
+        source=DockerImageSourceField(None, address),
+        tags=DockerImageTagsField(names.image_tags.value, address),
+        target_stage=DockerImageTargetStageField(None, address),
+        output_path=OutputPathField(None, address),
+    )
+
+
+def _references(names: ImageNames, digest: str, options: DockerOptions) -> tuple[ImageRefRegistry, ...]:
+    try:
+        return tuple(
+            _field_set(names).image_refs(
+                default_repository=options.default_repository,
+                registries=options.registries(),
+                interpolation_context=_context(names, digest),
+            )
+        )
+    except InterpolationError as e:
+        text = str(e).replace("`docker_image`", f"`{SlimPythonImageTarget.alias}`")
+        raise SlimImageError(f"{names.address}: {text}") from e
+
+
+def places(names: ImageNames, digest: str, options: DockerOptions) -> tuple[Place, ...]:
+    """Return where an image is published.
+
+    :param digest: of the image index, for the placeholder `{pants.hash}`.
+    :raises SlimImageError: a placeholder is unknown.
+    """
+    found = []
+    for one in _references(names, digest, options):
+        pushed = tuple(dict.fromkeys(tag.full_name for tag in one.tags if not tag.uses_local_alias))
+        local = tuple(dict.fromkeys(tag.full_name for tag in one.tags if tag.uses_local_alias))
+        alias = one.registry.alias if one.registry else ""
+        skipped = one.registry is not None and one.registry.skip_push
+        if pushed:
+            found.append(Place(pushed, f"(by `skip_push` on registry @{alias})" if skipped else None))
+        if local:
+            found.append(Place(local, f"(by `use_local_alias` on registry @{alias})"))
+    if not any(place.skipped is None or "skip_push" in place.skipped for place in found):
+        raise SlimImageError(f"{names.address}: the field `image_tags` is empty, so nothing can be published")
+    return tuple(found)
+
+
+def archive_references(names: ImageNames, digest: str) -> tuple[str, ...]:
+    """Return the names that an archive gives an image, which is in no registry yet."""
+    address = names.address
+    default = "/".join(part for part in (address.spec_path, address.target_name) if part).lower()
+    context = _context(names, digest)
+    field_set = _field_set(names)
+    try:
+        name = field_set.format_repository(default, context) if names.repository.value else default
+        return tuple(
+            f"{name}:{field_set.format_tag(tag, context)}" for tag in names.image_tags.value or ("latest",)
+        )
+    except InterpolationError as e:
+        text = str(e).replace("`docker_image`", f"`{SlimPythonImageTarget.alias}`")
+        raise SlimImageError(f"{address}: {text}") from e

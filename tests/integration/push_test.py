@@ -1,0 +1,445 @@
+"""The step `push` against a real registry, and against one behind a proxy that has a bad day."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ociwheel.cli.main import main
+from tests.integration.repository import ROOT
+from tests.support.faulty_registry import (
+    Asked,
+    Fault,
+    FirstUploads,
+    Instead,
+    break_tag,
+    denied,
+    every_third,
+    faulty,
+    retry_later,
+    truncated,
+)
+from tests.support.registry_server import Registry, running_registry
+
+_OCI = "application/vnd.oci.image"
+# bcrypt of "open sesame".
+_USERS = "ali:$2b$04$GNyXG0y7429tp6NlQXeghuUyp0ko0wti7d9KBnAhBYzQr5QZbX60i\n"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Give a registry; each test takes repositories of its own."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+def write_layout(folder: Path, source: str, common: bytes = b"the base") -> Path:
+    """Write an image of two platforms: a base layer each, and one source layer for both."""
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def put(data: bytes, kind: str, **more: Any) -> dict[str, Any]:
+        number = hashlib.sha256(data).hexdigest()
+        (blobs / number).write_bytes(data)
+        return {"mediaType": f"{_OCI}.{kind}", "digest": f"sha256:{number}", "size": len(data), **more}
+
+    def document(kind: str, value: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        text = json.dumps({"schemaVersion": 2, "mediaType": f"{_OCI}.{kind}", **value})
+        return put(text.encode(), kind, **more)
+
+    manifests = []
+    for architecture in ("amd64", "arm64"):
+        base = common * 5000 + architecture.encode()
+        layers = [put(gzip.compress(data, mtime=0), "layer.v1.tar+gzip") for data in (base, source.encode())]
+        config = put(
+            json.dumps({"architecture": architecture, "os": "linux", "source": source}).encode(),
+            "config.v1+json",
+        )
+        platform = {"os": "linux", "architecture": architecture}
+        value = {"config": config, "layers": layers}
+        manifests.append(document("manifest.v1+json", value, platform=platform))
+    index = document("index.v1+json", {"manifests": manifests})
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return folder
+
+
+def digest_of(layout: Path) -> str:
+    """Return the digest of the image in a layout."""
+    (root,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    assert isinstance(root["digest"], str)
+    return root["digest"]
+
+
+@dataclass
+class Pusher:
+    """Runs the step with a home of the test's own."""
+
+    home: Path
+
+    def start(self, layout: Path, *arguments: str) -> subprocess.Popen[str]:
+        """Start it."""
+        env = {"HOME": str(self.home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "pants-plugins")}
+        argv = [sys.executable, "-m", "ociwheel", "push", "--layout", str(layout)]
+        argv += ["--known", str(self.home / "known.json"), *arguments]
+        return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def fails(self, layout: Path, *arguments: str) -> str:
+        """Push, which has to fail; return the error."""
+        process = self.start(layout, *arguments)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 21, err
+        assert not out
+        return err[err.index("error: ") :]
+
+    def __call__(self, layout: Path, *arguments: str) -> dict[str, Any]:
+        """Push, which has to work; return the document."""
+        process = self.start(layout, *arguments)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        document = json.loads(out)
+        assert isinstance(document, dict)
+        return document
+
+
+@pytest.fixture
+def impatient(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Give the step in this process, without pauses between attempts; it has to fail, its error comes back."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("ociwheel.registry.session.BACKOFF", 0.0)
+
+    def fail(layout: Path, *arguments: str) -> str:
+        assert main(["push", "--layout", str(layout), *arguments]) == 21
+        out, err = capsys.readouterr()
+        assert not out
+        return err[err.index("error: ") :]
+
+    return fail
+
+
+@pytest.fixture
+def push(tmp_path: Path) -> Pusher:
+    """Give the step with an empty home."""
+    (tmp_path / "home").mkdir()
+    return Pusher(tmp_path / "home")
+
+
+def test_content_first_tags_last_and_the_second_time_nothing(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "print(1)")
+    images = [f"--image={registry.host}/first/a:{tag}" for tag in ("1.0", "latest")]
+    registry.accesses()
+    document = push(layout, *images)
+    log = registry.accesses()
+    stored = [one.sent_manifest for one in log if one.sent_manifest]
+    blobs = [one.sent_blob for one in log if one.sent_blob]
+    assert len(blobs) == len(set(blobs)) == 5
+    assert max(n for n, one in enumerate(log) if one.sent_blob) < min(
+        n for n, one in enumerate(log) if one.sent_manifest
+    )
+    assert stored[2:] == [digest_of(layout), "1.0", "latest"]
+    assert all(reference.startswith("sha256:") for reference in stored[:2])
+    assert registry.check_complete("first/a", "1.0") == 6
+    assert registry.tag("first/a", "latest") == digest_of(layout) == document["digest"]
+    assert document["reference"] == f"{registry.host}/first/a@{digest_of(layout)}"
+
+    registry.accesses()
+    assert push(layout, *images)["sent_bytes"] == 0
+    again = registry.accesses()
+    assert not [one for one in again if one.writes]
+    assert [one.method for one in again] == ["GET", "HEAD", "HEAD"]
+
+
+def test_another_tag_of_what_is_there_moves_only_the_tag(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "print(1)")
+    push(layout, f"--image={registry.host}/tags/a:1.0")
+    registry.accesses()
+    document = push(layout, f"--image={registry.host}/tags/a:1.0", f"--image={registry.host}/tags/a:2.0")
+    assert [one.path for one in registry.accesses() if one.writes] == ["/v2/tags/a/manifests/2.0"]
+    assert document["tags"] == ["2.0"]
+
+
+def test_after_an_edit_only_what_changed_goes_up(registry: Registry, push: Pusher, tmp_path: Path) -> None:
+    push(write_layout(tmp_path / "before", "print(1)"), f"--image={registry.host}/edit/a:latest")
+    document = push(write_layout(tmp_path / "after", "print(2)"), f"--image={registry.host}/edit/a:latest")
+    # The source layer is one for both platforms.
+    assert (len(document["sent"]), document["present"], len(document["manifests"])) == (3, 2, 3)
+    assert registry.tag("edit/a", "latest") == digest_of(tmp_path / "after")
+
+
+def test_blobs_that_images_share_go_up_once(registry: Registry, push: Pusher, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        layout = write_layout(tmp_path / name, f"print({name!r})", common=b"shared")
+        registry.accesses()
+        document = push(layout, f"--image={registry.host}/shared/{name}:latest")
+        log = registry.accesses()
+        expected = (5, 0) if name == "one" else (3, 2)
+        assert (len(document["sent"]), len(document["mounted"])) == expected
+        assert (sum(bool(a.sent_blob) for a in log), sum(bool(a.mounted_blob) for a in log)) == expected
+        assert registry.check_complete(f"shared/{name}", "latest") == 6
+
+
+def test_blobs_of_a_base_are_mounted_from_its_repository(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    base = write_layout(tmp_path / "base", "base")
+    push(base, f"--image={registry.host}/library/python:3.11")
+    child = write_layout(tmp_path / "child", "child")
+    shared = {path.name for path in (base / "blobs/sha256").iterdir()}
+    shared &= {path.name for path in (child / "blobs/sha256").iterdir()}
+    for name in shared:
+        (child / "blobs/sha256" / name).unlink()
+    origins = tmp_path / "origins.json"
+    place = [f"{registry.host}/library/python", "elsewhere.example.com/library/python"]
+    origins.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
+    (push.home / "known.json").unlink()
+    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={origins}")
+    assert {one["digest"].partition(":")[2] for one in document["mounted"]} == shared
+    assert registry.check_complete("based/a", "1") == 6
+
+
+def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "gone", common=b"gone")
+    layers = {f"sha256:{path.name}": ["nowhere/x"] for path in (layout / "blobs/sha256").iterdir()}
+    (push.home / "known.json").write_text(json.dumps({registry.host: layers}))
+    assert len(push(layout, f"--image={registry.host}/gone/a:1")["sent"]) == 5
+    (push.home / "known.json").write_text("{damaged")
+    assert push(layout, f"--image={registry.host}/gone/b:1")["sent"]
+
+
+def test_a_dry_run_counts_the_bytes_and_writes_nothing(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "dry", common=b"dry")
+    registry.accesses()
+    image = f"--image={registry.host}/dry/a:1"
+    plan = push(layout, image, "--dry-run")
+    assert not [one for one in registry.accesses() if one.writes]
+    assert registry.tag("dry/a", "1") is None
+    done = push(layout, image)
+    assert plan["sent_bytes"] == done["sent_bytes"] > 0
+    assert plan["tags"] == done["tags"] == ["1"]
+
+
+# --- bad days ---------------------------------------------------------------------------------------------
+
+
+def lost(_asked: Asked) -> Instead:
+    """Break the connection."""
+    return Instead()
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("third", every_third),
+        ("truncated", FirstUploads(truncated, 3)),
+        ("broken", FirstUploads(lost, 3)),
+        ("unavailable", FirstUploads(lambda _: Instead(503), 3)),
+        ("busy", retry_later(3)),
+    ],
+)
+def test_a_bad_day_ends_well(
+    registry: Registry, push: Pusher, tmp_path: Path, name: str, fault: Fault
+) -> None:
+    layout = write_layout(tmp_path / "layout", name, common=name.encode())
+    with faulty(registry.port, fault) as host:
+        document = push(layout, f"--image={host}/bad/{name}:1", "--jobs=2")
+    assert registry.tag(f"bad/{name}", "1") == digest_of(layout) == document["digest"]
+    assert registry.check_complete(f"bad/{name}", "1") == 6
+
+
+def test_a_push_that_is_killed_moves_no_tag_and_can_go_on(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    image = f"--image={registry.host}/killed/a:1"
+    before = write_layout(tmp_path / "before", "before")
+    push(before, image)
+    after = write_layout(tmp_path / "after", "after", common=b"after")
+    uploads = [threading.Event() for _ in range(2)]
+    seen = iter(uploads)
+
+    def stall(asked: Asked) -> Instead | None:
+        if asked.is_upload and (event := next(seen, None)):
+            event.set()
+        elif asked.is_upload:
+            time.sleep(30)
+        return None
+
+    with faulty(registry.port, stall) as host:
+        process = push.start(after, f"--image={host}/killed/a:1", "--jobs=1")
+        assert uploads[1].wait(30)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+    assert registry.tag("killed/a", "1") == digest_of(before)
+    assert registry.check_complete("killed/a", "1") == 6
+    document = push(after, image)
+    assert document["present"] >= 1, "what had arrived is sent again"
+    assert registry.tag("killed/a", "1") == digest_of(after)
+    assert registry.check_complete("killed/a", "1") == 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_push_at_once(
+    registry: Registry, push: Pusher, tmp_path: Path, number: signal.Signals
+) -> None:
+    layout = write_layout(tmp_path / "layout", "stopped", common=b"stopped")
+    stalled = threading.Event()
+
+    def stall(asked: Asked) -> Instead | None:
+        if asked.is_upload:
+            stalled.set()
+            time.sleep(5)
+        return Instead() if asked.is_upload else None
+
+    with faulty(registry.port, stall) as host:
+        process = push.start(layout, f"--image={host}/stopped/{number.name.lower()}:1")
+        assert stalled.wait(30)
+        start = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, time.monotonic() - start < 3) == (130, True)
+    assert "no tag names an incomplete image" in err
+    assert registry.tag(f"stopped/{number.name.lower()}", "1") is None
+
+
+def test_a_registry_that_stays_broken_is_one_error(
+    registry: Registry, impatient: Callable[..., str], tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "never", common=b"never")
+    with faulty(registry.port, FirstUploads(truncated, 1000)) as host:
+        error = impatient(layout, f"--image={host}/never/a:1", "--jobs=1")
+    assert "did not arrive in 8 attempts: 400 Bad Request (DIGEST_INVALID" in error
+    assert error.count("error:") == 1
+    assert registry.tag("never/a", "1") is None
+
+
+def test_a_tag_that_cannot_move_stays(
+    registry: Registry, push: Pusher, impatient: Callable[..., str], tmp_path: Path
+) -> None:
+    before = write_layout(tmp_path / "before", "before")
+    push(before, f"--image={registry.host}/stays/a:1")
+    after = write_layout(tmp_path / "after", "after")
+    with faulty(registry.port, break_tag) as host:
+        error = impatient(after, f"--image={host}/stays/a:1")
+    assert error.startswith(f"error: {host}: the registry cannot be reached after 8 attempts")
+    assert registry.tag("stays/a", "1") == digest_of(before)
+
+
+def test_nobody_listens(impatient: Callable[..., str], tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", "x")
+    error = impatient(layout, "--image=127.0.0.1:9/a/b:1")
+    assert error.splitlines() == [
+        "error: 127.0.0.1:9: the registry cannot be reached after 8 attempts: Connection refused",
+        "  -> check the address, the proxy settings, and that the registry runs",
+    ]
+
+
+def test_a_repository_without_permission(registry: Registry, push: Pusher, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", "mine", common=b"mine")
+    with faulty(registry.port, denied) as host:
+        login(push.home / ".docker/config.json", host, "ali:secret")
+        error = push.fails(layout, f"--image={host}/denied/a:1")
+    assert error.splitlines() == [
+        (
+            f"error: {host}/denied/a: 'ali' may not write there: "
+            "403 Forbidden (DENIED: requested access to the resource is denied)"
+        ),
+        (
+            "  -> log in with an account that may: "
+            f"docker login {host}, podman login {host} or skopeo login {host}"
+        ),
+    ]
+
+
+# --- logins -----------------------------------------------------------------------------------------------
+
+
+def login(file: Path, host: str, secret: str) -> None:
+    """Write a login as `docker login` and `podman login` do."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    auth = base64.b64encode(secret.encode()).decode()
+    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Give a registry that wants a login."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "users").write_text(_USERS)
+    with running_registry(folder, users=folder / "users") as running:
+        yield running
+
+
+@pytest.mark.parametrize("file", [".docker/config.json", ".config/containers/auth.json"])
+def test_logins_of_docker_and_podman(guarded: Registry, push: Pusher, tmp_path: Path, file: str) -> None:
+    login(push.home / file, guarded.host, "ali:open sesame")
+    layout = write_layout(tmp_path / "layout", file)
+    document = push(layout, f"--image={guarded.host}/login/a:1", f"--image={guarded.host}/login/a:2")
+    assert document["tags"] == ["1", "2"]
+
+
+def test_wrong_credentials_and_none(guarded: Registry, push: Pusher, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", "x")
+    image = f"--image={guarded.host}/wrong/a:1"
+    error = push.fails(layout, image)
+    assert "the registry wants credentials, and none are known" in error
+    assert f"docker login {guarded.host}" in error
+    login(push.home / ".docker/config.json", guarded.host, "ali:guess")
+    process = push.start(layout, image)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 21
+    assert "the registry refuses the credentials of 'ali'" in err
+    assert "guess" not in out + err
+    assert base64.b64encode(b"ali:guess").decode() not in out + err
+
+
+def test_a_token_is_fetched_with_the_login_and_the_scope(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    """The proxy plays a token service: Docker Hub, GitHub and GitLab work that way."""
+    asked: list[str] = []
+    here: list[str] = []
+
+    def fault(request: Asked) -> Instead | None:
+        if request.path.startswith("/token"):
+            asked.append(request.path)
+            return Instead(200, b'{"token":"granted"}', {"Content-Type": "application/json"})
+        return None
+
+    def guard(request: Asked) -> Instead | None:
+        answer = fault(request)
+        if answer is None and request.headers.get("Authorization") != "Bearer granted":
+            challenge = f'Bearer realm="http://{here[0]}/token",service="test"'
+            return Instead(401, headers={"WWW-Authenticate": challenge})
+        return answer
+
+    layout = write_layout(tmp_path / "layout", "token", common=b"token")
+    with faulty(registry.port, guard) as host:
+        here.append(host)
+        login(push.home / ".docker/config.json", host, "ali:secret")
+        push(layout, f"--image={host}/token/a:1", "--jobs=1")
+    assert registry.check_complete("token/a", "1") == 6
+    assert asked[0] == "/token?service=test&scope=repository%3Atoken%2Fa%3Apull"
+    assert asked[1:] == ["/token?service=test&scope=repository%3Atoken%2Fa%3Apull%2Cpush"]
