@@ -24,7 +24,7 @@ from slim_python_image.products import SlimImageError, StepRequest, Toolbox, can
 from slim_python_image.registry_products import LearnRequest
 from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
-from slim_python_image.util_rules.registry import image_places, lock_names, remote_layers_of
+from slim_python_image.util_rules.registry_locks import image_places, lock_names, remote_layers_of
 
 # Machines that build: their Python is locked too.
 _HOSTS = ("linux/amd64", "linux/arm64")

@@ -6,14 +6,11 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Iterable, Mapping
 
-from pants.backend.docker.registries import DockerRegistries
 from pants.backend.docker.subsystems.docker_options import DockerOptions
-from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.rules import _uncacheable_rule, collect_rules, rule
-from pants.engine.target import Target
 from pants.option.global_options import GlobalOptions
 from pants.util.frozendict import FrozenDict
 
@@ -23,12 +20,10 @@ from slim_python_image.products import (
     BuiltImage,
     ImageConfig,
     ImageTreeRequest,
-    Interpreter,
     Layer,
     RegistryBaseRequest,
     SlimImageError,
     StepRequest,
-    TargetEnvironment,
     Toolbox,
     Tree,
     VenvLayerRequest,
@@ -45,15 +40,13 @@ from slim_python_image.registry_products import (
     LearnRequest,
     RegistryBase,
     RemoteBlobs,
-    RemoteLayer,
     RemoteLayers,
 )
-from slim_python_image.registry_target import RegistryBuilderImageField, RegistryImageField
-from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
+from slim_python_image.target_types import BaseLockfileField
 from slim_python_image.util_rules.base import check_platform, host_platform, make_layer, relock_command
 from slim_python_image.util_rules.machine import CACHE_NAME
+from slim_python_image.util_rules.registry_locks import base_of_lock, image_places, parse_registry_lock
 
-LOCK_SCHEMA = "ociwheel.registry-lock/1"
 # The core's: the folder of the machine's settings with a file per blob.
 _PLACES = "registry-blobs"
 _MOST_PLACES = 8
@@ -62,148 +55,6 @@ _OUT = "out"
 BASE_ORIGIN = "the base image"
 # What distroless images call 65532; an image without that user gets the number.
 _NONROOT = "65532:65532"
-
-
-def expand_alias(image: str, registries: DockerRegistries, owner: Address) -> str:
-    """Return an image's name with an alias of `[docker].registries` replaced by its address."""
-    alias, slash, rest = image.partition("/")
-    if not alias.startswith("@"):
-        return image
-    options = registries.registries.get(alias)
-    if options is None or not slash:
-        known = ", ".join(sorted(name for name in registries.registries if name.startswith("@"))) or "none"
-        raise SlimImageError(
-            f"{owner}: {image!r} names no registry of [docker].registries, which has {known}\n"
-            "  -> add it there, or write the registry's address"
-        )
-    return f"{options.address}/{rest}"
-
-
-def plain_name(image: str) -> str:
-    """Return an image's name without its registry: what a lock holds."""
-    first, slash, rest = image.partition("/")
-    if slash and (first.startswith("@") or "." in first or ":" in first or first == "localhost"):
-        return rest
-    return image
-
-
-def lock_names(target: Target) -> dict[str, str]:
-    """Return the names of a base's images as its lock has them."""
-    names = {
-        "image": target[RegistryImageField].value,
-        "builder_image": target[RegistryBuilderImageField].value,
-    }
-    return {role: plain_name(name) for role, name in names.items() if name}
-
-
-def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
-    """Return the lock of a base.
-
-    :raises SlimImageError: there is none, it is damaged, or older than the target's fields.
-    """
-    address, path = target.address, target[BaseLockfileField].path
-    relock = relock_command(address.target_name)
-    if data is None:
-        raise SlimImageError(f"{address}: the base has no lock, {path} is not there\n  -> write it: {relock}")
-    try:
-        lock = json.loads(data)
-    except ValueError as e:
-        raise SlimImageError(
-            f"{path}: is not JSON ({e}); a merge conflict?\n  -> write it again: {relock}"
-        ) from None
-    found = lock.get("schema") if isinstance(lock, dict) else None
-    if found != LOCK_SCHEMA:
-        raise SlimImageError(
-            f"{path}: expected a {LOCK_SCHEMA} document, found {found!r}\n  -> write it again: {relock}"
-        )
-    written, wanted = lock["inputs"], lock_names(target)
-    stale = [role for role in ("image", "builder_image") if written.get(role) != wanted.get(role)]
-    if set(target[BasePlatformsField].value or ()) - set(lock["platforms"]):
-        stale.append("platforms")
-    if stale:
-        fields = ", ".join(f"`{field}`" for field in stale)
-        raise SlimImageError(
-            f"{path}: the lock is older than the fields {fields} of {address}\n  -> write it again: {relock}"
-        )
-    assert isinstance(lock, dict)
-    return lock
-
-
-def remote_layers_of(rows: Iterable[Mapping[str, Any]], place: str, resolve: str) -> RemoteLayers:
-    """Return the layers that a lock, or the core's resolving step, lists."""
-    return RemoteLayers(
-        tuple(
-            RemoteLayer(
-                digest=row["digest"],
-                size=row["size"],
-                media_type=row["mediaType"],
-                diff_id=row["diff_id"],
-                title=row.get("created_by", ""),
-                unpacked=row.get("unpacked", 0),
-            )
-            for row in rows
-        ),
-        place,
-        resolve,
-    )
-
-
-def interpreter_of(
-    lock: Mapping[str, Any], target: TargetEnvironment, place: str, resolve: str, runs: str
-) -> Interpreter:
-    """Return the Python that runs steps: the base's own for this machine.
-
-    musl's cannot load the steps' libraries, and not every image is for this machine: then it is the
-    machine's own, which must be of the base's version.
-    """
-    rows = {**lock["interpreters"], **lock["platforms"]}
-    mine = replace(target, platform=runs)
-    if target.libc != "glibc" or runs not in rows:
-        return Interpreter(resolve, mine, (), own=True)
-    return Interpreter(resolve, mine, (), image=remote_layers_of(rows[runs]["layers"], place, resolve))
-
-
-def base_of_lock(
-    lock: Mapping[str, Any], platform: str, places: Mapping[str, str], resolve: str, runs: str
-) -> Base:
-    """Return one platform of a base.
-
-    :param places: names of the images with their registries, by field.
-    :param runs: the platform whose programs this machine runs.
-    """
-    row = lock["platforms"][platform]
-    found = row["found"]
-    target = TargetEnvironment(
-        **{k: row["target"][k] for k in ("platform", "python", "libc", "libc_version")}
-    )
-    builder = row.get("builder")
-    return Base(
-        resolve=resolve,
-        target=target,
-        groups=(),
-        builder=(),
-        interpreter=interpreter_of(lock, target, places["image"], resolve, runs),
-        registry=RegistryBase(
-            name=lock["inputs"]["image"],
-            manifest=row["manifest"]["digest"],
-            image=remote_layers_of(row["layers"], places["image"], resolve),
-            builder=(
-                remote_layers_of(builder["layers"], places["builder_image"], resolve) if builder else None
-            ),
-            interpreter=found["interpreter"],
-            certificates=found["certificates"],
-            nonroot=found["nonroot"],
-            env=FrozenDict(sorted(row["env"].items())),
-            labels=FrozenDict(sorted(row["labels"].items())),
-        ),
-    )
-
-
-def image_places(target: Target, registries: DockerRegistries) -> dict[str, str]:
-    """Return the names of a base's images with their registries, by field."""
-    fields = (RegistryImageField, RegistryBuilderImageField)
-    names = {field.alias: target[field].value for field in fields}
-    return {role: expand_alias(name, registries, target.address) for role, name in names.items() if name}
 
 
 @rule

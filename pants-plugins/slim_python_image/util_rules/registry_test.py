@@ -19,17 +19,14 @@ from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.util_rules.base import remote_layers
 from slim_python_image.util_rules.image import audited
 from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
-from slim_python_image.util_rules.registry import (
+from slim_python_image.util_rules.registry import base_annotations, config_on_base, remote_of, write_places
+from slim_python_image.util_rules.registry_locks import (
     LOCK_SCHEMA,
-    base_annotations,
     base_of_lock,
-    config_on_base,
     expand_alias,
     image_places,
     parse_registry_lock,
     plain_name,
-    remote_of,
-    write_places,
 )
 from slim_python_image.util_rules.wheels import builder_image_of
 
