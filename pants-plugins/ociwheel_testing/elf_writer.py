@@ -34,6 +34,12 @@ class Elf:
     needed_versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     weak_versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     defined_versions: Sequence[str] = ()
+    big_endian: bool = False
+
+    @property
+    def order(self) -> str:
+        """The byte order, as struct writes it."""
+        return ">" if self.big_endian else "<"
 
 
 class _Strings:
@@ -47,8 +53,8 @@ class _Strings:
 
 
 def elf_bytes(elf: Elf) -> bytes:
-    """Return the bytes of a little-endian ELF shared object."""
-    wide = elf.elf_class == 64
+    """Return the bytes of an ELF shared object."""
+    wide, order = elf.elf_class == 64, elf.order
     strings = _Strings()
     tags = [(_DT["needed"], strings.add(name)) for name in elf.needed]
     if elf.soname:
@@ -59,7 +65,7 @@ def elf_bytes(elf: Elf) -> bytes:
             tags.append((_DT[key], strings.add(":".join(folders))))
     verneed, verneed_count = _verneed(elf, strings)
     verdef = b"".join(
-        _verdef(number, name, strings, last=number == len(elf.defined_versions))
+        _verdef(order, number, name, strings, last=number == len(elf.defined_versions))
         for number, name in enumerate(["BASE", *elf.defined_versions])
         if elf.defined_versions
     )
@@ -69,7 +75,7 @@ def elf_bytes(elf: Elf) -> bytes:
     at = header_size + segments * segment_size
     dynstr_at = at + len(interp)
     dynstr_at += -dynstr_at % 8
-    word = "<QQ" if wide else "<II"
+    word = f"{order}QQ" if wide else f"{order}II"
     tags += [(_DT_STRTAB, dynstr_at), (_DT_STRSZ, len(strings.data)), (_DT_NULL, 0)]
     dynamic = b"".join(struct.pack(word, *tag) for tag in tags)
     names = _Strings()
@@ -95,6 +101,7 @@ def elf_bytes(elf: Elf) -> bytes:
         sections.append(
             _section(
                 wide,
+                order,
                 names.add(name),
                 name,
                 offset=offset,
@@ -107,33 +114,44 @@ def elf_bytes(elf: Elf) -> bytes:
     offset = at + len(body)
     body += names.data
     sections.append(
-        _section(wide, shstrtab, ".shstrtab", offset=offset, size=len(names.data), info=0, entry=0, link=0)
+        _section(
+            wide, order, shstrtab, ".shstrtab", offset=offset, size=len(names.data), info=0, entry=0, link=0
+        )
     )
     body += bytes(-(at + len(body)) % 8)
     table_at = at + len(body)
     header = struct.pack(
-        "<4sBBBB8xHHI" + ("QQQ" if wide else "III") + "IHHHHHH",
-        b"\x7fELF", 2 if wide else 1, 1, 1, 0, 3, elf.machine, 1, 0, header_size, table_at, 0,
-        header_size, segment_size, segments, section_size, len(sections), len(sections) - 1,
+        f"{order}4sBBBB8xHHI" + ("QQQ" if wide else "III") + "IHHHHHH",
+        b"\x7fELF", 2 if wide else 1, 2 if elf.big_endian else 1, 1, 0, 3, elf.machine, 1, 0, header_size,
+        table_at, 0, header_size, segment_size, segments, section_size, len(sections), len(sections) - 1,
     )  # fmt: skip
     total = table_at + len(sections) * section_size
-    program = _segment(wide, 1, 0, total) + _segment(wide, 2, dynamic_at, len(dynamic))
+    program = _segment(wide, order, 1, 0, total) + _segment(wide, order, 2, dynamic_at, len(dynamic))
     if interp:
-        program += _segment(wide, 3, at, len(interp))
+        program += _segment(wide, order, 3, at, len(interp))
     return header + program + body + b"".join(sections)
 
 
-def _segment(wide: bool, kind: int, offset: int, size: int) -> bytes:
+def _segment(wide: bool, order: str, kind: int, offset: int, size: int) -> bytes:
     if wide:
-        return struct.pack("<IIQQQQQQ", kind, 5, offset, offset, offset, size, size, 8)
-    return struct.pack("<IIIIIIII", kind, offset, offset, offset, size, size, 5, 8)
+        return struct.pack(f"{order}IIQQQQQQ", kind, 5, offset, offset, offset, size, size, 8)
+    return struct.pack(f"{order}IIIIIIII", kind, offset, offset, offset, size, size, 5, 8)
 
 
 def _section(
-    wide: bool, name: int, kind: str, *, offset: int, size: int, info: int, entry: int, link: int = 1
+    wide: bool,
+    order: str,
+    name: int,
+    kind: str,
+    *,
+    offset: int,
+    size: int,
+    info: int,
+    entry: int,
+    link: int = 1,
 ) -> bytes:
-    layout = "<IIQQQQIIQQ" if wide else "<IIIIIIIIII"
-    return struct.pack(layout, name, _SHT[kind], 2, offset, offset, size, link, info, 8, entry)
+    layout = "IIQQQQIIQQ" if wide else "IIIIIIIIII"
+    return struct.pack(order + layout, name, _SHT[kind], 2, offset, offset, size, link, info, 8, entry)
 
 
 def _verneed(elf: Elf, strings: _Strings) -> tuple[bytes, int]:
@@ -143,14 +161,14 @@ def _verneed(elf: Elf, strings: _Strings) -> tuple[bytes, int]:
         versions = [(v, 0) for v in elf.needed_versions.get(library, ())]
         versions += [(v, 2) for v in elf.weak_versions.get(library, ())]
         more = 16 + 16 * len(versions) if number + 1 < len(libraries) else 0
-        result += struct.pack("<HHIII", 1, len(versions), strings.add(library), 16, more)
+        result += struct.pack(f"{elf.order}HHIII", 1, len(versions), strings.add(library), 16, more)
         for index, (version, flags) in enumerate(versions):
             after = 16 if index + 1 < len(versions) else 0
-            result += struct.pack("<IHHII", 0, flags, index + 2, strings.add(version), after)
+            result += struct.pack(f"{elf.order}IHHII", 0, flags, index + 2, strings.add(version), after)
     return result, len(libraries)
 
 
-def _verdef(number: int, name: str, strings: _Strings, *, last: bool) -> bytes:
+def _verdef(order: str, number: int, name: str, strings: _Strings, *, last: bool) -> bytes:
     flags = 1 if number == 0 else 0
-    head = struct.pack("<HHHHIII", 1, flags, number + 1, 1, 0, 20, 0 if last else 28)
-    return head + struct.pack("<II", strings.add(name), 0)
+    head = struct.pack(f"{order}HHHHIII", 1, flags, number + 1, 1, 0, 20, 0 if last else 28)
+    return head + struct.pack(f"{order}II", strings.add(name), 0)
