@@ -20,11 +20,15 @@ import pytest
 
 from ociwheel.build import zig, zig_libc_step
 from ociwheel.build.pip_resolver import PipResolver
+from ociwheel.build.targets import compiler_target
+from ociwheel.build.toolchain import zig_target
 from ociwheel.elf.facts import read_facts
 from ociwheel.fetch import settings as network_settings
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.toolbox import TOOLS_LOCK
+from ociwheel.layer.target import Target
+from ociwheel.platforms import PLATFORMS, Platform
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +176,29 @@ def test_a_c_and_a_cxx_extension_for_another_machine_are_the_same_everywhere(
         data = archive.read(library)
     assert b"Jan  1 1980" in data
     assert str(tmp_path).encode() not in data
+
+
+@pytest.mark.parametrize("row", PLATFORMS, ids=lambda row: row.slug)
+def test_the_compiler_knows_the_names_of_every_row(workshop: Workshop, tmp_path: Path, row: Platform) -> None:
+    (tmp_path / "probe.c").write_text("long probe(long x) { return x + 1; }\n")
+    document = json.loads((workshop.root / "target.json").read_text())
+    (tmp_path / "target.json").write_text(json.dumps({**document, "platform": row.oci}))
+    compiler = compiler_target(row)
+    commands = {
+        "zig.o": ["cc", "-target", zig_target(Target.read(tmp_path / "target.json")), f"-mcpu={row.zig_cpu}"],
+        "clang.o": ["clang", f"--target={compiler.clang}", *compiler.flags],
+    }
+    for name, command in commands.items():
+        caches = {f"ZIG_{kind}_CACHE_DIR": str(tmp_path / kind) for kind in ("GLOBAL", "LOCAL")}
+        subprocess.run(
+            [str(workshop.root / "zig/zig"), *command, "-Werror", "-c", "probe.c", "-o", name],
+            cwd=tmp_path,
+            env=caches,
+            check=True,
+        )
+        facts = read_facts(tmp_path / name, name, "probe")
+        assert facts is not None
+        assert (facts.machine, facts.elf_class) == (row.elf_machine, row.elf_class)
 
 
 def test_an_extension_that_is_dropped_in_silence_is_an_error(workshop: Workshop, tmp_path: Path) -> None:
