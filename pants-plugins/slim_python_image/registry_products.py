@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pants.engine.fs import Digest
@@ -49,13 +49,14 @@ class RemoteLayer:
 class RemoteLayers:
     """The layers of an image in a registry, bottom first.
 
-    :param place: the image's name, with its registry. It is no content, and in no key.
+    :param place: the image's name, with its registry. It is in no key of a step, but who has asked one
+        registry must ask again when the BUILD file names another.
     :param resolve: the lock's name, for the command in messages.
     """
 
     layers: tuple[RemoteLayer, ...]
-    place: str = field(compare=False)
-    resolve: str = field(compare=False)
+    place: str
+    resolve: str
 
     def request(self) -> dict[str, Any]:
         """Return the part of a step's request that names the layers."""
@@ -102,7 +103,7 @@ class BlobRequest:
     """Fetch one blob."""
 
     layer: RemoteLayer
-    place: str = field(compare=False)
+    place: str
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ class LayerFactsRequest:
     """List the files of one layer."""
 
     layer: RemoteLayer
-    place: str = field(compare=False)
-    resolve: str = field(compare=False)
+    place: str
+    resolve: str
 
 
 @dataclass(frozen=True)

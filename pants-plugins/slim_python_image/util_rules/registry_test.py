@@ -153,10 +153,18 @@ def test_layers_are_known_without_their_bytes() -> None:
     assert layer.fields()["descriptor"] == {"mediaType": "m", "digest": DIGEST, "size": 7}
 
 
-def test_no_place_is_part_of_what_decides() -> None:
-    other = base_of_lock(lock(), "linux/arm/v7", {"image": "a/b", "builder_image": "c/d"}, "x", "linux/amd64")
-    assert other.registry == base().registry
-    assert other.interpreter.image == base().interpreter.image
+def test_a_base_that_moved_to_another_registry_is_asked_for_there() -> None:
+    """Pants's daemon would go on to ask the old one if the two were equal."""
+    other = base_of_lock(
+        lock(), "linux/arm/v7", {"image": "a/b", "builder_image": "c/d"}, "py", "linux/amd64"
+    )
+    assert other.registry is not None
+    assert other.registry.image != registry().image
+    assert other.registry.image.layers == registry().image.layers
+
+
+def test_no_step_s_request_names_a_registry() -> None:
+    assert registry().image.request() == {"layers": [{"digest": DIGEST, "diff_id": DIGEST}]}
 
 
 def test_python_is_the_image_s_own_where_it_runs_here() -> None:
