@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pants.backend.docker.registries import DockerRegistries
+from pants.engine.addresses import Address
+
+from slim_python_image.goals.publish_image import (
+    PublishImageFieldSet,
+    check_clash,
+    registry_of,
+    repository_of,
+    would_send,
+)
+from slim_python_image.products import SlimImageError
+from slim_python_image.target_types import SlimPythonImageTarget
+from slim_python_image.util_rules.references import ImageNames, Place, places
+
+DIGEST = "sha256:" + "a" * 64
+REGISTRIES = {
+    "company": {
+        "address": "registry.example.com",
+        "default": True,
+        "extra_image_tags": ["edge"],
+        "repository": "services/{target_repository}",
+    },
+    "lab": {"address": "lab.example.com:5000", "skip_push": True},
+    "here": {"address": "here.example.com", "use_local_alias": True},
+}
+
+
+class Docker:
+    """The options that decide names."""
+
+    default_repository = "{name}"
+
+    def registries(self) -> DockerRegistries:
+        return DockerRegistries.from_dict(REGISTRIES)
+
+
+def names(name: str = "image", **fields: Any) -> ImageNames:
+    address = Address("src/brewblox/spark", target_name=name)
+    target = SlimPythonImageTarget({"base": "//3rdparty:bookworm-py311", **fields}, address)
+    return PublishImageFieldSet.create(target).names()
+
+
+def found(**fields: Any) -> tuple[Place, ...]:
+    return places(names(**fields), DIGEST, Docker())  # type: ignore[arg-type]
+
+
+def test_the_default_registries_with_their_repository_and_tags() -> None:
+    (place,) = found(repository="{directory}", image_tags=["1.0", "{tags.baseimage}"])
+    assert place == Place(
+        (
+            "registry.example.com/services/spark:1.0",
+            "registry.example.com/services/spark:bookworm-py311",
+            "registry.example.com/services/spark:edge",
+        )
+    )
+    assert place.repository == "registry.example.com/services/spark"
+
+
+@pytest.mark.parametrize(
+    ("registries", "expected"),
+    [
+        (["other.example.com:8443"], [Place(("other.example.com:8443/image:latest",))]),
+        (
+            ["@lab"],
+            [Place(("lab.example.com:5000/image:latest",), "(by `skip_push` on registry @lab)")],
+        ),
+        (
+            ["@here"],
+            [
+                Place(("here.example.com/image:latest",)),
+                Place(("here/image:latest",), "(by `use_local_alias` on registry @here)"),
+            ],
+        ),
+        ([], [Place(("image:latest",))]),
+    ],
+)
+def test_registries_as_docker_image_has_them(registries: list[str], expected: list[Place]) -> None:
+    assert list(found(registries=registries)) == expected
+
+
+def test_a_tag_per_content() -> None:
+    (place,) = found(registries=["r.example.com"], image_tags=["{pants.hash}"])
+    assert place.references == ("r.example.com/image:" + "a" * 64,)
+
+
+def test_an_unknown_placeholder_names_the_field_and_the_target() -> None:
+    with pytest.raises(SlimImageError) as caught:
+        found(image_tags=["{build_args.VERSION}"])
+    text = str(caught.value)
+    assert "`image_tags` field of the `slim_python_image` target at src/brewblox/spark:image" in text
+    assert "docker_image" not in text
+
+
+def test_no_tags() -> None:
+    with pytest.raises(SlimImageError, match="the field `image_tags` is empty"):
+        found(registries=["r.example.com"], image_tags=[])
+
+
+def test_two_images_of_one_name_are_an_error() -> None:
+    one, other = names("one", repository="x"), names("other", repository="x")
+    pairs = [(one, (Place(("x:1", "x:2")),)), (other, (Place(("x:2",)),))]
+    with pytest.raises(SlimImageError, match=r"spark:one and .*spark:other would both be published as x:2"):
+        check_clash(pairs)
+    check_clash([pairs[0], (other, (Place(("x:2",), "(by `skip_push`)"),))])
+
+
+@pytest.mark.parametrize(
+    ("name", "registry", "repository"),
+    [
+        ("127.0.0.1:5000/python:3.11-slim", "127.0.0.1:5000", "127.0.0.1:5000/python"),
+        ("r.example.com:1/a/b@sha256:0", "r.example.com:1", "r.example.com:1/a/b"),
+        ("r.example.com:1/a/b", "r.example.com:1", "r.example.com:1/a/b"),
+        ("python:3.11", None, "python"),
+        ("team/python", None, "team/python"),
+    ],
+)
+def test_parts_of_a_name(name: str, registry: str | None, repository: str) -> None:
+    assert (registry_of(name), repository_of(name)) == (registry, repository)
+
+
+def test_a_dry_run_in_words() -> None:
+    document = {"sent": [1, 2], "manifests": [1], "sent_bytes": 7, "mounted": [], "tags": []}
+    assert would_send(document) == (
+        "(dry run: would send 2 blobs and 1 manifests, 7 bytes, mount 0 blobs; tags to move: none)"
+    )
