@@ -58,6 +58,7 @@ def make_pair(registry: str, work: Path, platforms: Sequence[str] = PLATFORMS) -
     :param registry: host and port.
     :param work: an empty folder for intermediate files.
     """
+    work.mkdir(parents=True, exist_ok=True)
     rows = [platform(name) for name in platforms]
     jobs = [(role, packages, row) for role, packages in ((SLIM, _RUNTIME), (FULL, _BUILDER)) for row in rows]
     with ThreadPoolExecutor(2) as pool:
@@ -159,7 +160,6 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="empty folder")
     parser.add_argument("platforms", nargs="*", default=PLATFORMS, metavar="PLATFORM")
     args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     pair = make_pair(args.registry, args.work, args.platforms)
     print(f"{pair.image} and {pair.builder_image}: {time.monotonic() - start:.1f} s", file=sys.stderr)

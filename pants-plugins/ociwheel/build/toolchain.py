@@ -39,6 +39,8 @@ extern "C" int probe_cxx(const char *text) {
 """
 # Libraries that glibc 2.34 merged into libc.so.6: it ships empty archives for them, so do we.
 _MERGED = ("pthread", "dl", "rt", "util", "anl")
+# musl has one library for all of these too, and ships empty archives (its Makefile, EMPTY_LIB_NAMES).
+_MERGED_IN_MUSL = ("m", "rt", "pthread", "crypt", "util", "xnet", "resolv", "dl")
 _EMPTY_ARCHIVE = b"!<arch>\n"
 # zig's defaults that builds must not inherit: NDEBUG comes from the package or from Python's flags.
 _NOT_KEPT = ("-DNDEBUG",)
@@ -76,7 +78,7 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[st
     _take_libraries(zig, [a for a in compiled["pie"].link if a.endswith("crt1.o")], work, lib)
     if not {"libc++.a", "libc++abi.a", "libc.so.6"} <= set(shared) and target.libc == "glibc":
         raise BuildError("this zig does not say which libraries it links", details=compiled["shared"].link)
-    for name in _MERGED:
+    for name in merged_libraries(target.libc):
         if not any(entry.name.startswith(f"lib{name}.") for entry in lib.iterdir()):
             (lib / f"lib{name}.a").write_bytes(_EMPTY_ARCHIVE)
     description = {
@@ -91,6 +93,11 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[st
     }
     (output / "toolchain.json").write_bytes(canonical(description))
     return description
+
+
+def merged_libraries(libc: str) -> tuple[str, ...]:
+    """Return the names that ``-l`` may ask for and that are in the C library itself."""
+    return _MERGED_IN_MUSL if libc == "musl" else _MERGED
 
 
 def zig_target(target: Target) -> str:
