@@ -195,6 +195,16 @@ async def sysroot(request: p.SysrootRequest) -> p.Tree:
     return await Get(p.Tree, p.SysrootRequest, request)
 
 
+async def tools(request: p.ToolsRequest) -> p.Tree:
+    """Return unpacked programs for builds."""
+    return await Get(p.Tree, p.ToolsRequest, request)
+
+
+async def newest_wheel(request: p.NewestWheelsRequest) -> p.NewestWheels:
+    """Find the newest versions that have a wheel."""
+    return await Get(p.NewestWheels, p.NewestWheelsRequest, request)
+
+
 async def compiler() -> p.Tree:
     """Return the unpacked compiler."""
     return await Get(p.Tree, p.CompilerRequest, p.CompilerRequest())

@@ -27,6 +27,17 @@ class SlimImageError(Exception):
     """An error that a user reads: what is wrong, where, and what to do next."""
 
 
+class BuildFailed(SlimImageError):
+    """An sdist that does not build.
+
+    :param name: of the distribution.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class StepFailed(SlimImageError):
     """A step of the core said no; the message is the step's own."""
 
@@ -264,6 +275,7 @@ class Base:
 
     :param builder_groups: by distribution.
     :param emulation: what the container of an emulated build is made of; empty where none was locked.
+    :param tools: programs that builds call on this machine, by the package that was asked for.
     """
 
     resolve: str
@@ -274,6 +286,7 @@ class Base:
     builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
     registry: RegistryBase | None = None
     emulation: tuple[DebPackage, ...] = ()
+    tools: FrozenDict[str, tuple[DebPackage, ...]] = FrozenDict()
 
 
 @dataclass(frozen=True)
@@ -335,6 +348,23 @@ class SysrootRequest:
     packages: tuple[DebPackage, ...]
     resolve: str
     image: RemoteLayers | None = None
+
+
+@dataclass(frozen=True)
+class ToolsRequest:
+    """Programs that builds call on this machine, from Debian packages.
+
+    :param target: this machine.
+    """
+
+    target: TargetEnvironment
+    packages: tuple[DebPackage, ...]
+    resolve: str
+
+    @property
+    def rust(self) -> bool:
+        """Whether cargo is among them."""
+        return any(package.name in ("cargo", "cargo-web") for package in self.packages)
 
 
 # --- lockfiles and plans ----------------------------------------------------------------------------
@@ -471,6 +501,7 @@ class BuildWheelRequest:
     settings: str
     resolve: str
     builder_image: RemoteLayers | None = None
+    tools: ToolsRequest | None = None
 
 
 @dataclass(frozen=True)

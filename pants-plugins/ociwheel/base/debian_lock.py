@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.policy import (
+    BUILD_PROGRAMS,
     DATA_PACKAGES,
     DEFAULT_EXCLUDED,
     EMULATION_PROGRAMS,
     INTERPRETER_EXCLUDED,
     MANYLINUX_LIBRARIES,
+    PROGRAMS_EXCLUDED,
+    RUST_PROGRAMS,
     TOOLCHAIN,
     TOOLCHAIN_PATTERN,
     partition,
@@ -105,10 +108,12 @@ class _Closures:
     groups: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """What a group adds to ``builder``."""
     emulation: tuple[Candidate, ...] = ()
+    tools: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """Programs for a machine that builds, by the package that was asked for."""
 
     def all(self) -> Iterable[Candidate]:
-        groups = itertools.chain.from_iterable(self.groups.values())
-        return (*self.runtime, *self.builder, *groups, *self.emulation, *self.interpreter)
+        more = itertools.chain.from_iterable((*self.groups.values(), *self.tools.values()))
+        return (*self.runtime, *self.builder, *more, *self.emulation, *self.interpreter)
 
 
 def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, Any]:
@@ -130,6 +135,7 @@ def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, A
         except (BaseError, FetchError) as e:
             errors.add(e)
     errors.raise_if_any()
+    check_rust(closures)
     return _document(request, minor, closures)
 
 
@@ -177,7 +183,12 @@ def _close(
     result = _Closures()
     if row.oci in INTERPRETER_PLATFORMS:
         result = _Closures(
-            interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter")
+            interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"),
+            tools={
+                name: closure([name, *MANYLINUX_LIBRARIES], PROGRAMS_EXCLUDED, f"{name} for this machine")
+                for name in build_programs(request)
+                if universe.exists(name)
+            },
         )
     if row.oci in request.platforms:
         excluded = request.excluded_packages
@@ -190,10 +201,44 @@ def _close(
             core=frozenset(c.name for c in core),
             builder=own,
             interpreter=result.interpreter,
+            tools=result.tools,
             groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
             emulation=builder.container(python),
         )
     return result
+
+
+def build_programs(request: Request) -> tuple[str, ...]:
+    """Return the packages of programs that builds call on the machine that builds."""
+    asked = {*request.builder_packages, *itertools.chain.from_iterable(request.builder_groups.values())}
+    return (*BUILD_PROGRAMS, *sorted(asked & set(RUST_PROGRAMS)))
+
+
+def _for_target(asked: Iterable[str]) -> list[str]:
+    """Return builder packages with the target's library in the place of a program."""
+    return [RUST_PROGRAMS.get(name, name) for name in asked]
+
+
+def check_rust(closures: Mapping[str, _Closures]) -> None:
+    """Check that rustc and the library of each target are of one version: it reads no other.
+
+    :raises BaseError: they are not, as where the suites of two architectures are out of step.
+    """
+    libraries = set(RUST_PROGRAMS.values())
+    found = {
+        (c.name, c.version): where
+        for where, one in closures.items()
+        for c in one.all()
+        if c.name in libraries
+    }
+    for name in sorted(libraries):
+        versions = {version: where for (one, version), where in found.items() if one == name}
+        if len(versions) > 1:
+            raise BaseError(
+                f"the suites have {name} in several versions, and rustc reads only its own",
+                details=[f"{where}: {version}" for version, where in sorted(versions.items())],
+                hint="leave the suite out that is out of step, such as the security one, or lock again later",
+            )
 
 
 @dataclass(frozen=True)
@@ -208,12 +253,13 @@ class _Builder:
     @property
     def headers(self) -> list[str]:
         # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
-        return [f"libpython{self.minor}-dev", "libcrypt-dev", *self.request.builder_packages]
+        asked = self.request.builder_packages
+        return [f"libpython{self.minor}-dev", "libcrypt-dev", *_for_target(asked)]
 
     def sysroot(self, group: Sequence[str], what: str) -> tuple[Candidate, ...]:
         toolchain = {name for name in self.universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
         left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
-        return self.closure([*self.headers, *group], left_out, what)
+        return self.closure([*self.headers, *_for_target(group)], left_out, what)
 
     def added(self, own: tuple[Candidate, ...], name: str, group: Sequence[str]) -> tuple[Candidate, ...]:
         """Return what a distribution's group has beside the base's own builder packages."""
@@ -239,6 +285,10 @@ def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -
             "platforms": {name: _platform_entry(minor, name, closures[name]) for name in request.platforms},
             "interpreters": {
                 name: [c.key for c in closures[name].interpreter] for name in INTERPRETER_PLATFORMS
+            },
+            "tools": {
+                name: {program: [c.key for c in found] for program, found in closures[name].tools.items()}
+                for name in INTERPRETER_PLATFORMS
             },
             "packages": {key: _package_entry(used[key]) for key in sorted(used)},
         },

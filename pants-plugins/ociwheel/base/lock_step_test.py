@@ -404,3 +404,55 @@ def test_without_gpgv_the_message_says_how_to_get_it(
         "gpgv, which checks the signature of a Debian archive, is not there\n"
         "  -> install gpgv: apt-get install gpgv (Debian, Ubuntu), brew install gnupg (macOS)"
     )
+
+
+def publish_with_programs(mirror: Mirror, arm: str = "1.0-1") -> None:
+    def programs(architecture: str, version: str) -> list[str]:
+        rust = {"architecture": architecture}
+        return [
+            paragraph("make", Depends="libc6", **rust),
+            paragraph("cargo-web", version, Depends=f"rustc-web (= {version}), gcc | c-compiler", **rust),
+            paragraph("rustc-web", version, Depends=f"libstd-rust-web-dev (= {version}), gcc", **rust),
+            paragraph("libstd-rust-web-dev", version, Depends="libstd-rust-web-1.85", **rust),
+            paragraph("libstd-rust-web-1.85", version, Depends="libc6", **rust),
+            paragraph("gcc", Depends="libc6", **rust),
+        ]
+
+    mirror.publish(
+        "tiny",
+        {
+            "amd64": [*index("amd64"), *programs("amd64", "1.0-1")],
+            "arm64": [*index("arm64"), *programs("arm64", arm)],
+        },
+    )
+
+
+def test_make_is_locked_for_machines_that_build(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    publish_with_programs(mirror)
+    result = lock(tmp_path, key)
+    assert set(result["tools"]) == {"linux/amd64", "linux/arm64"}
+    assert set(result["tools"]["linux/arm64"]) == {"make"}
+    assert "make=1.0-1:arm64" in result["tools"]["linux/arm64"]["make"]
+    assert "libc6=2.36-9+deb12u14:arm64" in result["tools"]["linux/arm64"]["make"]
+    assert "make=1.0-1:arm64" in result["packages"]
+
+
+def test_cargo_is_locked_for_machines_that_build_and_its_library_for_targets(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish_with_programs(mirror)
+    result = lock(tmp_path, key, builder_groups={"orjson": ["cargo-web"]})
+    tools = {k.partition("=")[0] for k in result["tools"]["linux/amd64"]["cargo-web"]}
+    assert {"cargo-web", "rustc-web", "libstd-rust-web-dev", "libstd-rust-web-1.85", "libc6"} <= tools
+    assert "gcc" not in tools
+    # rustc's own libraries are nothing that a target links to.
+    platform = result["platforms"]["linux/amd64"]
+    assert platform["builder_groups"] == {"orjson": ["libstd-rust-web-dev=1.0-1:amd64"]}
+
+
+def test_rust_in_two_versions_is_refused(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    publish_with_programs(mirror, arm="0.9-1")
+    assert fault(tmp_path, key, builder_groups={"orjson": ["cargo-web"]}).startswith(
+        "the suites have libstd-rust-web-dev in several versions, and rustc reads only its own\n"
+        "  linux/arm64: 0.9-1\n  linux/amd64: 1.0-1\n  -> "
+    )

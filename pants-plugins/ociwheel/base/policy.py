@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_EXCLUDED: tuple[str, ...] = (
     "adduser",
@@ -51,8 +51,11 @@ TOOLCHAIN: tuple[str, ...] = (
 )
 """Left out of every sysroot: the compiler brings a libc, its headers and its runtime of its own."""
 
-TOOLCHAIN_PATTERN = re.compile(r"(?:cpp|gcc|g\+\+|libgcc|libstdc\+\+|libasan|libubsan|libtsan)-\d+(?:-\w+)*")
-"""The versioned names among the toolchain, ``libgcc-12-dev``."""
+TOOLCHAIN_PATTERN = re.compile(
+    r"(?:cpp|gcc|g\+\+|libgcc|libstdc\+\+|libasan|libubsan|libtsan)-\d+(?:-\w+)*"
+    r"|libstd-rust(?:-web)?-[0-9.]+"
+)
+"""The versioned names among the toolchain, ``libgcc-12-dev``, and rustc's own libraries."""
 
 INTERPRETER_EXCLUDED: tuple[str, ...] = (
     *DEFAULT_EXCLUDED,
@@ -63,6 +66,15 @@ INTERPRETER_EXCLUDED: tuple[str, ...] = (
     "tzdata",
 )
 """Left out of the interpreter that runs builds: it never serves."""
+
+PROGRAMS_EXCLUDED: tuple[str, ...] = (
+    *INTERPRETER_EXCLUDED,
+    *(name for name in TOOLCHAIN if name not in {"libc6", "libgcc-s1", "libstdc++6"}),
+    "libc-dev",
+    "libgcc-12-dev",
+    "libgcc-14-dev",
+)
+"""Left out of the programs that builds call: the compiler is ours."""
 
 DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netbase", "tzdata"})
 """Packages of files that no code depends on; they change at their own pace."""
@@ -119,6 +131,12 @@ SYSROOT_KEPT: tuple[str, ...] = (
 MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
 """What wheels of build requirements may link to (PEP 600) beside the interpreter's own libraries."""
 
+
+BUILD_PROGRAMS: tuple[str, ...] = ("make",)
+"""What builds call beside a POSIX shell and its utilities: no machine that builds need have them."""
+
+RUST_PROGRAMS: Mapping[str, str] = {"cargo": "libstd-rust-dev", "cargo-web": "libstd-rust-web-dev"}
+"""Builder packages that are programs of the machine that builds, and the target's library in their place."""
 
 EMULATION_PROGRAMS: tuple[str, ...] = (
     "coreutils",

@@ -30,6 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--sysroot", type=Path, required=True, metavar="DIR", help="headers and libraries of the target")
     add("--zig", type=Path, required=True, metavar="DIR", help="what the zig step made")
     add("--zig-cache", type=Path, required=True, metavar="DIR", help="what the zig-libc step made")
+    add("--tools", type=Path, metavar="DIR", help="what the tools step made: make, and cargo for Rust")
+    add(
+        "--host-libc", type=Path, metavar="DIR", help="what the zig-libc step made for this machine, for Rust"
+    )
     add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
 
@@ -42,6 +46,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         sdist=args.sdist.absolute(),
         requirements=tuple(sorted(args.requirements.absolute().glob("*.whl"))),
         toolchain=Toolchain(args.zig.absolute(), args.zig_cache.absolute(), args.sysroot.absolute(), target),
+        tools=args.tools.absolute() if args.tools else None,
+        host_runtime=args.host_libc.absolute() if args.host_libc else None,
     )
     args.output.mkdir(parents=True, exist_ok=True)
     output = args.output.absolute()

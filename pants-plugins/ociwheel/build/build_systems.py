@@ -98,3 +98,15 @@ def write_build_system_files(
     if system.backend.startswith("mesonpy"):
         return BuildSystemFiles(variables, {"setup-args": [f"--cross-file={meson}"]})
     return BuildSystemFiles(variables)
+
+
+def merged(ours: Mapping[str, object], users: Mapping[str, object]) -> dict[str, object]:
+    """Return PEP 517 settings: where both have a key, the user's words come after ours."""
+    result = dict(ours)
+    for key, value in users.items():
+        result[key] = [*_words(ours[key]), *_words(value)] if key in ours else value
+    return result
+
+
+def _words(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value]

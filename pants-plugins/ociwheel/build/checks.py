@@ -144,9 +144,15 @@ def _embedded(wheel: Path, folders: tuple[str, ...]) -> Iterable[tuple[str, str]
         for name in sorted(archive.namelist()):
             data = archive.read(name)
             for folder in folders:
-                if folder.encode() in data:
-                    yield name, folder
+                at = data.find(folder.encode())
+                if at >= 0:
+                    yield name, _printable(data[at : at + 200])
                     break
+
+
+def _printable(data: bytes) -> str:
+    """Return the path that bytes begin with."""
+    return re.split(r"[^ -~]|[\"'\s]", data.decode("latin-1"), maxsplit=1)[0]
 
 
 def _around(output: Sequence[str], line: str) -> Sequence[str]:

@@ -92,6 +92,8 @@ class Configuration:
     dynamic_linker: str | None
     kept_roots: tuple[str, ...] = ()
     """Folders of the build that stay as they are even below ``/usr``."""
+    link: tuple[str, ...] = ()
+    """Arguments of every link, before those of the libraries."""
     log: str = ""
     """File that each compilation of a source file is appended to."""
 
@@ -230,6 +232,7 @@ def _link_arguments(arguments: list[str], config: Configuration) -> list[str]:
         if config.dynamic_linker:
             result.append(f"-Wl,--dynamic-linker={config.dynamic_linker}")
     libraries = [f"{lib}/{name}" for name in config.libraries]
+    result += config.link
     return [*result, "-Wl,--push-state,--as-needed", *libraries, "-Wl,--pop-state"]
 
 

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+_FOLDER_FLAGS = ("-isystem", "-idirafter", "-I", "-L")
 _FIELD = re.compile(r"(?P<name>[A-Za-z.][\w. ]*?)\s*(?P<sign>[:=])\s*(?P<value>.*)")
 _REQUIREMENT = re.compile(r"(?P<name>[^\s,<>=!]+)\s*(?:(?P<operator>[<>=!]=?)\s*(?P<version>[^\s,]+))?")
 _OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
@@ -146,7 +147,7 @@ def requirements(text: str) -> list[tuple[str, str, str]]:
 
 def flags(sysroot: Sysroot, modules: list[Module], kinds: set[str], static: bool) -> list[str]:
     """Return compile or link flags, each once."""
-    result: list[str] = []
+    result: list[list[str]] = []
     for module in modules:
         words: list[str] = []
         if kinds & {"--cflags", "--cflags-only-I", "--cflags-only-other"}:
@@ -154,10 +155,22 @@ def flags(sysroot: Sysroot, modules: list[Module], kinds: set[str], static: bool
         if kinds & {"--libs", "--libs-only-l", "--libs-only-L", "--libs-only-other"}:
             words += shlex.split(module.fields.get("Libs", ""))
             words += shlex.split(module.fields.get("Libs.private", "")) if static else []
-        for word in words:
-            placed = sysroot.place(word)
-            if _wanted(word, kinds) and placed not in result:
+        for group in _grouped(words):
+            placed = [sysroot.place(word) for word in group]
+            if len(group) == 2:
+                placed[1] = sysroot.place(f"-I{group[1]}").removeprefix("-I")
+            if _wanted(group[0], kinds) and placed not in result:
                 result.append(placed)
+    return [word for group in result for word in group]
+
+
+def _grouped(words: list[str]) -> list[list[str]]:
+    """Return each flag with its folder, which may be a word of its own: ``-isystem /usr/include/x``."""
+    result: list[list[str]] = []
+    rest = iter(words)
+    for word in rest:
+        folder = next(rest, None) if word in _FOLDER_FLAGS else None
+        result.append([word] if folder is None else [word, folder])
     return result
 
 

@@ -111,3 +111,14 @@ def test_a_variable_that_names_itself_ends(tmp_path: Path) -> None:
     module = parse("x", "a=${a}b\nLibs: -L${a}\n")
     assert module.fields["Libs"].startswith("-L")
     assert os.sep in str(tmp_path)
+
+
+def test_a_folder_that_is_a_word_of_its_own_is_in_the_sysroot_too(tmp_path: Path) -> None:
+    folder = tmp_path / "usr/lib/pkgconfig"
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        (folder / f"{name}.pc").write_text(
+            f"Name: {name}\nVersion: 1\nCflags: -isystem /usr/include/{name}\n"
+        )
+    lines = run_pkg_config(Sysroot(str(tmp_path), "x"), ["--cflags", "one", "two"])
+    assert lines == [f"-isystem {tmp_path}/usr/include/one -isystem {tmp_path}/usr/include/two"]

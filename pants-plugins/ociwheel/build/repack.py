@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ociwheel.errors import BuildError
@@ -20,9 +21,10 @@ _FILE = 0o100644
 _PROGRAM = 0o100755
 
 
-def repack(wheel: Path, output: Path) -> None:
+def repack(wheel: Path, output: Path, clean: Callable[[str, bytes], bytes] = lambda _, data: data) -> None:
     """Write ``wheel`` to ``output``: sorted, without times, owners, bytecode and umask.
 
+    :param clean: returns what becomes of a file, from its name and its content.
     :raises BuildError: the wheel has no RECORD, or an entry twice.
     """
     with zipfile.ZipFile(wheel) as archive:
@@ -42,7 +44,7 @@ def repack(wheel: Path, output: Path) -> None:
             for info in infos:
                 if info.filename in signatures:
                     continue
-                data = archive.read(info)
+                data = clean(info.filename, archive.read(info))
                 digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
                 rows.append((info.filename, f"sha256={digest}", str(len(data))))
                 target.writestr(_entry(info.filename, info.external_attr >> 16 & 0o111), data)

@@ -22,15 +22,27 @@ class CompilerTarget:
     """The host triplet of autoconf's ``--host``."""
     cpu_family: str
     """meson's ``cpu_family``."""
+    rust: str = ""
+    """rustc's triple; empty where Debian has no Rust."""
     endian: str = "little"
 
 
 _TARGETS = {
     "linux/amd64": CompilerTarget(
-        "x86_64-linux-gnu", ("-march=x86-64",), "linux-x86_64", "x86_64-pc-linux-gnu", "x86_64"
+        "x86_64-linux-gnu",
+        ("-march=x86-64",),
+        "linux-x86_64",
+        "x86_64-pc-linux-gnu",
+        "x86_64",
+        "x86_64-unknown-linux-gnu",
     ),
     "linux/arm64": CompilerTarget(
-        "aarch64-linux-gnu", ("-march=armv8-a",), "linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64"
+        "aarch64-linux-gnu",
+        ("-march=armv8-a",),
+        "linux-aarch64",
+        "aarch64-unknown-linux-gnu",
+        "aarch64",
+        "aarch64-unknown-linux-gnu",
     ),
     "linux/arm/v7": CompilerTarget(
         # Debian's armhf: ARMv7, VFPv3 with 16 registers, no NEON, hard-float calls.
@@ -39,10 +51,18 @@ _TARGETS = {
         "linux-armv7l",
         "arm-unknown-linux-gnueabihf",
         "arm",
+        "armv7-unknown-linux-gnueabihf",
     ),
-    "linux/386": CompilerTarget("i386-linux-gnu", ("-march=i686",), "linux-i686", "i686-pc-linux-gnu", "x86"),
+    "linux/386": CompilerTarget(
+        "i386-linux-gnu", ("-march=i686",), "linux-i686", "i686-pc-linux-gnu", "x86", "i686-unknown-linux-gnu"
+    ),
     "linux/ppc64le": CompilerTarget(
-        "powerpc64le-linux-gnu", (), "linux-ppc64le", "powerpc64le-unknown-linux-gnu", "ppc64"
+        "powerpc64le-linux-gnu",
+        (),
+        "linux-ppc64le",
+        "powerpc64le-unknown-linux-gnu",
+        "ppc64",
+        "powerpc64le-unknown-linux-gnu",
     ),
     "linux/riscv64": CompilerTarget(
         "riscv64-linux-gnu",
@@ -50,6 +70,7 @@ _TARGETS = {
         "linux-riscv64",
         "riscv64-unknown-linux-gnu",
         "riscv64",
+        "riscv64gc-unknown-linux-gnu",
     ),
 }
 

@@ -14,6 +14,7 @@ from ociwheel.build.targets import compiler_target
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
 from ociwheel.layer.target import Target
+from ociwheel.platforms import platform
 
 # Each under its plain name and with the triplet that autoconf and Debian put before it.
 _BINUTILS = {"ar": "ar", "ranlib": "ranlib", "ld": "ld.lld", "ld.lld": "ld.lld", "objcopy": "objcopy"}
@@ -61,23 +62,42 @@ def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_roo
     settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
     run_compiler = [str(python), "-I", "-S", compiler.__file__, str(settings)]
     for names, tool in ((_C_NAMES, "cc"), (_CXX_NAMES, "c++")):
-        _write(binaries, _with_triplet(names, triplet), [*run_compiler, tool])
+        write_program(binaries, _with_triplet(names, triplet), [*run_compiler, tool])
     for name, tool in _BINUTILS.items():
-        _write(binaries, _with_triplet([name], triplet), [str(zig), tool])
-    _write(binaries, _with_triplet(["strip", "nm"], triplet), ["true"])
+        write_program(binaries, _with_triplet([name], triplet), [str(zig), tool])
+    write_program(binaries, _with_triplet(["strip", "nm"], triplet), ["true"])
     pkg_config = [str(python), "-I", "-S", pkgconfig.__file__, str(toolchain.sysroot.absolute()), triplet]
-    _write(binaries, _with_triplet(["pkg-config", "pkgconf"], triplet), [*pkg_config, "pkg-config"])
+    write_program(binaries, _with_triplet(["pkg-config", "pkgconf"], triplet), [*pkg_config, "pkg-config"])
     for name, module in _CONFIG_PROGRAMS.items():
-        _write(binaries, [name], [*pkg_config, name, module])
+        write_program(binaries, [name], [*pkg_config, name, module])
     return log
+
+
+def write_host_compiler(
+    toolchain: Toolchain, runtime: Path, python: Path, binaries: Path, *, name: str, link: Iterable[str]
+) -> None:
+    """Write a C compiler for the machine that builds, for what a build runs on it.
+
+    :param runtime: what the ``zig-libc`` step made for that machine.
+    :param link: arguments of the linker, before all others.
+    """
+    description = read_json(runtime / "toolchain.json")
+    target = dataclasses.replace(toolchain.target, platform=platform(description["platform"]))
+    # No sysroot: all that such a program has is the C library.
+    host = Toolchain(toolchain.zig, runtime, runtime / "none", target)
+    settings = binaries.parent / f"{name}.json"
+    config = _configuration(host, binaries / "ld.lld", binaries.parent, Path())
+    config = dataclasses.replace(config, log="", dynamic_linker=None, link=tuple(link))
+    settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
+    write_program(binaries, [name], [str(python), "-I", "-S", compiler.__file__, str(settings), "cc"])
 
 
 def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Path) -> compiler.Configuration:
     description = read_json(toolchain.runtime / "toolchain.json")
-    platform = toolchain.target.platform
-    if description.get("platform") != platform.oci:
+    row = toolchain.target.platform
+    if description.get("platform") != row.oci:
         raise UsageError(
-            f"the compiler's runtime is for {description.get('platform')}, not for {platform.oci}",
+            f"the compiler's runtime is for {description.get('platform')}, not for {row.oci}",
             where=str(toolchain.runtime),
         )
     zig, sysroot = toolchain.zig.absolute(), toolchain.sysroot.absolute()
@@ -90,7 +110,7 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
         c=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["c"]),
         cxx=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["cxx"]),
         sysroot=str(sysroot),
-        triplet=platform.triplet,
+        triplet=row.triplet,
         runtime=str((toolchain.runtime / "lib").absolute()),
         libraries=tuple(description["libraries"]),
         dynamic_linker=description["dynamic_linker"],
@@ -111,7 +131,8 @@ def _with_triplet(names: Iterable[str], triplet: str) -> list[str]:
     return [n for name in names for n in (name, f"{triplet}-{name}")]
 
 
-def _write(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None:
+def write_program(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None:
+    """Write a script that runs a command with its own arguments added, under several names."""
     # Build systems split $CC at spaces, so the folder is on the PATH and these are called by name.
     text = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
     for name in names:

@@ -45,6 +45,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "image-sysroot": ("ociwheel.registry.sysroot_step", "unpack a builder image into a sysroot"),
     "image-interpreter": ("ociwheel.registry.interpreter_step", "unpack the Python of a base image"),
     "venv-layer": ("ociwheel.registry.venv_layer_step", "write the layer of the virtual environment"),
+    "tools": ("ociwheel.base.tools_step", "unpack programs that builds call, to run from any folder"),
     "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
     "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),
     "image": ("ociwheel.image.image_step", "write config and manifest of one platform"),

@@ -38,6 +38,7 @@ from slim_python_image.products import (
     SysrootRequest,
     TargetEnvironment,
     Toolbox,
+    ToolsRequest,
     Tree,
     VenvLayerRequest,
     canonical_json,
@@ -142,6 +143,12 @@ def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, Builder
             for name, keys in groups.items()
         }
     )
+
+
+def build_tools(locked: LockedBase, host_name: str) -> FrozenDict[str, tuple[DebPackage, ...]]:
+    """Return the programs for builds on this machine; a lock of before they were locked has none."""
+    rows = locked.lock.get("tools", {}).get(host_name, {})
+    return FrozenDict({name: locked.packages(keys) for name, keys in rows.items()})
 
 
 def check_inputs(target: Target, locked: LockedBase) -> None:
@@ -249,6 +256,7 @@ async def read_base(request: BaseRequest) -> Base:
         ),
         builder_groups=builder_groups(locked, request.platform),
         emulation=locked.packages(one.get("emulation", [])),
+        tools=build_tools(locked, runs),
     )
 
 
@@ -333,6 +341,21 @@ async def unpack_sysroot(request: SysrootRequest, toolbox: Toolbox) -> Tree:
             step="sysroot",
             arguments=("--debs", "debs", "--target", "target.json", "--output", _OUT),
             description=f"Unpack headers and libraries for {request.target.platform}",
+            toolbox=toolbox,
+            inputs=await _with_debs(request.packages, request.resolve, target=request.target.to_json()),
+            output_directories=(_OUT,),
+        )
+    )
+    return Tree(await engine.remove_prefix(tree_of(outcome), _OUT))
+
+
+@rule
+async def unpack_tools(request: ToolsRequest, toolbox: Toolbox) -> Tree:
+    outcome = await engine.run_step(
+        StepRequest(
+            step="tools",
+            arguments=("--debs", "debs", "--target", "target.json", "--output", _OUT),
+            description="Unpack programs for builds",
             toolbox=toolbox,
             inputs=await _with_debs(request.packages, request.resolve, target=request.target.to_json()),
             output_directories=(_OUT,),

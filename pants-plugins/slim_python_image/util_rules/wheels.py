@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import platform as host
-from dataclasses import replace
 from typing import Any, Iterable
 
 from pants.engine.rules import collect_rules, rule
@@ -15,6 +14,7 @@ from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
     Base,
+    BuildFailed,
     BuildWheelRequest,
     CompilerLibcRequest,
     CompilerRequest,
@@ -23,9 +23,9 @@ from slim_python_image.products import (
     EmulateWheelRequest,
     PlannedArtifact,
     SlimImageError,
+    StepFailed,
     StepRequest,
     SysrootRequest,
-    TargetEnvironment,
     Toolbox,
     Tree,
     Wheel,
@@ -38,6 +38,7 @@ from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base import relock_command
 from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.util_rules.build_programs import build_programs, tools_for, with_advice, without_python
 from slim_python_image.util_rules.emulation import container_request
 
 _OUT = "out"
@@ -91,11 +92,6 @@ async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
     return Tree(await engine.remove_prefix(outcome.digest, _OUT))
 
 
-def without_python(target: TargetEnvironment) -> TargetEnvironment:
-    """Return a target for what does not depend on Python, so that bases share it."""
-    return replace(target, python="3.11.0")
-
-
 @rule
 async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.target
@@ -113,6 +109,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
     sysroot = await engine.sysroot(
         SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image)
     )
+    programs, trees = await build_programs(request)
     step = StepRequest(
         step="build",
         arguments=(
@@ -120,6 +117,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             *("--requirements", "requirements", "--sysroot", "sysroot"),
             *("--zig", "zig", "--zig-cache", "zig-libc"),
             *("--settings", "settings.json", "--output", _OUT),
+            *programs,
         ),
         description=f"Build {artifact.name} {artifact.version} for {target.platform}",
         toolbox=toolbox,
@@ -129,6 +127,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
                 "sysroot": sysroot.digest,
                 "zig": (await engine.compiler()).digest,
                 "zig-libc": (await engine.compiler_libc(CompilerLibcRequest(without_python(target)))).digest,
+                **trees,
             }
         ),
         interpreter=await engine.interpreter(request.interpreter),
@@ -141,7 +140,10 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         request.interpreter.resolve,
         builder_image=request.builder_image is not None,
     )
-    fields = named.fields()
+    try:
+        fields = named.fields()
+    except StepFailed as e:
+        raise BuildFailed(str(e), artifact.name) from None
     return Wheel(
         name=artifact.name,
         version=artifact.version,
@@ -237,32 +239,36 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     fetched = await engine.prebuilt(ready)
     pins = functools.partial(pins_for, lock, minor=base.target.minor, path=path, resolve=request.resolve)
     emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
-    built = await engine.wheels(
-        [
-            BuildWheelRequest(
-                artifact=sdist,
-                target=base.target,
-                builder=builder_for(base, sdist.name, options),
-                builder_image=builder_image_of(base, sdist),
-                interpreter=base.interpreter,
-                pins=pins(artifact=sdist),
-                settings=build_settings(options, sdist),
-                resolve=request.resolve,
-            )
-            for sdist in sdists
-            if sdist not in emulated
-        ],
-        [
-            EmulateWheelRequest(
-                artifact=sdist,
-                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
-                pins=pins(artifact=sdist, emulated=base.target),
-                settings=build_settings(options, sdist),
-                resolve=request.resolve,
-            )
-            for sdist in emulated
-        ],
-    )
+    try:
+        built = await engine.wheels(
+            [
+                BuildWheelRequest(
+                    artifact=sdist,
+                    target=base.target,
+                    builder=builder_for(base, sdist.name, options),
+                    builder_image=builder_image_of(base, sdist),
+                    interpreter=base.interpreter,
+                    pins=pins(artifact=sdist),
+                    settings=build_settings(options, sdist),
+                    resolve=request.resolve,
+                    tools=tools_for(base, builder_for(base, sdist.name, options)),
+                )
+                for sdist in sdists
+                if sdist not in emulated
+            ],
+            [
+                EmulateWheelRequest(
+                    artifact=sdist,
+                    container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
+                    pins=pins(artifact=sdist, emulated=base.target),
+                    settings=build_settings(options, sdist),
+                    resolve=request.resolve,
+                )
+                for sdist in emulated
+            ],
+        )
+    except BuildFailed as e:
+        raise await with_advice(e, request) from None
     return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
 
 

@@ -1,0 +1,1 @@
+"""The table of compiled packages: see ``bench/build_table --help``."""

@@ -1,0 +1,70 @@
+"""Programs that builds call, such as ``make`` and ``cargo``: Debian's, running from any folder.
+
+As with the interpreter, what stands in ``usr/bin`` are scripts that start the real program through the
+loader and the libraries that came with it: a build neither needs them installed nor takes the machine's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ociwheel.base.merge import merge
+from ociwheel.base.policy import DROPPED_PATHS
+from ociwheel.base.tree import resolve_path, write_tree
+from ociwheel.errors import BaseError
+from ociwheel.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ociwheel.base.deb import Package
+
+PROGRAMS = ("cargo", "make", "rustc")
+PROGRAM_FOLDER = "usr/libexec"
+
+_DROPPED = re.compile(
+    "|".join(
+        [
+            *DROPPED_PATHS,
+            rf"(?!usr/lib/|usr/lib64/|usr/bin/(?:{'|'.join(PROGRAMS)})$).*",
+            r"usr/lib/[^/]+/(?:gconv|krb5|sasl2|engines-[^/]+|ossl-modules|perl[^/]*)(?:/.*)?",
+        ]
+    )
+)
+_SHIM = """\
+#!/bin/sh
+# Starts a program of this folder through the loader and the libraries that came with it.
+root=${{0%/*}}/../..
+exec "$root/{loader}" --inhibit-cache --library-path "$root/usr/lib/{triplet}:$root/usr/lib" \\
+    --argv0 "$0" "$root/{program}" "$@"
+"""
+
+
+def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> None:
+    """Write the tree below ``output``: programs of :data:`PROGRAMS` with what they load.
+
+    :param row: the machine that will run them.
+    :raises BaseError: the packages have no such program, or no loader.
+    """
+    packages = tuple(packages)
+    placed = merge(packages, lambda path: _DROPPED.fullmatch(path) is not None)
+    loader = resolve_path(placed, f"usr{row.loader}")
+    found = [name for name in PROGRAMS if f"usr/bin/{name}" in placed]
+    if loader is None or not found:
+        missing = row.loader if loader is None else f"program of {', '.join(PROGRAMS)}"
+        raise BaseError(
+            f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages]
+        )
+    for name in found:
+        placed[f"{PROGRAM_FOLDER}/{name}"] = placed.pop(f"usr/bin/{name}")
+    write_tree({path: item for path, item in placed.items() if item.member.kind != "dir"}, output)
+    folder = output / "usr/bin"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for name in found:
+        script = folder / name
+        text = _SHIM.format(loader=loader, triplet=row.triplet, program=f"{PROGRAM_FOLDER}/{name}")
+        script.write_text(text, encoding="utf-8", newline="\n")
+        script.chmod(0o755)

@@ -1,0 +1,167 @@
+"""Cross builds of Rust extensions: cargo and rustc of the locked tools, our compiler as linker.
+
+cargo finds everything in variables, which the cargo book ("Environment variables cargo reads") and PyO3's
+guide ("Cross compiling") list. Crates come with the sdist, or not at all: no build has a network.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ociwheel.build.targets import compiler_target
+from ociwheel.build.wrappers import Toolchain, write_host_compiler, write_program
+from ociwheel.errors import BuildError
+from ociwheel.platforms import PLATFORMS, Platform
+
+_RUSTLIB = "usr/lib/rustlib"
+HOST_LINKER = "host-cc"
+_USE_WHEEL = "use a version that has a wheel for this platform"
+_ADD_CARGO = (
+    f'{_USE_WHEEL}, or add "cargo-web" (Debian 12; "cargo" on Debian 13) to its `builder_packages` in '
+    "[slim-image].builds and lock the base"
+)
+
+
+@dataclass(frozen=True)
+class Crates:
+    """What cargo needs and what of it the sdist brings."""
+
+    locked: int
+    """Crates of a registry that ``Cargo.lock`` names."""
+    vendored: int
+    """Crates that lie in the sdist with their checksums."""
+
+    def __str__(self) -> str:
+        """Return both numbers in words."""
+        return f"Cargo.lock names {self.locked} crates, the sdist brings {self.vendored}"
+
+
+def count_crates(source: Path) -> Crates:
+    """Count the crates of an unpacked sdist."""
+    locked = 0
+    for path in source.rglob("Cargo.lock"):
+        if ".cargo-checksum.json" not in {entry.name for entry in path.parent.iterdir()}:
+            try:
+                packages = tomllib.loads(path.read_text(encoding="utf-8")).get("package", [])
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+                raise BuildError(f"is not TOML: {e}", where=path.relative_to(source).as_posix()) from e
+            locked = max(locked, sum("source" in package for package in packages))
+    return Crates(locked, sum(1 for _ in source.rglob(".cargo-checksum.json")))
+
+
+def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: str) -> None:
+    """Check that there is what a Rust extension is built with, before anything runs.
+
+    :param tools: what the ``tools`` step made.
+    :raises BuildError: there is not; it tells what to add.
+    """
+    crates = count_crates(source)
+    details = [str(crates)] if crates.locked else []
+    lacking = "; its crates are not in the sdist either, and builds have no network"
+    complete = crates.vendored >= crates.locked
+    if tools is None or not (tools / "usr/bin/cargo").is_file():
+        raise BuildError(
+            f"it is written in Rust, and its builder has no cargo{'' if complete else lacking}",
+            where=where,
+            details=details,
+            hint=_ADD_CARGO if complete else _USE_WHEEL,
+        )
+    triple = compiler_target(toolchain.target.platform).rust
+    if not triple or not (toolchain.sysroot / _RUSTLIB / triple).is_dir():
+        raise BuildError(
+            f"the builder has no Rust library for {triple}",
+            where=where,
+            hint="the base's lock is older than its cargo: lock it again",
+        )
+    if not complete:
+        raise BuildError(
+            "it is written in Rust, and its crates are not in the sdist; builds have no network",
+            where=where,
+            details=details,
+            hint=f"{_USE_WHEEL}, or an sdist made with `cargo vendor`",
+        )
+
+
+def host_platform() -> Platform:
+    """Return the row of the machine that builds."""
+    machine = os.uname().machine
+    for row in PLATFORMS:
+        if row.machine == machine:
+            return row
+    raise BuildError(f"this machine is a {machine}, for which no builder has cargo")
+
+
+def write_rust(
+    tools: Path, host_runtime: Path, toolchain: Toolchain, *, python: Path, binaries: Path, folder: Path
+) -> Mapping[str, str]:
+    """Write cargo, rustc and a compiler for build scripts to ``binaries``, and return cargo's variables.
+
+    :param host_runtime: what the ``zig-libc`` step made for the machine that builds.
+    :param python: the interpreter that runs the compilers' wrappers.
+    :param folder: for what these need; it is made.
+    """
+    host, target = host_platform(), toolchain.target.platform
+    host_triple, triple = compiler_target(host).rust, compiler_target(target).rust
+    rustlib = folder / "sysroot/lib/rustlib"
+    rustlib.mkdir(parents=True)
+    (rustlib / triple).symlink_to(toolchain.sysroot / _RUSTLIB / triple)
+    if host_triple != triple:
+        (rustlib / host_triple).symlink_to(tools / _RUSTLIB / host_triple)
+    write_program(binaries, ["rustc"], [str(tools / "usr/bin/rustc"), "--sysroot", str(folder / "sysroot")])
+    write_program(binaries, ["cargo"], [str(tools / "usr/bin/cargo")])
+    # What cargo runs on this machine starts with the tools' own libc.
+    libraries = tools / f"usr/lib/{host.triplet}"
+    loader = (tools / f"usr{host.loader}").resolve()
+    extra = [f"-Wl,--dynamic-linker={loader}", f"-Wl,-rpath,{libraries}"]
+    write_host_compiler(toolchain, host_runtime, python, binaries, name=HOST_LINKER, link=extra)
+    work = binaries.parents[1]
+    maps = {folder / "sysroot": "/rust", tools: "/rust", toolchain.sysroot: "/sysroot", work: "/build"}
+    return {
+        **_linkers(host, target),
+        **_pyo3(toolchain, work / "cross/python"),
+        "CARGO": str(binaries / "cargo"),
+        "CARGO_BUILD_TARGET": triple,
+        # Separated by 0x1f: a path may hold spaces.
+        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(["-Cstrip=symbols", "-Cdebuginfo=0", *_remapped(maps)]),
+        "CARGO_HOME": str(folder / "home"),
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_NET_OFFLINE": "true",
+        "CARGO_TARGET_DIR": str(folder / "target"),
+        "PKG_CONFIG_ALLOW_CROSS": "1",
+        "RUSTC": str(binaries / "rustc"),
+    }
+
+
+def _linkers(host: Platform, target: Platform) -> Mapping[str, str]:
+    """Return the variables that name compilers and linkers, to cargo and to the crate ``cc``."""
+    host_triple, triple = compiler_target(host).rust, compiler_target(target).rust
+    name, host_name = triple.replace("-", "_"), host_triple.replace("-", "_")
+    return {
+        f"CARGO_TARGET_{host_name.upper()}_LINKER": HOST_LINKER,
+        f"CC_{host_name}": HOST_LINKER,
+        "HOST_CC": HOST_LINKER,
+        # After the host's: where both are one, the target's libraries are linked to.
+        f"CARGO_TARGET_{name.upper()}_LINKER": f"{target.triplet}-cc",
+        f"CC_{name}": f"{target.triplet}-cc",
+        f"CXX_{name}": f"{target.triplet}-c++",
+        f"AR_{name}": f"{target.triplet}-ar",
+    }
+
+
+def _pyo3(toolchain: Toolchain, sysconfig: Path) -> Mapping[str, str]:
+    return {
+        "PYO3_CROSS": "1",
+        "PYO3_CROSS_LIB_DIR": str(sysconfig),
+        "PYO3_CROSS_PYTHON_VERSION": toolchain.target.python_minor,
+    }
+
+
+def _remapped(folders: Mapping[Path, str]) -> Iterator[str]:
+    """Yield flags that keep folders out of panics' messages; of several that fit, rustc takes the last."""
+    for path, name in reversed(list(folders.items())):
+        for place in dict.fromkeys((path, path.resolve())):
+            yield f"--remap-path-prefix={place}={name}"

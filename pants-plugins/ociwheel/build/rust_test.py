@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ociwheel.build.compiler import Configuration, rewrite
+from ociwheel.build.rust import Crates, check_rust, count_crates, host_platform, write_rust
+from ociwheel.build.wrappers import Toolchain
+from ociwheel.errors import BuildError
+from ociwheel.layer.target import Target
+from ociwheel.platforms import Platform, platform
+
+ARM = platform("linux/arm/v7")
+TRIPLE = "armv7-unknown-linux-gnueabihf"
+LOCK = '[[package]]\nname = "own"\n[[package]]\nname = "memchr"\nsource = "registry+https://example.com"\n'
+
+
+def write(path: Path, text: str = "", mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def toolchain(tmp_path: Path) -> Toolchain:
+    root = tmp_path / "in"
+    (root / f"sysroot/usr/lib/rustlib/{TRIPLE}/lib").mkdir(parents=True)
+    return Toolchain(root / "zig", root / "runtime", root / "sysroot", target(tmp_path, ARM))
+
+
+def target(folder: Path, row: Platform) -> Target:
+    fields = {"platform": row.oci, "python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
+    return Target.read(write(folder / "t.json", json.dumps({"schema": "ociwheel.target/1", **fields})))
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    folder = tmp_path / "in/tools"
+    for name in ("cargo", "rustc"):
+        write(folder / "usr/bin" / name, f'#!/bin/sh\necho {name} "$@"\n', 0o755)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write(tmp_path / "src/Cargo.lock", LOCK)
+    return tmp_path / "src"
+
+
+def message(tools: Path | None, toolchain: Toolchain, source: Path) -> str:
+    with pytest.raises(BuildError) as e:
+        check_rust(tools, toolchain, source, "demo 1 for linux/arm/v7")
+    return e.value.render()
+
+
+def vendor(source: Path) -> None:
+    write(source / "vendor/memchr/.cargo-checksum.json", "{}")
+    # A crate's own lock is none of the project's.
+    write(source / "vendor/memchr/Cargo.lock", LOCK * 3)
+
+
+def test_crates_of_registries_are_counted_and_those_in_the_sdist(source: Path) -> None:
+    assert count_crates(source) == Crates(1, 0)
+    vendor(source)
+    assert count_crates(source) == Crates(1, 1)
+    write(source / "Cargo.lock", "[")
+    with pytest.raises(BuildError, match=r"Cargo\.lock: is not TOML"):
+        count_crates(source)
+
+
+def test_without_cargo_the_message_says_what_to_add(toolchain: Toolchain, source: Path) -> None:
+    vendor(source)
+    assert message(None, toolchain, source) == (
+        "demo 1 for linux/arm/v7: it is written in Rust, and its builder has no cargo\n"
+        "  Cargo.lock names 1 crates, the sdist brings 1\n"
+        '  -> use a version that has a wheel for this platform, or add "cargo-web" (Debian 12; "cargo" on '
+        "Debian 13) to its `builder_packages` in [slim-image].builds and lock the base"
+    )
+
+
+def test_cargo_is_not_proposed_where_it_could_not_help(toolchain: Toolchain, source: Path) -> None:
+    assert message(None, toolchain, source) == (
+        "demo 1 for linux/arm/v7: it is written in Rust, and its builder has no cargo; its crates are not in "
+        "the sdist either, and builds have no network\n"
+        "  Cargo.lock names 1 crates, the sdist brings 0\n"
+        "  -> use a version that has a wheel for this platform"
+    )
+
+
+def test_with_cargo_and_without_crates(toolchain: Toolchain, tools: Path, source: Path) -> None:
+    assert message(tools, toolchain, source) == (
+        "demo 1 for linux/arm/v7: it is written in Rust, and its crates are not in the sdist; builds have no "
+        "network\n"
+        "  Cargo.lock names 1 crates, the sdist brings 0\n"
+        "  -> use a version that has a wheel for this platform, or an sdist made with `cargo vendor`"
+    )
+    vendor(source)
+    check_rust(tools, toolchain, source, "")
+
+
+def test_a_sysroot_without_the_targets_library(toolchain: Toolchain, tools: Path, source: Path) -> None:
+    (toolchain.sysroot / f"usr/lib/rustlib/{TRIPLE}/lib").rmdir()
+    (toolchain.sysroot / f"usr/lib/rustlib/{TRIPLE}").rmdir()
+    assert message(tools, toolchain, source).splitlines()[0] == (
+        f"demo 1 for linux/arm/v7: the builder has no Rust library for {TRIPLE}"
+    )
+
+
+def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
+    toolchain: Toolchain, tools: Path, tmp_path: Path
+) -> None:
+    host = host_platform()
+    description = {
+        "platform": host.oci,
+        "flags": [],
+        "c": [],
+        "cxx": [],
+        "libraries": [],
+        "dynamic_linker": "/no",
+    }
+    write(tmp_path / "host/toolchain.json", json.dumps(description))
+    binaries = tmp_path / "work/cross/bin"
+    binaries.mkdir(parents=True)
+    found = write_rust(
+        *(tools, tmp_path / "host", toolchain),
+        python=Path("/python"),
+        binaries=binaries,
+        folder=tmp_path / "work/rust",
+    )
+    assert found["CARGO_BUILD_TARGET"] == TRIPLE
+    assert found[f"CARGO_TARGET_{TRIPLE.upper().replace('-', '_')}_LINKER"] == "arm-linux-gnueabihf-cc"
+    assert f"--remap-path-prefix={tmp_path}/work=/build" in found["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+    said = subprocess.run([binaries / "rustc", "-V"], capture_output=True, text=True, check=True).stdout
+    assert said == f"rustc --sysroot {tmp_path}/work/rust/sysroot -V\n"
+    lib = tmp_path / "work/rust/sysroot/lib/rustlib"
+    assert os.readlink(lib / TRIPLE) == f"{toolchain.sysroot}/usr/lib/rustlib/{TRIPLE}"
+    assert len(list(lib.iterdir())) == 2
+    config = Configuration.from_json(json.loads((binaries.parent / "host-cc.json").read_text()))
+    link = rewrite(["main.o", "-o", "main"], False, config)
+    assert [w for w in link if "dynamic-linker" in w] == [f"-Wl,--dynamic-linker={tools}/usr{host.loader}"]

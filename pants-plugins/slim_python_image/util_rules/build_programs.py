@@ -1,0 +1,70 @@
+"""What builds call on this machine: make and cargo; and what to do where a build fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Iterable
+
+from pants.engine.fs import Digest
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    Base,
+    BuildFailed,
+    BuildWheelRequest,
+    CompilerLibcRequest,
+    DebPackage,
+    NewestWheelsRequest,
+    SlimImageError,
+    TargetEnvironment,
+    ToolsRequest,
+    WheelSetRequest,
+)
+
+# Asking for a program locks the target's library in its place: this is how a build knows.
+RUST_PROGRAMS = {"libstd-rust-dev": "cargo", "libstd-rust-web-dev": "cargo-web"}
+
+
+def without_python(target: TargetEnvironment) -> TargetEnvironment:
+    """Return a target for what does not depend on Python, so that bases share it."""
+    return replace(target, python="3.11.0")
+
+
+async def build_programs(request: BuildWheelRequest) -> tuple[tuple[str, ...], dict[str, Digest]]:
+    """Return the arguments and the trees of the programs that a build calls on this machine."""
+    if request.tools is None:
+        return (), {}
+    arguments: tuple[str, ...] = ("--tools", "tools")
+    trees = {"tools": (await engine.tools(request.tools)).digest}
+    if request.tools.rust:  # cargo compiles programs that it runs
+        arguments += ("--host-libc", "host-libc")
+        here = CompilerLibcRequest(without_python(request.tools.target))
+        trees["host-libc"] = (await engine.compiler_libc(here)).digest
+    return arguments, trees
+
+
+def tools_for(base: Base, builder: Iterable[DebPackage]) -> ToolsRequest | None:
+    """Return the programs for a build: make, and cargo where its builder has Rust's library."""
+    libraries = {package.name for package in builder}
+    asked = {"make", *(program for library, program in RUST_PROGRAMS.items() if library in libraries)}
+    packages = {package for program in asked & set(base.tools) for package in base.tools[program]}
+    if not packages:
+        return None
+    return ToolsRequest(base.interpreter.target, tuple(sorted(packages)), base.resolve)
+
+
+async def with_advice(error: BuildFailed, request: WheelSetRequest) -> SlimImageError:
+    """Return the error of a build with the newest version that needs none, where there is one."""
+    newest = await engine.newest_wheel(
+        NewestWheelsRequest((error.name,), request.roots, request.lockfile, request.base.target)
+    )
+    where = f"{request.base.target.platform} and Python {request.base.target.minor}"
+    if newest.error is not None:
+        return error
+    version = newest.versions.get(error.name)
+    if version is None:
+        return SlimImageError(f"{error}\n  no version that the requirements allow has a wheel for {where}")
+    return SlimImageError(
+        f"{error}\n  -> or lock {error.name}=={version}: the newest version that the requirements allow "
+        f"and that has a wheel for {where}"
+    )

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    Base,
+    BuildFailed,
+    DebPackage,
+    Interpreter,
+    NewestWheels,
+    NewestWheelsRequest,
+    Root,
+    TargetEnvironment,
+    WheelSetRequest,
+)
+from slim_python_image.util_rules.build_programs import tools_for, with_advice
+
+
+def deb(name: str) -> DebPackage:
+    return DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "0" * 64)
+
+
+def base_with() -> Base:
+    target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+    interpreter = Interpreter("bookworm", target, ())
+    return Base("bookworm", target, (), (deb("zlib1g-dev"),), interpreter)
+
+
+def test_a_build_gets_make_and_cargo_where_its_builder_has_rusts_library() -> None:
+    base = replace(
+        base_with(),
+        tools=FrozenDict({"make": (deb("make"),), "cargo-web": (deb("cargo-web"), deb("rustc-web"))}),
+    )
+    plain = tools_for(base, base.builder)
+    assert plain is not None
+    assert ([p.name for p in plain.packages], plain.rust) == (["make"], False)
+    rust = tools_for(base, (*base.builder, deb("libstd-rust-web-dev")))
+    assert rust is not None
+    assert ([p.name for p in rust.packages], rust.rust) == (["cargo-web", "make", "rustc-web"], True)
+
+
+def test_a_lock_of_before_programs_were_locked_has_none() -> None:
+    assert tools_for(base_with(), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("newest", "said"),
+    [
+        (
+            NewestWheels(FrozenDict({"orjson": "3.10.2"})),
+            (
+                "it is written in Rust\n  -> or lock orjson==3.10.2: the newest version that the requirements "
+                "allow and that has a wheel for linux/amd64 and Python 3.11"
+            ),
+        ),
+        (
+            NewestWheels(FrozenDict({"orjson": None})),
+            (
+                "it is written in Rust\n  no version that the requirements allow has a wheel for linux/amd64 "
+                "and Python 3.11"
+            ),
+        ),
+        (NewestWheels(error="the index does not answer"), "it is written in Rust"),
+    ],
+)
+def test_a_failed_build_names_the_version_that_needs_none(
+    newest: NewestWheels, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def newest_wheel(request: NewestWheelsRequest) -> NewestWheels:
+        asked.append(request)
+        return newest
+
+    monkeypatch.setattr(engine, "newest_wheel", newest_wheel)
+    root = Root("orjson<3.11", "//:orjson")
+    request = WheelSetRequest((root,), "x.lock", "default", base_with(), (), ())
+    advice = with_advice(BuildFailed("it is written in Rust", "orjson"), request)
+    assert str(asyncio.run(advice)) == said
+    assert asked == [NewestWheelsRequest(("orjson",), (root,), "x.lock", base_with().target)]
