@@ -26,7 +26,10 @@ def test_search_paths_of_the_builder_go_and_others_stay(
     kind: str, before: str, after: tuple[str, ...]
 ) -> None:
     elf = Elf(machine=40, elf_class=32, soname="libx.so", needed=["libc.so.6"])
-    elf = dataclasses.replace(elf, **{kind: before.split(":")})
+    paths = before.split(":")
+    elf = dataclasses.replace(
+        elf, rpath=paths if kind == "rpath" else (), runpath=paths if kind != "rpath" else ()
+    )
     data = without_places("x.so", elf_bytes(elf), FOLDERS)
     facts = read_facts(io.BytesIO(data), "x.so", "x 1")
     assert facts is not None
