@@ -35,7 +35,7 @@ from pants.engine.fs import (
     PathGlobs,
     RemovePrefix,
 )
-from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.process import FallibleProcessResult, Process, ProcessExecutionEnvironment
 from pants.engine.rules import Get, MultiGet
 from pants.engine.target import (
     DependenciesRequest,
@@ -145,9 +145,14 @@ async def local_wheels(field_sets: Iterable[PythonDistributionFieldSet]) -> tupl
 # --- processes --------------------------------------------------------------------------------------
 
 
-async def run_process(process: Process) -> FallibleProcessResult:
+async def run_process(process: Process, where: ProcessExecutionEnvironment) -> FallibleProcessResult:
     """Run a process; failing is an answer too."""
-    return await Get(FallibleProcessResult, Process, process)
+    return await Get(FallibleProcessResult, {process: Process, where: ProcessExecutionEnvironment})
+
+
+async def machine_ready() -> p.MachineReady:
+    """Write what steps may know of this machine."""
+    return await Get(p.MachineReady)
 
 
 async def run_step(request: p.StepRequest) -> p.StepOutcome:

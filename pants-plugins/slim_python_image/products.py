@@ -47,10 +47,14 @@ class StepFailed(SlimImageError):
 
 @dataclass(frozen=True)
 class CoreSources:
-    """The core's own code, as it goes into the sandbox of each step, and its lock of tools."""
+    """The core's own code, as it goes into the sandbox of each step, and its lock of tools.
+
+    :param network: the steps whose code can reach the network.
+    """
 
     steps: FrozenDict[str, Digest]
     tools: str
+    network: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from slim_python_image.products import (
     ImageParts,
     ImagePartsRequest,
     StepInputs,
+    StepOutcome,
     StepRequest,
     Toolbox,
     Tree,
@@ -113,6 +114,7 @@ def engine() -> RuleRunner:
             QueryRule(Digest, [CreateDigest]),
             QueryRule(ImageParts, [ImagePartsRequest]),
             QueryRule(StepInputs, [StepRequest]),
+            QueryRule(StepOutcome, [StepRequest]),
             QueryRule(KnownUserResolveNames, [KnownBaseNamesRequest]),
             QueryRule(KnownUserResolveNames, [KnownBuildLockNamesRequest]),
             QueryRule(UserGenerateLockfiles, [RequestedBaseNames]),
@@ -262,3 +264,15 @@ def test_what_a_step_is_made_from(runner: RuleRunner) -> None:
         "libraries": "a" * 64,
         "interpreter": "b" * 64,
     }
+
+
+def test_a_step_runs_on_this_machine_and_logs_its_key(
+    runner: RuleRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = StepRequest("index", ("--request", "none.json", "--output", "out"), "Write the index", None)
+    with caplog.at_level("DEBUG", logger="slim_python_image.util_rules.steps"):
+        outcome = runner.request(StepOutcome, [request])
+    assert outcome.error is not None
+    assert "none.json" in outcome.error
+    (record,) = [one for one in caplog.records if one.message.startswith("Key of `Write the index`: ")]
+    assert json.loads(record.message.partition(": ")[2])["arguments"][2:] == ["index", *request.arguments]

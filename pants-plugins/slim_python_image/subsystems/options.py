@@ -73,6 +73,18 @@ class SlimImageOptions(Subsystem):
         ),
     )
 
+    fetch_platform_properties = StrListOption(
+        default=["network=on"],
+        advanced=True,
+        help=softwrap(
+            """
+            Properties, each `name=value`, that a remote worker must have to run the steps that reach the
+            network, beside those of `[GLOBAL].remote_execution_extra_platform_properties` or the
+            `remote_environment`. No other step asks for them, so builds can run where there is no network.
+            """
+        ),
+    )
+
     def build_settings(self, name: str) -> dict[str, object]:
         """Return the settings of one distribution, by its normalized name."""
         return dict(self._builds_by_name().get(name, {}))

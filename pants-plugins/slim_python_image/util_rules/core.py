@@ -18,6 +18,8 @@ from slim_python_image.products import CoreSources
 
 _PACKAGE = "ociwheel"
 _MAIN = f"{_PACKAGE}.cli.main"
+# The one door to the network: what does not import it cannot reach it.
+_NETWORK = f"{_PACKAGE}.fetch.network"
 _STEP = re.compile(rb'"([a-z-]+)": \("(ociwheel[\w.]+)", "')
 _IMPORT = re.compile(rb"^[ \t]*import (ociwheel[\w.]*)", re.MULTILINE)
 _FROM = re.compile(rb"^[ \t]*from (ociwheel[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
@@ -84,10 +86,20 @@ def closure(modules: Mapping[str, bytes], roots: tuple[str, ...]) -> frozenset[s
     return frozenset(seen)
 
 
+def used_modules(files: Mapping[str, bytes], module: str) -> frozenset[str]:
+    """Return the modules that a step imports."""
+    modules = {name: data for path, data in files.items() if (name := module_name(path))}
+    return closure(modules, (_MAIN, module))
+
+
+def network_steps(files: Mapping[str, bytes], table: Mapping[str, str]) -> frozenset[str]:
+    """Return the steps whose code can reach the network."""
+    return frozenset(step for step, module in table.items() if _NETWORK in used_modules(files, module))
+
+
 def step_files(files: Mapping[str, bytes], module: str) -> dict[str, bytes]:
     """Return the files that a step runs from: its modules, and the data of their packages."""
-    modules = {name: data for path, data in files.items() if (name := module_name(path))}
-    used = closure(modules, (_MAIN, module))
+    used = used_modules(files, module)
     packages = {name.split(".")[1] for name in used if name.count(".") > 1}
     kept = {}
     for path, data in files.items():
@@ -107,7 +119,8 @@ async def find_core() -> CoreSources:
     files = core_files(Path(next(iter(spec.submodule_search_locations))))
     table = steps(files[f"{_PACKAGE}/cli/main.py"])
     digests = {step: await engine.create_files(step_files(files, table[step])) for step in sorted(table)}
-    return CoreSources(FrozenDict(digests), files[f"{_PACKAGE}/tools.lock"].decode())
+    tools = files[f"{_PACKAGE}/tools.lock"].decode()
+    return CoreSources(FrozenDict(digests), tools, network_steps(files, table))
 
 
 def rules() -> Iterable[object]:

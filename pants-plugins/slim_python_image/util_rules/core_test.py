@@ -36,6 +36,26 @@ def test_a_step_gets_what_it_imports_and_its_data() -> None:
     assert set(step_files(FILES, "ociwheel.plan.step")) == set(FILES) - left_out
 
 
+def test_a_step_reaches_the_network_by_the_one_door_only() -> None:
+    files = {
+        **FILES,
+        "ociwheel/fetch/__init__.py": b"",
+        "ociwheel/fetch/network.py": b"import urllib.request",
+        "ociwheel/fetch/index.py": b"from ociwheel.fetch.network import Network",
+        "ociwheel/fetch/step.py": b"from ociwheel.fetch import index",
+    }
+    table = {"fetch": "ociwheel.fetch.step", "plan": "ociwheel.plan.step"}
+    assert core.network_steps(files, table) == {"fetch"}
+
+
+def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() -> None:
+    package = Path(core.__file__).parents[2] / "ociwheel"
+    files = core_files(package)
+    found = core.network_steps(files, steps(files["ociwheel/cli/main.py"]))
+    assert found >= {"toolbox", "describe", "fetch", "fetch-deb", "build-lock", "debian-lock"}
+    assert not found & {"build", "plan", "zig", "sysroot", "wheel-layer", "source-layer", "image", "index"}
+
+
 def test_the_table_of_steps_is_read_from_the_core() -> None:
     assert steps(FILES["ociwheel/cli/main.py"]) == {"plan": "ociwheel.plan.step"}
     with pytest.raises(AssertionError, match="no table of steps"):

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from typing import Iterable
 
-from pants.engine.fs import Digest
-from pants.engine.process import Process, ProcessCacheScope
+from pants.engine.fs import Digest, DigestEntries
+from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
 from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.products import (
     CoreSources,
-    MachineReady,
     ResolverToolbox,
     StepOutcome,
     StepRequest,
     Toolbox,
+    canonical_json,
 )
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.inputs import files_of
 from slim_python_image.util_rules.machine import CACHE_NAME
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,11 @@ CORE = f"{_ROOT}/core"
 _TOOLS = f"{_ROOT}/tools"
 MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
+
+# How long a step waits for the content of a hit in the remote cache before it does the same work here, in
+# milliseconds. Pants's default, not at all, starts every step that somebody else has already done. A miss, or
+# a server that does not answer (`[GLOBAL].remote_cache_rpc_timeout_millis`), starts the step at once.
+_WAIT_FOR_HIT_MILLIS = 60_000
 
 
 def toolbox_request(*extra: str) -> StepRequest:
@@ -75,7 +82,46 @@ def step_process(request: StepRequest, core: Digest) -> Process:
         output_files=request.output_files,
         output_directories=request.output_directories,
         cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,
+        remote_cache_speculation_delay_millis=_WAIT_FOR_HIT_MILLIS,
     )
+
+
+def with_properties(
+    where: ProcessExecutionEnvironment, properties: Iterable[str]
+) -> ProcessExecutionEnvironment:
+    """Return where a process runs, with more properties asked of a remote worker; this machine needs none.
+
+    :param properties: each ``name=value``; the name replaces one that is there.
+    """
+    if not where.remote_execution:
+        return where
+    asked = dict(where.remote_execution_extra_platform_properties)
+    for text in properties:
+        name, _, value = text.partition("=")
+        asked[name] = value
+    return ProcessExecutionEnvironment(
+        environment_name=where.name,
+        platform=where.platform,
+        docker_image=where.docker_image,
+        remote_execution=True,
+        remote_execution_extra_platform_properties=sorted(asked.items()),
+    )
+
+
+def key_document(process: Process, files: DigestEntries) -> str:
+    """Return everything that is in the key of a step's process, as JSON for people who look for a difference.
+
+    :param files: the process's input, by file.
+    """
+    document = {
+        "arguments": list(process.argv),
+        "variables": dict(process.env),
+        "named caches": dict(process.append_only_caches),
+        "outputs": [*process.output_files, *process.output_directories],
+        "trees": {path: digest.fingerprint for path, digest in process.immutable_input_digests.items()},
+        "inputs": files_of(files),
+    }
+    return canonical_json(document).decode().rstrip()
 
 
 def error_text(stderr: str) -> str:
@@ -89,8 +135,21 @@ def error_text(stderr: str) -> str:
 
 
 @rule
-async def run_step(request: StepRequest, core: CoreSources, _: MachineReady) -> StepOutcome:
-    result = await engine.run_process(step_process(request, core.steps[request.step]))
+async def run_step(
+    request: StepRequest,
+    core: CoreSources,
+    where: ProcessExecutionEnvironment,
+    options: SlimImageOptions,
+) -> StepOutcome:
+    process = step_process(request, core.steps[request.step])
+    if logger.isEnabledFor(logging.DEBUG):
+        files = await engine.entries(request.inputs)
+        logger.debug("Key of `%s`: %s", request.description, key_document(process, files))
+    if request.step in core.network:
+        where = with_properties(where, options.fetch_platform_properties)
+    if not where.remote_execution:
+        await engine.machine_ready()
+    result = await engine.run_process(process, where)
     stderr = result.stderr.decode(errors="replace")
     if result.exit_code != 0:
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from pants.engine.fs import Digest
-from pants.engine.process import ProcessCacheScope
+import json
+
+from pants.engine.fs import Digest, DigestEntries, FileDigest, FileEntry
+from pants.engine.process import ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import StepRequest, Toolbox, Tree
-from slim_python_image.util_rules.steps import error_text, step_process
+from slim_python_image.util_rules.steps import error_text, key_document, step_process, with_properties
 
 
 def digest(character: str) -> Digest:
@@ -36,6 +38,39 @@ def test_a_process_has_content_and_no_place() -> None:
     }
     assert dict(process.append_only_caches) == {"ociwheel_machine": ".ociwheel/machine"}
     assert process.cache_scope == ProcessCacheScope.SUCCESSFUL
+
+
+def worker(*properties: tuple[str, str], remote: bool = True) -> ProcessExecutionEnvironment:
+    return ProcessExecutionEnvironment(
+        environment_name="a name",
+        platform="linux_x86_64",
+        docker_image=None,
+        remote_execution=remote,
+        remote_execution_extra_platform_properties=list(properties),
+    )
+
+
+def test_a_remote_worker_is_asked_for_more_and_this_machine_is_not() -> None:
+    asked = with_properties(worker(("pool", "small"), ("network", "off")), ["network=on", "note=a=b"])
+    assert asked == worker(("network", "on"), ("note", "a=b"), ("pool", "small"))
+    assert with_properties(worker(remote=False), ["network=on"]) == worker(remote=False)
+
+
+def test_a_hit_is_waited_for_before_the_same_work_is_done_here() -> None:
+    assert step_process(request(), digest("c")).remote_cache_speculation_delay_millis >= 10_000
+
+
+def test_what_is_in_a_key_can_be_read() -> None:
+    process = step_process(request(output_files=("wheel",), output_directories=("out",)), digest("c"))
+    files = DigestEntries([FileEntry("target.json", FileDigest("e" * 64, 1))])
+    assert json.loads(key_document(process, files)) == {
+        "arguments": ["/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json"],
+        "variables": {"OCIWHEEL_MACHINE": ".ociwheel/machine", "OCIWHEEL_TOOLS": ".ociwheel/tools"},
+        "named caches": {"ociwheel_machine": ".ociwheel/machine"},
+        "outputs": ["wheel", "out"],
+        "trees": {".ociwheel/core": "c" * 64, ".ociwheel/tools": "a" * 64},
+        "inputs": {"target.json": "e" * 64},
+    }
 
 
 def test_an_interpreter_is_content() -> None:
