@@ -443,3 +443,35 @@ def test_a_token_is_fetched_with_the_login_and_the_scope(
     assert registry.check_complete("token/a", "1") == 6
     assert asked[0] == "/token?service=test&scope=repository%3Atoken%2Fa%3Apull"
     assert asked[1:] == ["/token?service=test&scope=repository%3Atoken%2Fa%3Apull%2Cpush"]
+
+
+@pytest.mark.parametrize("status", [201, 401])
+def test_uploads_that_go_to_another_host_take_no_credentials_along(
+    registry: Registry, push: Pusher, tmp_path: Path, status: int
+) -> None:
+    """Registries send uploads to a storage service, by the URL that they answer with."""
+    seen: list[Asked] = []
+
+    def storage(asked: Asked) -> Instead:
+        seen.append(asked)
+        realm = f'Bearer realm="http://{there[0]}/token"'
+        return Instead(status, headers={"WWW-Authenticate": realm})
+
+    def guard(asked: Asked) -> Instead | None:
+        if "Authorization" not in asked.headers:
+            return Instead(401, headers={"WWW-Authenticate": 'Basic realm="test"'})
+        if asked.method == "POST":
+            return Instead(202, headers={"Location": f"http://{there[0]}/bucket/1?signed=yes"})
+        return Instead(201) if asked.method == "PUT" else None
+
+    there: list[str] = []
+    layout = write_layout(tmp_path / "layout", "elsewhere", common=b"elsewhere")
+    with faulty(registry.port, storage) as elsewhere, faulty(registry.port, guard) as host:
+        there.append(elsewhere)
+        login(push.home / ".docker/config.json", host, "ali:secret")
+        process = push.start(layout, f"--image={host}/elsewhere/a:1", "--jobs=1")
+        process.communicate(timeout=60)
+    # A token is not asked for where the other host says, either.
+    assert process.returncode == (0 if status == 201 else 21)
+    assert {asked.path.partition("?")[0] for asked in seen} == {"/bucket/1"}
+    assert not [asked for asked in seen if "Authorization" in asked.headers]

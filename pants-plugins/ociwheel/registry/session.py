@@ -18,7 +18,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
@@ -98,6 +98,8 @@ class Answer:
     headers: Mapping[str, str]
     """By name in lower case."""
     body: bytes
+    foreign: bool = False
+    """It is another host's, to which the registry led."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -180,7 +182,9 @@ class Session:
         :raises Broken: there is none.
         """
         answer = self._authorized(request)
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._renew(answer, request.scopes):
+        # Only the registry itself may say where credentials go.
+        challenged = answer.status == HTTPStatus.UNAUTHORIZED and not answer.foreign
+        if challenged and self._renew(answer, request.scopes):
             answer = self._authorized(request)
         return answer
 
@@ -225,17 +229,16 @@ class Session:
     def _authorized(self, request: Request) -> Answer:
         authorization = self._authorization(request.repository, request.scopes)
         url = request.url
+        home = _origin(self.url(""))
         for _ in range(MAX_REDIRECTS):
-            own = {"Authorization": authorization} if authorization else {}
+            # A storage service behind the registry, where it sends uploads and readers, gets no credentials.
+            foreign = _origin(url) != home
+            own = {"Authorization": authorization} if authorization and not foreign else {}
             answer = self._send(request.method, url, {**request.headers, **own}, request.body)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
-                return answer
-            target = urllib.parse.urljoin(url, location)
-            # A storage service behind the registry takes no credentials of the registry.
-            if _origin(target) != _origin(url):
-                authorization = None
-            url = target
+                return replace(answer, foreign=foreign)
+            url = urllib.parse.urljoin(url, location)
         raise Broken(f"{request.method} is redirected more than {MAX_REDIRECTS} times", useless=True)
 
     def _renew(self, answer: Answer, scopes: tuple[str, ...]) -> bool:
