@@ -34,6 +34,7 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
     RemovePrefix,
+    SymlinkEntry,
 )
 from pants.engine.process import FallibleProcessResult, Process, ProcessExecutionEnvironment
 from pants.engine.rules import Get, MultiGet
@@ -56,7 +57,7 @@ async def create_files(files: Mapping[str, bytes]) -> Digest:
     return await Get(Digest, CreateDigest([FileContent(path, data) for path, data in sorted(files.items())]))
 
 
-async def create_entries(entries: Iterable[FileEntry]) -> Digest:
+async def create_entries(entries: Iterable[FileEntry | SymlinkEntry]) -> Digest:
     """Return a digest of files that the store already has."""
     return await Get(Digest, CreateDigest(list(entries)))
 

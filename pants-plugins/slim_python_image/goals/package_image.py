@@ -14,8 +14,10 @@ from pants.engine.fs import Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, StringField, Target
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.goals.shared_blobs import shared_layout
 from slim_python_image.products import (
     ArchiveRequest,
     BaseRequest,
@@ -26,6 +28,7 @@ from slim_python_image.products import (
     StepInputs,
     WheelSetRequest,
 )
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     BaseField,
     EntryPointField,
@@ -165,6 +168,13 @@ def log_lines(image: BuiltImage, shared: frozenset[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+async def _layout(layout: Digest, output: str, *, shared: bool) -> Digest:
+    """Return the layout of an image below `dist`."""
+    if not shared:
+        return await engine.add_prefix(layout, output)
+    return await engine.create_entries(shared_layout(await engine.entries(layout), output))
+
+
 async def _archives(
     image: BuiltImage, layout: Digest, field_set: SlimImageFieldSet, output: str
 ) -> tuple[Digest, tuple[str, ...]]:
@@ -195,6 +205,13 @@ class Relations:
 
     base: Address | None
     extends: Address | None
+
+
+@dataclass(frozen=True)
+class ImageRelations:
+    """What all images of the repository name of others: read once, for every one of them."""
+
+    images: FrozenDict[Address, Relations]
 
 
 def chain(images: Mapping[Address, Relations], address: Address) -> tuple[Address, ...]:
@@ -242,17 +259,22 @@ async def _named(target: Target, field: type[StringField]) -> Address | None:
     return found[0] if found else None
 
 
-async def _shared_layers(image: BuiltImage, all_targets: AllTargets) -> frozenset[str]:
-    """Return the digests of layers that other images of the repository have too.
-
-    They follow from `base` and `extends` alone: nothing of another image is read or built to know them.
-    """
+@rule(desc="Look at how images relate")
+async def image_relations(all_targets: AllTargets) -> ImageRelations:
     images = {
         target.address: Relations(await _named(target, BaseField), await _named(target, ExtendsField))
         for target in all_targets
         if SlimImageFieldSet.is_applicable(target)
     }
-    common, same_base = common_ancestors(images, image.address)
+    return ImageRelations(FrozenDict(images))
+
+
+async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozenset[str]:
+    """Return the digests of layers that other images of the repository have too.
+
+    They follow from `base` and `extends` alone: nothing of another image is read or built to know them.
+    """
+    common, same_base = common_ancestors(relations.images, image.address)
     layers = await engine.image_layers_of(
         ImageLayersRequest(address, one.platform) for address in sorted(common) for one in image.platforms
     )
@@ -263,16 +285,18 @@ async def _shared_layers(image: BuiltImage, all_targets: AllTargets) -> frozense
 
 
 @rule(desc="Package an image")
-async def package_image(field_set: SlimImageFieldSet, all_targets: AllTargets) -> BuiltPackage:
+async def package_image(
+    field_set: SlimImageFieldSet, relations: ImageRelations, options: SlimImageOptions
+) -> BuiltPackage:
     image = await engine.built_image(BuiltImageRequest(field_set.address))
     output = field_set.output_path.value_or_default(file_ending=None)
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
     report_file = await engine.create_files({f"{output}.json": text})
-    lines = log_lines(image, await _shared_layers(image, all_targets))
+    lines = log_lines(image, await _shared_layers(image, relations))
     paths: tuple[str, ...]
     layout = await complete_layout(image)
     if field_set.output_format.value == "oci-layout":
-        content, paths = await engine.add_prefix(layout, output), (output,)
+        content, paths = await _layout(layout, output, shared=options.shared_blobs), (output,)
     else:
         content, paths = await _archives(image, layout, field_set, output)
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]

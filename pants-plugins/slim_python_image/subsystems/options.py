@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Tuple
 
-from pants.option.option_types import DictOption, IntOption, StrListOption
+from pants.option.option_types import BoolOption, DictOption, IntOption, StrListOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
@@ -24,6 +24,19 @@ class SlimImageOptions(Subsystem):
             """
             How many layers the wheels of one image may take. The largest wheels get a layer of their
             own, the others share one. An image may set its own with the field `layer_budget`.
+            """
+        ),
+    )
+    shared_blobs = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Write each blob once, to `dist/blobs/sha256`, and into the layouts of the images links to it.
+            Without it, every layout is complete and can be moved, and `package` writes the base layers
+            once per image, each time it runs. For repositories of many images. Tools follow the links;
+            copy such a layout with `cp -rL` or `skopeo copy`. Archives are complete either way, and
+            digests do not change. Nothing removes blobs that no image has any more: delete `dist` for
+            that.
             """
         ),
     )
