@@ -72,9 +72,10 @@ class Results:
                 for key, row in self.rows.items()
             },
         }
-        text = json.dumps(document, indent=1, sort_keys=True)
+        # Messages name folders of the machine that ran it.
+        text = json.dumps(document, indent=1, sort_keys=True).replace(str(self.work), "WORK")
         (self.root / _JSON).write_text(text + "\n", encoding="utf-8")
-        (self.root / _PAGE).write_text(self.markdown(), encoding="utf-8")
+        (self.root / _PAGE).write_text(self.markdown().replace(str(self.work), "WORK"), encoding="utf-8")
 
     def markdown(self) -> str:
         """Return the page."""
@@ -118,6 +119,7 @@ the base's own file system, where its Python imported it and called a function
 
 A cell is the seconds of the build, of a machine that did other work as well. `builder_packages` is what
 the base needs to compile, `packages` what it needs to run; settings are those of `[slim-image].builds`.
+*Not tried*: the run did not get that far.
 The compiler's own runtime (half a minute per platform, once) is not in the seconds.
 """
 
