@@ -113,13 +113,10 @@ class Repository:
         self, *arguments: str, daemon: bool = False, prefix: Iterable[str] = (), umask: int = -1
     ) -> Run:
         """Run ``./pants``, with its daemon or without."""
-        env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
-        env.update({**home_environment(), **self.caches.environment(), **self.env})
-        argv = [*prefix, str(self.root / "pants"), f"--{'' if daemon else 'no-'}pantsd", "--no-dynamic-ui"]
         done = subprocess.run(
-            [*argv, *arguments],
+            [*prefix, *self._argv(daemon), *arguments],
             cwd=self.root,
-            env=env,
+            env=self._environment(),
             umask=umask,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -127,6 +124,26 @@ class Repository:
             check=False,
         )
         return Run(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, daemon: bool = False, **env: str) -> subprocess.Popen[str]:
+        """Start ``./pants`` in a process group of its own, as a terminal does."""
+        return subprocess.Popen(
+            [*self._argv(daemon), *arguments],
+            cwd=self.root,
+            env={**self._environment(), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _argv(self, daemon: bool) -> list[str]:
+        return [str(self.root / "pants"), f"--{'' if daemon else 'no-'}pantsd", "--no-dynamic-ui"]
+
+    def _environment(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
+        return {**env, **home_environment(), **self.caches.environment(), **self.env}
 
     def package(self, *addresses: str, daemon: bool = False) -> Run:
         """Package, which has to work."""
