@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ BASE = "//3rdparty/debian:bookworm-py311"
 # The first lines of a run that failed; the message of the error follows.
 _ENGINE_ERROR = re.compile(r"\[ERROR\] .*?\n\nEngine traceback:\n(?:  in [^\n]*\n)*\n(.*?)\n\n", re.DOTALL)
 _STARTED = re.compile(r"\[INFO\] Starting: (.*)")
+_COUNTER = re.compile(r"^  (\w+): (\d+)$", re.MULTILINE)
 
 # Of the run of these tests, not of the runs that they start.
 _NOT_PASSED = ("PANTS_LOCAL_STORE_DIR", "PANTS_NAMED_CACHES_DIR", "PYTHONPATH", "SOURCE_DATE_EPOCH")
@@ -80,6 +82,13 @@ class Run:
     def started(self) -> list[str]:
         """The descriptions of the processes that ran, sorted; those found in a cache did not run."""
         return sorted(_STARTED.findall(self.stderr))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The counters that ``--stats-log`` prints; what was never counted is 0."""
+        assert "Counters:" in self.stderr, "run with PANTS_STATS_LOG=true"
+        found = {name: int(number) for name, number in _COUNTER.findall(self.stderr.split("Counters:")[-1])}
+        return Counter(found)
 
     @property
     def error(self) -> str:

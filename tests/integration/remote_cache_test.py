@@ -1,0 +1,99 @@
+"""A shared cache: what one machine did, the other finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.monorepo import write_monorepo
+from tests.integration.repository import Caches, Layout, Repository, Run, make_repository
+from tests.support.remote_cache import BuildGrid, running
+from tests.support.step_keys import VARIABLES, first_difference
+
+pytestmark = pytest.mark.slow
+
+IMAGE = "src/service:image"
+SOURCE = "src/service/service/__init__.py"
+EDITED = ["Layer sources of src/service:image", "Write the index", "Write the manifest for linux/amd64"]
+
+
+def machine(folder: Path, plugin: Path, **env: str) -> Repository:
+    """Make a machine that never built anything: a place, a home and caches of its own."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    made = write_monorepo(
+        make_repository(folder / "work" / "repository", Caches(folder / "caches"), plugin=plugin)
+    )
+    made.env = {"HOME": str(home), **VARIABLES, **env}
+    return made
+
+
+def package(repository: Repository, *, umask: int = -1, **env: str) -> Run:
+    """Package the image, which has to work."""
+    before = repository.env
+    repository.env = {**before, **env}
+    run = repository.pants("package", IMAGE, umask=umask)
+    repository.env = before
+    assert run.exit_code == 0, run.stderr
+    return run
+
+
+def layout(repository: Repository) -> Layout:
+    return repository.layout("src.service/image")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildGrid]:
+    """Give a cache that asks for TLS and a token."""
+    with running(tmp_path_factory.mktemp("server"), secure=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def first(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, server: BuildGrid
+) -> tuple[Repository, Run]:
+    """Give the machine that filled the cache, and its run."""
+    made = machine(tmp_path_factory.mktemp("first"), plugin, **server.environment())
+    run = package(made, umask=0o077)
+    assert run.counters["remote_cache_write_successes"] == len(run.started) > 40
+    return made, run
+
+
+def test_another_machine_runs_nothing_and_then_gives_back(
+    first: tuple[Repository, Run], server: BuildGrid, plugin: Path, tmp_path: Path
+) -> None:
+    """With TLS and a token."""
+    one, built = first
+    two = machine(tmp_path / "another machine", plugin, **server.environment())
+    found = package(two, umask=0o002, PANTS_CACHE_CONTENT_BEHAVIOR="validate")
+    assert first_difference(built.stderr, found.stderr) is None
+    assert found.started == []
+    counters = found.counters
+    assert counters["local_execution_requests"] == 0
+    assert counters["remote_cache_requests_cached"] == counters["remote_cache_requests"] == len(built.started)
+    assert layout(two).index_digest == layout(one).index_digest
+    assert size(two.caches.folder / "store") < size(one.caches.folder / "store") / 2, (
+        "what nobody reads is not here"
+    )
+
+    for repository in (one, two):
+        repository.write(SOURCE, "EDITED = True\n")
+    edited = package(two)
+    assert edited.started == EDITED
+    difference = first_difference(built.stderr, edited.stderr)
+    assert difference is not None
+    assert re.fullmatch(
+        r"Layer sources of src/service:image\n  inputs sources/service/__init__\.py: \w{64} -> \w{64}",
+        difference,
+    ), difference
+    assert package(one).started == []
+    assert layout(two).index_digest == layout(one).index_digest
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of a folder on the disk."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
