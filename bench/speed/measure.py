@@ -40,7 +40,7 @@ def prepare_cross(steps: Steps, compiler: str) -> None:
     interpreter = ("--debs", "interpreter-debs", "--target", "host.json", "--output", "interpreter")
     steps.timed("interpreter", "interpreter", *interpreter)
     steps.timed("compiler (zig)", "zig", "--wheel", compiler, "--output", "zig")
-    runtime = ("--zig", "zig", "--target", "target.json", "--output", "zig-libc")
+    runtime = ("--zig", "zig", "--target", "target.json", "--output", "zig-libc", "--cxx")
     steps.timed("libc and libc++ (zig-libc)", "zig-libc", *runtime)
     sysroot = ("--debs", "sysroot-debs", "--target", "target.json", "--output", "sysroot")
     steps.timed("sysroot", "sysroot", *sysroot)

@@ -193,7 +193,8 @@ class Workshop:
         if not made:
             say(f"{platform}: compiling the C and C++ runtime")
             self.steps.step(
-                *("zig-libc", "--zig", self.zig, "--target", target, "--output", folder), cwd=self.work
+                *("zig-libc", "--zig", self.zig, "--target", target, "--output", folder, "--cxx"),
+                cwd=self.work,
             )
         return folder
 

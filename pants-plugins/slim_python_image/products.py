@@ -179,9 +179,13 @@ class TargetEnvironment:
 
 @dataclass(frozen=True)
 class CompilerLibcRequest:
-    """The compiler's own libc for a platform and a libc version."""
+    """The compiler's own libc for a platform and a libc version.
+
+    ``cxx``: with libc++, which takes ten times as long to compile as the rest.
+    """
 
     target: TargetEnvironment
+    cxx: bool = False
 
 
 @dataclass(frozen=True)

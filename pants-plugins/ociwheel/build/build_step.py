@@ -3,6 +3,9 @@
 The wheel in the output folder depends on the arguments' content only: not on where, when and by whom it is
 built. Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the
 project is pure Python on purpose), resolve and base (for messages).
+
+A build that turns out to hold C++ makes no wheel without libc++: the document then holds ``needs``, which is
+``c++``, and no more. Compiling libc++ takes longer than most builds, and most have no use for it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ociwheel.build.builder import Inputs, build
+from ociwheel.build.builder import CxxNeededError, Inputs, build
 from ociwheel.build.settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import document, read_json
@@ -55,6 +58,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     try:
         with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".build-") as work:
             wheel = build(inputs, settings, Path(work).absolute(), output)
+    except CxxNeededError:
+        return document("build", {"needs": "c++"})
     finally:
         os.umask(umask)
     data = wheel.path.read_bytes()

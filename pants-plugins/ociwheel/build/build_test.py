@@ -97,7 +97,7 @@ class Workshop:
         target = {"schema": "ociwheel.target/1", "platform": FOREIGN, "python": f"{MINOR}.0"}
         (root / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
         self.sysroot(root / "sysroot")
-        self.libc(root / "libc")
+        self.libc(root / "libc", cxx=True)
 
     def sysroot(self, folder: Path) -> None:
         """Write this Python's headers and variables as if they were the target's."""
@@ -111,8 +111,9 @@ class Workshop:
         plain = {k: v for k, v in variables.items() if isinstance(v, str | int)}
         (lib / f"_sysconfigdata__{TRIPLETS[FOREIGN]}.py").write_text(f"build_time_vars = {plain!r}\n")
 
-    def libc(self, output: Path) -> None:
-        arguments = argparse.Namespace(zig=self.root / "zig", target=self.root / "target.json", output=output)
+    def libc(self, output: Path, *, cxx: bool) -> None:
+        target = self.root / "target.json"
+        arguments = argparse.Namespace(zig=self.root / "zig", target=target, output=output, cxx=cxx)
         with contextlib.chdir(self.root):
             zig_libc_step.run(arguments)
 
@@ -123,6 +124,7 @@ class Workshop:
         *,
         umask: int = 0o022,
         settings: Mapping[str, object] | None = None,
+        runtime: Path | None = None,
         **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run the step in a process of its own."""
@@ -135,7 +137,7 @@ class Workshop:
             "--sysroot",
             str(self.root / "sysroot"),
         ]
-        arguments += ["--zig", str(self.root / "zig"), "--zig-cache", str(self.root / "libc")]
+        arguments += ["--zig", str(self.root / "zig"), "--zig-cache", str(runtime or self.root / "libc")]
         arguments += ["--settings", "settings.json", "--output", "out"]
         return subprocess.run(
             [sys.executable, "-m", "ociwheel", "build", *arguments],
@@ -213,6 +215,35 @@ def test_an_extension_that_is_dropped_in_silence_is_an_error(workshop: Workshop,
     )
 
 
+@pytest.fixture(scope="module")
+def c_runtime(workshop: Workshop) -> Path:
+    workshop.libc(workshop.root / "libc-c", cxx=False)
+    return workshop.root / "libc-c"
+
+
+@pytest.mark.parametrize("extra", ["", ", optional=True"])
+def test_a_build_says_that_it_needs_libcxx(
+    workshop: Workshop, c_runtime: Path, tmp_path: Path, extra: str
+) -> None:
+    files = {**FILES, "setup.py": SETUP.replace('["demoxx.cpp"]', f'["demoxx.cpp"]{extra}')}
+    assert extra in files["setup.py"]
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
+    result = workshop.build(sdist, tmp_path / "work", runtime=c_runtime)
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert (answer["needs"], "filename" in answer) == ("c++", False)
+    assert list((tmp_path / "work/out").iterdir()) == []
+
+
+def test_c_without_libcxx_is_the_same_as_with_it(workshop: Workshop, c_runtime: Path, tmp_path: Path) -> None:
+    setup = 'from setuptools import Extension, setup\nsetup(name="demo", version="1.0", ext_modules=[%s])\n'
+    files = {"setup.py": setup % 'Extension("demo", ["demo.c"])', "demo.c": C}
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
+    without = workshop.build(sdist, tmp_path / "without", runtime=c_runtime)
+    assert without.returncode == 0, without.stderr
+    assert without.stdout == workshop.build(sdist, tmp_path / "with").stdout
+
+
 def test_a_fallback_to_pure_python_is_an_error_unless_wanted(workshop: Workshop, tmp_path: Path) -> None:
     files = {
         "setup.py": 'from setuptools import setup\next_modules = []\nsetup(name="demo", version="1.0")\n',
@@ -270,9 +301,8 @@ def test_the_runtime_is_the_same_in_another_folder(
     moved = tmp_path / "another/zig"
     shutil.copytree(workshop.root / "zig", moved)
     monkeypatch.chdir(tmp_path)
-    zig_libc_step.run(
-        argparse.Namespace(zig=moved, target=workshop.root / "target.json", output=tmp_path / "libc")
-    )
+    target = workshop.root / "target.json"
+    zig_libc_step.run(argparse.Namespace(zig=moved, target=target, output=tmp_path / "libc", cxx=True))
     first, second = workshop.root / "libc", tmp_path / "libc"
     names = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())

@@ -14,7 +14,14 @@ from ociwheel.build.finish import finish
 from ociwheel.build.rust import check_rust, write_rust
 from ociwheel.build.settings import Settings
 from ociwheel.build.target_python import write_target_python
-from ociwheel.build.wrappers import Toolchain, compiler_environment, write_wrappers
+from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
+
+
+class CxxNeededError(Exception):
+    """The build compiles C++: it has to start anew with a runtime that holds libc++.
+
+    Whether it ended well does not count: a setup.py may leave out an extension that does not compile.
+    """
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     :param work: an empty folder, absolute.
     :param output: the folder that gets the wheel.
     :raises BuildError: it does not build, or builds less than it should.
+    :raises CxxNeededError: it holds C++, and the toolchain has no libc++.
     """
     target = inputs.toolchain.target
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
@@ -68,7 +76,10 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     try:
         made = backend.build_wheel(work / "wheel", merged(extra.config_settings, settings.config_settings))
     except HookError as e:
-        raise diagnose(e.output, context) from e
+        failure = diagnose(e.output, context)
+        raise (CxxNeededError() if log.with_name(WANTS_CXX).exists() else failure) from e
+    if log.with_name(WANTS_CXX).exists():
+        raise CxxNeededError
     forbidden = {str(work), str(work.resolve()), str(inputs.toolchain.zig), str(inputs.toolchain.sysroot)}
     forbidden |= {str(inputs.tools)} if inputs.tools else set()
     compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0

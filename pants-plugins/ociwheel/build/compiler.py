@@ -51,6 +51,8 @@ _RUNTIME_LIBRARIES = {
     "-lc++",
     "-lc++abi",
 }
+# The unwinder comes with libc++: gcc has it in libgcc_s and libgcc_eh.
+_CXX_WORDS = {"c++", "-xc++", "-lstdc++", "-lc++", "-lsupc++", "-lgcc_s", "-lgcc_eh"}
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/homebrew", "/opt/local")
 _FOLDER_FLAGS = ("-isystem", "-idirafter", "-iquote", "-I", "-L")
 _HELD_VALUES = (
@@ -81,8 +83,8 @@ class Configuration:
     """Target, CPU, sysroot and reproducibility flags, before all others."""
     c: tuple[str, ...]
     """Macros and system include folders of C."""
-    cxx: tuple[str, ...]
-    """The same of C++."""
+    cxx: tuple[str, ...] | None
+    """The same of C++; ``None``: the runtime has no libc++."""
     sysroot: str
     triplet: str
     runtime: str
@@ -96,6 +98,8 @@ class Configuration:
     """Arguments of every link, before those of the libraries."""
     log: str = ""
     """File that each compilation of a source file is appended to."""
+    wants_cxx: str = ""
+    """File that is made when C++ is compiled or linked without libc++."""
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Configuration:
@@ -203,15 +207,19 @@ def _below(path: str, roots: tuple[str, ...]) -> bool:
 
 def _includes(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
     after = f"{config.sysroot}/usr/include"
-    sources = [a for a in arguments if a.endswith((".cpp", ".cc", ".cxx", ".C", ".c++", ".mm", ".hpp"))]
-    language_is_cxx = cxx or bool(sources) or any(a in ("c++", "-xc++") for a in arguments)
-    if cxx and sources == [] and any(a.endswith(".c") for a in arguments) and "-x" not in arguments:
-        # `g++ file.c` compiles C++ in gcc; clang does too, but says that it is deprecated.
-        language_is_cxx = True
-    system = config.cxx if language_is_cxx else config.c
-    if language_is_cxx and "-nostdinc++" in arguments:
-        system = config.c
+    system = config.c
+    if _is_cxx(arguments, cxx) and "-nostdinc++" not in arguments:
+        system = config.cxx or ()
     return [*system, "-idirafter", f"{after}/{config.triplet}", "-idirafter", after]
+
+
+def _is_cxx(arguments: list[str], cxx: bool) -> bool:
+    """Tell whether a command compiles or links C++.
+
+    :param cxx: the command is ``c++``; gcc and clang compile even ``file.c`` as C++ then.
+    """
+    sources = [a for a in arguments if a.endswith((".cpp", ".cc", ".cxx", ".C", ".c++", ".mm", ".hpp"))]
+    return cxx or bool(sources) or any(a in _CXX_WORDS for a in arguments)
 
 
 def _links(arguments: list[str]) -> bool:
@@ -252,6 +260,10 @@ def main(argv: list[str]) -> None:
     if "-dumpmachine" in arguments or "--print-multiarch" in arguments or "-print-multiarch" in arguments:
         sys.stdout.write(f"{config.triplet}\n")
         return
+    queries = not arguments or set(arguments) <= _QUERIES
+    if config.cxx is None and not queries and _is_cxx(arguments, argv[2] == "c++"):
+        with open(config.wants_cxx, "w", encoding="utf-8"):
+            sys.exit("this is C++, and the runtime has no libc++: the build starts anew with it")
     _log(arguments, config)
     driver = ["--driver-mode=g++"] if argv[2] == "c++" else []
     command = [config.zig, "clang", *driver, *rewrite(arguments, argv[2] == "c++", config)]

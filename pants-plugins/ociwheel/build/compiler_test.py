@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.compiler import Configuration, _kept, rewrite
+from ociwheel.build.compiler import Configuration, _kept, main, rewrite
 
 ARM = Configuration(
     zig="/z/zig",
@@ -69,6 +74,36 @@ def test_linking_a_program_has_start_files() -> None:
 
 def test_compiling_alone_does_not_link() -> None:
     assert not any("-Wl," in word for word in rewrite(["-c", "a.c"], cxx=False, config=ARM))
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("cc", ["-c", "a.cpp", "-o", "a.o"]),
+        ("c++", ["-shared", "a.o", "-o", "a.so"]),
+        ("cc", ["-shared", "a.o", "-lstdc++", "-o", "a.so"]),
+        ("cc", ["-shared", "a.o", "-lgcc_s", "-o", "a.so"]),
+    ],
+)
+def test_cxx_without_libcxx_stops_and_leaves_word(tmp_path: Path, tool: str, arguments: list[str]) -> None:
+    marker = tmp_path / "wants"
+    config = dataclasses.replace(ARM, zig="/nonexistent", cxx=None, wants_cxx=str(marker))
+    settings = tmp_path / "compiler.json"
+    settings.write_text(json.dumps(dataclasses.asdict(config)))
+    with pytest.raises(SystemExit, match="no libc"):
+        main(["compiler.py", str(settings), tool, *arguments])
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(("tool", "arguments"), [("c++", ["--version"]), ("cc", ["-c", "a.c"])])
+def test_c_and_questions_need_no_libcxx(tmp_path: Path, tool: str, arguments: list[str]) -> None:
+    marker = tmp_path / "wants"
+    config = dataclasses.replace(ARM, zig="/nonexistent", cxx=None, wants_cxx=str(marker))
+    settings = tmp_path / "compiler.json"
+    settings.write_text(json.dumps(dataclasses.asdict(config)))
+    with pytest.raises(FileNotFoundError):  # the compiler that it went on to start
+        main(["compiler.py", str(settings), tool, *arguments])
+    assert not marker.exists()
 
 
 def test_an_optimization_level_stays() -> None:

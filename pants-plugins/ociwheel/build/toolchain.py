@@ -56,7 +56,7 @@ class _Commands:
     link: list[str] = field(default_factory=list)
 
 
-def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[str, Any]:
+def make_runtime(zig: Path, target: Target, output: Path, work: Path, *, cxx: bool) -> dict[str, Any]:
     """Write the runtime of ``target``.
 
     ``output/lib`` holds the objects and libraries, ``output/toolchain.json`` says how to use them; include
@@ -64,19 +64,21 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[st
 
     :param zig: what the ``zig`` step made.
     :param work: an empty folder for intermediate files.
-    :returns: the content of ``toolchain.json``.
+    :param cxx: with libc++, which takes ten times as long as the rest.
+    :returns: the content of ``toolchain.json``; its ``cxx`` is null without libc++.
     :raises BuildError: zig cannot compile for the target.
     """
     # zig names its folders as they are behind links, and in a sandbox its tree is a link.
     zig = zig.resolve()
     row = compiler_target(target.platform)
-    compiled = _probe(zig, target, work)
+    compiled = _probe(zig, target, work, cxx)
     lib = output / "lib"
     lib.mkdir(parents=True)
     shared = _take_libraries(zig, compiled["shared"].link, work, lib)
     _take_libraries(zig, [a for a in compiled["exe"].link if a.endswith("crt1.o")], work, lib)
     _take_libraries(zig, [a for a in compiled["pie"].link if a.endswith("crt1.o")], work, lib)
-    if not {"libc++.a", "libc++abi.a", "libc.so.6"} <= set(shared) and target.libc == "glibc":
+    expected = {"libc.so.6", *(("libc++.a", "libc++abi.a") if cxx else ())}
+    if not expected <= set(shared) and target.libc == "glibc":
         raise BuildError("this zig does not say which libraries it links", details=compiled["shared"].link)
     for name in merged_libraries(target.libc):
         if not any(entry.name.startswith(f"lib{name}.") for entry in lib.iterdir()):
@@ -87,7 +89,7 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path) -> dict[st
         "libc": f"{target.libc} {target.libc_version[0]}.{target.libc_version[1]}",
         "flags": list(_target_flags(row, target)),
         "c": _preprocessor_flags(compiled["exe"].c, zig),
-        "cxx": _preprocessor_flags(compiled["shared"].cxx, zig),
+        "cxx": _preprocessor_flags(compiled["shared"].cxx, zig) if cxx else None,
         "libraries": shared,
         "dynamic_linker": _after(compiled["exe"].link, "--dynamic-linker"),
     }
@@ -114,15 +116,16 @@ def _target_flags(row: CompilerTarget, target: Target) -> Iterator[str]:
     yield from row.flags
 
 
-def _probe(zig: Path, target: Target, work: Path) -> dict[str, _Commands]:
+def _probe(zig: Path, target: Target, work: Path, cxx: bool) -> dict[str, _Commands]:
     (work / "probe.c").write_text(_C)
     (work / "probe.cpp").write_text(_CXX)
     common = ["-target", zig_target(target), f"-mcpu={target.platform.zig_cpu}", "-O2", "-s"]
     common.append("-fno-sanitize=undefined")
+    shared = ("c++", "probe.cpp") if cxx else ("cc", "probe.c")
     runs = {
         "exe": ["cc", *common, "probe.c", "-o", "exe", "-no-pie"],
         "pie": ["cc", *common, "probe.c", "-o", "pie", "-fPIE", "-pie"],
-        "shared": ["c++", *common, "-fPIC", "-shared", "probe.cpp", "-o", "shared.so", "-lm"],
+        "shared": [*shared, *common, "-fPIC", "-shared", "-o", "shared.so", "-lm"],
     }
     return {name: _run_zig(zig, argv, target, work) for name, argv in runs.items()}
 

@@ -36,6 +36,10 @@ _CONFIG_PROGRAMS = {
 }
 
 
+WANTS_CXX = "wants-cxx"
+"""The file beside the log of compiled sources that says: this build needs libc++."""
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """Where the compiler, its runtime and the sysroot are."""
@@ -108,7 +112,9 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
         linker=str(linker),
         flags=(*description["flags"], f"--sysroot={sysroot}", *maps),
         c=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["c"]),
-        cxx=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["cxx"]),
+        cxx=None
+        if description["cxx"] is None
+        else tuple(word.replace("{zig}", str(zig / "lib")) for word in description["cxx"]),
         sysroot=str(sysroot),
         triplet=row.triplet,
         runtime=str((toolchain.runtime / "lib").absolute()),
@@ -116,6 +122,7 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
         dynamic_linker=description["dynamic_linker"],
         kept_roots=(str(build_root),),
         log=str(log),
+        wants_cxx=str(log.parent / WANTS_CXX),
     )
 
 

@@ -38,7 +38,7 @@ async def build_programs(request: BuildWheelRequest) -> tuple[tuple[str, ...], d
     trees = {"tools": (await engine.tools(request.tools)).digest}
     if request.tools.rust:  # cargo compiles programs that it runs
         arguments += ("--host-libc", "host-libc")
-        here = CompilerLibcRequest(without_python(request.tools.target))
+        here = CompilerLibcRequest(without_python(request.tools.target), cxx=True)  # with the unwinder
         trees["host-libc"] = (await engine.compiler_libc(here)).digest
     return arguments, trees
 

@@ -78,9 +78,13 @@ async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
     outcome = await engine.run_step(
         StepRequest(
             step="zig-libc",
-            arguments=("--zig", "zig", "--target", "target.json", "--output", _OUT),
+            arguments=(
+                *("--zig", "zig", "--target", "target.json", "--output", _OUT),
+                *(("--cxx",) if request.cxx else ()),
+            ),
             description=(
-                f"Compile the C and C++ runtime for {target.platform}, {target.libc} {target.libc_version}"
+                f"Compile the {'C++' if request.cxx else 'C'} runtime for {target.platform}, "
+                f"{target.libc} {target.libc_version}"
             ),
             toolbox=toolbox,
             inputs=await engine.create_files({"target.json": target.to_json()}),
@@ -134,6 +138,10 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         output_directories=(_OUT,),
     )
     outcome = await engine.run_step(step)
+    if outcome.error is None and outcome.fields().get("needs") == "c++":
+        runtime = await engine.compiler_libc(CompilerLibcRequest(without_python(target), cxx=True))
+        step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
+        outcome = await engine.run_step(step)
     named = with_names(
         outcome,
         request.resolve,
