@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import platform as host
+from dataclasses import replace
 from typing import Any, Iterable
 
 from pants.engine.rules import collect_rules, rule
