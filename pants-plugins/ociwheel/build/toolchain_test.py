@@ -28,7 +28,7 @@ def test_a_runtime_answers_for_what_its_libc_holds(
     commands = toolchain._Commands(link=["libc++.a", "libc++abi.a", "libc.so.6"])
     monkeypatch.setattr(toolchain, "_probe", lambda *_: dict.fromkeys(("exe", "pie", "shared"), commands))
     monkeypatch.setattr(toolchain, "_take_libraries", lambda *_: ["libc++.a", "libc++abi.a", "libc.so.6"])
-    toolchain.make_runtime(tmp_path, target(tmp_path, libc), tmp_path / "out", tmp_path)
+    toolchain.make_runtime(tmp_path, target(tmp_path, libc), tmp_path / "out", tmp_path, cxx=True)
     empty = {path.name for path in (tmp_path / "out/lib").iterdir() if path.read_bytes() == b"!<arch>\n"}
     assert {f"lib{name}.a" for name in names} <= empty
     assert ("libm.a" in empty) is (libc == "musl")
