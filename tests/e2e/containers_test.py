@@ -80,8 +80,10 @@ def test_docker_loads_a_docker_archive_as_it_is(engine: Engine, packaged: Packag
         run = repository.package("src/brewblox/history:image", daemon=True)
     finally:
         subprocess.run(["git", "checkout", "--quiet", build], cwd=repository.root, check=True)
-    assert run.started == ["Pack image.tar"]
-    image = engine.load(repository.root / "dist/src.brewblox.history/image.tar")
+    assert run.started == [
+        *("Pack image-linux-amd64.tar", "Pack image-linux-arm-v7.tar", "Pack image-linux-arm64.tar")
+    ]
+    image = engine.load(repository.root / "dist/src.brewblox.history/image-linux-amd64.tar")
     assert image == "src/brewblox/history/image:1.0"
     assert (
         json.loads(engine.docker("image", "inspect", image))[0]["Config"]["Labels"]

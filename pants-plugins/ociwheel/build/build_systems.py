@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ociwheel.build import cython_program
 from ociwheel.build.backend import Environment
 from ociwheel.build.sdist import BuildSystem
 from ociwheel.build.targets import compiler_target
-from ociwheel.build.wrappers import Toolchain, write_program
+from ociwheel.build.wrappers import Toolchain
 
 _MESON = """\
 [binaries]
@@ -88,17 +87,6 @@ def write_build_system_files(
         "work": environment.work,
         "include": toolchain.sysroot / f"usr/include/python{target.python_minor}",
     }
-    cython = environment.scripts / "cython"
-    if cython.is_file():
-        command = [
-            str(environment.python),
-            "-I",
-            "-S",
-            cython_program.__file__,
-            str(environment.work),
-            str(cython),
-        ]
-        write_program(binaries, ["cython"], command)
     meson, cmake = folder / "cross.ini", folder / "toolchain.cmake"
     meson.write_text(_MESON.format(**names), encoding="utf-8")
     cmake.write_text(_CMAKE.format(**names), encoding="utf-8")
