@@ -30,7 +30,10 @@ def test_everything_is_written(packaged: Packaged) -> None:
         report = json.loads((dist / f"src.brewblox.{service}/image.json").read_bytes())
         layout = packaged.layout(service)
         assert report["digest"] == layout.index_digest
-        for number, platform in enumerate(report["platforms"]):
+        of_platform = dict(zip(_platform_names(packaged), range(3), strict=True))
+        assert sorted(platform["platform"] for platform in report["platforms"]) == sorted(of_platform)
+        for platform in report["platforms"]:
+            number = of_platform[platform["platform"]]
             assert [layer["digest"] for layer in platform["layers"]] == layout.layers(number)
             wheels = dist / f"src.brewblox.{service}/wheels" / platform["platform"].replace("/", "-")
             assert {wheel["filename"] for wheel in platform["wheels"]} >= {w.name for w in wheels.iterdir()}

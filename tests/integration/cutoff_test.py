@@ -35,7 +35,7 @@ def test_exactly_what_an_edit_reaches_runs_again(
     # Without the daemon, so that nothing is known but what the cache on the disk holds.
     assert repository.package("src::").started == []
 
-    repository.edit("src/child/child/__main__.py", "ö.example", "ü.example")
+    repository.edit("src/child/child/__main__.py", "ö.example", "cutoff.example")
     assert steps(repository) == [
         "Layer sources of src/child:image",
         "Write the index",

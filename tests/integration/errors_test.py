@@ -146,7 +146,7 @@ def test_a_platform_that_the_base_has_not(message: Message) -> None:
 def test_a_base_that_is_none(message: Message, platforms: list[str] | None) -> None:
     assert message(image(base="src/app:lib", platforms=platforms)) == (
         "SlimImageError: src/broken:image: the field `base` names src/app:lib, which is a `python_sources`\n"
-        "  -> name a `debian_python_base` target"
+        "  -> name a `debian_python_base` or `registry_python_base` target"
     )
 
 

@@ -44,7 +44,7 @@ def test_what_changed_is_named(tmp_path: Path, plugin: Path, caches: Caches) -> 
         # Against what `package` wrote, which is the same.
         assert explain(repository) == f"{IMAGE}: the same\n  linux/amd64: the same\n"
 
-        repository.edit("src/child/child/__main__.py", "ö.example", "ü.example")
+        repository.edit("src/child/child/__main__.py", "ö.example", "explain.example")
         (changed,) = causes(repository, first)
         assert changed[:2] == ("source file", "child/__main__.py")
         # It has written nothing to dist: the default is still what `package` wrote.

@@ -20,8 +20,8 @@ FILES = {
 debian_python_base(name="grown", suites=["bookworm"], platforms=["linux/amd64", "linux/arm64"])
 """,
     "3rdparty/python/BUILD": 'python_requirements(name="reqs")\n',
-    "3rdparty/python/requirements.txt": "click\nidna\nwebsockets\n",
-    "3rdparty/python/default.lock": locked("click", "idna", "websockets"),
+    "3rdparty/python/requirements.txt": "click\nh11\nidna\nwebsockets\n",
+    "3rdparty/python/default.lock": locked("click", "h11", "idna", "websockets"),
     "src/tool/BUILD": """\
 python_sources(name="lib", sources=["tool/*.py"])
 python_distribution(
@@ -45,7 +45,7 @@ python_wheel_set(
     name="wheels", dependencies=[":lib"], base="3rdparty/grown", platforms=["linux/amd64", "linux/arm64"]
 )
 """,
-    "src/app/app.py": "import click\nimport websockets\n\nprint(click, websockets)\n",
+    "src/app/app.py": "import click\nimport h11\nimport websockets\n\nprint(click, h11, websockets)\n",
 }
 
 
@@ -89,11 +89,11 @@ def base_steps(lock: Any, platform: str, architecture: str) -> list[str]:
 def test_what_fits_every_platform_is_made_once(repository: Repository, first: Run) -> None:
     ran = Counter(first.started)
     once = {
-        "Layer 2 pure wheels": 1,
+        "Layer 3 pure wheels": 1,
         "Layer distributions of src/app:image": 1,
         "Layer sources of src/app:image": 1,
-        "Plan 3 requirements for linux/amd64": 1,
-        "Plan 3 requirements for linux/arm64": 1,
+        "Plan 4 requirements for linux/amd64": 1,
+        "Plan 4 requirements for linux/arm64": 1,
     }
     assert {step: ran[step] for step in once} == once
     assert [step for step, times in ran.items() if times > 1] == []
@@ -120,7 +120,7 @@ def test_one_more_platform_runs_its_own_steps_and_no_others(repository: Reposito
             "Audit the libraries of 5 layers for linux/arm/v7",
             f"Fetch {wheel.name}",
             f"Layer websockets {version('websockets')} for linux/arm/v7",
-            "Plan 3 requirements for linux/arm/v7",
+            "Plan 4 requirements for linux/arm/v7",
             "Write the index",
             "Write the manifest for linux/arm/v7",
         ]

@@ -62,32 +62,42 @@ def tree_bytes(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+_METER = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[2:])
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+with open(sys.argv[1], "w") as file:
+    file.write(str(peak))
+sys.exit(done.returncode)
+"""
+
+
 def run_step(work: Path, arguments: list[str], *, reads: list[str], writes: str) -> Measured:
     """Run one step in ``work`` and measure its process.
 
     :raises StepError: it failed.
     """
     env = {"PYTHONPATH": str(CORE), "OCIWHEEL_MACHINE": str(work / "machine")}
-    output, errors = work / ".stdout", work / ".stderr"
+    output, errors, peak = work / ".stdout", work / ".stderr", work / ".peak"
     started = time.perf_counter()
+    # A process counts the peak of the one that it was forked from as its own: this one may be large.
     pid = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-m", "ociwheel", *arguments],
+        [sys.executable, "-I", "-S", "-c", _METER, str(peak), sys.executable, "-m", "ociwheel", *arguments],
         env,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
             (os.POSIX_SPAWN_OPEN, 2, str(errors), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
         ],
     )
-    _, status, usage = os.wait4(pid, 0)
+    _, status = os.waitpid(pid, 0)
     seconds = time.perf_counter() - started
     if os.waitstatus_to_exitcode(status) != 0:
         raise StepError(f"{arguments[0]}: {errors.read_text()}")
-    kilobyte = 1 if sys.platform == "darwin" else 1024
     return Measured(
         arguments[0],
         seconds,
-        usage.ru_maxrss * kilobyte,
+        int(peak.read_text()),
         sum(tree_bytes(work / path) for path in reads),
         tree_bytes(work / writes),
         json.loads(output.read_bytes()),

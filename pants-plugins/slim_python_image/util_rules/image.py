@@ -222,7 +222,8 @@ async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
         "accept": list(request.accept),
         "lock_packages": list(request.packages),
         "libc": request.libc,
-        "trusted": [BASE_ORIGIN],
+        # Without locked packages the base is somebody else's image, whose files nobody here can mend.
+        "trusted": [] if request.packages else [BASE_ORIGIN],
     }
     placed = [await engine.add_prefix(digest, path) for digest, path in zip(request.facts, paths)]
     outcome = await engine.run_step(
