@@ -20,8 +20,8 @@ FILES = {
 debian_python_base(name="grown", suites=["bookworm"], platforms=["linux/amd64", "linux/arm64"])
 """,
     "3rdparty/python/BUILD": 'python_requirements(name="reqs")\n',
-    "3rdparty/python/requirements.txt": "click\nh11\nidna\nwebsockets\n",
-    "3rdparty/python/default.lock": locked("click", "h11", "idna", "websockets"),
+    "3rdparty/python/requirements.txt": "certifi\nclick\nh11\nwebsockets\n",
+    "3rdparty/python/default.lock": locked("certifi", "click", "h11", "websockets"),
     "src/tool/BUILD": """\
 python_sources(name="lib", sources=["tool/*.py"])
 python_distribution(
@@ -31,7 +31,7 @@ python_distribution(
     sdist=False,
 )
 """,
-    "src/tool/tool/__init__.py": "import idna\n\nprint(idna)\n",
+    "src/tool/tool/__init__.py": "import certifi\n\nprint(certifi)\n",
     "src/app/BUILD": """\
 python_sources(name="lib", dependencies=["src/tool:dist"])
 slim_python_image(
