@@ -45,7 +45,10 @@ SETTINGS = '[slim-image.builds]\nciso8601 = { emulate = ["linux/arm/v7"] }\n'
 CONTAINER = "in a container of linux/arm/v7"
 
 
-WHAT_IS_THERE = (("ps", "--all", "--quiet"), ("images", "--all", "--quiet"))
+def what_is_there(engine: Engine) -> list[list[str]]:
+    """Return the ids of the containers and the images; the engine lists images of one second in any order."""
+    commands = (("ps", "--all", "--quiet"), ("images", "--all", "--quiet"))
+    return [sorted(engine.docker(*command).split()) for command in commands]
 
 
 def build_emulated(engine: Engine, caches: Caches, folder: Path) -> None:
@@ -63,12 +66,12 @@ def build_emulated(engine: Engine, caches: Caches, folder: Path) -> None:
         for resolve in ("arm", "python-default-build"):
             run = repository.pants("generate-lockfiles", f"--resolve={resolve}", daemon=True)
             assert run.exit_code == 0, run.stderr
-        kept = [engine.docker(*command) for command in WHAT_IS_THERE]
+        kept = what_is_there(engine)
         run = repository.package("src/app:image", daemon=True)
         assert [name for name in run.started if CONTAINER in name]
         assert not [name for name in run.started if "Compile the C" in name]
         # Neither image nor container, nor a layer of one, is left.
-        assert [engine.docker(*command) for command in WHAT_IS_THERE] == kept
+        assert what_is_there(engine) == kept
         report = json.loads((repository.root / "dist/src.app/image.json").read_bytes())
         (wheel,) = report["platforms"][0]["wheels"]
         assert wheel["filename"].endswith("-cp311-cp311-linux_armv7l.whl")

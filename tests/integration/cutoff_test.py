@@ -14,12 +14,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def repository(
-    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
-) -> Iterator[Repository]:
-    """Give a repository in which everything has been packaged."""
-    folder = tmp_path_factory.mktemp("cutoff") / "repository"
-    with stopped(write_monorepo(make_repository(folder, caches, plugin=plugin))) as made:
+def repository(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Iterator[Repository]:
+    """Give a repository in which everything has been packaged.
+
+    Its cache is its own: what another test looked up or layered would not run again here.
+    """
+    folder = tmp_path_factory.mktemp("cutoff")
+    caches = Caches(folder / "caches")
+    with stopped(write_monorepo(make_repository(folder / "repository", caches, plugin=plugin))) as made:
         made.package("src::", daemon=True)
         yield made
 
