@@ -1,169 +1,291 @@
-"""Makes a pair like `python:3.11-slim` and `python:3.11` from Debian packages, and pushes it to a registry.
+"""Makes a pair like ``python:3.11-slim`` and ``python:3.11`` from Debian packages, for a registry or as OCI layouts.
 
-``python -m tests.support.base_pair --registry 127.0.0.1:5000 --work DIR [PLATFORM ...]``
-
-Packages are extracted by mmdebstrap and none of their scripts runs, so that any architecture can be made on any
-machine. Python is Debian's and lies in /usr, unlike in the official images: nobody may take a place for granted.
+Packages are extracted by mmdebstrap and none of their scripts runs, so that any architecture can be made on
+any machine. Python is Debian's and lies in /usr, unlike in the official images: nobody may take a place for
+granted. The same packages give the same digests; a layer that was made once is taken from a cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ociwheel.fetch import apt_sources
+from ociwheel.fetch import apt_sources, settings
+from ociwheel.fetch.network import Network, Response
 from ociwheel.platforms import Platform, platform
 
 SUITE = "bookworm"
-SLIM = "python:3.11-slim"
-FULL = "python:3.11"
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+ERROR_LINES = 20
+
+_OCI = "application/vnd.oci.image"
+_EPOCH = "1970-01-01T00:00:00Z"
 _RUNTIME = (
     *("base-files", "base-passwd", "libc6", "dash", "coreutils", "ca-certificates", "netbase", "tzdata"),
-    *("libstdc++6", "python3.11", "python3-distutils"),
+    *("libstdc++6", "python3.11", "python3-distutils", "python-is-python3"),
 )
-_BUILDER = (*_RUNTIME, "libc6-dev", "libffi-dev", "libpython3.11-dev", "zlib1g-dev")
-_EPOCH = "1970-01-01T00:00:00Z"
-# What maintainer scripts would do and a base image has: merged /usr, users, the bundle of certificates.
+_HEADERS = ("libc6-dev", "libffi-dev", "libpython3.11-dev", "zlib1g-dev")
+# What maintainer scripts would do and a base image has: merged /usr, users, certificates, the name of the compiler.
 _LINKS = 'cd "$1"; for d in bin sbin lib lib64; do mkdir -p usr/$d; ln -s usr/$d $d; done'
-_FINISH = (
-    'cd "$1"; cp usr/share/base-passwd/passwd.master etc/passwd; cp usr/share/base-passwd/group.master etc/group;'
-    " mkdir -p etc/ssl/certs;"
-    " cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt"
-)
+_FINISH = """\
+cd "$1"
+cp usr/share/base-passwd/passwd.master etc/passwd
+cp usr/share/base-passwd/group.master etc/group
+mkdir -p etc/ssl/certs
+cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
+[ ! -e usr/bin/gcc ] || ln -s gcc usr/bin/cc
+rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/lintian/* usr/share/locale/* etc/apt/sources.list
+"""
+
+
+class PairError(Exception):
+    """An image that could not be made, or pushed."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The names of the two images in a registry."""
+class Recipe:
+    """One of the two images: its name, and the Debian packages it is made of, beside what they depend on."""
 
-    image: str
-    builder_image: str
+    name: str
+    packages: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The name as a folder's."""
+        return self.name.replace(":", "-")
+
+    def plus(self, packages: Sequence[str]) -> Recipe:
+        """Return the recipe with further packages."""
+        return replace(self, packages=(*self.packages, *packages))
 
 
-def make_pair(registry: str, work: Path, platforms: Sequence[str] = PLATFORMS) -> Pair:
-    """Make both images and push them.
+SLIM = Recipe("python:3.11-slim", _RUNTIME)
+FULL = Recipe("python:3.11", (*_RUNTIME, *_HEADERS))
 
-    :param registry: host and port.
-    :param work: an empty folder for intermediate files.
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer in the cache."""
+
+    blob: Path
+    digest: str
+    diff_id: str
+
+    def descriptor(self) -> dict[str, Any]:
+        """Return its descriptor."""
+        size = self.blob.stat().st_size
+        return {"mediaType": f"{_OCI}.layer.v1.tar+gzip", "digest": self.digest, "size": size}
+
+
+def cache_folder() -> Path:
+    """Return where layers are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slim-python-image/base-pair"
+
+
+def debian_mirrors() -> tuple[str, ...]:
+    """Return the mirrors that this machine's apt uses.
+
+    Not apt's whole list of sources: updates of some architectures may be out of step with the release.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    rows = [platform(name) for name in platforms]
-    jobs = [(role, packages, row) for role, packages in ((SLIM, _RUNTIME), (FULL, _BUILDER)) for row in rows]
-    with ThreadPoolExecutor(2) as pool:
-        trees = list(pool.map(lambda job: _extract(job[2], job[1], work / _slug(job[0], job[2])), jobs))
-    for role in (SLIM, FULL):
-        made = {job[2]: tree for job, tree in zip(jobs, trees, strict=True) if job[0] == role}
-        push(write_layout(work / f"oci-{role.replace(':', '-')}", made), f"{registry}/{role}")
-    return Pair(f"{registry}/{SLIM}", f"{registry}/{FULL}")
+    return tuple(apt_sources.mirrors(apt_sources.read_sources(Path("/etc/apt")))["debian"])
 
 
-def _slug(role: str, row: Platform) -> str:
-    return f"{role.replace(':', '-')}-{row.slug}.tar"
+class Kitchen:
+    """Makes layers, each once.
+
+    :param cache: the folder that keeps them; runs at the same time wait for each other there.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._cache = cache or cache_folder()
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._mirrors = debian_mirrors()
+        where = f"{self._mirrors[0].rstrip('/')}/dists/{SUITE}/InRelease"
+        signed: bytes = Network(settings.load()).get(where, Response.read)
+        # The release names the hash of every package index: it stands for the versions of all packages.
+        self._release = hashlib.sha256(signed).hexdigest()
+
+    def layer(self, recipe: Recipe, row: Platform) -> Layer:
+        """Return the file system of an image."""
+        inputs = [self._release, SUITE, row.debian, sorted(recipe.packages), _LINKS, _FINISH]
+        key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
+        blob, facts = self._cache / f"{key}.tar.gz", self._cache / f"{key}.json"
+        with (self._cache / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not facts.exists():
+                made = self._make(recipe, row, blob)
+                partial = facts.with_suffix(".partial")
+                partial.write_text(json.dumps(made))
+                partial.rename(facts)
+        return Layer(blob, **json.loads(facts.read_bytes()))
+
+    def _make(self, recipe: Recipe, row: Platform, blob: Path) -> dict[str, str]:
+        sources = "".join(f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n" for mirror in self._mirrors)
+        command = [
+            *("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=tar"),
+            "--skip=check/qemu,output/dev",
+            *(f"--architectures={row.debian}", f"--include={','.join(recipe.packages)}"),
+            *(f"--setup-hook={_LINKS}", f"--extract-hook={_FINISH}"),
+            *(SUITE, "-", "-"),
+        ]
+        env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(sources.encode())
+            given.seek(0)
+            with subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=said, env=env) as made:
+                assert made.stdout is not None
+                diff_id = compress(made.stdout, blob)
+            if made.returncode != 0:
+                said.seek(0)
+                end = "\n".join(said.read().decode(errors="replace").splitlines()[-ERROR_LINES:])
+                raise PairError(f"mmdebstrap could not make {recipe.name} for {row.oci}:\n{end}")
+        with blob.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"digest": f"sha256:{digest}", "diff_id": diff_id}
 
 
-def _extract(row: Platform, packages: Iterable[str], tar: Path) -> Path:
-    """Extract packages of one architecture into a tar archive."""
-    # Not the machine's own sources: updates of some architectures may be out of step with the release.
-    mirrors = apt_sources.mirrors(apt_sources.read_sources(Path("/etc/apt")))["debian"]
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    sources = [f"deb [signed-by={keyring}] {mirror} {SUITE} main" for mirror in mirrors]
-    command = [
-        *("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--skip=check/qemu,tar-in/mknod"),
-        *(f"--architectures={row.debian}", f"--include={','.join(packages)}"),
-        *(f"--setup-hook={_LINKS}", f"--extract-hook={_FINISH}"),
-        *("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"),
-        *(SUITE, str(tar), "-"),
-    ]
-    subprocess.run(command, input="\n".join(sources), text=True, check=True, stdout=subprocess.DEVNULL)
-    return tar
+def compress(archive: IO[bytes], blob: Path) -> str:
+    """Write an archive to a file, compressed, and return its digest before."""
+    digest = hashlib.sha256()
+    with gzip.GzipFile(blob, "wb", compresslevel=1, mtime=0) as sink:
+        while chunk := archive.read(1 << 20):
+            digest.update(chunk)
+            sink.write(chunk)
+    return f"sha256:{digest.hexdigest()}"
 
 
-def write_layout(folder: Path, trees: Mapping[Platform, Path]) -> Path:
-    """Write an OCI layout with one layer per platform."""
+def write_layout(folder: Path, layers: dict[Platform, Layer]) -> Path:
+    """Write an OCI layout of an image with one layer per platform; the layers are links into the cache."""
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
+
+    def put(value: Any, kind: str) -> dict[str, Any]:
+        data = json.dumps(value, sort_keys=True).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"mediaType": f"{_OCI}.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+
     manifests = []
-    for row, tree in trees.items():
-        diff_id = hashlib.sha256()
-        packed = folder / "layer"
-        with tree.open("rb") as source, gzip.GzipFile(packed, "wb", compresslevel=1, mtime=0) as sink:
-            while chunk := source.read(1 << 20):
-                diff_id.update(chunk)
-                sink.write(chunk)
-        layer = _adopt(blobs, packed, "application/vnd.oci.image.layer.v1.tar+gzip")
-        config = {
-            "created": _EPOCH,
-            **row.oci_dict(),
-            "config": {
-                "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHON_VERSION=3.11.2"],
-                "Cmd": ["python3.11"],
-                "Labels": {"org.opencontainers.image.source": "tests"},
-            },
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id.hexdigest()}"]},
-            "history": [
-                {"created": _EPOCH, "created_by": "/bin/sh -c #(nop) ADD file:rootfs in / "},
-                {"created": _EPOCH, "created_by": 'CMD ["python3.11"]', "empty_layer": True},
-            ],
-        }
+    for row, layer in layers.items():
+        (blobs / layer.digest.partition(":")[2]).symlink_to(layer.blob)
         manifest = {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": _write(blobs, config, "application/vnd.oci.image.config.v1+json"),
-            "layers": [layer],
+            "mediaType": f"{_OCI}.manifest.v1+json",
+            "config": put(configuration(row, layer), "config.v1+json"),
+            "layers": [layer.descriptor()],
         }
-        manifests.append({**_write(blobs, manifest, str(manifest["mediaType"])), "platform": row.oci_dict()})
-    kind = "application/vnd.oci.image.index.v1+json"
-    index = _write(blobs, {"schemaVersion": 2, "mediaType": kind, "manifests": manifests}, kind)
+        manifests.append({**put(manifest, "manifest.v1+json"), "platform": row.oci_dict()})
+    index = {"schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": manifests}
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
+    root = put(index, "index.v1+json")
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [root]}))
     return folder
 
 
-def _write(blobs: Path, value: Any, kind: str) -> dict[str, Any]:
-    data = json.dumps(value, sort_keys=True).encode()
-    digest = hashlib.sha256(data).hexdigest()
-    (blobs / digest).write_bytes(data)
-    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data)}
+def configuration(row: Platform, layer: Layer) -> dict[str, Any]:
+    """Return an image's configuration, with what official images say and images built on it inherit."""
+    return {
+        "created": _EPOCH,
+        **row.oci_dict(),
+        "config": {
+            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHON_VERSION=3.11.2"],
+            "Cmd": ["python3"],
+            "Labels": {"org.opencontainers.image.source": "tests"},
+        },
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        "history": [
+            {"created": _EPOCH, "created_by": "/bin/sh -c #(nop) ADD file:rootfs in / "},
+            {"created": _EPOCH, "created_by": 'CMD ["python3"]', "empty_layer": True},
+        ],
+    }
 
 
-def _adopt(blobs: Path, file: Path, kind: str) -> dict[str, Any]:
-    with file.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
-    size = file.stat().st_size
-    shutil.move(file, blobs / digest)
-    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": size}
+def make_layouts(
+    folder: Path,
+    platforms: Sequence[str] = PLATFORMS,
+    recipes: Sequence[Recipe] = (SLIM, FULL),
+    *,
+    cache: Path | None = None,
+) -> dict[str, Path]:
+    """Make images, and return their OCI layouts by name.
+
+    :param folder: gets a folder per image; one that is there is replaced.
+    """
+    kitchen = Kitchen(cache)
+    jobs = [(recipe, platform(name)) for recipe in recipes for name in platforms]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        layers = list(pool.map(lambda job: kitchen.layer(*job), jobs))
+    layouts = {}
+    for recipe in recipes:
+        place = folder / recipe.slug
+        shutil.rmtree(place, ignore_errors=True)
+        own = {job[1]: layer for job, layer in zip(jobs, layers, strict=True) if job[0] == recipe}
+        layouts[recipe.name] = write_layout(place, own)
+    return layouts
 
 
 def push(layout: Path, name: str) -> None:
-    """Copy a layout with all its platforms to a registry on this machine."""
+    """Copy a layout with all its platforms to a registry on this machine.
+
+    :raises PairError: it does not arrive.
+    """
     command = ["skopeo", "copy", "--quiet", "--all", "--preserve-digests", "--insecure-policy"]
     names = ["--dest-tls-verify=false", f"oci:{layout}", f"docker://{name}"]
-    subprocess.run([*command, *names], check=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [*command, *names], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise PairError(f"skopeo could not push {name}:\n{done.stderr}")
 
 
-def main() -> None:
+def main() -> int:
     """Make the pair from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--registry", required=True, metavar="HOST:PORT")
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="empty folder")
-    parser.add_argument("platforms", nargs="*", default=PLATFORMS, metavar="PLATFORM")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--registry", metavar="HOST:PORT", help="push both images there, without TLS")
+    parser.add_argument("--layouts", type=Path, metavar="DIR", help="keep both as OCI layouts in this folder")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help=f"keeps layers ({cache_folder()})")
+    for recipe, option in ((SLIM, "slim"), (FULL, "full")):
+        parser.add_argument(
+            f"--{option}-package",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"a Debian package more in {recipe.name}, such as python3-pip",
+        )
+    parser.add_argument("platforms", nargs="*", metavar="PLATFORM", help=f"default: {' '.join(PLATFORMS)}")
     args = parser.parse_args()
+    if not args.registry and not args.layouts:
+        parser.error("name a --registry, a folder for --layouts, or both")
     start = time.monotonic()
-    pair = make_pair(args.registry, args.work, args.platforms)
-    print(f"{pair.image} and {pair.builder_image}: {time.monotonic() - start:.1f} s", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
+    recipes = (SLIM.plus(args.slim_package), FULL.plus(args.full_package))
+    try:
+        with tempfile.TemporaryDirectory(prefix="base-pair-") as scratch:
+            folder = args.layouts or Path(scratch)
+            layouts = make_layouts(folder, args.platforms or PLATFORMS, recipes, cache=args.cache)
+            for name, layout in layouts.items():
+                if args.registry:
+                    push(layout, f"{args.registry}/{name}")
+                print(f"{args.registry}/{name}" if args.registry else layout)
+    except PairError as e:
+        sys.stderr.write(f"{e}\n")
+        return 1
+    sys.stderr.write(f"made in {time.monotonic() - start:.1f} s\n")
+    return 0
