@@ -16,7 +16,7 @@ from ociwheel.platforms import Platform
 _PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
 # No file needs it by name. glibc opens it: "libgcc_s.so.1 must be installed for pthread_exit to work".
 _OPENED_BY_LIBC = "libgcc_s.so.1"
-_LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.(\d+))?")
+_LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 
 @dataclass(frozen=True, order=True)
@@ -143,20 +143,24 @@ def _missing(
 
 def _old_library(facts: ElfFacts, name: str, lacking: Sequence[str], library: ElfFacts) -> Fault:
     text = f"needs {', '.join(lacking)} of {name}, but {library.origin or '/' + library.path}"
-    newest = max(
-        (
-            tuple(int(n or 0) for n in m.groups())
-            for v in library.defined_versions
-            if (m := _LIBC_VERSION.fullmatch(v))
-        ),
-        default=None,
-    )
+    newest = _newest_glibc(library)
     if newest is not None:
         floor = f"GLIBC_{newest[0]}.{newest[1]}"
         text += f" has versions up to {floor}: the file was built for a newer system"
     else:
         text += " does not have it"
     return Fault(facts.origin, facts.path, name, text)
+
+
+def _newest_glibc(library: ElfFacts) -> tuple[int, int] | None:
+    found = (_LIBC_VERSION.fullmatch(version) for version in library.defined_versions)
+    return max(((int(m[1]), int(m[2])) for m in found if m), default=None)
+
+
+def glibc_of(tree: ImageTree) -> tuple[int, int] | None:
+    """Return the version of an image's glibc, ``None`` where it has none."""
+    found = (_newest_glibc(facts) for facts in tree.elf.values() if facts.soname == "libc.so.6")
+    return max((version for version in found if version), default=None)
 
 
 def _accepts(fault: Fault, accept: Sequence[str]) -> bool:

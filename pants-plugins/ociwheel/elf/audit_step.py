@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import document, read_document, read_json
-from ociwheel.elf.audit import Fault, audit
-from ociwheel.elf.debian_libraries import table
+from ociwheel.elf.audit import Fault, audit, glibc_of
+from ociwheel.elf.debian_libraries import release_of, table
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import AuditError, UsageError
 from ociwheel.platforms import platform
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         target,
         accept=request.get("accept") or [],
         packages=request.get("lock_packages") or [],
-        libraries=table(),
+        libraries=table(release_of(glibc_of(tree)).suite),
         libc=str(request.get("libc") or "glibc"),
         trusted=frozenset(request.get("trusted") or ()),
     )

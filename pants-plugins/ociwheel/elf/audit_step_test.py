@@ -305,3 +305,13 @@ def test_musl_is_its_own_loader_libc_and_libm(tmp_path: Path) -> None:
     assert "needs ld-linux-x86-64.so.2, which is not in the image" in _fails(
         tmp_path, glibc, **options, libc="musl"
     )
+
+
+def test_packages_have_the_names_of_the_bases_release(tmp_path: Path) -> None:
+    wheel = {f"{_SITE}/x.so": (Elf(needed=["libssl.so.3", "libc.so.6"]), "x 1.0")}
+    assert "Debian's libssl3 has it" in _fails(tmp_path / "bookworm", wheel)
+    libc = Elf(
+        soname="libc.so.6", needed=["ld-linux-x86-64.so.2"], defined_versions=["GLIBC_2.2.5", "GLIBC_2.41"]
+    )
+    base = {**_BASE, f"{_LIB}/libc.so.6": (libc, "libc6 2.41-12")}
+    assert "Debian's libssl3t64 has it" in _fails(tmp_path / "trixie", wheel, base=base)

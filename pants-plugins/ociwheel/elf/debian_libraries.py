@@ -1,8 +1,9 @@
 """Which Debian package has a shared library.
 
-The table knows the names of Debian's library packages, and sonames whose package is not named
-after them; the rest follows Debian Policy 8.1: "the shared library package's name is the soname in
-lower case, with ``.so.`` removed, and a hyphen where the name ends in a digit".
+There is a table per release, found by the image's glibc: names change between releases (`libssl3` of
+bookworm is `libssl3t64` of trixie). It knows the names of the release's library packages, and sonames
+whose package is not named after them; the rest follows Debian Policy 8.1: "the shared library package's
+name is the soname in lower case, with ``.so.`` removed, and a hyphen where the name ends in a digit".
 """
 
 from __future__ import annotations
@@ -60,9 +61,31 @@ def _join(base: str, version: str) -> Iterator[str]:
         yield base
 
 
+@dataclass(frozen=True)
+class Release:
+    """A Debian release that bases are made from."""
+
+    suite: str
+    glibc: tuple[int, int]
+
+
+RELEASES = (Release("bookworm", (2, 36)), Release("trixie", (2, 41)))
+"""Oldest first."""
+
+
+def release_of(glibc: tuple[int, int] | None) -> Release:
+    """Return the first release whose glibc is as new as an image's, or the newest there is.
+
+    :param glibc: ``None``: not known, or another libc.
+    """
+    if glibc is None:
+        return RELEASES[0]
+    return next((release for release in RELEASES if glibc <= release.glibc), RELEASES[-1])
+
+
 @cache
-def table() -> LibraryTable:
-    """Return the table that comes with this package."""
+def table(suite: str) -> LibraryTable:
+    """Return the table of a release that comes with this package."""
     raw = resources.files("ociwheel.elf").joinpath("data/debian_libraries.json.gz").read_bytes()
-    value = json.loads(gzip.decompress(raw))
+    value = json.loads(gzip.decompress(raw))[suite]
     return LibraryTable(frozenset(value["packages"]), value["sonames"])

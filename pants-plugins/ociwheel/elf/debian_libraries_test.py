@@ -1,6 +1,6 @@
 import pytest
 
-from ociwheel.elf.debian_libraries import table
+from ociwheel.elf.debian_libraries import release_of, table
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,41 @@ from ociwheel.elf.debian_libraries import table
     ],
 )
 def test_packages_of_libraries(soname: str, package: str | None) -> None:
-    assert table().package(soname) == package
+    assert table("bookworm").package(soname) == package
 
 
-def test_the_table_is_small() -> None:
-    assert 3000 < len(table().packages) < 10_000
+@pytest.mark.parametrize(
+    ("soname", "package"),
+    [
+        ("libpq.so.5", "libpq5"),
+        ("libssl.so.3", "libssl3t64"),
+        ("libglib-2.0.so.0", "libglib2.0-0t64"),
+        ("libcurl.so.4", "libcurl4t64"),
+        ("libldap.so.2", "libldap2"),
+        ("libldap-2.5.so.0", None),
+        ("libjpeg.so.62", "libjpeg62-turbo"),
+        ("libz.so.1", "zlib1g"),
+    ],
+)
+def test_packages_of_trixie(soname: str, package: str | None) -> None:
+    assert table("trixie").package(soname) == package
+
+
+@pytest.mark.parametrize(
+    ("glibc", "suite"),
+    [
+        (None, "bookworm"),
+        ((2, 31), "bookworm"),
+        ((2, 36), "bookworm"),
+        ((2, 37), "trixie"),
+        ((2, 41), "trixie"),
+        ((2, 99), "trixie"),
+    ],
+)
+def test_the_release_of_a_glibc(glibc: tuple[int, int] | None, suite: str) -> None:
+    assert release_of(glibc).suite == suite
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_the_tables_are_small(suite: str) -> None:
+    assert 3000 < len(table(suite).packages) < 10_000

@@ -1,9 +1,9 @@
 """Write ``data/debian_libraries.json.gz``.
 
-Run it on a Debian machine of the release that bases are made from, after ``apt-get update``:
-``python -m ociwheel.elf.generate_debian_libraries``. Reads what apt and dpkg have there: the names
-of packages in the section of libraries, and the shlibs files of installed packages, which say the
-sonames exactly.
+Run it on a Debian machine with the index of each release's packages (``main/binary-amd64/Packages``
+of the release, unpacked): ``python -m ociwheel.elf.generate_debian_libraries bookworm=FILE trixie=FILE``.
+From an index come the names of packages in the sections of libraries; from dpkg, the shlibs files of the
+packages that this machine has, which say the sonames exactly.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import gzip
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from ociwheel.documents import canonical
-from ociwheel.elf.debian_libraries import LibraryTable
-from ociwheel.errors import ToolError
-from ociwheel.process import run
+from ociwheel.elf.debian_libraries import RELEASES, LibraryTable
 
 OUTPUT = Path(__file__).with_name("data") / "debian_libraries.json.gz"
 DPKG_INFO = Path("/var/lib/dpkg/info")
@@ -53,25 +52,35 @@ _KNOWN = {
 }
 
 
-def main() -> int:
-    """Write the table and say how big it is."""
-    packages = _packages()
-    table = LibraryTable(frozenset(packages), {})
-    sonames = {s: p for s, p in _installed().items() if table.package(s) != p}
-    sonames |= {s: p for s, p in _KNOWN.items() if p in packages and table.package(s) != p}
-    data = canonical({"packages": sorted(packages), "sonames": sonames})
+def main(arguments: list[str]) -> int:
+    """Write the tables and say how big they are."""
+    indexes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    if indexes.keys() != {release.suite for release in RELEASES}:
+        wanted = " ".join(f"{release.suite}=FILE" for release in RELEASES)
+        sys.stderr.write(f"usage: python -m ociwheel.elf.generate_debian_libraries {wanted}\n")
+        return 2
+    tables = {suite: _table(_packages(Path(path))) for suite, path in indexes.items()}
     OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_bytes(gzip.compress(data, mtime=0))
-    sys.stdout.write(f"{len(packages)} packages, {len(sonames)} sonames, {OUTPUT.stat().st_size} bytes\n")
+    OUTPUT.write_bytes(gzip.compress(canonical(tables), mtime=0))
+    for suite, table in tables.items():
+        sys.stdout.write(f"{suite}: {len(table['packages'])} packages, {len(table['sonames'])} sonames\n")
     return 0
 
 
-def _packages() -> set[str]:
-    done = run(["apt-cache", "dumpavail"], env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"})
-    if done.returncode:
-        raise ToolError("apt-cache dumpavail failed", details=done.tail())
+def _table(packages: set[str]) -> dict[str, Any]:
+    rule = LibraryTable(frozenset(packages), {})
+    sonames = {}
+    for soname, known in (_installed() | _KNOWN).items():
+        # Another release may have renamed it for 64 bits of time.
+        package = next((name for name in (known, f"{known}t64") if name in packages), None)
+        if package and rule.package(soname) != package:
+            sonames[soname] = package
+    return {"packages": sorted(packages), "sonames": sonames}
+
+
+def _packages(index: Path) -> set[str]:
     names = set()
-    for stanza in done.stdout.split("\n\n"):
+    for stanza in index.read_text(encoding="utf-8").split("\n\n"):
         fields = dict(re.findall(r"^(Package|Section): (.+)$", stanza, re.MULTILINE))
         name = fields.get("Package", "")
         if (
@@ -98,4 +107,4 @@ def _installed() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
