@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.sizes import bases, classic, report
-from bench.sizes.daemon import BridgelessEngine
+from bench.sizes.daemon import MeasuredEngine
 from bench.sizes.measure import Image, Meter
 from tests.support.engine import EngineError, find_tool, missing_tools
 
@@ -109,7 +109,7 @@ def kind(layer: Mapping[str, Any]) -> str:
     return "python and its library" if python else "base libraries and data"
 
 
-def load_ours(root: Path, engine: BridgelessEngine, dist: Path, service: str, work: Path) -> str:
+def load_ours(root: Path, engine: MeasuredEngine, dist: Path, service: str, work: Path) -> str:
     """Load our image into the engine, packed by the core, and return its name."""
     image = f"bench-{service}:ours"
     archive = work / "ours.tar"
@@ -124,9 +124,9 @@ def load_ours(root: Path, engine: BridgelessEngine, dist: Path, service: str, wo
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[BridgelessEngine]:
+def running(folder: Path) -> Iterator[MeasuredEngine]:
     """Give an engine for the length of the measurement."""
-    engine = BridgelessEngine(folder)
+    engine = MeasuredEngine(folder, publishes=False)
     engine.start()
     try:
         yield engine
@@ -137,7 +137,7 @@ def running(folder: Path) -> Iterator[BridgelessEngine]:
 class Comparison:
     """One run: an engine with the bases in it."""
 
-    def __init__(self, root: Path, engine: BridgelessEngine, dist: Path, work: Path) -> None:
+    def __init__(self, root: Path, engine: MeasuredEngine, dist: Path, work: Path) -> None:
         self._root = root
         self._engine = engine
         self._dist = dist

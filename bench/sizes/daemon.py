@@ -1,12 +1,11 @@
-"""The Docker engine that builds, loads and measures: nobody else's, and without a network of its own."""
+"""What the measurement asks of its Docker engine: a base of one layer, and health from inside."""
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
-from tests.support.engine import START_SECONDS, Engine, EngineError, find_tool
+from tests.support.engine import Engine, EngineError
 
 # Asked from inside, because a container without a network has no port to ask from outside.
 ASK_HEALTH = (
@@ -15,33 +14,8 @@ ASK_HEALTH = (
 HEALTH_SECONDS = 60
 
 
-class BridgelessEngine(Engine):
-    """An engine that leaves the machine's bridges and packet filter to the engines that are there already."""
-
-    def start(self) -> None:
-        """Start the daemon and wait until it answers.
-
-        :raises EngineError: when it does not, with the end of its log.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = [
-            find_tool("dockerd") or "dockerd",
-            *("--host", self.address),
-            *("--data-root", str(self.folder / "data")),
-            *("--exec-root", str(self.folder / "exec")),
-            *("--pidfile", str(self.folder / "pid")),
-            *("--bridge", "none", "--iptables=false"),
-        ]
-        with (self.folder / "log").open("wb") as log:
-            self._daemon = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while self.call("version").returncode != 0:
-            if self._daemon.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise EngineError(f"dockerd did not start; the end of its log:\n{self.log_end()}")
-            time.sleep(0.2)
+class MeasuredEngine(Engine):
+    """An engine whose containers have no network."""
 
     def import_base(self, tarball: Path, name: str) -> None:
         """Make an image of one layer out of a file system."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.bridge import Bridge
+
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -94,12 +96,33 @@ class Engine:
     """A daemon that nobody else uses, with everything it keeps below ``folder``."""
 
     folder: Path
+    publishes: bool = True
+    """Whether its containers have a network, through a bridge that only this engine has."""
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _bridge: Bridge | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
         """Where the daemon listens, as ``DOCKER_HOST`` has it."""
         return f"unix://{self.folder / 'docker.sock'}"
+
+    def daemon_command(self) -> list[str]:
+        """Return what starts the daemon.
+
+        :raises EngineError: this machine has none.
+        """
+        dockerd = find_tool("dockerd")
+        if dockerd is None:
+            raise EngineError("no dockerd on this machine\n  -> apt-get install docker.io")
+        return [
+            dockerd,
+            *("--host", self.address),
+            *("--data-root", str(self.folder / "data")),
+            *("--exec-root", str(self.folder / "exec")),
+            *("--pidfile", str(self.folder / "pid")),
+            # Ports are published on the loopback interface by a proxy; the packet filter is everybody's.
+            *("--bridge", self._bridge.name if self._bridge else "none", "--iptables=false"),
+        ]
 
     def start(self) -> None:
         """Start the daemon and wait until it answers.
@@ -107,16 +130,9 @@ class Engine:
         :raises EngineError: when it does not, with the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        dockerd = find_tool("dockerd")
-        if dockerd is None:
-            raise EngineError("no dockerd on this machine\n  -> apt-get install docker.io")
-        command = [
-            dockerd,
-            *("--host", self.address),
-            *("--data-root", str(self.folder / "data")),
-            *("--exec-root", str(self.folder / "exec")),
-            *("--pidfile", str(self.folder / "pid")),
-        ]
+        if self.publishes:
+            self._bridge = Bridge.create()
+        command = self.daemon_command()
         with (self.folder / "log").open("wb") as log:
             # A session of its own: an interrupted test stops it in an orderly way, not the terminal.
             self._daemon = subprocess.Popen(
@@ -138,6 +154,9 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self._daemon.kill()
                 self._daemon.wait()
+        if self._bridge:
+            self._bridge.delete()
+            self._bridge = None
         for kept in ("data", "exec"):
             shutil.rmtree(self.folder / kept, ignore_errors=True)
 
