@@ -12,8 +12,7 @@ import pytest
 
 from tests.integration.repository import ROOT, Caches, Layout, Repository, Run, stopped
 from tests.support.engine import Engine, missing_tools
-
-SERVICES = ("service", "devcon_spark", "history")
+from tests.support.publisher import Podman, podman_storage
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +27,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield engine
     finally:
         engine.stop()
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """Give podman with nothing in it."""
+    with podman_storage() as podman:
+        yield podman
 
 
 def fresh_clone(folder: Path, **env: str) -> Repository:

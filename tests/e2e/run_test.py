@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Repository
 from tests.support.engine import Engine
+from tests.support.publisher import health
 from tests.support.registry_server import free_port
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-def health(port: int) -> Any:
-    """Return what ``/health`` answers, ``None`` while nobody does."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-            return json.load(answer)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return None
 
 
 def start_run(repository: Repository, engine: Engine, *options: str) -> subprocess.Popen[str]:

@@ -39,8 +39,10 @@ _EPOCH = "1970-01-01T00:00:00Z"
 _RUNTIME = (
     *("base-files", "base-passwd", "libc6", "dash", "coreutils", "ca-certificates", "netbase", "tzdata"),
     *("libstdc++6", "python3.11", "python3-distutils", "python-is-python3"),
+    # Not in the official slim image; what PyYAML needs where it has no wheel.
+    "libyaml-0-2",
 )
-_HEADERS = ("libc6-dev", "libffi-dev", "libpython3.11-dev", "zlib1g-dev")
+_HEADERS = ("libc6-dev", "libffi-dev", "libpython3.11-dev", "libyaml-dev", "zlib1g-dev")
 # What maintainer scripts would do and a base image has: merged /usr, users, certificates, the name of the compiler.
 _LINKS = 'cd "$1"; for d in bin sbin lib lib64; do mkdir -p usr/$d; ln -s usr/$d $d; done'
 _FINISH = """\

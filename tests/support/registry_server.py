@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -22,6 +23,8 @@ PACKAGE = "docker-registry"
 _LINE = re.compile(
     r'^(?P<peer>\S+) .*?"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d+) ', re.MULTILINE
 )
+# The user ali, and bcrypt of "open sesame".
+USERS = "ali:$2b$04$GNyXG0y7429tp6NlQXeghuUyp0ko0wti7d9KBnAhBYzQr5QZbX60i\n"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -150,11 +153,15 @@ class Registry:
         status, headers, _ = self.get(f"{repository}/manifests/{tag}", "HEAD")
         return headers["docker-content-digest"] if status == 200 else None
 
-    def check_complete(self, repository: str, reference: str) -> int:
-        """Check that everything that a reference leads to is there; return the number of blobs."""
+    def manifest(self, repository: str, reference: str) -> Any:
+        """Return a manifest or an index."""
         status, _, body = self.get(f"{repository}/manifests/{reference}")
         assert status == 200, (repository, reference, status)
-        document = json.loads(body)
+        return json.loads(body)
+
+    def check_complete(self, repository: str, reference: str) -> int:
+        """Check that everything that a reference leads to is there; return the number of blobs."""
+        document = self.manifest(repository, reference)
         if "manifests" in document:
             return sum(self.check_complete(repository, one["digest"]) for one in document["manifests"])
         blobs = [document["config"], *document["layers"]]
@@ -174,3 +181,10 @@ def running_registry(folder: Path, users: Path | None = None) -> Iterator[Regist
         yield registry
     finally:
         registry.stop()
+
+
+def login(file: Path, host: str, secret: str) -> None:
+    """Write a login as `docker login` and `podman login` do."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    auth = base64.b64encode(secret.encode()).decode()
+    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
