@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
-import hashlib
 import json
 import os
 import signal
@@ -12,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,8 @@ from tests.support.faulty_registry import (
     retry_later,
     truncated,
 )
-from tests.support.registry_server import Registry, running_registry
-
-_OCI = "application/vnd.oci.image"
-# bcrypt of "open sesame".
-_USERS = "ali:$2b$04$GNyXG0y7429tp6NlQXeghuUyp0ko0wti7d9KBnAhBYzQr5QZbX60i\n"
+from tests.support.registry_server import USERS, Registry, login, running_registry
+from tests.support.small_image import digest_of, write_layout
 
 
 @pytest.fixture(scope="module")
@@ -45,44 +40,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Give a registry; each test takes repositories of its own."""
     with running_registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
-
-
-def write_layout(folder: Path, source: str, common: bytes = b"the base") -> Path:
-    """Write an image of two platforms: a base layer each, and one source layer for both."""
-    blobs = folder / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def put(data: bytes, kind: str, **more: Any) -> dict[str, Any]:
-        number = hashlib.sha256(data).hexdigest()
-        (blobs / number).write_bytes(data)
-        return {"mediaType": f"{_OCI}.{kind}", "digest": f"sha256:{number}", "size": len(data), **more}
-
-    def document(kind: str, value: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        text = json.dumps({"schemaVersion": 2, "mediaType": f"{_OCI}.{kind}", **value})
-        return put(text.encode(), kind, **more)
-
-    manifests = []
-    for architecture in ("amd64", "arm64"):
-        base = common * 5000 + architecture.encode()
-        layers = [put(gzip.compress(data, mtime=0), "layer.v1.tar+gzip") for data in (base, source.encode())]
-        config = put(
-            json.dumps({"architecture": architecture, "os": "linux", "source": source}).encode(),
-            "config.v1+json",
-        )
-        platform = {"os": "linux", "architecture": architecture}
-        value = {"config": config, "layers": layers}
-        manifests.append(document("manifest.v1+json", value, platform=platform))
-    index = document("index.v1+json", {"manifests": manifests})
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return folder
-
-
-def digest_of(layout: Path) -> str:
-    """Return the digest of the image in a layout."""
-    (root,) = json.loads((layout / "index.json").read_bytes())["manifests"]
-    assert isinstance(root["digest"], str)
-    return root["digest"]
 
 
 @dataclass
@@ -351,7 +308,7 @@ def test_nobody_listens(impatient: Callable[..., str], tmp_path: Path) -> None:
     layout = write_layout(tmp_path / "layout", "x")
     error = impatient(layout, "--image=127.0.0.1:9/a/b:1")
     assert error.splitlines() == [
-        "error: 127.0.0.1:9: the registry cannot be reached after 8 attempts: Connection refused",
+        "error: 127.0.0.1:9: the registry cannot be reached after 8 attempts: the connection failed: Connection refused",
         "  -> check the address, the proxy settings, and that the registry runs",
     ]
 
@@ -364,7 +321,7 @@ def test_a_repository_without_permission(registry: Registry, push: Pusher, tmp_p
     assert error.splitlines() == [
         (
             f"error: {host}/denied/a: 'ali' may not write there: "
-            "403 Forbidden (DENIED: requested access to the resource is denied)"
+            "answered 403 Forbidden (DENIED: requested access to the resource is denied)"
         ),
         (
             "  -> log in with an account that may: "
@@ -376,18 +333,11 @@ def test_a_repository_without_permission(registry: Registry, push: Pusher, tmp_p
 # --- logins -----------------------------------------------------------------------------------------------
 
 
-def login(file: Path, host: str, secret: str) -> None:
-    """Write a login as `docker login` and `podman login` do."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    auth = base64.b64encode(secret.encode()).decode()
-    file.write_text(json.dumps({"auths": {host: {"auth": auth}}}))
-
-
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Give a registry that wants a login."""
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "users").write_text(_USERS)
+    (folder / "users").write_text(USERS)
     with running_registry(folder, users=folder / "users") as running:
         yield running
 

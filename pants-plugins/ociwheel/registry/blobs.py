@@ -13,8 +13,9 @@ from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import find_login
+from ociwheel.registry.credentials import logins
 from ociwheel.registry.reference import ImageName
+from ociwheel.registry.refusals import login_hint, not_allowed
 
 PLACES = "registry-blobs"
 """The folder below the machine's, with a file per blob."""
@@ -66,23 +67,25 @@ def fetch_blob(
             where=wanted.digest,
             hint="build on a machine that Pants runs on, or let it read a remote cache that has the blob",
         )
+    login = logins(environ)
     lines: list[str] = []
     failures: list[Failure] = []
+    hint: str | None = None
     for text in names:
         try:
             name = ImageName.parse(text)
         except UsageError as e:
             lines.append(e.render())
             continue
-        client = RegistryClient(settings, name, lambda n: find_login(n, environ))
+        client = RegistryClient(settings, name, login)
         path = output / "blobs/sha256" / wanted.hex
         try:
             return download(client, client.blob_url(wanted.digest), path, sha256=wanted.hex, size=wanted.size)
         except Failure as e:
             failures.append(e)
-            lines.append(str(e))
-            if e.kind is Kind.CREDENTIALS:
-                lines.append(f"log in: docker login {name.domain} (or skopeo login)")
+            denied = e.kind is Kind.CREDENTIALS
+            lines.append(f"{name.place}: {not_allowed(e, login(name.place), 'read')}" if denied else str(e))
+            hint = login_hint(name.domain) if denied else hint
         except WrongContentError as e:
             lines.append(f"{name.place}: gives {e.size} bytes with SHA-256 {e.sha256}, not {wanted.size}")
     gone = all(failure.kind is Kind.NOT_FOUND for failure in failures) and len(failures) == len(lines)
@@ -91,12 +94,5 @@ def fetch_blob(
         "the base's blob is gone: no registry has it any more" if gone else "no registry gives this blob",
         where=wanted.digest,
         details=lines,
-        hint=relocked if gone or not failures else _hint(failures, relocked),
+        hint=relocked if gone or not failures else hint or hint_for(failures, relocked),
     )
-
-
-def _hint(failures: Sequence[Failure], otherwise: str) -> str:
-    kinds = {failure.kind for failure in failures}
-    if Kind.CREDENTIALS in kinds:
-        return "log in to the registry, or ask whose it is for the right to read it"
-    return hint_for(failures, otherwise)

@@ -11,7 +11,7 @@ import binascii
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,18 @@ def find_login(name: ImageName, environ: Mapping[str, str]) -> RegistryLogin | N
             if login is not None:
                 return login
     return None
+
+
+def logins(environ: Mapping[str, str]) -> Callable[[str], RegistryLogin | None]:
+    """Return what finds a login for ``domain/repository``; each is looked up once."""
+    found: dict[str, RegistryLogin | None] = {}
+
+    def login(place: str) -> RegistryLogin | None:
+        if place not in found:
+            found[place] = find_login(ImageName.parse(place), environ)
+        return found[place]
+
+    return login
 
 
 def _keys(name: ImageName) -> Iterator[str]:

@@ -13,20 +13,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from ociwheel.fetch.network import Failure
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
-from ociwheel.registry.session import (
-    ATTEMPTS,
-    RETRIED,
-    Answer,
-    Body,
-    Broken,
-    RegistryError,
-    Request,
-    Session,
-    merged,
-    scope,
-)
+from ociwheel.registry.messages import RETRIED, Answer, Body, Request
+from ociwheel.registry.refusals import RegistryError, push_error
+from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
 
 _ACCEPT = f"{INDEX}, {MANIFEST}"
 _STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -100,6 +92,13 @@ class Push:
         :param announce: told the number and the bytes of the blobs to send, before they are.
         :raises RegistryError: the registry refuses something, or cannot be reached.
         """
+        try:
+            return self._run(announce)
+        except Failure as e:
+            login = self._session.login(self._to.place)
+            raise push_error(e, self._to.domain, self._to.repository, login) from e
+
+    def _run(self, announce: Callable[[int, int], None]) -> Tally:
         self._session.connect(self._to.repository)
         root = self._content.root
         stale = [tag for tag in self._to.tags if self._digest_of(tag) != root.digest]
@@ -223,7 +222,7 @@ class Push:
             query = urllib.parse.urlencode({"mount": blob.digest, "from": place})
             url = self._session.url(f"{self._to.repository}/blobs/uploads/?{query}")
             answer = self._session.send(Request("POST", url, self._to.repository, scopes))
-        except RegistryError:
+        except Failure:
             return False  # no right to read there is no reason not to send the blob
         return answer.status == HTTPStatus.CREATED
 
@@ -245,16 +244,17 @@ class Push:
     def _send_blob(self, blob: Descriptor, body: Body) -> None:
         """Send a blob: a new upload per attempt, because a broken one cannot be trusted."""
         for attempt in range(ATTEMPTS):
+            upload = self._to_url("PUT", self._open_upload(blob), body=body)
             try:
-                answer = self._session.once(self._to_url("PUT", self._open_upload(blob), body=body))
-            except Broken as e:
-                reason, asked = str(e), ""
+                answer = self._session.once(upload)
+            except Failure as e:
+                reason, asked = e.answer, e.retry_after or 0.0
             else:
                 if answer.status in _STORED:
                     return
                 if answer.status not in RETRIED and not answer.codes & _DAMAGED:
                     raise self._unexpected(f"being sent the blob {blob.digest}", answer)
-                reason, asked = answer.text(), answer.headers.get("retry-after", "")
+                reason, asked = answer.text(), answer.failure("").retry_after or 0.0
             # It may be the answer that got lost, not the blob.
             if self._has(blob, self._to.repository, self._scopes):
                 return
@@ -287,10 +287,10 @@ class Push:
     ) -> Request:
         return Request(method, url, self._to.repository, self._scopes, headers or {}, body)
 
-    def _unexpected(self, doing: str, answer: Answer) -> RegistryError:
+    def _unexpected(self, doing: str, answer: Answer) -> Exception:
         """Return the error of an answer that ends the push."""
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return self._session.refused(answer, self._to.place, self._session.login(self._to.place))
+            return answer.failure(self._to.place)
         hint = None
         if "NAME_UNKNOWN" in answer.codes:
             hint = "some registries want a repository to be made before its first push"

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ociwheel.documents import read_json
 from ociwheel.errors import UsageError, redact
 from ociwheel.fetch import settings
 from ociwheel.registry import content
-from ociwheel.registry.credentials import RegistryLogin, find_login, machine_environment
+from ociwheel.registry.credentials import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session
@@ -100,18 +100,6 @@ def destination(images: Iterable[str]) -> Destination:
         raise UsageError("--image wants tags of one repository", hint="run the step once per repository")
     tags = tuple(dict.fromkeys(name.tag for name in names if name.tag))
     return Destination(names[0].domain, names[0].repository, tags)
-
-
-def logins(environ: Mapping[str, str]) -> Callable[[str], RegistryLogin | None]:
-    """Return what finds a login for ``domain/repository``; each is looked up once."""
-    found: dict[str, RegistryLogin | None] = {}
-
-    def login(place: str) -> RegistryLogin | None:
-        if place not in found:
-            found[place] = find_login(ImageName.parse(place), environ)
-        return found[place]
-
-    return login
 
 
 def origins(path: Path | None, domain: str) -> dict[str, tuple[str, ...]]:

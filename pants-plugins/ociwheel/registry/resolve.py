@@ -17,6 +17,7 @@ from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
 from ociwheel.platforms import Platform, platform
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
+from ociwheel.registry.refusals import login_hint, not_allowed
 
 # What `docker history` shows of a layer, cut so that the lock stays a text that people read.
 _MOST_HISTORY = 100
@@ -87,13 +88,8 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         what = f"the registry has no image {name.repository} with the tag or digest {reference}"
         otherwise = f"look what it has: skopeo list-tags docker://{name.place}"
     elif failure.kind is Kind.CREDENTIALS:
-        what = "the registry wants a login, or this one may not read it"
-        return FetchError(
-            what,
-            where=where,
-            details=[str(failure)],
-            hint=f"log in: docker login {name.domain} (or skopeo login)",
-        )
+        what = not_allowed(failure, client.login(name.place), "read")
+        return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
         return FetchError(what, where=where, details=[str(failure)], hint=f"is {name.domain} a registry?")
     return FetchError(what, where=where, details=[str(failure)], hint=hint_for([failure], otherwise))

@@ -14,7 +14,7 @@ from ociwheel.documents import document, read_json
 from ociwheel.errors import UsageError
 from ociwheel.fetch import settings
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import find_login, machine_environment
+from ociwheel.registry.credentials import logins, machine_environment
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
 
@@ -29,14 +29,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     request = read_json(args.request)
     if not isinstance(request, dict) or not isinstance(request.get("platforms"), list):
         raise UsageError("expected an object with image and platforms", where=str(args.request))
-    machine, environ = settings.load(), machine_environment()
+    machine, login = settings.load(), logins(machine_environment())
     answers: dict[str, Any] = {}
     for role in ("image", "builder_image"):
         text = request.get(role)
         if not text:
             continue
         name = ImageName.parse(str(text))
-        client = RegistryClient(machine, name, lambda n: find_login(n, environ))
+        client = RegistryClient(machine, name, login)
         optional = request.get("interpreters") or () if role == "image" else ()
         answers[role] = {"name": name.plain, **resolve(client, request["platforms"], optional).to_json()}
     return document("registry-resolve", answers)

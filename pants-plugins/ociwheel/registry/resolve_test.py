@@ -154,19 +154,33 @@ def test_logins_are_used(basic: bool) -> None:
         assert len(challenged) == 1, "the answer to a challenge is remembered"
 
 
-@pytest.mark.parametrize("login", [None, RegistryLogin("me", "wrong")])
-def test_a_missing_or_wrong_login_is_told_without_it(login: RegistryLogin | None) -> None:
+@pytest.mark.parametrize(
+    ("login", "expected"),
+    [
+        (None, "the registry wants credentials, and none are known: answered 401 Unauthorized"),
+        (
+            RegistryLogin("me", "wrong"),
+            "the registry refuses the credentials of 'me': answered 401 Unauthorized",
+        ),
+    ],
+)
+def test_a_missing_or_wrong_login_is_told_without_it(login: RegistryLogin | None, expected: str) -> None:
     with FakeRegistry(login=("me", "secret")) as registry:
         push(registry)
         with pytest.raises(FetchError) as caught:
             resolve(client(registry, login=login), ["linux/amd64"])
-    assert caught.value.hint == f"log in: docker login {registry.host} (or skopeo login)"
+    assert caught.value.what == expected
+    assert str(caught.value.hint).startswith(
+        f"log in with an account that may: docker login {registry.host}, "
+    )
     assert "wrong" not in caught.value.render()
 
 
 def test_a_repository_without_permission_is_told(registry: FakeRegistry) -> None:
     registry.script["/v2/team/python/manifests/3.11"] = [Answer(403, b"{}")]
-    assert "wants a login, or this one may not read it" in refusal(registry).what
+    with pytest.raises(FetchError) as caught:
+        resolve(client(registry, login=RegistryLogin("me", "secret")), ["linux/amd64"])
+    assert caught.value.what == "'me' may not read there: answered 403 Forbidden"
 
 
 def test_a_token_is_not_sent_where_the_registry_redirects_to(tmp_path: Path) -> None:

@@ -1,34 +1,32 @@
 """Requests to one registry: authentication, redirects, and retries with back-off.
 
 Specification: OCI distribution-spec 1.1; authentication as Docker's registry token specification
-(``WWW-Authenticate: Bearer realm=…``) and RFC 7617 have it. Standard library only.
+(``WWW-Authenticate: Bearer realm=…``) and RFC 7617 have it. Standard library only, on top of the one door
+to the network (:mod:`ociwheel.fetch.network`): its proxies, certificates and time limits count here too.
 """
 
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import random
-import re
-import ssl
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeVar
 
 from ociwheel import __version__
-from ociwheel.errors import OciwheelError, redact
-from ociwheel.fetch.network import tls_context
+from ociwheel.fetch.credentials import Credentials
+from ociwheel.fetch.network import Failure, Kind, Network, failure_of, redirected
 from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.notes import note
 from ociwheel.registry.credentials import RegistryLogin
+from ociwheel.registry.messages import RETRIED, Answer, Body, Challenge, Opened, Request
 from ociwheel.registry.reference import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
 
 ATTEMPTS = 8
@@ -37,116 +35,46 @@ BACKOFF = 0.25
 PAUSE_CAP = 20.0
 """Seconds: the longest pause, also when the registry asks for a longer one."""
 MAX_REDIRECTS = 5
-MAX_DOCUMENT = 4 << 20
-"""Bytes of an answer: manifests are at most 4 MiB (distribution-spec, "Pushing Manifests")."""
 
-RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same request may succeed."""
 _REDIRECTS = frozenset({301, 302, 307, 308})
-_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_T = TypeVar("_T")
 
 
-class RegistryError(OciwheelError):
-    """A registry that refuses, or does not answer as one."""
-
-    exit_code = 21
-
-
-class Broken(Exception):  # noqa: N818 (one attempt's outcome, not what the user reads)
-    """A connection that broke or could not be made."""
-
-    def __init__(self, reason: str, *, useless: bool = False) -> None:
-        self.useless = useless
-        """Another attempt would end the same way."""
-        super().__init__(reason)
-
-
-@dataclass(frozen=True)
-class Body:
-    """What a request sends: bytes, or a file that is read again for each attempt."""
-
-    source: bytes | Path
-    size: int
-
-    def open(self) -> IO[bytes]:
-        """Return the content from its start."""
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request to the registry's API.
-
-    :param repository: the repository whose login is used.
-    :param scopes: what a token must allow, ``repository:NAME:pull,push``.
-    """
-
-    method: str
-    url: str
-    repository: str
-    scopes: tuple[str, ...]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Body | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A registry's answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name in lower case."""
-    body: bytes
-    foreign: bool = False
-    """It is another host's, to which the registry led."""
-
-    @property
-    def codes(self) -> frozenset[str]:
-        """The error codes of the distribution specification that the answer names."""
-        return frozenset(str(error.get("code")) for error in self._errors())
-
-    def _errors(self) -> list[dict[str, Any]]:
-        try:
-            errors = json.loads(self.body)["errors"]
-            return [error for error in errors if isinstance(error, dict)]
-        except (ValueError, KeyError, TypeError):
-            return []
-
-    def text(self) -> str:
-        """Return the answer in words."""
-        try:
-            phrase = HTTPStatus(self.status).phrase
-        except ValueError:
-            phrase = ""
-        words = [f"{e.get('code', '')}: {e.get('message', '')}".strip(": ") for e in self._errors()]
-        return f"{self.status} {phrase}".strip() + (f" ({'; '.join(words)})" if words else "")
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
-
-
-@dataclass
-class Session:
+class Session(Network):
     """Requests to one registry.
 
     :param domain: host and port, as image names have it.
-    :param login: finds the credentials for ``domain/repository``.
+    :param login: finds the credentials for ``domain/repository``; asked only when the registry wants them.
     :param insecure: plain HTTP, or a certificate that is not checked, is accepted; always on loopback.
     """
 
-    domain: str
-    settings: NetworkSettings
-    login: Callable[[str], RegistryLogin | None]
-    insecure: bool = False
-    sleep: Callable[[float], None] = time.sleep
-    _scheme: str | None = None
-    _challenge: str | None = None
-    _tokens: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False)
-    _openers: dict[tuple[bool, bool], urllib.request.OpenerDirector] = field(default_factory=dict, repr=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    def __init__(
+        self,
+        domain: str,
+        settings: NetworkSettings,
+        login: Callable[[str], RegistryLogin | None],
+        *,
+        insecure: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.domain = domain
+        self.login = login
+        self._lenient = insecure or is_loopback(domain)
+        self._scheme = "http" if self._lenient else "https"
+        self._challenge: Challenge | None = None
+        self._tokens: dict[tuple[str, ...], str] = {}
+        self._lock = threading.RLock()
+        # Logins of package indexes are none of a registry's business.
+        super().__init__(self._own(settings), Credentials((), None, None), sleep)
+
+    def _own(self, settings: NetworkSettings) -> NetworkSettings:
+        proxies = dict(settings.proxies)
+        if is_loopback(self.domain):
+            # Nobody's proxy reaches this machine's loopback interface.
+            hosts = [proxies.get("no", ""), self.domain.rpartition(":")[0] or self.domain]
+            proxies["no"] = ",".join(filter(None, hosts))
+        trusted = settings.trusted_hosts | ({self.domain} if self._lenient else frozenset())
+        return replace(settings, proxies=proxies, trusted_hosts=trusted)
 
     def url(self, path: str) -> str:
         """Return the URL of a path of the API."""
@@ -156,77 +84,73 @@ class Session:
     def connect(self, repository: str) -> None:
         """Find out how the registry is reached and what credentials it wants.
 
-        :raises RegistryError: it does not answer, or is none.
+        :raises Failure: it does not answer, or is none.
         """
-        with self._lock:
-            if self._scheme is not None:
-                return
-            lenient = self.insecure or is_loopback(self.domain)
-            self._scheme = "http" if lenient else "https"
-            answer = self._retried("GET", lambda: self._send("GET", self.url(""), {}, None))
-            if lenient and answer.status == HTTPStatus.BAD_REQUEST:
-                self._scheme = "https"
-                answer = self._retried("GET", lambda: self._send("GET", self.url(""), {}, None))
-            if answer.status not in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED):
-                raise RegistryError(
-                    f"it does not answer as a registry: GET /v2/ gave {answer.text()}", where=self.domain
-                )
-            if answer.status == HTTPStatus.UNAUTHORIZED:
-                self._challenge = answer.headers.get("www-authenticate", "Basic")
-                self._authorization(repository, (scope(repository, "pull"),))
+        answer = self.send(self._hello(repository))
+        if self._lenient and answer.status == HTTPStatus.BAD_REQUEST:
+            self._scheme = "https"
+            answer = self.send(self._hello(repository))
+        # A registry may want to know who asks for /v2/ itself; what a login may do shows later.
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED):
+            what = f"does not answer as a registry: GET /v2/ gave {answer.text()}"
+            raise Failure(Kind.ANSWER, self.url(""), what)
 
-    def once(self, request: Request) -> Answer:
+    def _hello(self, repository: str) -> Request:
+        return Request("GET", self.url(""), repository, (scope(repository, "pull"),))
+
+    def open(self, request: Request) -> Opened:
         """Send a request with the credentials that the registry wants.
 
         :returns: the answer, whatever its status.
-        :raises Broken: there is none.
+        :raises Failure: there is none.
         """
-        answer = self._authorized(request)
+        opened = self._authorized(request)
         # Only the registry itself may say where credentials go.
-        challenged = answer.status == HTTPStatus.UNAUTHORIZED and not answer.foreign
-        if challenged and self._renew(answer, request.scopes):
-            answer = self._authorized(request)
-        return answer
+        challenged = opened.status == HTTPStatus.UNAUTHORIZED and not opened.foreign
+        if challenged and self._renew(opened.answer(), request.scopes):
+            opened = self._authorized(request)
+        return opened
+
+    def once(self, request: Request) -> Answer:
+        """Send a request as :meth:`open` and return the whole answer."""
+        return self.open(request).answer()
 
     def send(self, request: Request) -> Answer:
         """Send a request as :meth:`once`, again when the registry is busy or the connection breaks.
 
-        :raises RegistryError: no answer after :data:`ATTEMPTS` attempts.
+        :raises Failure: no answer, or none but that it is busy, in :data:`ATTEMPTS` attempts.
         """
-        return self._retried(request.method, lambda: self.once(request))
 
-    def pause(self, what: str, reason: str, attempt: int, asked: str = "") -> None:
+        def once() -> Answer:
+            answer = self.once(request)
+            if answer.status in RETRIED:
+                raise answer.failure(request.url)
+            return answer
+
+        return self.again(request.method, once)
+
+    def again(self, what: str, once: Callable[[], _T]) -> _T:
+        """Do something up to :data:`ATTEMPTS` times, until it is no :class:`Failure` that may pass."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return once()
+            except Failure as e:
+                if e.retry_after is None or attempt == ATTEMPTS - 1:
+                    raise
+                self.pause(what, e.answer, attempt, e.retry_after)
+        raise AssertionError("unreachable")
+
+    def pause(self, what: str, reason: str, attempt: int, asked: float = 0.0) -> None:
         """Wait before another attempt, longer after each; ``asked`` is the registry's ``Retry-After``."""
-        wait = float(asked) if asked.isdigit() else 0.0
         # Clients that were refused together do not come back together.
         own = BACKOFF * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 (no secret)
-        seconds = min(max(wait, own), PAUSE_CAP)
+        seconds = min(max(asked, own), PAUSE_CAP)
         note(f"{self.domain}: {what}: {reason}; trying again in {seconds:.1f} s")
-        self.sleep(seconds)
-
-    def _retried(self, what: str, once: Callable[[], Answer]) -> Answer:
-        for attempt in range(ATTEMPTS):
-            asked = ""
-            try:
-                answer = once()
-                if answer.status not in RETRIED or attempt == ATTEMPTS - 1:
-                    return answer
-                reason, asked = answer.text(), answer.headers.get("retry-after", "")
-            except Broken as e:
-                if e.useless or attempt == ATTEMPTS - 1:
-                    tries = "" if e.useless else f" after {ATTEMPTS} attempts"
-                    raise RegistryError(
-                        f"the registry cannot be reached{tries}: {e}",
-                        where=self.domain,
-                        hint="check the address, the proxy settings, and that the registry runs",
-                    ) from e
-                reason = str(e)
-            self.pause(what, reason, attempt, asked)
-        raise AssertionError("unreachable")
+        self._sleep(seconds)
 
     # --- authentication -------------------------------------------------------------------------------
 
-    def _authorized(self, request: Request) -> Answer:
+    def _authorized(self, request: Request) -> Opened:
         authorization = self._authorization(request.repository, request.scopes)
         url = request.url
         home = _origin(self.url(""))
@@ -234,33 +158,32 @@ class Session:
             # A storage service behind the registry, where it sends uploads and readers, gets no credentials.
             foreign = _origin(url) != home
             own = {"Authorization": authorization} if authorization and not foreign else {}
-            answer = self._send(request.method, url, {**request.headers, **own}, request.body)
-            location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or not location:
-                return replace(answer, foreign=foreign)
-            url = urllib.parse.urljoin(url, location)
-        raise Broken(f"{request.method} is redirected more than {MAX_REDIRECTS} times", useless=True)
+            headers = {**request.headers, **own}
+            opened = self._exchange(request.method, url, headers, request.body, foreign=foreign)
+            if opened.status not in _REDIRECTS or not opened.location:
+                return opened
+            opened.answer()
+            url = redirected(url, opened.location)
+        raise Failure(Kind.ANSWER, request.url, f"redirects more than {MAX_REDIRECTS} times")
 
     def _renew(self, answer: Answer, scopes: tuple[str, ...]) -> bool:
         """Forget a token that was refused; tell whether another attempt makes sense."""
-        challenge = answer.headers.get("www-authenticate")
         with self._lock:
             known = self._challenge is not None
-            self._challenge = challenge or self._challenge
+            self._challenge = answer.challenge or self._challenge
             had = self._tokens.pop(scopes, None)
-        return challenge is not None and (had is not None or not known)
+        return answer.challenge is not None and (had is not None or not known)
 
     def _authorization(self, repository: str, scopes: tuple[str, ...]) -> str | None:
         challenge = self._challenge
         if challenge is None:
             return None
         login = self.login(f"{self.domain}/{repository}")
-        kind, _, rest = challenge.partition(" ")
-        if kind.lower() != "bearer":
-            return login.basic() if login else None
+        if challenge.scheme == "basic":
+            return login.basic() if login and not login.is_token else None
         with self._lock:
             if scopes not in self._tokens:
-                self._tokens[scopes] = self._token(dict(_PARAMETER.findall(rest)), scopes, login)
+                self._tokens[scopes] = self._token(challenge.parameters, scopes, login)
             return f"Bearer {self._tokens[scopes]}"
 
     def _token(
@@ -268,7 +191,8 @@ class Session:
     ) -> str:
         realm = challenge.get("realm", "")
         if not realm.startswith("https://" if self._scheme == "https" else ("http://", "https://")):
-            raise RegistryError(f"it asks for a token of {realm!r}, which is no safe URL", where=self.domain)
+            unsafe = f"asks for a token of {realm!r}, which is no safe URL"
+            raise Failure(Kind.ANSWER, self.url(""), unsafe)
         query = [("service", challenge["service"])] if "service" in challenge else []
         headers, body, method, url = {}, None, "GET", realm
         if login and login.is_token:
@@ -281,74 +205,48 @@ class Session:
             query += [("scope", one) for one in scopes]
             url = f"{realm}{'&' if '?' in realm else '?'}{urllib.parse.urlencode(query)}"
             headers = {"Authorization": login.basic()} if login else {}
-        answer = self._retried("token", lambda: self._send(method, url, headers, body))
-        if answer.status in _REFUSED:
-            raise self.refused(answer, None, login)
+
+        def once() -> Answer:
+            answer = self._exchange(method, url, headers, body, foreign=True).answer()
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                raise answer.failure(realm)
+            return answer
+
+        answer = self.again("token", once)
         try:
             found = json.loads(answer.body)
             token = found.get("token") or found["access_token"]
         except (ValueError, KeyError, TypeError, AttributeError) as e:
-            what = f"its token service {_origin(realm)} gave no token: {answer.text()}"
-            raise RegistryError(what, where=self.domain) from e
+            raise Failure(Kind.CREDENTIALS, realm, f"gave no token: {answer.text()}") from e
         return str(token)
-
-    def refused(self, answer: Answer, place: str | None, login: RegistryLogin | None) -> RegistryError:
-        """Return the error of an answer 401 or 403."""
-        where = place or self.domain
-        if login is None:
-            what = f"the registry wants credentials, and none are known: {answer.text()}"
-        elif place is None or answer.status == HTTPStatus.UNAUTHORIZED:
-            what = f"the registry refuses the credentials of {login.user!r}: {answer.text()}"
-        else:
-            what = f"{login.user!r} may not write there: {answer.text()}"
-        command = f"docker login {self.domain}, podman login {self.domain} or skopeo login {self.domain}"
-        return RegistryError(what, where=where, hint=f"log in with an account that may: {command}")
 
     # --- one request ----------------------------------------------------------------------------------
 
-    def _opener(self, url: str) -> urllib.request.OpenerDirector:
-        host = urllib.parse.urlsplit(url).netloc
-        every = dict(self.settings.proxies)
-        bypass = is_loopback(host) or bool(
-            urllib.request.proxy_bypass_environment(host, every)  # type: ignore[attr-defined]
-        )
-        lenient = (self.insecure or is_loopback(self.domain)) and host == self.domain
-        with self._lock:
-            if (bypass, lenient) not in self._openers:
-                context = tls_context(self.settings.ca_bundle)
-                if lenient:
-                    context.check_hostname = False
-                    context.verify_mode = ssl.CERT_NONE
-                proxies = {} if bypass else {k: v for k, v in every.items() if k in ("http", "https")}
-                self._openers[bypass, lenient] = urllib.request.build_opener(
-                    urllib.request.ProxyHandler(proxies),
-                    urllib.request.HTTPSHandler(context=context),
-                    _NoRedirect(),
-                )
-            return self._openers[bypass, lenient]
-
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> Answer:
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, *, foreign: bool
+    ) -> Opened:
         if not url.startswith(("http://", "https://")):
-            raise Broken(f"{url!r} is no URL of http or https", useless=True)
+            raise Failure(Kind.ANSWER, url, "is no URL of http or https")
         stream = body.open() if body else None
         try:
             request = urllib.request.Request(url, data=stream, method=method)  # noqa: S310 (checked above)
             request.add_header("User-Agent", f"ociwheel/{__version__}")
+            # A transparent recompression would change the bytes that the digest is of.
+            request.add_header("Accept-Encoding", "identity")
             if body or method in ("PUT", "POST"):
                 request.add_header("Content-Length", str(body.size if body else 0))
                 request.add_header("Content-Type", "application/octet-stream")
             for name, value in headers.items():
                 request.add_unredirected_header(name, value)
-            with self._opener(url).open(request, timeout=self.settings.timeout) as raw:
-                return _answer(raw.status, raw.headers, raw)
+            raw: Any = self._opener(url).open(request, timeout=self._settings.timeout)
         except urllib.error.HTTPError as e:
-            with e:
-                return _answer(e.code, e.headers, e)
+            raw = e
         except (OSError, http.client.HTTPException, ValueError) as e:
-            raise _broken(e) from e
+            raise self._proxied(url, failure_of(url, e)) from e
         finally:
             if stream:
                 stream.close()
+        return Opened(method, url, raw, foreign=foreign)
 
 
 def scope(repository: str, actions: str) -> str:
@@ -359,29 +257,6 @@ def scope(repository: str, actions: str) -> str:
 def merged(*groups: Iterable[str]) -> tuple[str, ...]:
     """Return the scopes of several groups, each once."""
     return tuple(dict.fromkeys(one for group in groups for one in group))
-
-
-def _answer(status: int, headers: Any, stream: Any) -> Answer:
-    try:
-        data = stream.read(MAX_DOCUMENT + 1)
-    except (OSError, http.client.HTTPException) as e:
-        raise _broken(e) from e
-    if len(data) > MAX_DOCUMENT:
-        raise Broken(f"an answer of more than {MAX_DOCUMENT} bytes", useless=True)
-    return Answer(status, {name.lower(): value for name, value in headers.items()}, data)
-
-
-def _broken(error: Exception) -> Broken:
-    inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return Broken(f"its certificate is not trusted: {inner.verify_message}", useless=True)
-    if isinstance(inner, ssl.SSLError) and "WRONG_VERSION" in str(inner):
-        return Broken(
-            "it does not speak TLS; name it in `insecure_registries` if that is right", useless=True
-        )
-    words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    useless = isinstance(error, ValueError) and not isinstance(error, OSError)
-    return Broken(redact(words or type(inner).__name__), useless=useless)
 
 
 def _origin(url: str) -> str:
