@@ -24,6 +24,7 @@ from slim_python_image.target_types import (
 from slim_python_image.util_rules import (
     base,
     core,
+    debian,
     emulation,
     image,
     inputs,
@@ -51,7 +52,7 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(base, core, coverage, emulation, explain, image, inputs, layers, lock, locks, machine),
+        *(base, core, coverage, debian, emulation, explain, image, inputs, layers, lock, locks, machine),
         *(package_image, parts, plan_coverage, publish_image, registry, registry_lock, run_image),
         *(steps, wheels),
     )

@@ -183,6 +183,14 @@ def test_a_repository_without_permission_is_told(registry: FakeRegistry) -> None
     assert caught.value.what == "'me' may not read there: answered 403 Forbidden"
 
 
+def test_no_proxy_is_asked_for_this_machine_s_own_registry(registry: FakeRegistry) -> None:
+    push(registry)
+    name = ImageName.parse(f"{registry.host}/team/python:3.11")
+    nobody = NetworkSettings(proxies={"http": "http://127.0.0.1:9", "no": "example.com"})
+    reader = RegistryClient(nobody, name, lambda _: None, sleep=lambda _: None)
+    assert list(resolve(reader, ["linux/amd64"]).platforms) == ["linux/amd64"]
+
+
 def test_a_token_is_not_sent_where_the_registry_redirects_to(tmp_path: Path) -> None:
     with FakeRegistry(login=("me", "secret")) as registry, FakeRegistry() as storage:
         digest = storage.add_blob(LAYER.blob)

@@ -46,8 +46,8 @@ from slim_python_image.target_types import (
     ExtendsField,
     WheelSetDependenciesField,
 )
-from slim_python_image.util_rules.base import lock_inputs
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
+from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,

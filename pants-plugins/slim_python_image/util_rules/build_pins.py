@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from slim_python_image.products import Artifact, BuildPins, SlimImageError, StepOutcome, TargetEnvironment
-from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.wheel_tags import fits_target
 
 BUILD_LOCK_SCHEMA = "ociwheel.build-lock/1"

@@ -20,7 +20,7 @@ from slim_python_image.products import (
     Tree,
     Wheel,
 )
-from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.build_pins import with_names
 
 _OUT = "out"

@@ -42,7 +42,7 @@ from slim_python_image.products import (
     WheelSetRequest,
     canonical_json,
 )
-from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.inputs import image_fields, platform_context
 from slim_python_image.util_rules.partition import partition, title
 from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT

@@ -14,10 +14,28 @@ from slim_python_image.products import (
     StepRequest,
     Toolbox,
     WheelLayerRequest,
+    canonical_json,
 )
-from slim_python_image.util_rules.base import make_layer
 
 _OUT = "out"
+
+
+async def make_layer(request: StepRequest) -> Layer:
+    """Run a step that writes a layer to ``out``."""
+    outcome = await engine.run_step(request)
+    fields = outcome.fields()
+    files = await engine.remove_prefix(outcome.digest, _OUT)
+    return Layer(
+        document=canonical_json(fields).decode(),
+        digest=fields["descriptor"]["digest"],
+        size=fields["descriptor"]["size"],
+        unpacked_size=fields["unpacked_size"],
+        elf_files=fields["elf_files"],
+        title=fields["title"],
+        blobs=await engine.subset(files, "blobs/**"),
+        facts=await engine.subset(files, "layer-facts.json"),
+        inputs=await engine.step_inputs(request),
+    )
 
 
 def option_arguments(options: LayerOptions) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ from slim_python_image.registry_products import (
     RemoteLayers,
 )
 from slim_python_image.target_types import BaseLockfileField
-from slim_python_image.util_rules.base import check_platform, host_platform, make_layer, relock_command
+from slim_python_image.util_rules.base_locks import check_platform, host_platform, relock_command
+from slim_python_image.util_rules.layers import make_layer
 from slim_python_image.util_rules.machine import CACHE_NAME
 from slim_python_image.util_rules.registry_locks import base_of_lock, image_places, parse_registry_lock
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
@@ -15,7 +14,7 @@ from slim_python_image.products import Base, Interpreter, SlimImageError, Target
 from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
 from slim_python_image.registry_target import RegistryBuilderImageField, RegistryImageField
 from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
-from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.base_locks import parse_lock, relock_command
 
 LOCK_SCHEMA = "ociwheel.registry-lock/1"
 
@@ -59,19 +58,7 @@ def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
     """
     address, path = target.address, target[BaseLockfileField].path
     relock = relock_command(address.target_name)
-    if data is None:
-        raise SlimImageError(f"{address}: the base has no lock, {path} is not there\n  -> write it: {relock}")
-    try:
-        lock = json.loads(data)
-    except ValueError as e:
-        raise SlimImageError(
-            f"{path}: is not JSON ({e}); a merge conflict?\n  -> write it again: {relock}"
-        ) from None
-    found = lock.get("schema") if isinstance(lock, dict) else None
-    if found != LOCK_SCHEMA:
-        raise SlimImageError(
-            f"{path}: expected a {LOCK_SCHEMA} document, found {found!r}\n  -> write it again: {relock}"
-        )
+    lock = parse_lock(address, path, data, LOCK_SCHEMA)
     written, wanted = lock["inputs"], lock_names(target)
     stale = [role for role in ("image", "builder_image") if written.get(role) != wanted.get(role)]
     if set(target[BasePlatformsField].value or ()) - set(lock["platforms"]):
@@ -81,7 +68,6 @@ def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
         raise SlimImageError(
             f"{path}: the lock is older than the fields {fields} of {address}\n  -> write it again: {relock}"
         )
-    assert isinstance(lock, dict)
     return lock
 
 

@@ -37,7 +37,7 @@ from slim_python_image.products import (
 )
 from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.base import relock_command
+from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
 from slim_python_image.util_rules.build_programs import build_programs, tools_for, with_advice, without_python
 from slim_python_image.util_rules.emulation import container_request

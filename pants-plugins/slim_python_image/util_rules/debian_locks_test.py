@@ -11,14 +11,13 @@ from pants.util.docutil import bin_name
 
 from slim_python_image.products import BuilderGroup, DebPackage, SlimImageError
 from slim_python_image.target_types import DebianPythonBaseTarget
-from slim_python_image.util_rules.base import (
+from slim_python_image.util_rules.base_locks import host_platform, parse_lock
+from slim_python_image.util_rules.debian_locks import (
     LOCK_SCHEMA,
     LockedBase,
     builder_groups,
     check_inputs,
-    host_platform,
     lock_inputs,
-    parse_lock,
 )
 
 ADDRESS = Address("3rdparty/debian", target_name="b")
@@ -37,7 +36,8 @@ def locked(of: DebianPythonBaseTarget, **changes: Any) -> LockedBase:
         "platforms": {platform: {} for platform in lock_inputs(of)["platforms"]},
         **changes,
     }
-    return parse_lock(ADDRESS, PATH, json.dumps(lock).encode())
+    data = json.dumps(lock).encode()
+    return LockedBase(ADDRESS, PATH, parse_lock(ADDRESS, PATH, data, LOCK_SCHEMA))
 
 
 def message(of: DebianPythonBaseTarget, lock: LockedBase) -> str:
@@ -76,7 +76,7 @@ def test_a_stale_lock(fields: dict[str, Any], named: str) -> None:
 
 def test_no_lock() -> None:
     with pytest.raises(SlimImageError) as e:
-        parse_lock(ADDRESS, PATH, None)
+        parse_lock(ADDRESS, PATH, None, LOCK_SCHEMA)
     assert str(e.value) == (
         f"3rdparty/debian:b: the base has no lock, {PATH} is not there\n"
         f"  -> write it: {bin_name()} generate-lockfiles --resolve=b"
@@ -93,7 +93,7 @@ def test_no_lock() -> None:
 )
 def test_a_lock_that_is_none(data: bytes, what: str) -> None:
     with pytest.raises(SlimImageError) as e:
-        parse_lock(ADDRESS, PATH, data)
+        parse_lock(ADDRESS, PATH, data, LOCK_SCHEMA)
     assert str(e.value) == (
         f"{PATH}: {what}\n  -> write it again: {bin_name()} generate-lockfiles --resolve=b"
     )

@@ -1,0 +1,73 @@
+"""What the locks of all kinds of bases have in common: how they are read, compared and written again."""
+
+from __future__ import annotations
+
+import json
+import platform as host
+from typing import Any
+
+from pants.engine.addresses import Address
+from pants.engine.target import Target
+from pants.util.docutil import bin_name
+
+from slim_python_image.products import BaseRequest, SlimImageError
+from slim_python_image.target_types import BasePlatformsField
+
+# platform.machine() of machines that build, as OCI platforms.
+_HOST_PLATFORMS = {
+    "x86_64": "linux/amd64",
+    "amd64": "linux/amd64",
+    "aarch64": "linux/arm64",
+    "arm64": "linux/arm64",
+}
+
+
+def relock_command(resolve: str) -> str:
+    """Return the command that writes a lock again."""
+    return f"{bin_name()} generate-lockfiles --resolve={resolve}"
+
+
+def parse_lock(address: Address, path: str, data: bytes | None, schema: str) -> dict[str, Any]:
+    """Return the lock of a base.
+
+    :param schema: the `schema` that this plugin reads.
+    :raises SlimImageError: there is none, or it is not a lock of that schema.
+    """
+    relock = relock_command(address.target_name)
+    if data is None:
+        raise SlimImageError(f"{address}: the base has no lock, {path} is not there\n  -> write it: {relock}")
+    try:
+        lock = json.loads(data)
+    except ValueError as e:
+        raise SlimImageError(
+            f"{path}: is not JSON ({e}); a merge conflict?\n  -> write it again: {relock}"
+        ) from None
+    found = lock.get("schema") if isinstance(lock, dict) else None
+    if found != schema:
+        raise SlimImageError(
+            f"{path}: expected a {schema} document, found {found!r}\n  -> write it again: {relock}"
+        )
+    assert isinstance(lock, dict)
+    return lock
+
+
+def host_platform() -> str:
+    """Return the OCI platform whose programs this machine runs."""
+    machine = host.machine().lower()
+    if machine not in _HOST_PLATFORMS:
+        raise SlimImageError(
+            f"this machine is a {machine}; steps run on {', '.join(sorted(set(_HOST_PLATFORMS)))}"
+        )
+    return _HOST_PLATFORMS[machine]
+
+
+def check_platform(request: BaseRequest, target: Target) -> None:
+    """Raise when a base is not for the platform that is asked for."""
+    platforms = target[BasePlatformsField].value or ()
+    if request.platform not in platforms:
+        raise SlimImageError(
+            f"{request.origin or request.address}: the platform {request.platform} is not one of the "
+            f"base {request.address}, which has {', '.join(platforms)}\n"
+            f"  -> add it to the field `platforms` of {request.address}, then: "
+            f"{relock_command(request.address.target_name)}"
+        )

@@ -1,0 +1,160 @@
+"""The lock of a `debian_python_base`: compared with its target, and turned into values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from pants.engine.addresses import Address
+from pants.engine.target import Target
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image.products import (
+    Base,
+    BuilderGroup,
+    DebPackage,
+    Interpreter,
+    LayerGroup,
+    SlimImageError,
+    TargetEnvironment,
+)
+from slim_python_image.target_types import (
+    BaseBuilderPackagesField,
+    BaseComponentsField,
+    BaseEmulationPackagesField,
+    BaseExcludedPackagesField,
+    BasePackagesField,
+    BasePlatformsField,
+    BasePythonField,
+    BaseSuitesField,
+)
+from slim_python_image.util_rules.base_locks import relock_command
+
+LOCK_SCHEMA = "ociwheel.debian-lock/1"
+_LOCKED_FIELDS = (
+    *("suites", "components", "packages", "builder_packages", "excluded_packages"),
+    "emulation_packages",
+)
+
+
+def lock_inputs(target: Target) -> dict[str, Any]:
+    """Return the fields of a base that its lock was resolved from."""
+    excluded = target[BaseExcludedPackagesField].value
+    emulation = target[BaseEmulationPackagesField].value
+    chosen = {} if excluded is None else {"excluded_packages": list(excluded)}
+    chosen.update({"emulation_packages": list(emulation)} if emulation else {})
+    return {
+        **chosen,
+        "name": target.address.target_name,
+        "suites": list(target[BaseSuitesField].value or ()),
+        "components": list(target[BaseComponentsField].value or ()),
+        "packages": list(target[BasePackagesField].value or ()),
+        "builder_packages": list(target[BaseBuilderPackagesField].value or ()),
+        "python": target[BasePythonField].value,
+        "platforms": list(target[BasePlatformsField].value or ()),
+    }
+
+
+@dataclass(frozen=True)
+class LockedBase:
+    """A base's lock as it stands in the repository."""
+
+    address: Address
+    path: str
+    lock: Mapping[str, Any]
+
+    @property
+    def resolve(self) -> str:
+        """The name to relock with."""
+        return self.address.target_name
+
+    def error(self, what: str, hint: str) -> SlimImageError:
+        """Return an error about this lock."""
+        return SlimImageError(f"{self.path}: {what}\n  -> {hint}")
+
+    def packages(self, keys: list[str]) -> tuple[DebPackage, ...]:
+        """Return locked packages by their keys."""
+        table = self.lock["packages"]
+        return tuple(
+            DebPackage(
+                name=row["name"],
+                version=row["version"],
+                architecture=row["architecture"],
+                archive=row["archive"],
+                path=row["path"],
+                size=row["size"],
+                sha256=row["sha256"],
+            )
+            for row in (table[key] for key in keys)
+        )
+
+
+def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, BuilderGroup]:
+    """Return the locked groups of a platform; a lock of before there were groups has none.
+
+    Whether they are those of today's options is asked when one of their distributions is compiled: a
+    group that is new makes no other build wait for a new lock.
+    """
+    wanted = locked.lock.get("inputs", {}).get("builder_groups", {})
+    groups = locked.lock["platforms"][platform].get("builder_groups", {})
+    return FrozenDict(
+        {
+            name: BuilderGroup(tuple(wanted.get(name, ())), locked.packages(keys))
+            for name, keys in groups.items()
+        }
+    )
+
+
+def build_tools(locked: LockedBase, host_name: str) -> FrozenDict[str, tuple[DebPackage, ...]]:
+    """Return the programs for builds on this machine; a lock of before they were locked has none."""
+    rows = locked.lock.get("tools", {}).get(host_name, {})
+    return FrozenDict({name: locked.packages(keys) for name, keys in rows.items()})
+
+
+def check_inputs(target: Target, locked: LockedBase) -> None:
+    """Raise when a base's fields are not those its lock was resolved from."""
+    written, wanted = dict(locked.lock.get("inputs", {})), lock_inputs(target)
+    stale = [field for field in _LOCKED_FIELDS if written.get(field) != wanted.get(field)]
+    if wanted["python"] is not None and wanted["python"] != locked.lock["python"]:
+        stale.append("python")
+    if set(wanted["platforms"]) - set(locked.lock["platforms"]):
+        stale.append("platforms")
+    if stale:
+        raise locked.error(
+            f"the lock is older than the fields {', '.join(f'`{f}`' for f in stale)} of {target.address}",
+            f"write it again: {relock_command(locked.resolve)}",
+        )
+
+
+def _target_environment(fields: Mapping[str, Any]) -> TargetEnvironment:
+    return TargetEnvironment(
+        platform=fields["platform"],
+        python=fields["python"],
+        libc=fields["libc"],
+        libc_version=fields["libc_version"],
+    )
+
+
+def debian_base(locked: LockedBase, platform: str, runs: str) -> Base:
+    """Return one platform of a base.
+
+    :param runs: the platform whose programs this machine runs.
+    """
+    one = locked.lock["platforms"][platform]
+    environment = _target_environment(one["target"])
+    return Base(
+        resolve=locked.resolve,
+        target=environment,
+        groups=tuple(
+            LayerGroup(g["title"], g["bytecode"], locked.packages(g["packages"])) for g in one["layers"]
+        ),
+        builder=locked.packages(one["builder"]),
+        interpreter=Interpreter(
+            resolve=locked.resolve,
+            target=TargetEnvironment(runs, environment.python, environment.libc, environment.libc_version),
+            packages=locked.packages(locked.lock["interpreters"][runs]),
+        ),
+        builder_groups=builder_groups(locked, platform),
+        emulation=locked.packages(one.get("emulation", [])),
+        tools=build_tools(locked, runs),
+    )
