@@ -1,0 +1,147 @@
+"""The command `bench/run`: prepares everything, runs the scenarios, writes the report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.load.machine import machine_text
+from bench.side.bases import push_bases
+from bench.side.contenders import CONTENDERS
+from bench.side.contenders.ours import Ours
+from bench.side.meter import Group, Meter
+from bench.side.mirror import serving
+from bench.side.records import Log
+from bench.side.report import write_report
+from bench.side.runner import Runner, say
+from bench.side.scenarios import SCENARIOS
+from bench.side.site import ContenderError, Site
+from bench.side.wire import relayed
+from tests.support.engine import EngineError, find_tool, missing_tools
+from tests.support.registry_server import running_registry
+
+DESCRIPTION = """\
+Build the three services of the example with our plugin and with what people would use instead, on this
+machine, scenario by scenario, and compare. Writes bench/results/side-by-side-<name>.jsonl, one line per
+measurement, and from it docs/reference/side-by-side.md with its plots. Needs root on Linux, and
+apt-get install docker.io docker-registry mmdebstrap
+"""
+EPILOG = """\
+Fetched packages, base images and the output of all commands stay in --work. exit status: 0 done, whatever the
+figures; 2 this machine lacks something
+"""
+TOOLS = ("docker-registry", "mmdebstrap")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    result = argparse.ArgumentParser(
+        "bench/run",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("--quick", action="store_true", help="one repeat, and only what takes minutes")
+    result.add_argument("--repeats", type=int, metavar="N", help="how often (default: 3; with --quick: 1)")
+    result.add_argument(
+        "--only", metavar="NAME,...", help=f"contenders: {', '.join(one.name for one in CONTENDERS)}"
+    )
+    result.add_argument(
+        "--scenario", metavar="KEY,...", help=f"scenarios: {', '.join(one.key for one in SCENARIOS)}"
+    )
+    result.add_argument("--resume", metavar="NAME", help="go on with an earlier run; its date, or its --name")
+    result.add_argument("--name", help="of the results (default: today's date)")
+    result.add_argument("--report", metavar="NAME", help="only write the report of an earlier run again")
+    result.add_argument(
+        "--work", type=Path, metavar="DIR", help="kept from run to run (default: bench/work/side)"
+    )
+    return result
+
+
+def _chosen(text: str | None, names: list[str], what: str) -> list[str]:
+    chosen = text.split(",") if text else names
+    if unknown := set(chosen) - set(names):
+        raise SystemExit(f"bench/run: no {what} {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    return chosen
+
+
+@contextlib.contextmanager
+def _site(root: Path, work: Path) -> Iterator[Site]:
+    """Give the servers, with the base images in the registry."""
+    group = Group(f"bench-side-{os.getpid()}")
+    with (
+        serving(work / "mirror") as mirror,
+        running_registry(work / "registry") as registry,
+        relayed(registry.port) as relay,
+    ):
+        push_bases(registry, mirror.mirror, work)
+        group.create()
+        try:
+            yield Site(root, work, mirror, relay, Meter(group, mirror, relay, None))
+        finally:
+            group.remove()
+
+
+def _write_distributions(site: Site) -> None:
+    """Write which distributions each image needs: for contenders that are given a list of them."""
+    file = site.work / "distributions.json"
+    if not file.exists():
+        say("which distributions each image needs")
+        ours = Ours(site)
+        try:
+            ours.prepare()
+            ours.build()
+            file.write_text(json.dumps(ours.distributions(), indent=1) + "\n")
+        finally:
+            ours.close()
+
+
+def run(root: Path, args: argparse.Namespace) -> None:
+    """Run what the command line asks for."""
+    results = root / "bench/results"
+    name = args.report or args.resume or args.name or time.strftime("%Y-%m-%d", time.gmtime())
+    log = Log(results / f"side-by-side-{name}.jsonl")
+    if args.report:
+        write_report(root, name, log)
+        return
+    if log.entries and not args.resume:
+        raise SystemExit(f"bench/run: {log.file} is there\n  -> --resume {name}, or another --name")
+    names = _chosen(args.only, [one.name for one in CONTENDERS], "contender")
+    keys = _chosen(args.scenario, [one.key for one in SCENARIOS if one.quick or not args.quick], "scenario")
+    scenarios = [one for one in SCENARIOS if one.key in keys]
+    work = (args.work or root / "bench/work/side").resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    with _site(root, work) as site:
+        _write_distributions(site)
+        runner = Runner(site, log, scenarios, args.repeats or (1 if args.quick else 3))
+        try:
+            runner.run([one for one in CONTENDERS if one.name in names])
+        finally:
+            (results / f"side-by-side-{name}.json").write_text(
+                json.dumps({"machine": machine_text(), "date": name}, indent=1) + "\n"
+            )
+            write_report(root, name, log)
+
+
+def main(root: Path) -> int:
+    """Run the command and return its exit status.
+
+    :param root: of the repository.
+    """
+    args = parser().parse_args()
+    missing = [*missing_tools(), *(tool for tool in TOOLS if not find_tool(tool))]
+    if missing and not args.report:
+        say(f"needs {', '.join(missing)}\n  -> as root: apt-get install docker.io docker-registry mmdebstrap")
+        return 2
+    os.environ["DOCKER_BUILDKIT"] = "1"
+    try:
+        run(root, args)
+    except (EngineError, ContenderError, ValueError) as error:
+        say(str(error))
+        return 2
+    return 0

@@ -1,0 +1,145 @@
+"""Pants's own way to an image: `docker_image` with two `pex_binary`, dependencies and sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.side.contenders.base import AMD64
+from bench.side.contenders.dockerfiles import NO_BINARY
+from bench.side.contenders.ours import PantsContender
+from bench.side.engine import MeasuredEngine
+from bench.side.repository import SERVICES, Service
+from bench.side.site import SLIM, Site
+from tests.support.engine import Engine, find_tool
+
+_BUILD = """\
+python_sources(name="lib", sources=["{module}/**/*.py"]{more})
+{extra}
+pex_binary(
+    name="dependencies",
+    dependencies=[":lib"],
+    entry_point="{module}.__main__",
+    include_sources=False,
+    include_tools=True,
+    layout="packed",
+)
+
+pex_binary(
+    name="sources",
+    dependencies=[":lib"],
+    entry_point="{module}.__main__",
+    include_requirements=False,
+    include_tools=True,
+    layout="packed",
+)
+
+docker_image(
+    name="image",
+    repository="pants-docker/{name}",
+    dependencies=[":dependencies", ":sources"],
+    registries=["{registry}"],
+    image_tags=["latest"],
+)
+"""
+# The example's own fields, of targets that are not ours.
+_MORE = {
+    "service": (
+        ', dependencies=[":page", "//3rdparty/python:reqs#websockets"]',
+        'resources(name="page", sources=["brewblox_service/*.html"])',
+    ),
+    "history": (', dependencies=[":config"]', 'files(name="config", sources=["config/*.json"])'),
+}
+_OWN_FOLDERS = ("src/brewblox/BUILD", "3rdparty/debian/BUILD")
+
+
+class PantsDocker(PantsContender):
+    """Pants with its Docker backend, and an engine."""
+
+    name = "pants-docker"
+    title = "Pants `docker_image` of two `pex_binary`"
+    guide = (
+        "Pants's guide for Python in Docker: one PEX of the dependencies and one of the sources, each turned "
+        "into its part of a virtual environment in a stage of its own; `./pants package` with its daemon"
+    )
+    python = "/app/bin/python"
+
+    def __init__(self, site: Site, platform: str = AMD64) -> None:
+        super().__init__(site, platform)
+        self.engine = MeasuredEngine(site.work / "e" / self.slug, group=site.meter.group)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables of Pants, with the engine."""
+        docker = find_tool("docker") or "docker"
+        return {
+            **super().environment(),
+            "DOCKER_HOST": self.engine.address,
+            "DOCKER_BUILDKIT": "1",
+            "PANTS_DOCKER_ENV_VARS": '["DOCKER_HOST", "DOCKER_BUILDKIT"]',
+            "PANTS_DOCKER_EXECUTABLE_SEARCH_PATHS": json.dumps([str(Path(docker).parent)]),
+        }
+
+    def prepare(self) -> None:
+        """Make the copy, with targets of Pants's own instead of ours."""
+        super().prepare()
+        toml = self.copy.read("pants.toml")
+        toml = toml.replace('  "slim_python_image",\n', '  "pants.backend.docker",\n')
+        # The environment is made on this machine, so for this machine; as the example says for ours.
+        names = json.dumps(NO_BINARY)
+        toml = toml.replace(
+            "[python.resolves]\n",
+            f"[python.resolves_to_no_binary]\npython-default = {names}\n\n[python.resolves]\n",
+        )
+        self.copy.write("pants.toml", toml)
+        for path in _OWN_FOLDERS:
+            (self.copy.folder / path).unlink()
+        for service in SERVICES:
+            for path, text in self.files_of(service).items():
+                self.copy.write(path, text)
+
+    def files_of(self, service: Service) -> Mapping[str, str]:
+        """Return its BUILD file and its Dockerfile."""
+        more, extra = _MORE.get(service.name, ("", ""))
+        folder = f"src/brewblox/{service.name}"
+        base = f"{self.site.registry.host}/{SLIM}"
+        template = (self.site.root / "bench/side/dockerfiles/pants.Dockerfile").read_text()
+        dockerfile = template.replace("@SLIM@", base).replace("@MODULE@", service.module)
+        build = _BUILD.format(
+            module=service.module, name=service.name, registry=self.site.registry.host, more=more, extra=extra
+        )
+        return {
+            f"{folder}/BUILD": build,
+            f"{folder}/Dockerfile": dockerfile.replace("@FOLDER@", folder.replace("/", ".")),
+        }
+
+    def reset(self) -> None:
+        """Forget what Pants knows, and replace the engine by an empty one."""
+        super().reset()
+        self.engine.stop()
+        self.engine.start()
+
+    def build(self, services: Sequence[Service] = SERVICES) -> None:
+        """Package the images: they are in the engine then."""
+        self.pants("package", *(f"src/brewblox/{service.name}:image" for service in services))
+
+    def publish(self, services: Sequence[Service] = SERVICES) -> None:
+        """Publish with Pants."""
+        self.pants("publish", *(f"src/brewblox/{service.name}:image" for service in services))
+
+    def reference(self, service: Service) -> str:
+        """Return the name of an image, published or not."""
+        return f"{self.site.registry.host}/pants-docker/{service.name}:latest"
+
+    def load(self, engine: Engine, service: Service) -> str:
+        """Save from our engine and load into another."""
+        archive = self.site.work / f"{self.slug}.tar"
+        self.engine.docker("save", "--output", str(archive), self.reference(service))
+        engine.load(archive)
+        archive.unlink()
+        return self.reference(service)
+
+    def close(self) -> None:
+        """Stop the daemons; what the engine holds is removed."""
+        super().close()
+        self.engine.stop()

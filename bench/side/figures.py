@@ -1,0 +1,79 @@
+"""From log entries to the numbers of the report: medians, ratios, and the lines that they come from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.side.records import Entry, Log
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is known of one contender in one scenario.
+
+    :param values: one per repeat.
+    :param lines: of the log, where they stand.
+    :param reason: why there are none.
+    """
+
+    values: tuple[float, ...]
+    lines: tuple[int, ...]
+    reason: str = ""
+
+    @property
+    def median(self) -> float | None:
+        """The median, or None without values."""
+        return statistics.median(self.values) if self.values else None
+
+
+def cell(log: Log, contender: str, key: str, figure: str) -> Cell:
+    """Return a figure of a contender in a scenario; where a repeat was measured twice, the later one."""
+    latest: dict[int, Entry] = {}
+    reason = ""
+    for entry in log.entries:
+        if (entry.contender, entry.key) != (contender, key):
+            continue
+        if figure in entry.figures:
+            latest[entry.repeat] = entry
+        elif entry.reason:
+            reason = ("failed: " if entry.failed else "") + entry.reason
+    found = [latest[repeat] for repeat in sorted(latest)]
+    values = tuple(entry.figures[figure] for entry in found)
+    return Cell(values, tuple(entry.line for entry in found), "" if found else reason)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What ours shall reach, as a share of the best of some others.
+
+    :param figure: of the sample.
+    :param share: at most so much of it.
+    :param against: contenders; empty is every one but ours and the floor.
+    """
+
+    key: str
+    figure: str
+    share: float
+    against: tuple[str, ...] = ()
+
+
+def best(log: Log, target: Target, others: Sequence[str]) -> tuple[str, float] | None:
+    """Return the best other contender and its median, or None when none was measured."""
+    names = target.against or others
+    medians = {name: cell(log, name, target.key, target.figure).median for name in names}
+    known = [(value, name) for name, value in medians.items() if value is not None]
+    return (min(known)[1], min(known)[0]) if known else None
+
+
+def load_range(log: Log) -> tuple[float, float] | None:
+    """Return the smallest and largest load average of a minute at the start of a measurement."""
+    loads = [entry.figures["load"] for entry in log.entries if "load" in entry.figures]
+    return (min(loads), max(loads)) if loads else None
+
+
+def not_measured(log: Log, contender: str, key: str, figure: str) -> str:
+    """Return what a cell without values says."""
+    reason = cell(log, contender, key, figure).reason
+    return reason or "not measured"
