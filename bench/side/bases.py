@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
 
+from bench.side.contenders.base import AMD64, ARM
 from bench.side.mirror import Mirror
-from bench.side.site import FULL, SLIM, UV
+from bench.side.site import FULL, SLIM, UV, image_name
 from bench.sizes import bases
 from bench.sizes.daemon import BridgelessEngine
+from tests.support.engine import register_emulation
 from tests.support.registry_server import Registry
 
 SUITE = "bookworm"
 # What the official python:3.11 images end with; Debian's pip forgets what it compiled for a lock with hashes.
+UV_VERSION = "0.13.9"
 PIP = "pip-24.0-py3-none-any.whl"
 _ADD_PIP = f"""\
 FROM @RAW@
@@ -24,22 +28,34 @@ RUN --mount=type=bind,source={PIP},target=/{PIP} \\
 """
 
 
-def push_bases(registry: Registry, mirror: Mirror, work: Path) -> None:
+# By platform: Debian's name of the architecture, and that of wheels.
+_ARCHITECTURES = {AMD64: ("amd64", "x86_64"), ARM: ("armhf", "armv7l")}
+
+
+def push_bases(registry: Registry, mirror: Mirror, work: Path, platform: str = AMD64) -> None:
     """Push the pair ``python:3.11`` and ``python:3.11-slim``, and uv; what is there already stays.
 
     :raises EngineError: an image cannot be made.
     """
-    wanted = {FULL: bases.FULL, SLIM: bases.WITHOUT_PIP}
-    missing = [name for name in wanted if not registry.tag(*name.split(":"))]
-    if not missing and registry.tag(*UV.split(":")):
+    wanted = {FULL: bases.FULL, SLIM: bases.WITHOUT_PIP, UV: None}
+    names = {name: image_name(name, platform) for name in wanted}
+    missing = [name for name in wanted if not registry.tag(*names[name].split(":"))]
+    if not missing:
         return
+    if platform != AMD64:
+        register_emulation(platform)
+    architecture, tag = _ARCHITECTURES[platform]
     engine = BridgelessEngine(work / "e" / "bases")
     engine.start()
     try:
         for name in missing:
-            tarball = bases.make(wanted[name], SUITE, _folder(work / "bases"))
-            _push_python(engine, tarball, f"{registry.host}/{name}", _pip_context(mirror, work))
-        _push_uv(engine, mirror, work, f"{registry.host}/{UV}")
+            target = f"{registry.host}/{names[name]}"
+            base = wanted[name]
+            if base is None:
+                _push_uv(engine, mirror, work, target, tag)
+            else:
+                tarball = bases.make(base, SUITE, _folder(work / "bases"), architecture)
+                _push_python(engine, tarball, target, platform, _pip_context(mirror, work))
     finally:
         engine.stop()
 
@@ -58,20 +74,21 @@ def _pip_context(mirror: Mirror, work: Path) -> Path:
     return folder
 
 
-def _push_python(engine: BridgelessEngine, tarball: Path, name: str, context: Path) -> None:
+def _push_python(engine: BridgelessEngine, tarball: Path, name: str, platform: str, context: Path) -> None:
     raw = "raw:latest"
-    engine.import_base(tarball, raw)
+    engine.docker("import", "--platform", platform, "--change", "ENV LANG=C.UTF-8", str(tarball), raw)
     (context / "Dockerfile").write_text(_ADD_PIP.replace("@RAW@", raw))
-    engine.docker("build", "--network", "none", "--tag", name, str(context))
+    engine.docker("build", "--platform", platform, "--network", "none", "--tag", name, str(context))
     engine.docker("push", name)
 
 
-def _push_uv(engine: BridgelessEngine, mirror: Mirror, work: Path, name: str) -> None:
+def _push_uv(engine: BridgelessEngine, mirror: Mirror, work: Path, name: str, machine: str) -> None:
     """Push an image of nothing but the program, as uv's guide copies it from."""
-    files = [f for f in mirror.files("uv") if "manylinux" in f.filename and "x86_64" in f.filename]
-    wheel = mirror.artifact("uv", files[-1].filename) if files else None
+    plain = re.compile(rf"uv-{re.escape(UV_VERSION)}-.*manylinux.*{machine}.*\.whl")
+    files = [file.filename for file in mirror.files("uv") if plain.fullmatch(file.filename)]
+    wheel = mirror.artifact("uv", files[0]) if files else None
     if wheel is None:
-        raise ValueError("no index has a wheel of uv for this machine")
+        raise ValueError(f"no index has a wheel of uv {UV_VERSION} for {machine}")
     with zipfile.ZipFile(wheel) as archive:
         (member,) = [one for one in archive.namelist() if one.endswith("scripts/uv")]
         program = archive.read(member)

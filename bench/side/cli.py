@@ -7,12 +7,13 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.load.machine import machine_text
 from bench.side.bases import push_bases
 from bench.side.contenders import CONTENDERS
+from bench.side.contenders.base import AMD64, ARM
 from bench.side.contenders.ours import Ours
 from bench.side.meter import Group, Meter
 from bench.side.mirror import serving
@@ -71,7 +72,7 @@ def _chosen(text: str | None, names: list[str], what: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _site(root: Path, work: Path) -> Iterator[Site]:
+def _site(root: Path, work: Path, platforms: Sequence[str]) -> Iterator[Site]:
     """Give the servers, with the base images in the registry."""
     group = Group(f"bench-side-{os.getpid()}")
     with (
@@ -79,7 +80,8 @@ def _site(root: Path, work: Path) -> Iterator[Site]:
         running_registry(work / "registry") as registry,
         relayed(registry.port) as relay,
     ):
-        push_bases(registry, mirror.mirror, work)
+        for platform in platforms:
+            push_bases(registry, mirror.mirror, work, platform)
         group.create()
         try:
             yield Site(root, work, mirror, relay, Meter(group, mirror, relay, None))
@@ -116,7 +118,8 @@ def run(root: Path, args: argparse.Namespace) -> None:
     scenarios = [one for one in SCENARIOS if one.key in keys]
     work = (args.work or root / "bench/work/side").resolve()
     work.mkdir(parents=True, exist_ok=True)
-    with _site(root, work) as site:
+    platforms = (AMD64, ARM) if "arm" in keys else (AMD64,)
+    with _site(root, work, platforms) as site:
         _write_distributions(site)
         runner = Runner(site, log, scenarios, args.repeats or (1 if args.quick else 3))
         try:

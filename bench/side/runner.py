@@ -11,7 +11,7 @@ from bench.side.contenders import Contender
 from bench.side.meter import Sample
 from bench.side.records import Log
 from bench.side.scenarios import ONCE, Record, Scenario, Turn
-from bench.side.site import ContenderError, Site
+from bench.side.site import ContenderError, Site, TimeLimitError
 from tests.support.engine import EngineError
 from tests.support.remote_cache import ServerError
 
@@ -78,6 +78,12 @@ class Runner:
             return
         try:
             found = self._measured(turn, scenario)
+        except TimeLimitError:
+            turn.built = False
+            for key in scenario.keys:
+                text = f"not done after {scenario.limit:.0f} s, so ended"
+                self._log.reason(name, key, turn.repeat, text, failed=False)
+            return
         except (ContenderError, EngineError, ServerError, ValueError, OSError) as error:
             say(f"{name}: {scenario.title}: FAILED: {error}")
             turn.built = False

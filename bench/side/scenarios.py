@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.side.contenders.base import Contender
+from bench.side.contenders.base import ARM, Contender
 from bench.side.images import Node
 from bench.side.meter import Sample
 from bench.side.repository import (
@@ -156,6 +156,17 @@ def _cache(turn: Turn) -> None:
         turn.contender.leave_cache()
 
 
+def _arm(turn: Turn) -> None:
+    """Build for a foreign platform, from nothing."""
+    other = type(turn.contender)(turn.site, ARM)
+    try:
+        other.prepare()
+        other.reset()
+        turn.measure("arm", other.build)
+    finally:
+        other.close()
+
+
 def _start(turn: Turn) -> None:
     """Start each service in an engine of its own, and import it for the first time in a new container."""
     turn.ensure_built()
@@ -193,6 +204,7 @@ SCENARIOS = (
     Scenario("size", "sizes", _size, rows=_of_services("size")),
     Scenario("start", "start", _start, rows=_of_services("start")),
     Scenario("cache", "a fresh machine with a filled cache", _cache, quick=False),
+    Scenario("arm", "linux/arm/v7, cold", _arm, quick=False, limit=1200),
 )
 # Measured once per contender, whatever the number of repeats.
-ONCE = ("size",)
+ONCE = ("size", "arm")

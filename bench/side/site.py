@@ -30,6 +30,15 @@ class ContenderError(Exception):
     """A contender did not do what a scenario asks for; the reason is what the report says."""
 
 
+class TimeLimitError(ContenderError):
+    """A contender was not done in time."""
+
+
+def image_name(name: str, platform: str) -> str:
+    """Return the name of a base image in the registry, without the host."""
+    return name if platform == "linux/amd64" else f"{name}-{platform.replace('/', '-')}"
+
+
 @dataclass(frozen=True)
 class Command:
     """A command to run."""
@@ -105,7 +114,7 @@ class Site:
         try:
             code = process.wait(left)
         except subprocess.TimeoutExpired:
-            raise ContenderError("the time limit was reached") from None
+            raise TimeLimitError("not done in time") from None
         if code != 0:
             file, start = log
             end = file.read_bytes()[start:].decode(errors="replace").splitlines()[-_END_LINES:]

@@ -49,12 +49,14 @@ WITH_PIP = Base("slim-with-pip", (*RUNTIME, "python3-pip"))
 WITHOUT_PIP = Base("slim-without-pip", RUNTIME)
 
 
-def make(base: Base, suite: str, folder: Path) -> Path:
+def make(base: Base, suite: str, folder: Path, architecture: str = "amd64") -> Path:
     """Return the tarball of a file system; one that is in the folder already is taken as it is.
 
+    :param architecture: Debian's name; for a foreign one, the kernel must know an emulator.
     :raises ValueError: when mmdebstrap fails, with the end of its output.
     """
-    tarball = folder / f"{suite}-{base.name}.tar"
+    suffix = "" if architecture == "amd64" else f"-{architecture}"
+    tarball = folder / f"{suite}-{base.name}{suffix}.tar"
     if tarball.exists():
         return tarball
     # usr-is-merged, as debootstrap chooses it: the alternative, usrmerge, brings 50 MB of Perl along.
@@ -62,6 +64,7 @@ def make(base: Base, suite: str, folder: Path) -> Path:
         "mmdebstrap",
         *("--quiet", "--variant=minbase", "--components=main"),
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+        f"--architectures={architecture}",
         f"--include={','.join(('usr-is-merged', *base.packages))}",
         *(f"--dpkgopt={option}" for option in SLIM if base.slim),
         '--customize-hook=rm -f "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old',

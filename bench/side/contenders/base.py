@@ -11,6 +11,7 @@ from bench.side.site import Site
 from tests.support.engine import Engine
 
 AMD64 = "linux/amd64"
+ARM = "linux/arm/v7"
 
 
 class Contender(ABC):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from bench.side.contenders.base import AMD64
 from bench.side.contenders.dockerfiles import Classic
@@ -23,6 +24,8 @@ class Buildah(Classic):
         "the two-stage Dockerfile, by `buildah build --layers`, the services one after the other, because "
         "builds side by side share no layers; no daemon"
     )
+
+    limits: ClassVar[Mapping[str, str]] = {"arm": "as the two-stage Dockerfile, which is measured"}
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         super().__init__(site, platform)

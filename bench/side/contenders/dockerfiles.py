@@ -9,7 +9,7 @@ from typing import ClassVar
 from bench.side.contenders.base import AMD64, Contender
 from bench.side.engine import MeasuredEngine
 from bench.side.repository import FOURTH, HISTORY, LOCK, SERVICE, SERVICES, SPARK, Service
-from bench.side.site import FULL, SLIM, UV, Command, Site
+from bench.side.site import FULL, SLIM, UV, Command, Site, image_name
 from bench.sizes.classic import lock_subset
 from tests.support.engine import Engine, find_tool
 
@@ -51,7 +51,8 @@ class DockerfileContender(Contender):
         template = (self.site.root / "bench/side/dockerfiles" / f"{self.template}.Dockerfile").read_text()
         return {
             self.dockerfile(service): self._filled(template, service),
-            f"requirements/{service.name}.txt": self._requirements(service),
+            # The same file name for each: BuildKit's key of a COPY has it, but not the folder.
+            f"requirements/{service.name}/requirements.txt": self._requirements(service),
         }
 
     def dockerfile(self, service: Service) -> str:
@@ -88,8 +89,7 @@ class DockerfileContender(Contender):
         return known[SPARK.name if service == FOURTH else service.name]
 
     def _base(self, name: str) -> str:
-        suffix = "" if self.platform == AMD64 else f"-{self.platform.replace('/', '-')}"
-        return f"{self.site.registry.host}/{name}{suffix}"
+        return f"{self.site.registry.host}/{image_name(name, self.platform)}"
 
     def reset(self) -> None:
         """Replace the engine by one that is empty."""
@@ -104,7 +104,7 @@ class DockerfileContender(Contender):
 
     def _export(self, services: Sequence[Service]) -> None:
         for service in services:
-            self.copy.write(f"requirements/{service.name}.txt", self._requirements(service))
+            self.copy.write(f"requirements/{service.name}/requirements.txt", self._requirements(service))
 
     def _build(self, service: Service) -> Command:
         options = ["--file", self.dockerfile(service), "--tag", self.reference(service)]
@@ -181,6 +181,7 @@ class Inherited(DockerfileContender):
     )
     python = "python3"
     template = "inherited"
+    limits: ClassVar[Mapping[str, str]] = {"arm": "as the two-stage Dockerfile, which is measured"}
 
     def build(self, services: Sequence[Service] = SERVICES) -> None:
         """Build the wheels of the service, then the images."""

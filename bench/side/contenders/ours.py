@@ -186,7 +186,10 @@ class Floor(PantsContender):
     guide = "`package` of three `archive` targets of one small file: the least that Pants takes"
     python = ""
     limits = dict.fromkeys(
-        (*("source", "shared", "pure", "compiled", "fourth", "cache", "publish", "start", "size"),),
+        (
+            *("source", "shared", "pure", "compiled", "fourth", "cache", "publish", "start", "size"),
+            "arm",
+        ),
         "builds no image",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from bench.side.contenders.base import AMD64
 from bench.side.contenders.dockerfiles import NO_BINARY
@@ -64,6 +65,10 @@ class PantsDocker(PantsContender):
         "into its part of a virtual environment in a stage of its own; `./pants package` with its daemon"
     )
     python = "/app/bin/python"
+    limits: ClassVar[Mapping[str, str]] = {
+        "cache": "not written yet: Pants's remote cache and BuildKit's together",
+        "arm": "a PEX of what is compiled has to be built on the platform; its guide leaves that open",
+    }
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         super().__init__(site, platform)

@@ -1,7 +1,7 @@
 FROM @WHEELS@ AS build
 ENV PIP_INDEX_URL=@INDEX@ PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements/@SERVICE@.txt requirements.txt
+COPY requirements/@SERVICE@/requirements.txt requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip wheel --no-deps --require-hashes --requirement requirements.txt --wheel-dir /wheels
 

@@ -6,7 +6,7 @@ ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_DEFAULT
 WORKDIR /app
 RUN uv venv --python /usr/bin/python3 .venv
 RUN --mount=type=cache,target=/root/.cache/uv \
-    --mount=type=bind,source=requirements/@SERVICE@.txt,target=requirements.txt \
+    --mount=type=bind,source=requirements/@SERVICE@/requirements.txt,target=requirements.txt \
     uv pip sync --require-hashes requirements.txt
 
 FROM @SLIM@
