@@ -16,9 +16,10 @@ from bench.side.contenders import CONTENDERS
 from bench.side.contenders.base import AMD64, ARM
 from bench.side.contenders.ours import Ours
 from bench.side.meter import Group, Meter
-from bench.side.mirror import serving
+from bench.side.mirror import Mirror, serving
 from bench.side.records import Log
 from bench.side.report import write_report
+from bench.side.repository import COMPILED_LINE, PURE_LINE
 from bench.side.runner import Runner, say
 from bench.side.scenarios import SCENARIOS
 from bench.side.site import ContenderError, Site
@@ -82,11 +83,20 @@ def _site(root: Path, work: Path, platforms: Sequence[str]) -> Iterator[Site]:
     ):
         for platform in platforms:
             push_bases(registry, mirror.mirror, work, platform)
+        _fill(mirror.mirror)
         group.create()
         try:
             yield Site(root, work, mirror, relay, Meter(group, mirror, relay, None))
         finally:
             group.remove()
+
+
+def _fill(mirror: Mirror) -> None:
+    """Fetch what edits of the lock ask for, so that no scenario has to be made again for it."""
+    for line in (PURE_LINE, COMPILED_LINE):
+        for file in mirror.files(line.name):
+            if file.sha256 in line.hashes:
+                mirror.artifact(line.name, file.filename)
 
 
 def _write_distributions(site: Site) -> None:

@@ -24,8 +24,9 @@ from ociwheel.fetch.download import WrongContentError, download
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.network import Failure
 from ociwheel.fetch.settings import from_machine
-from ociwheel.fetch.simple_api import IndexFile, normalize
+from ociwheel.fetch.simple_api import JSON_TYPE, IndexFile, normalize
 
+HTML_TYPE = "text/html"
 _METADATA = ".metadata"
 
 
@@ -42,6 +43,7 @@ class Mirror:
         self._settings = from_machine(os.environ)
         self._client = IndexClient(self._settings)
         self._guard = threading.Lock()
+        self._pages: dict[tuple[str, str], bytes] = {}
         self._locks: dict[Path, threading.Lock] = {}
 
     def count(self, size: int) -> None:
@@ -75,6 +77,18 @@ class Mirror:
                 part.write_text(json.dumps([asdict(file) for file in found.values()]))
                 part.rename(page)
             return [IndexFile(**entry) for entry in json.loads(page.read_text())]
+
+    def page(self, name: str, kind: str) -> bytes:
+        """Return a project's page, empty when there is no such project.
+
+        :param kind: :data:`JSON_TYPE` or :data:`HTML_TYPE`.
+        """
+        key = normalize(name), kind
+        if key not in self._pages:
+            files = self.files(name)
+            render = _json_page if kind == JSON_TYPE else _page
+            self._pages[key] = render(name, files) if files else b""
+        return self._pages[key]
 
     def artifact(self, name: str, filename: str) -> Path | None:
         """Return a file of a project, or its metadata (PEP 658)."""
@@ -125,6 +139,26 @@ def _page(name: str, files: list[IndexFile]) -> bytes:
     return "\n".join(lines).encode()
 
 
+def _json_page(name: str, files: list[IndexFile]) -> bytes:
+    """Return a project's page as PEP 691 has it."""
+    entries = []
+    for file in files:
+        entry: dict[str, object] = {
+            "filename": file.filename,
+            "url": f"/files/{normalize(name)}/{urllib.parse.quote(file.filename)}",
+            "hashes": {"sha256": file.sha256} if file.sha256 else {},
+            "yanked": file.yanked,
+        }
+        if file.requires_python:
+            entry["requires-python"] = file.requires_python
+        if file.size is not None:
+            entry["size"] = file.size
+        if file.has_metadata:
+            entry["core-metadata"] = {"sha256": file.metadata_sha256} if file.metadata_sha256 else True
+        entries.append(entry)
+    return json.dumps({"meta": {"api-version": "1.1"}, "name": normalize(name), "files": entries}).encode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     mirror: Mirror
@@ -133,8 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         parts = path.strip("/").split("/")
         if parts[0] == "simple" and len(parts) == 2:
-            files = self.mirror.files(parts[1])
-            self._send(_page(parts[1], files)) if files else self._missing()
+            # As large public indexes do: JSON for whoever asks for it, which is faster to read.
+            kind = JSON_TYPE if JSON_TYPE in self.headers.get("Accept", "") else HTML_TYPE
+            page = self.mirror.page(parts[1], kind)
+            self._send(page, kind) if page else self._missing()
         elif parts[0] == "files" and len(parts) == 3:
             self._send_file(self.mirror.artifact(parts[1], parts[2]))
         elif parts[0] in ("debian", "debian-security") and len(parts) > 1:
@@ -150,8 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.mirror.count(size)
 
-    def _send(self, body: bytes) -> None:
-        self._head(len(body), "text/html", hashlib.sha256(body).hexdigest())
+    def _send(self, body: bytes, kind: str) -> None:
+        self._head(len(body), kind, hashlib.sha256(body).hexdigest())
         self.wfile.write(body)
 
     def _send_file(self, path: Path | None) -> None:

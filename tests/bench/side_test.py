@@ -34,6 +34,7 @@ from bench.side.repository import (
 )
 from bench.side.scenarios import SCENARIOS
 from bench.side.wire import relayed
+from ociwheel.fetch.simple_api import JSON_TYPE
 from tests.integration.repository import ROOT
 
 
@@ -170,6 +171,12 @@ def test_the_mirror_asks_the_network_once(tmp_path: Path, monkeypatch: pytest.Mo
                 ) as answer:
                     assert answer.read() == b"not really a wheel"
             assert 'data-requires-python="&gt;=3"' in page
+            asked = urllib.request.Request(f"{server.index}demo/", headers={"Accept": JSON_TYPE})
+            with urllib.request.urlopen(asked) as answer:
+                assert answer.headers["Content-Type"] == JSON_TYPE
+                (file,) = json.load(answer)["files"]
+            assert (file["requires-python"], file["yanked"]) == (">=3", False)
+            assert file["hashes"] == {"sha256": hashlib.sha256(b"not really a wheel").hexdigest()}
             assert hashlib.sha256(b"not really a wheel").hexdigest() in page
             assert server.mirror.misses == 2
             assert _Upstream.asked.count("/simple/demo/") == 1

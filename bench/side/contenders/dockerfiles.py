@@ -81,7 +81,8 @@ class DockerfileContender(Contender):
     def _requirements(self, service: Service) -> str:
         """Return a service's part of the lock, as a team would export it for each image."""
         locked = lock_subset(self.copy.read(LOCK), self._distributions(service))
-        return f"--no-binary={','.join(NO_BINARY)}\n{locked}"
+        # One line each: uv takes no list.
+        return "".join(f"--no-binary={name}\n" for name in NO_BINARY) + locked
 
     def _distributions(self, service: Service) -> list[str]:
         """Return the names of the distributions that an image needs."""
