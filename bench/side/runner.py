@@ -65,17 +65,21 @@ class Runner:
         try:
             contender.prepare()
             for scenario in scenarios:
-                self._scenario(turn, scenario)
+                works = self._scenario(turn, scenario)
+                if not works and not turn.ever_built:
+                    say(f"{kind.name}: builds nothing at all, so the rest is left out")
+                    break
         finally:
             contender.close()
 
-    def _scenario(self, turn: Turn, scenario: Scenario) -> None:
+    def _scenario(self, turn: Turn, scenario: Scenario) -> bool:
+        """Run a scenario and log it; return whether there was no error."""
         name = turn.contender.name
         reason = turn.contender.limits.get(scenario.key)
         if reason:
             for key in scenario.keys:
                 self._log.reason(name, key, turn.repeat, reason, failed=False)
-            return
+            return True
         try:
             found = self._measured(turn, scenario)
         except TimeLimitError:
@@ -83,20 +87,21 @@ class Runner:
             for key in scenario.keys:
                 text = f"not done after {scenario.limit:.0f} s, so ended"
                 self._log.reason(name, key, turn.repeat, text, failed=False)
-            return
+            return True
         except (ContenderError, EngineError, ServerError, ValueError, OSError) as error:
             say(f"{name}: {scenario.title}: FAILED: {error}")
             turn.built = False
             first = str(error).splitlines()[0]
             for key in scenario.keys:
                 self._log.reason(name, key, turn.repeat, first, failed=True)
-            return
+            return False
         finally:
             self._site.deadline = None
         for one in found:
             entry = self._log.sample(name, one.key, turn.repeat, one.sample, one.figures)
             shown = ", ".join(f"{k} {v:g}" for k, v in entry.figures.items() if v)
             say(f"[{entry.line}] {name}, {one.key}, repeat {turn.repeat}: {shown}")
+        return True
 
     def _measured(self, turn: Turn, scenario: Scenario) -> list[_Pending]:
         """Run a scenario until nothing in it came from the network."""

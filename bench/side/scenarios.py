@@ -32,6 +32,8 @@ class Turn:
 
     :param record: where measurements go.
     :param built: whether everything has been built from sources without an edit, and nothing else.
+    :param ever_built: whether a build from nothing has worked in this turn.
+    :param misses: how often the mirror had to go to the network.
     """
 
     site: Site
@@ -39,6 +41,7 @@ class Turn:
     repeat: int
     record: Record
     built: bool = False
+    ever_built: bool = False
     misses: int = 0
 
     def measure(self, key: str, action: Callable[[], None], **figures: float) -> None:
@@ -53,7 +56,7 @@ class Turn:
         if not self.built:
             self.contender.reset()
             self.contender.build()
-            self.built = True
+            self.built = self.ever_built = True
 
     def mark(self) -> str:
         """Return a text that no edit had before."""
@@ -86,7 +89,7 @@ class Scenario:
 def _cold(turn: Turn) -> None:
     turn.contender.reset()
     turn.measure("cold", turn.contender.build)
-    turn.built = True
+    turn.built = turn.ever_built = True
 
 
 def _same(turn: Turn) -> None:
