@@ -6,9 +6,11 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from bench.load.machine import machine_text
 from bench.side.bases import push_bases
@@ -141,6 +143,10 @@ def run(root: Path, args: argparse.Namespace) -> None:
             write_report(root, name, log)
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main(root: Path) -> int:
     """Run the command and return its exit status.
 
@@ -152,9 +158,15 @@ def main(root: Path) -> int:
         say(f"needs {', '.join(missing)}\n  -> as root: apt-get install docker.io docker-registry mmdebstrap")
         return 2
     os.environ["DOCKER_BUILDKIT"] = "1"
+    # A run that is cut ends its daemons and writes what it has; --resume takes it up again.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         run(root, args)
     except (EngineError, ContenderError, ValueError) as error:
         say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        say("cut; take it up again with --resume")
         return 2
     return 0
