@@ -43,7 +43,7 @@ class Mirror:
         self._settings = from_machine(os.environ)
         self._client = IndexClient(self._settings)
         self._guard = threading.Lock()
-        self._pages: dict[tuple[str, str], bytes] = {}
+        self._pages: dict[tuple[str, str, str], bytes] = {}
         self._locks: dict[Path, threading.Lock] = {}
 
     def count(self, size: int) -> None:
@@ -78,16 +78,17 @@ class Mirror:
                 part.rename(page)
             return [IndexFile(**entry) for entry in json.loads(page.read_text())]
 
-    def page(self, name: str, kind: str) -> bytes:
+    def page(self, name: str, kind: str, address: str) -> bytes:
         """Return a project's page, empty when there is no such project.
 
         :param kind: :data:`JSON_TYPE` or :data:`HTML_TYPE`.
+        :param address: of the server: the files of large public indexes have absolute URLs, too.
         """
-        key = normalize(name), kind
+        key = normalize(name), kind, address
         if key not in self._pages:
             files = self.files(name)
-            render = _json_page if kind == JSON_TYPE else _page
-            self._pages[key] = render(name, files) if files else b""
+            render = _json_page if kind == JSON_TYPE else _html_page
+            self._pages[key] = render(name, files, address) if files else b""
         return self._pages[key]
 
     def artifact(self, name: str, filename: str) -> Path | None:
@@ -121,7 +122,7 @@ class Mirror:
             return path
 
 
-def _page(name: str, files: list[IndexFile]) -> bytes:
+def _html_page(name: str, files: list[IndexFile], address: str) -> bytes:
     """Return a project's page as PEP 503 has it."""
     lines = ["<!DOCTYPE html>", f"<title>{html.escape(name)}</title>"]
     for file in files:
@@ -134,18 +135,18 @@ def _page(name: str, files: list[IndexFile]) -> bytes:
         if file.has_metadata:
             value = f"sha256={file.metadata_sha256}" if file.metadata_sha256 else "true"
             attributes += f' data-dist-info-metadata="{value}" data-core-metadata="{value}"'
-        link = f"/files/{normalize(name)}/{urllib.parse.quote(file.filename)}{extra}"
+        link = f"{address}/files/{normalize(name)}/{urllib.parse.quote(file.filename)}{extra}"
         lines.append(f'<a href="{link}"{attributes}>{html.escape(file.filename)}</a><br>')
     return "\n".join(lines).encode()
 
 
-def _json_page(name: str, files: list[IndexFile]) -> bytes:
+def _json_page(name: str, files: list[IndexFile], address: str) -> bytes:
     """Return a project's page as PEP 691 has it."""
     entries = []
     for file in files:
         entry: dict[str, object] = {
             "filename": file.filename,
-            "url": f"/files/{normalize(name)}/{urllib.parse.quote(file.filename)}",
+            "url": f"{address}/files/{normalize(name)}/{urllib.parse.quote(file.filename)}",
             "hashes": {"sha256": file.sha256} if file.sha256 else {},
             "yanked": file.yanked,
         }
@@ -169,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] == "simple" and len(parts) == 2:
             # As large public indexes do: JSON for whoever asks for it, which is faster to read.
             kind = JSON_TYPE if JSON_TYPE in self.headers.get("Accept", "") else HTML_TYPE
-            page = self.mirror.page(parts[1], kind)
+            page = self.mirror.page(parts[1], kind, f"http://{self.headers['Host']}")
             self._send(page, kind) if page else self._missing()
         elif parts[0] == "files" and len(parts) == 3:
             self._send_file(self.mirror.artifact(parts[1], parts[2]))

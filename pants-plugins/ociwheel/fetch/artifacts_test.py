@@ -51,6 +51,19 @@ def failure(found: IndexClient, folder: Path, wanted: Wanted = WANTED) -> str:
     return caught.value.render()
 
 
+def test_certificates_are_read_for_tls_alone(
+    tmp_path: Path, pauses: list[float], index: SimpleIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr("ociwheel.fetch.network.tls_context", read.append)
+    fetch_artifact(client(pauses, index.url), WANTED, tmp_path)
+    assert read == []
+    proxied = client(pauses, index.url, proxies={"http": "https://127.0.0.1:1"})
+    (tmp_path / "none").mkdir()
+    failure(proxied, tmp_path / "none")
+    assert read == [None], "a proxy for plain addresses may speak TLS itself"
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 @pytest.mark.parametrize("with_hash", [True, False])
 def test_fetches(tmp_path: Path, pauses: list[float], as_json: bool, with_hash: bool) -> None:

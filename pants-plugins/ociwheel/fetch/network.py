@@ -205,6 +205,10 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
+def _trust_nobody() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class Network:
     """Opens URLs with the settings of this machine.
 
@@ -221,26 +225,28 @@ class Network:
         self._settings = settings
         self._credentials = credentials or Credentials.of(settings)
         self._sleep = sleep
-        self._openers: dict[bool, urllib.request.OpenerDirector] = {}
+        self._openers: dict[tuple[bool, bool], urllib.request.OpenerDirector] = {}
 
     def _opener(self, url: str) -> urllib.request.OpenerDirector:
         host = urllib.parse.urlsplit(url).hostname or ""
         trusted = bool({host, host_of(url)} & self._settings.trusted_hosts)
-        if trusted not in self._openers:
+        # Reading a machine's certificates costs more than a small download, so it is done for TLS alone.
+        secure = any(each.startswith("https:") for each in (url, *self._settings.proxies.values()))
+        if (trusted, secure) not in self._openers:
             try:
-                context = tls_context(self._settings.ca_bundle)
+                context = tls_context(self._settings.ca_bundle) if secure else _trust_nobody()
             except (OSError, ssl.SSLError) as e:
                 answer = f"cannot read the CA bundle {self._settings.ca_bundle}: {_reason(e)}"
                 raise Failure(Kind.TLS, url, answer) from e
             if trusted:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            self._openers[trusted] = urllib.request.build_opener(
+            self._openers[trusted, secure] = urllib.request.build_opener(
                 _Proxies(self._settings.proxies),
                 urllib.request.HTTPSHandler(context=context),
                 _NoRedirect(),
             )
-        return self._openers[trusted]
+        return self._openers[trusted, secure]
 
     def _request(self, url: str, headers: Mapping[str, str], login: Login | None) -> Any:
         clean = split_userinfo(url)[0]

@@ -17,6 +17,10 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 # PEP 691: "a client SHOULD" list what it accepts with its preference.
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# An absolute URL without a part that joining it would change.
+_PLAIN_URL = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9_~+%!,=][A-Za-z0-9_.~+%!,=-]*)+(?:#[A-Za-z0-9_=.-]+)?"
+)
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 
 
@@ -133,6 +137,9 @@ def filename_of(url: str) -> str:
 
 def _join(base: str, url: str) -> str | None:
     """Return ``url`` made absolute, or None when it is none or would read this machine's files."""
+    # What indexes write: pages of ten thousand files and more are read by each step that needs one of them.
+    if _PLAIN_URL.fullmatch(url):
+        return url
     try:
         joined = urllib.parse.urljoin(base, url.strip())
         scheme = urllib.parse.urlsplit(joined).scheme

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ociwheel.fetch import simple_api
 from ociwheel.fetch.simple_api import (
     JSON_TYPE,
     IndexFile,
@@ -158,6 +160,27 @@ _FIELDS = ("filename", "url", "hashes", "size", "yanked", "requires-python", "co
 @given(st.lists(st.dictionaries(st.sampled_from(_FIELDS), _JSON)))
 def test_any_json_is_a_page(files: list[object]) -> None:
     parse_page(page(*files), JSON_TYPE, URL)
+
+
+_PARTS = st.text(alphabet="ab.~+%!,=-_0#?[]@:\\ \t", max_size=6)
+
+
+@given(
+    st.sampled_from(["https://", "http://", "HTTPS://", "//", "/", "file:///", ""]),
+    st.lists(_PARTS, max_size=5),
+)
+def test_a_url_that_is_not_joined_is_what_joining_makes_of_it(scheme: str, parts: list[str]) -> None:
+    url = scheme + "/".join(parts)
+    if simple_api._PLAIN_URL.fullmatch(url):
+        assert urllib.parse.urljoin(URL, url.strip()) == url
+        assert urllib.parse.urlsplit(url).scheme in ("http", "https")
+
+
+def test_what_indexes_write_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("urllib.parse.urljoin")
+    url = f"https://files.example.com:8443/packages/00/{A}/demo_x-1.0+local%2B1-py3-none-any.whl"
+    (file,) = parse_page(page({"filename": "demo_x-1.0-py3-none-any.whl", "url": url}), JSON_TYPE, URL)
+    assert file.url == url
 
 
 @given(st.text(alphabet="<a href='\"=>#/.:whl-sha256[]", max_size=120))
