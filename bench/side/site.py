@@ -118,7 +118,9 @@ class Site:
         if code != 0:
             file, start = log
             end = file.read_bytes()[start:].decode(errors="replace").splitlines()[-_END_LINES:]
-            raise ContenderError(f"{shlex.join(command.argv[:4])} ...: exit code {code}\n" + "\n".join(end))
+            # The first line goes into the report, so it names no folder of this machine.
+            last = next((line for line in reversed(end) if line.strip()), "").replace(str(self.work), "...")
+            raise ContenderError(f"{Path(command.argv[0]).name}: exit code {code}: {last}\n" + "\n".join(end))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -111,16 +111,16 @@ def test_the_page_names_what_was_missed_and_what_was_not_measured(tmp_path: Path
     (tmp_path / "bench/side").mkdir(parents=True)
     (tmp_path / "bench/side/notes.md").write_text("What it means.\n")
     log = Log(tmp_path / "bench/results/side-by-side-x.jsonl")
-    log.sample("ours", "cold", 1, Sample(wall=40.0, load=0.5), {})
-    log.sample("classic", "cold", 1, Sample(wall=50.0, load=2.5), {})
+    log.sample("ours", "cold", 1, Sample(wall=40.0, cpu=30.0, load=0.5), {})
+    log.sample("classic", "cold", 1, Sample(wall=50.0, cpu=20.0, load=2.5), {})
     log.sample("ours", "source", 1, Sample(wall=1.0), {})
     log.sample("classic", "source", 1, Sample(wall=10.0), {})
     log.reason("uv", "cold", 1, "it broke", failed=True)
     write_report(tmp_path, "x", log)
     page = (tmp_path / "docs/reference/side-by-side.md").read_text()
-    assert "| cold | 40.0 s | 50.0 s (classic) | 0.80 | 0.5 | **missed** |" in page
-    assert "| one source file of `devcon_spark` | 1.00 s | 10.0 s (classic) | 0.10 | 0.2 | met |" in page
-    assert "| linux/arm/v7, cold |  |  |  | 0.1 | not measured |" in page
+    assert "| cold | 40.0 s | 50.0 s (classic) | 0.80 | 1.50 | 0.5 | **missed** |" in page
+    assert "| one source file of `devcon_spark` | 1.00 s | 10.0 s (classic) | 0.10 |  | 0.2 | met |" in page
+    assert "| linux/arm/v7, cold |  |  |  |  | 0.1 | not measured |" in page
     assert "| cold | 40.0 [1] | 50.0 [2] |" in page
     assert "load average before a measurement 0.0 to 2.5" in page
     assert "- uv: cold: failed: it broke" in page
