@@ -12,8 +12,7 @@ from bench.side.contenders.base import AMD64, ARM
 from bench.side.mirror import Mirror
 from bench.side.site import FULL, SLIM, UV, image_name
 from bench.sizes import bases
-from bench.sizes.daemon import BridgelessEngine
-from tests.support.engine import register_emulation
+from tests.support.engine import Engine, register_emulation
 from tests.support.registry_server import Registry
 
 SUITE = "bookworm"
@@ -45,7 +44,7 @@ def push_bases(registry: Registry, mirror: Mirror, work: Path, platform: str = A
     if platform != AMD64:
         register_emulation(platform)
     architecture, tag = _ARCHITECTURES[platform]
-    engine = BridgelessEngine(work / "e" / "bases")
+    engine = Engine(work / "e" / "bases", publishes=False)
     engine.start()
     try:
         for name in missing:
@@ -74,7 +73,7 @@ def _pip_context(mirror: Mirror, work: Path) -> Path:
     return folder
 
 
-def _push_python(engine: BridgelessEngine, tarball: Path, name: str, platform: str, context: Path) -> None:
+def _push_python(engine: Engine, tarball: Path, name: str, platform: str, context: Path) -> None:
     raw = "raw:latest"
     engine.docker("import", "--platform", platform, "--change", "ENV LANG=C.UTF-8", str(tarball), raw)
     (context / "Dockerfile").write_text(_ADD_PIP.replace("@RAW@", raw))
@@ -82,7 +81,7 @@ def _push_python(engine: BridgelessEngine, tarball: Path, name: str, platform: s
     engine.docker("push", name)
 
 
-def _push_uv(engine: BridgelessEngine, mirror: Mirror, work: Path, name: str, machine: str) -> None:
+def _push_uv(engine: Engine, mirror: Mirror, work: Path, name: str, machine: str) -> None:
     """Push an image of nothing but the program, as uv's guide copies it from."""
     plain = re.compile(rf"uv-{re.escape(UV_VERSION)}-.*manylinux.*{machine}.*\.whl")
     files = [file.filename for file in mirror.files("uv") if plain.fullmatch(file.filename)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench.side.meter import Group
-from bench.sizes.daemon import BridgelessEngine
+from tests.support.engine import Engine
 
 
 @dataclass
-class MeasuredEngine(BridgelessEngine):
-    """An engine in a control group, without bridges: containers use the host's network."""
+class GroupedEngine(Engine):
+    """An engine in a control group, without a bridge: its containers use the host's network."""
 
+    publishes: bool = False
     group: Group = field(kw_only=True)
 
     def daemon_command(self) -> list[str]:

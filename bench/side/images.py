@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from bench.side.engine import MeasuredEngine
+from bench.side.engine import GroupedEngine
 from bench.side.repository import Service
 from bench.side.site import ContenderError, Site
 from bench.sizes.measure import Meter
@@ -24,7 +24,7 @@ class Node:
     """An engine that had no image yet; a context manager."""
 
     def __init__(self, site: Site) -> None:
-        self.engine = MeasuredEngine(site.work / "e" / "node", group=site.meter.group)
+        self.engine = GroupedEngine(site.work / "e" / "node", group=site.meter.group)
         self._work = site.work
 
     def __enter__(self) -> Self:

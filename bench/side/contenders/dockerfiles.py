@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from bench.side.contenders.base import AMD64, Contender
-from bench.side.engine import MeasuredEngine
+from bench.side.engine import GroupedEngine
 from bench.side.repository import FOURTH, HISTORY, LOCK, SERVICE, SERVICES, SPARK, Service
 from bench.side.site import FULL, SLIM, UV, Command, Site, image_name
 from bench.sizes.classic import lock_subset
@@ -35,7 +35,7 @@ class DockerfileContender(Contender):
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         super().__init__(site, platform)
-        self.engine = MeasuredEngine(site.work / "e" / self.slug, group=site.meter.group)
+        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group)
         self._cache_from = False
 
     def prepare(self) -> None:

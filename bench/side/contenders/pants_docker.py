@@ -10,7 +10,7 @@ from typing import ClassVar
 from bench.side.contenders.base import AMD64
 from bench.side.contenders.dockerfiles import NO_BINARY
 from bench.side.contenders.ours import PantsContender
-from bench.side.engine import MeasuredEngine
+from bench.side.engine import GroupedEngine
 from bench.side.repository import SERVICES, Service
 from bench.side.site import SLIM, Site
 from tests.support.engine import Engine, find_tool
@@ -72,7 +72,7 @@ class PantsDocker(PantsContender):
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         super().__init__(site, platform)
-        self.engine = MeasuredEngine(site.work / "e" / self.slug, group=site.meter.group)
+        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group)
 
     def environment(self) -> dict[str, str]:
         """Return the variables of Pants, with the engine."""
