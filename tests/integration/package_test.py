@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.monorepo import write_monorepo
 from tests.integration.repository import Caches, Layout, Repository, Run, make_repository, stopped, version
+from tests.support.oci_documents import INDEX, MANIFEST, check_layout
 
 SITE = "app/lib/python3.11/site-packages"
 pytestmark = pytest.mark.slow
@@ -63,6 +64,12 @@ def test_every_blob_is_named_and_is_what_its_name_says(service: Layout) -> None:
         assert f"sha256:{hashlib.sha256(service.blob(digest).read_bytes()).hexdigest()}" == digest
     for descriptor in (service.manifest()["config"], *service.manifest()["layers"]):
         assert service.blob(descriptor["digest"]).stat().st_size == descriptor["size"]
+
+
+def test_every_document_is_valid(service: Layout, child: Layout) -> None:
+    for layout in (service, child):
+        seen = check_layout(layout.folder)
+        assert (seen.count(INDEX), seen.count(MANIFEST), seen.layers) == (1, 1, len(layout.layers()))
 
 
 def test_the_configuration_is_what_the_fields_say(service: Layout) -> None:
