@@ -16,6 +16,7 @@ from ociwheel.documents import read_json
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
+from ociwheel.zstd.wheels import ZSTD_LOCK
 
 TOOLS_LOCK = Path(__file__).resolve().parent.parent / "tools.lock"
 _PARALLEL = 4
@@ -29,15 +30,16 @@ class Tool:
     folder: str
 
 
-def read_tools(path: Path = TOOLS_LOCK, with_pip: bool = False) -> tuple[Tool, ...]:
-    """Return the wheels of the toolbox: pure ones, native ones, and if asked for, pip."""
+def read_tools(path: Path = TOOLS_LOCK, with_pip: bool = False, with_zstd: bool = False) -> tuple[Tool, ...]:
+    """Return the wheels of the toolbox: pure ones, native ones, and if asked for, pip or zstandard."""
     lock: dict[str, Any] = read_json(path)
+    native = [*lock["native"], *(read_json(ZSTD_LOCK)["native"] if with_zstd else ())]
 
     def wanted(item: dict[str, str]) -> Wanted:
         return Wanted(item["name"], item["version"], item["filename"], item["sha256"])
 
     tools = [Tool(wanted(item), "lib") for item in lock["lib"]]
-    tools += [Tool(wanted(item), f"native/{item['tag']}") for item in lock["native"]]
+    tools += [Tool(wanted(item), f"native/{item['tag']}") for item in native]
     if with_pip:
         tools.append(Tool(wanted(lock["pip"]), "pip"))
     return tuple(tools)

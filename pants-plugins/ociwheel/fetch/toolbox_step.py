@@ -24,14 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--with",
         dest="extra",
         action="append",
-        choices=["pip"],
+        choices=["pip", "zstd"],
         default=[],
-        help="also unpack pip to DIR/pip (for lock generation)",
+        help="also unpack pip to DIR/pip (for lock generation), or zstandard beside the other native libraries "
+        "(for layers compressed with zstd); may be repeated",
     )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the toolbox."""
-    tools = read_tools(with_pip="pip" in args.extra)
+    tools = read_tools(with_pip="pip" in args.extra, with_zstd="zstd" in args.extra)
     files, size = make_toolbox(IndexClient(settings.load()), tools, args.output)
     return document("tree", {"files": files, "size": size})

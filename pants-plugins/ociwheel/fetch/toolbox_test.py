@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.index import IndexClient
@@ -18,7 +19,8 @@ from ociwheel.fetch.network import Network
 from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simulator import Offered, SimpleIndex, sha256
 from ociwheel.fetch.toolbox import TOOLS_LOCK, make_toolbox, read_tools, unpack_wheel
-from ociwheel.fetch.tools_lock import LIBRARIES, MACHINES, NATIVE, PIP, PYTHONS, ZIG
+from ociwheel.fetch.tools_lock import LIBRARIES, MACHINES, NATIVE, PIP, PYTHONS, ZIG, ZSTD
+from ociwheel.zstd.wheels import ZSTD_LOCK
 
 
 def wheel(members: Mapping[str, bytes], modes: Mapping[str, int] | None = None) -> bytes:
@@ -39,7 +41,17 @@ def test_the_lock_has_all_that_its_generator_asks_for() -> None:
     assert {(z["name"], z["version"]) for z in lock["zig"].values()} == {ZIG}
     assert set(lock["zig"]) == set(MACHINES)
     assert (lock["pip"]["name"], lock["pip"]["version"]) == PIP
-    assert "://" not in TOOLS_LOCK.read_text()
+    zstd = json.loads(ZSTD_LOCK.read_text())["native"]
+    assert {item["tag"] for item in zstd} == tags
+    assert {item["name"]: item["version"] for item in zstd} == ZSTD == {"zstandard": zstandard.__version__}
+    assert "://" not in TOOLS_LOCK.read_text() + ZSTD_LOCK.read_text()
+
+
+def test_zstandard_is_there_only_where_it_is_asked_for() -> None:
+    names = [tool.wanted.name for tool in read_tools()]
+    more = [tool.wanted.name for tool in read_tools(with_zstd=True)]
+    assert "zstandard" not in names
+    assert sorted(more) == sorted([*names, *["zstandard"] * len(PYTHONS) * len(MACHINES)])
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])

@@ -1,19 +1,20 @@
-"""Make ``ociwheel/tools.lock``: ``python -m ociwheel.fetch.tools_lock`` (in ``pants-plugins/``).
+"""Make the locks of tools, ``ociwheel/tools.lock`` and ``ociwheel/zstd/tools.lock``.
 
-For whoever changes a version below. Pinning is by hash; the file holds no host.
+Run it in ``pants-plugins/``: ``python -m ociwheel.fetch.tools_lock``. For whoever changes a version below. Pinning is by hash; the file holds no host.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ociwheel.errors import LockError, OciwheelError
 from ociwheel.fetch import settings
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.fetch.toolbox import TOOLS_LOCK
+from ociwheel.zstd.wheels import ZSTD_LOCK
 
 LIBRARIES = {
     "installer": "1.1.0",
@@ -23,6 +24,7 @@ LIBRARIES = {
     "python-debian": "1.1.1",
 }
 NATIVE = {"zlib-ng": "1.1.0"}
+ZSTD = {"zstandard": "0.25.0"}
 PYTHONS = ("cp311", "cp312", "cp313", "cp314")
 ZIG = ("ziglang", "0.17.1")
 PIP = ("pip", "26.3")
@@ -65,8 +67,8 @@ def _on(machine: str) -> Callable[[str], bool]:
     )
 
 
-def _native(client: IndexClient) -> Iterator[dict[str, str]]:
-    for name, version in sorted(NATIVE.items()):
+def _native(client: IndexClient, wanted: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    for name, version in sorted(wanted.items()):
         for python in PYTHONS:
             for machine in sorted(MACHINES):
                 on = _on(machine)
@@ -87,20 +89,22 @@ def make_lock(client: IndexClient) -> dict[str, object]:
         zig[machine] = _find(client, *ZIG, lambda _p, _a, t, on=on: on(t))  # type: ignore[misc]
     return {
         "lib": [_find(client, name, version, _pure) for name, version in sorted(LIBRARIES.items())],
-        "native": list(_native(client)),
+        "native": list(_native(client, NATIVE)),
         "pip": _find(client, *PIP, _pure),
         "zig": zig,
     }
 
 
 def main() -> int:
-    """Write the lock and return the exit code."""
+    """Write the locks and return the exit code."""
     try:
-        lock = make_lock(IndexClient(settings.load()))
+        client = IndexClient(settings.load())
+        locks = {TOOLS_LOCK: make_lock(client), ZSTD_LOCK: {"native": list(_native(client, ZSTD))}}
     except OciwheelError as e:
         sys.stderr.write(f"error: {e.render()}\n")
         return e.exit_code
-    TOOLS_LOCK.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n", "utf-8")
+    for path, lock in locks.items():
+        path.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n", "utf-8")
     return 0
 
 

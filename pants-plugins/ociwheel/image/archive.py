@@ -2,7 +2,8 @@
 
 ``docker-archive``: what ``docker load`` reads since Docker 1.10, a ``manifest.json`` that names
 configuration and layers by path. The paths are those of an OCI layout, whose files are there too,
-so that newer tools read the same file as a layout. Layers stay compressed as they are.
+so that newer tools read the same file as a layout. Layers stay compressed as they are, but for zstd:
+Docker loads none before version 23, so those are unpacked. The image's ID is the same either way.
 
 ``oci-archive``: the whole layout.
 """
@@ -10,13 +11,14 @@ so that newer tools read the same file as a layout. Layers stay compressed as th
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ociwheel.errors import ImageError
+from ociwheel.errors import ImageError, ToolError
 from ociwheel.image.index import root_index
 from ociwheel.image.layout import (
     CONTAINERD_NAME,
@@ -31,6 +33,19 @@ from ociwheel.layer import tar
 from ociwheel.layer.entries import Entry
 
 _CHUNK_BYTES = 1 << 20
+_TAR_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_ZSTD_LAYER = f"{_TAR_LAYER}+zstd"
+
+
+@dataclass(frozen=True)
+class _Unpacked:
+    """A layer as the archive has it, and the blob of the layout that it is unpacked from."""
+
+    described: Descriptor
+    packed: Descriptor
+
+
+_File = Descriptor | _Unpacked | bytes
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,15 @@ def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Referenc
         Descriptor.parse(item, f"{manifest.digest}: layers[{number}]")
         for number, item in enumerate(value.get("layers") or ())
     ]
+    unpacked = {layer.digest: _unpack(layout, layer) for layer in layers if layer.media_type == _ZSTD_LAYER}
+    files: dict[str, _File] = {}
+    if unpacked:
+        layers = [unpacked[layer.digest].described if layer.digest in unpacked else layer for layer in layers]
+        files = {_place(one.described): one for one in unpacked.values()}
+        data = encode({**value, "layers": [layer.to_json() for layer in layers]})
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        manifest = replace(manifest, digest=digest, size=len(data))
+        files[_place(manifest)] = data
     table = [
         {
             "Config": _place(config),
@@ -79,12 +103,8 @@ def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Referenc
             "Layers": [_place(layer) for layer in layers],
         }
     ]
-    return _write(
-        layout,
-        [manifest, config, *layers],
-        {"manifest.json": encode(table), "index.json": encode(_named(manifest, tags))},
-        output,
-    )
+    documents = {"manifest.json": encode(table), "index.json": encode(_named(manifest, tags))}
+    return _write(layout, [manifest, config, *layers], {**files, **documents}, output)
 
 
 def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Packed:
@@ -125,9 +145,47 @@ def _place(descriptor: Descriptor) -> str:
     return f"blobs/sha256/{descriptor.hex}"
 
 
-def _write(layout: Layout, blobs: Iterable[Descriptor], documents: dict[str, bytes], output: Path) -> Packed:
-    files: dict[str, Descriptor | bytes] = {_place(d): d for d in blobs}
-    files |= documents
+def _stored(layout: Layout, blob: Descriptor) -> Iterator[bytes]:
+    with layout.blob(blob).open("rb") as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _decompressed(layout: Layout, blob: Descriptor) -> Iterator[bytes]:
+    """Yield what a blob of zstd unpacks to.
+
+    :raises ToolError: zstandard is not in the toolbox.
+    :raises ImageError: the blob is damaged.
+    """
+    try:
+        zstandard: Any = importlib.import_module("zstandard")
+    except ImportError as e:
+        raise ToolError(
+            "the layers are compressed with zstd, and zstandard is not in the toolbox",
+            hint="run the step `toolbox` with `--with zstd`",
+        ) from e
+    with layout.blob(blob).open("rb") as source:
+        reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+        try:
+            while chunk := reader.read(_CHUNK_BYTES):
+                yield chunk
+        except zstandard.ZstdError as e:
+            raise ImageError(f"the blob {blob.digest} is damaged: {e}", where=str(layout.folder)) from e
+
+
+def _unpack(layout: Layout, blob: Descriptor) -> _Unpacked:
+    """Return a layer without its compression; its size is not known before it has been read once."""
+    checksum, size = hashlib.sha256(), 0
+    for chunk in _decompressed(layout, blob):
+        checksum.update(chunk)
+        size += len(chunk)
+    described = Descriptor(_TAR_LAYER, f"sha256:{checksum.hexdigest()}", size, None, blob.annotations)
+    return _Unpacked(described, blob)
+
+
+def _write(layout: Layout, blobs: Iterable[Descriptor], others: Mapping[str, _File], output: Path) -> Packed:
+    files: dict[str, _File] = {_place(d): d for d in blobs}
+    files |= others
     files["oci-layout"] = OCI_LAYOUT
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
@@ -157,17 +215,21 @@ class _Sink:
         self._file.write(data)
 
 
-def _add(layout: Layout, path: str, content: Descriptor | bytes, sink: _Sink) -> None:
-    size = len(content) if isinstance(content, bytes) else content.size
-    sink.write(tar.header(Entry(path, "file", 0o644), size))
+def _add(layout: Layout, path: str, content: _File, sink: _Sink) -> None:
     if isinstance(content, bytes):
+        sink.write(tar.header(Entry(path, "file", 0o644), len(content)))
         sink.write(content)
+        sink.write(tar.padding(len(content)))
+        return
+    if isinstance(content, _Unpacked):
+        described, chunks = content.described, _decompressed(layout, content.packed)
     else:
-        checksum = hashlib.sha256()
-        with layout.blob(content).open("rb") as source:
-            while chunk := source.read(_CHUNK_BYTES):
-                checksum.update(chunk)
-                sink.write(chunk)
-        if checksum.hexdigest() != content.hex:
-            raise ImageError(f"the blob {content.digest} is damaged", where=str(layout.folder))
-    sink.write(tar.padding(size))
+        described, chunks = content, _stored(layout, content)
+    sink.write(tar.header(Entry(path, "file", 0o644), described.size))
+    checksum = hashlib.sha256()
+    for chunk in chunks:
+        checksum.update(chunk)
+        sink.write(chunk)
+    if checksum.hexdigest() != described.hex:
+        raise ImageError(f"the blob {described.digest} is damaged", where=str(layout.folder))
+    sink.write(tar.padding(described.size))

@@ -20,11 +20,21 @@ from ociwheel.layer.archive import Content, Entry, write_layer
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Path:
-    folder = tmp_path / "layout"
+    return _layout(tmp_path / "layout", "gzip")
+
+
+@pytest.fixture
+def zstd_layout(tmp_path: Path) -> Path:
+    return _layout(tmp_path / "zstd", "zstd")
+
+
+def _layout(folder: Path, compression: str) -> Path:
     manifests = []
     for platform in ("linux/amd64", "linux/arm/v7"):
         entries = [Entry("hello", "file", 0o644, source=platform.encode())]
-        layer = write_layer(entries, folder, title="t", contents=[Content("wheel", "demo", "1")])
+        layer = write_layer(
+            entries, folder, title="t", contents=[Content("wheel", "demo", "1")], compression=compression
+        )
         request = parse_request({"platform": platform, "layers": [layer], "config": {}})
         config = write_blob(folder, image_config(request), CONFIG)
         manifest = write_blob(folder, image_manifest(request, config), MANIFEST)
@@ -74,6 +84,45 @@ def test_a_docker_archive_is_a_layout_too(layout: Path) -> None:
     ]
     assert f"blobs/sha256/{index['manifests'][0]['digest'][7:]}" in files
     assert len(files) == 3 + 3  # three documents; manifest, configuration and layer
+
+
+def test_layers_of_zstd_are_unpacked_for_docker_and_the_image_is_the_same(
+    layout: Path, zstd_layout: Path
+) -> None:
+    chosen = ("--format", "docker-archive", "--platform", "linux/arm/v7", "--tag", "demo")
+    _, files = _step(zstd_layout, *chosen)
+    (table,) = json.loads(files["manifest.json"])
+    (same,) = json.loads(_step(layout, *chosen)[1]["manifest.json"])
+    assert table["Config"] == same["Config"]
+    (layer,) = table["Layers"]
+    config = json.loads(files[table["Config"]])
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{layer.rpartition('/')[2]}"]
+    assert tarfile.open(fileobj=io.BytesIO(files[layer])).getnames() == ["hello"]
+    # What reads the archive as a layout finds the same image.
+    manifest = json.loads(
+        files[f"blobs/sha256/{json.loads(files['index.json'])['manifests'][0]['digest'][7:]}"]
+    )
+    assert manifest["layers"] == [
+        {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar",
+            "digest": config["rootfs"]["diff_ids"][0],
+            "size": len(files[layer]),
+        }
+    ]
+
+
+def test_an_oci_archive_keeps_zstd(zstd_layout: Path) -> None:
+    _, files = _step(zstd_layout, "--format", "oci-archive")
+    assert sum(data.startswith(b"\x28\xb5\x2f\xfd") for data in files.values()) == 2
+
+
+def test_a_damaged_layer_of_zstd_is_an_error(zstd_layout: Path) -> None:
+    for blob in (zstd_layout / "blobs/sha256").iterdir():
+        data = blob.read_bytes()
+        if data.startswith(b"\x28\xb5\x2f\xfd"):
+            blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ImageError, match="is damaged"):
+        _step(zstd_layout, "--format", "docker-archive", "--platform", "linux/amd64")
 
 
 def test_an_oci_archive_holds_the_whole_layout(layout: Path) -> None:
