@@ -16,7 +16,7 @@ from tests.e2e.conftest import SERVICES, Packaged
 from tests.integration.repository import Layout
 from tests.support.engine import Engine
 from tests.support.oci_documents import CONFIG, INDEX, MANIFEST, check_layout
-from tests.support.podman import podman, podman_storage
+from tests.support.publisher import Podman, podman_storage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -66,10 +66,10 @@ def archives(packaged: Packaged) -> Archives:
 
 
 @pytest.fixture(scope="module")
-def storage() -> Iterator[Path]:
-    """Give a place for podman's images."""
-    with podman_storage() as place:
-        yield place
+def podman() -> Iterator[Podman]:
+    """Give podman, one for all tests here: layers that images share are unpacked once."""
+    with podman_storage() as podman:
+        yield podman
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -90,7 +90,7 @@ def test_every_document_of_an_archive_is_valid(archives: Archives, tmp_path: Pat
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_skopeo_umoci_and_podman_accept_a_layout(
-    packaged: Packaged, storage: Path, platform: str, tmp_path: Path
+    packaged: Packaged, podman: Podman, platform: str, tmp_path: Path
 ) -> None:
     layout = packaged.layout("service").folder
     architecture, variant = PLATFORMS[platform]
@@ -106,32 +106,32 @@ def test_skopeo_umoci_and_podman_accept_a_layout(
     assert json.loads((bundle / "config.json").read_bytes())["process"]["user"]["uid"] == 65532
 
     chosen = ["--os", "linux", "--arch", architecture, *(["--variant", variant] if variant else [])]
-    name = podman("pull", "--quiet", *chosen, f"oci:{layout}:latest", storage=storage).strip()
-    (image,) = json.loads(podman("image", "inspect", name, storage=storage))
+    name = podman("pull", "--quiet", *chosen, f"oci:{layout}:latest").strip()
+    (image,) = json.loads(podman("image", "inspect", name))
     assert (image["Os"], image["Architecture"]) == ("linux", architecture)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_docker_archive_is_accepted(archives: Archives, storage: Path, platform: str) -> None:
+def test_a_docker_archive_is_accepted(archives: Archives, podman: Podman, platform: str) -> None:
     file = archives.docker[platform]
     architecture = PLATFORMS[platform][0]
     inspect = ["skopeo", "inspect", "--config", f"docker-archive:{file}"]
     config = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)
     assert config["architecture"] == architecture
-    name = podman("load", "--quiet", "--input", str(file), storage=storage).strip().rpartition(": ")[2]
-    (image,) = json.loads(podman("image", "inspect", name, storage=storage))
+    name = podman("load", "--quiet", "--input", str(file)).strip().rpartition(": ")[2]
+    (image,) = json.loads(podman("image", "inspect", name))
     assert (image["Architecture"], image["Config"]["User"]) == (architecture, "nonroot")
 
 
-def test_an_oci_archive_is_accepted(archives: Archives, storage: Path, tmp_path: Path) -> None:
+def test_an_oci_archive_is_accepted(archives: Archives, podman: Podman, tmp_path: Path) -> None:
     copied = tmp_path / "copy"
     copy = ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests"]
     subprocess.run([*copy, f"oci-archive:{archives.oci}", f"oci:{copied}:latest"], check=True)
     with tarfile.open(archives.oci) as archive:
         archive.extractall(tmp_path / "own", filter="data")
     assert Layout(copied).index_digest == Layout(tmp_path / "own").index_digest
-    name = podman("pull", "--quiet", f"oci-archive:{archives.oci}", storage=storage).strip()
-    (image,) = json.loads(podman("image", "inspect", name, storage=storage))
+    name = podman("pull", "--quiet", f"oci-archive:{archives.oci}").strip()
+    (image,) = json.loads(podman("image", "inspect", name))
     assert image["Config"]["Entrypoint"][-1] == "brewblox_history"
 
 

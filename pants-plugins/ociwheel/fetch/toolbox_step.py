@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=["pip", "zstd"],
         default=[],
-        help="also unpack pip to DIR/pip (for lock generation), or zstandard beside the other native libraries "
-        "(for layers compressed with zstd); may be repeated",
+        help="also unpack pip to DIR/pip (for lock generation), or zstandard beside the other native "
+        "libraries (for layers compressed with zstd); may be repeated",
     )
 
 
