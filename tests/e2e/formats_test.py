@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import SERVICES, Packaged
+from tests.e2e.conftest import Packaged
 from tests.integration.repository import Layout
 from tests.support.engine import Engine
 from tests.support.oci_documents import CONFIG, INDEX, MANIFEST, check_layout
-from tests.support.publisher import Podman, podman_storage
+from tests.support.publisher import SERVICES, Podman, podman_storage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -97,7 +97,8 @@ def test_layers_of_zstd_are_unpacked_for_docker_and_the_image_is_the_same(
     (layer,) = table["Layers"]
     config = json.loads(files[table["Config"]])
     assert config["rootfs"]["diff_ids"] == [f"sha256:{layer.rpartition('/')[2]}"]
-    assert tarfile.open(fileobj=io.BytesIO(files[layer])).getnames() == ["hello"]
+    with tarfile.open(fileobj=io.BytesIO(files[layer])) as unpacked:
+        assert unpacked.getnames() == ["hello"]
     # What reads the archive as a layout finds the same image.
     manifest = json.loads(
         files[f"blobs/sha256/{json.loads(files['index.json'])['manifests'][0]['digest'][7:]}"]
