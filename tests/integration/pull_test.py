@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,12 @@ import pytest
 from ociwheel.cli.main import main
 from tests.support.base_pair import push
 from tests.support.faulty_registry import Asked, Fault, Instead, every_third, faulty, retry_later
-from tests.support.registry_server import USERS, Registry, login, running_registry
+from tests.support.registry_server import Registry, login
 from tests.support.small_image import digest_of, write_layout
 
 FETCH_ERROR, BASE_ERROR = 14, 17
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Give a registry; each test takes repositories of its own."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
+REACH = "check the address, the proxy settings, and that the registry runs; then try again"
+RELOCK = "lock the base again: ./pants generate-lockfiles --resolve=slim"
 
 
 @dataclass
@@ -133,15 +128,6 @@ def test_a_manifest_of_the_wrong_platform(registry: Registry, steps: Steps, tmp_
 # --- logins -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Give a registry that wants a login."""
-    folder = tmp_path_factory.mktemp("guarded")
-    (folder / "users").write_text(USERS)
-    with running_registry(folder, users=folder / "users") as running:
-        yield running
-
-
 def login_hint(host: str) -> str:
     """Return the last line of an error about a login."""
     command = f"docker login {host}, podman login {host} or skopeo login {host}"
@@ -223,17 +209,21 @@ def test_a_bad_day_ends_well(registry: Registry, steps: Steps, tmp_path: Path, f
 
 
 @pytest.mark.parametrize(
-    ("instead", "expected"),
+    ("instead", "said"),
     [
-        (lambda _: Instead(500), "answered 500 Internal Server Error"),
-        (cut_off, "of 1000 bytes"),
-        (lost, "the connection failed: Remote end closed connection without response"),
-        (lambda _: Instead(200, b"not that"), "gives 8 bytes with SHA-256"),
+        (lambda _: Instead(500), ("answered 500 Internal Server Error", REACH)),
+        (cut_off, ("of 1000 bytes", REACH)),
+        (lost, ("the connection failed: Remote end closed connection without response", REACH)),
+        (lambda _: Instead(200, b"not that"), ("gives 8 bytes with SHA-256", RELOCK)),
     ],
     ids=["500", "truncated", "broken", "exchanged"],
 )
 def test_a_registry_that_stays_broken_is_one_error(
-    registry: Registry, steps: Steps, tmp_path: Path, instead: Callable[[Asked], Instead], expected: str
+    registry: Registry,
+    steps: Steps,
+    tmp_path: Path,
+    instead: Callable[[Asked], Instead],
+    said: tuple[str, str],
 ) -> None:
     image_of(registry, tmp_path, "never")
     layer = steps.resolved(f"{registry.host}/never:1")["image"]["platforms"]["linux/amd64"]["layers"][0]
@@ -241,6 +231,7 @@ def test_a_registry_that_stays_broken_is_one_error(
         code, _, error = steps.fetch(f"{host}/never:1", layer)
     assert code == FETCH_ERROR
     assert error.startswith(f"error: {layer['digest']}: no registry gives this blob\n")
-    assert expected in error
+    assert said[0] in error
     assert error.count("error:") == 1
+    assert error.splitlines()[-1] == f"  -> {said[1]}"
     assert [path for path in tmp_path.glob("out/**/*") if path.is_file()] == []

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError, UsageError
-from ociwheel.fetch.artifacts import hint_for
 from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.credentials import logins
 from ociwheel.registry.reference import ImageName
-from ociwheel.registry.refusals import login_hint, not_allowed
+from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
 
 PLACES = "registry-blobs"
 """The folder below the machine's, with a file per blob."""
@@ -94,5 +93,5 @@ def fetch_blob(
         "the base's blob is gone: no registry has it any more" if gone else "no registry gives this blob",
         where=wanted.digest,
         details=lines,
-        hint=relocked if gone or not failures else hint or hint_for(failures, relocked),
+        hint=relocked if gone or not failures else hint or reading_hint(failures, relocked),
     )

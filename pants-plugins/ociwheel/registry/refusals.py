@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from ociwheel.errors import OciwheelError
+from ociwheel.fetch.artifacts import hint_for
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.registry.credentials import RegistryLogin
 from ociwheel.registry.messages import StatusFailure
 from ociwheel.registry.session import ATTEMPTS
+
+_REACH = "check the address, the proxy settings, and that the registry runs"
 
 
 class RegistryError(OciwheelError):
@@ -35,6 +39,14 @@ def login_hint(domain: str) -> str:
     return f"log in with an account that may: {command}"
 
 
+def reading_hint(failures: Iterable[Failure], otherwise: str) -> str:
+    """Return what to do where no registry gave what was asked for; ``otherwise`` when none has it."""
+    known = list(failures)
+    if any(failure.kind in (Kind.UNREACHABLE, Kind.SERVER) for failure in known):
+        return f"{_REACH}; then try again"
+    return hint_for(known, otherwise)
+
+
 def push_error(failure: Failure, domain: str, repository: str, login: RegistryLogin | None) -> RegistryError:
     """Return the error of a failure that ends a push."""
     if failure.kind is Kind.CREDENTIALS:
@@ -45,7 +57,7 @@ def push_error(failure: Failure, domain: str, repository: str, login: RegistryLo
     often = f" after {ATTEMPTS} attempts" if failure.retry_after is not None else ""
     if failure.kind is Kind.SERVER:
         return RegistryError(f"the registry fails{often}: it {failure.answer}", where=domain)
-    hint = "check the address, the proxy settings, and that the registry runs"
+    hint = _REACH
     if failure.kind is Kind.TLS:
         hint = "a registry without TLS, or with a certificate of its own, is named in `insecure_registries`"
     return RegistryError(f"the registry cannot be reached{often}: {failure.answer}", where=domain, hint=hint)

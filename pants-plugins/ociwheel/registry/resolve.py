@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ociwheel.errors import BaseError, ErrorCollector, FetchError, ImageError, OciwheelError
-from ociwheel.fetch.artifacts import hint_for
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
 from ociwheel.platforms import Platform, platform
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
-from ociwheel.registry.refusals import login_hint, not_allowed
+from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
 
 # What `docker history` shows of a layer, cut so that the lock stays a text that people read.
 _MOST_HISTORY = 100
@@ -92,7 +91,7 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
         return FetchError(what, where=where, details=[str(failure)], hint=f"is {name.domain} a registry?")
-    return FetchError(what, where=where, details=[str(failure)], hint=hint_for([failure], otherwise))
+    return FetchError(what, where=where, details=[str(failure)], hint=reading_hint([failure], otherwise))
 
 
 def _asked(client: RegistryClient, reference: str, *, locked: bool = False) -> Document:
