@@ -130,12 +130,14 @@ def run(root: Path, args: argparse.Namespace) -> None:
     scenarios = [one for one in SCENARIOS if one.key in keys]
     work = (args.work or root / "bench/work/side").resolve()
     work.mkdir(parents=True, exist_ok=True)
-    platforms = (AMD64, ARM) if "arm" in keys else (AMD64,)
+    chosen = [one for one in CONTENDERS if one.name in names]
+    foreign = "arm" in keys and any("arm" not in one.limits and one.uses_bases for one in chosen)
+    platforms = (AMD64, ARM) if foreign else (AMD64,)
     with _site(root, work, platforms) as site:
         _write_distributions(site)
         runner = Runner(site, log, scenarios, args.repeats or (1 if args.quick else 3))
         try:
-            runner.run([one for one in CONTENDERS if one.name in names])
+            runner.run(chosen)
         finally:
             (results / f"side-by-side-{name}.json").write_text(
                 json.dumps({"machine": machine_text(), "date": name}, indent=1) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -23,6 +24,7 @@ class Contender(ABC):
     :cvar title: in the report.
     :cvar guide: how it is set up, for the report.
     :cvar python: the interpreter in its images that has a service's distributions.
+    :cvar uses_bases: whether its images stand on those of the registry.
     :cvar limits: scenarios that it cannot do, with the reason.
     """
 
@@ -30,12 +32,15 @@ class Contender(ABC):
     title: ClassVar[str]
     guide: ClassVar[str]
     python: ClassVar[str]
+    uses_bases: ClassVar[bool] = True
     limits: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         self.site = site
         self.platform = platform
         self.slug = self.name if platform == AMD64 else f"{self.name}-{platform.replace('/', '-')}"
+        # Of this turn alone: the registry is kept from run to run, and shall have none of its images yet.
+        self.namespace = f"{self.slug}-{time.time_ns():x}"
         self.copy = WorkingCopy(site.work / "copies" / self.slug)
 
     def prepare(self) -> None:

@@ -69,7 +69,7 @@ class Buildah(Classic):
 
     @property
     def _cache_name(self) -> str:
-        return f"{self.site.registry.host}/{self.name}/cache"
+        return f"{self.site.registry.host}/{self.namespace}/cache"
 
     def publish(self, services: Sequence[Service] = SERVICES) -> None:
         """Push."""

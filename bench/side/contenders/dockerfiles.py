@@ -130,7 +130,7 @@ class DockerfileContender(Contender):
 
     def reference(self, service: Service) -> str:
         """Return the name of an image, published or not."""
-        return f"{self.site.registry.host}/{self.name}/{service.name}:latest"
+        return f"{self.site.registry.host}/{self.namespace}/{service.name}:latest"
 
     def load(self, engine: Engine, service: Service) -> str:
         """Save from our engine and load into another."""

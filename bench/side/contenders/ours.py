@@ -106,6 +106,7 @@ class Ours(PantsContender):
     title = "slim_python_image"
     guide = "the example as it is in this repository, one platform; `./pants package` with its daemon"
     python = "/app/bin/python"
+    uses_bases = False
 
     def environment(self) -> dict[str, str]:
         """Return the variables of Pants, with the Debian mirrors."""
@@ -143,12 +144,15 @@ slim_python_image(
     def publish(self, services: Sequence[Service] = SERVICES) -> None:
         """Publish, without a container tool."""
         registries = repr({"bench": {"address": self.site.registry.host, "default": True}})
-        options = [f"--docker-registries={registries}", "--docker-default-repository=ours/{directory}"]
+        options = [
+            f"--docker-registries={registries}",
+            f"--docker-default-repository={self.namespace}/{{directory}}",
+        ]
         self.pants(*options, "publish", *map(_address, services))
 
     def reference(self, service: Service) -> str:
         """Return the name of a published image."""
-        return f"{self.site.registry.host}/ours/{service.name}:latest"
+        return f"{self.site.registry.host}/{self.namespace}/{service.name}:latest"
 
     def layout(self, service: Service) -> Path:
         """Return the OCI layout of an image."""
@@ -185,6 +189,7 @@ class Floor(PantsContender):
     title = "Pants's `archive`, three of them"
     guide = "`package` of three `archive` targets of one small file: the least that Pants takes"
     python = ""
+    uses_bases = False
     limits = dict.fromkeys(
         (
             *("source", "shared", "pure", "compiled", "fourth", "cache", "publish", "start", "size"),

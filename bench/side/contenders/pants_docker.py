@@ -38,7 +38,7 @@ pex_binary(
 
 docker_image(
     name="image",
-    repository="pants-docker/{name}",
+    repository="{namespace}/{name}",
     dependencies=[":dependencies", ":sources"],
     registries=["{registry}"],
     image_tags=["latest"],
@@ -111,7 +111,12 @@ class PantsDocker(PantsContender):
         template = (self.site.root / "bench/side/dockerfiles/pants.Dockerfile").read_text()
         dockerfile = template.replace("@SLIM@", base).replace("@MODULE@", service.module)
         build = _BUILD.format(
-            module=service.module, name=service.name, registry=self.site.registry.host, more=more, extra=extra
+            module=service.module,
+            name=service.name,
+            namespace=self.namespace,
+            registry=self.site.registry.host,
+            more=more,
+            extra=extra,
         )
         return {
             f"{folder}/BUILD": build,
@@ -134,7 +139,7 @@ class PantsDocker(PantsContender):
 
     def reference(self, service: Service) -> str:
         """Return the name of an image, published or not."""
-        return f"{self.site.registry.host}/pants-docker/{service.name}:latest"
+        return f"{self.site.registry.host}/{self.namespace}/{service.name}:latest"
 
     def load(self, engine: Engine, service: Service) -> str:
         """Save from our engine and load into another."""
