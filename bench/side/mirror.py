@@ -164,6 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     mirror: Mirror
 
+    def do_HEAD(self) -> None:
+        """Answer without a body: uv asks for headers before it reads a wheel's metadata."""
+        self.do_GET()
+
     def do_GET(self) -> None:
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         parts = path.strip("/").split("/")
@@ -185,11 +189,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(size))
         self.send_header("ETag", f'"{tag}"')
         self.end_headers()
-        self.mirror.count(size)
+        if self.command == "GET":
+            self.mirror.count(size)
 
     def _send(self, body: bytes, kind: str) -> None:
         self._head(len(body), kind, hashlib.sha256(body).hexdigest())
-        self.wfile.write(body)
+        if self.command == "GET":
+            self.wfile.write(body)
 
     def _send_file(self, path: Path | None) -> None:
         if path is None:
@@ -197,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with path.open("rb") as source:
             self._head(path.stat().st_size, "application/octet-stream", path.name)
-            shutil.copyfileobj(source, self.wfile, 1 << 18)
+            if self.command == "GET":
+                shutil.copyfileobj(source, self.wfile, 1 << 18)
 
     def _missing(self) -> None:
         self.send_response(HTTPStatus.NOT_FOUND)

@@ -171,6 +171,9 @@ def test_the_mirror_asks_the_network_once(tmp_path: Path, monkeypatch: pytest.Mo
                 ) as answer:
                     assert answer.read() == b"not really a wheel"
             assert 'data-requires-python="&gt;=3"' in page
+            file_url = f"{server.address}/files/demo/demo-1.0-py3-none-any.whl"
+            with urllib.request.urlopen(urllib.request.Request(file_url, method="HEAD")) as answer:
+                assert (answer.headers["Content-Length"], answer.read()) == ("18", b"")
             asked = urllib.request.Request(f"{server.index}demo/", headers={"Accept": JSON_TYPE})
             with urllib.request.urlopen(asked) as answer:
                 assert answer.headers["Content-Type"] == JSON_TYPE
