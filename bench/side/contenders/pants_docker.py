@@ -72,7 +72,8 @@ class PantsDocker(PantsContender):
 
     def __init__(self, site: Site, platform: str = AMD64) -> None:
         super().__init__(site, platform)
-        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group)
+        # With a bridge: `docker_image` of Pants 2.17 cannot ask for the host's network.
+        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group, publishes=True)
 
     def environment(self) -> dict[str, str]:
         """Return the variables of Pants, with the engine."""
