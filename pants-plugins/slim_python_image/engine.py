@@ -391,6 +391,11 @@ async def image_tree(request: p.ImageTreeRequest) -> p.Tree:
     return await Get(p.Tree, p.ImageTreeRequest, request)
 
 
+async def zstd_toolbox() -> p.Toolbox:
+    """Prepare the libraries of steps that write or read zstd."""
+    return (await Get(p.ZstdToolbox)).toolbox
+
+
 async def venv_layer(request: p.VenvLayerRequest) -> p.Layer:
     """Write the layer of the virtual environment."""
     return await Get(p.Layer, p.VenvLayerRequest, request)

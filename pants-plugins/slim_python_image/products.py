@@ -17,6 +17,9 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
 
+GZIP, ZSTD = "gzip", "zstd"
+"""How layers are compressed."""
+
 
 def canonical_json(value: Any) -> bytes:
     """Return ``value`` as JSON that is the same for the same value."""
@@ -72,6 +75,13 @@ class Toolbox:
 @dataclass(frozen=True)
 class ResolverToolbox:
     """The toolbox with pip, which resolves build requirements when they are locked."""
+
+    toolbox: Toolbox
+
+
+@dataclass(frozen=True)
+class ZstdToolbox:
+    """The toolbox with zstandard, for what writes or reads layers compressed with it, and nothing else."""
 
     toolbox: Toolbox
 
@@ -320,6 +330,7 @@ class VenvLayerRequest:
     target: TargetEnvironment
     interpreter: str
     prefix: str
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -329,6 +340,7 @@ class BaseLayersRequest:
     base: Base
     prefix: str
     bytecode: str
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -338,6 +350,7 @@ class DebLayerRequest:
     group: LayerGroup
     interpreter: Interpreter
     bytecode: str
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -346,6 +359,7 @@ class RootfsLayerRequest:
 
     target: TargetEnvironment
     prefix: str
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -585,6 +599,7 @@ class LayerOptions:
     prefix: str
     bytecode: str
     exclude: tuple[str, ...]
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -629,6 +644,11 @@ class Layer:
     facts: Digest
     inputs: StepInputs = StepInputs()
     remote: RemoteLayer | None = None
+
+    @property
+    def zstd(self) -> bool:
+        """Whether it is compressed with zstd."""
+        return str(self.fields()["descriptor"]["mediaType"]).endswith("+zstd")
 
     def fields(self) -> Mapping[str, Any]:
         """Return the layer's document."""
@@ -712,13 +732,17 @@ class Index:
 
 @dataclass(frozen=True)
 class ArchiveRequest:
-    """Pack a layout into one file."""
+    """Pack a layout into one file.
+
+    :param zstd: whether some of its layers are compressed with zstd.
+    """
 
     layout: Digest
     format: str
     references: tuple[str, ...]
     platform: str | None
     filename: str
+    zstd: bool = False
 
 
 @dataclass(frozen=True)
@@ -835,6 +859,7 @@ class ImageParts:
     scripts: tuple[tuple[str, str], ...]
     config: ImageConfig
     accept: tuple[str, ...]
+    annotations: FrozenDict[str, str] = FrozenDict()
 
 
 @dataclass(frozen=True)

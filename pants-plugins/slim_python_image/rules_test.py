@@ -90,6 +90,12 @@ resources(name="page", sources=["shop/*.html"])
 files(name="config", sources=["config/*.json"])
 slim_python_image(name="image", entry_point="shop", base="//3rdparty/debian:base", env={"A": "1"})
 slim_python_image(name="child", script="tool", base="//3rdparty/debian:base", extends=":image", dependencies=[":lib"])
+slim_python_image(name="below", entry_point="shop", base="//3rdparty/debian:base", env={"A": "1", "B": "2"}, user="7", workdir="/srv")
+slim_python_image(name="on-image", script="tool", base=":below", dependencies=[":lib"], env={"B": "3"})
+slim_python_image(name="on-top", script="tool", base=":on-image", dependencies=[":lib"], user="8")
+slim_python_image(name="both", script="tool", base=":below", extends=":image", dependencies=[":lib"])
+slim_python_image(name="round", script="tool", base=":trip", dependencies=[":lib"])
+slim_python_image(name="trip", script="tool", base=":round", dependencies=[":lib"])
 """,
 }
 
@@ -211,6 +217,32 @@ def test_a_child_has_its_own_sources_and_command(runner: RuleRunner) -> None:
     assert child.extends == image.address
     assert child.sources == image.sources
     assert child.config.entrypoint == ("/app/bin/tool",)
+
+
+def test_an_image_as_base_is_an_image_that_is_extended(runner: RuleRunner) -> None:
+    below, child, top = (parts(runner, name) for name in ("below", "on-image", "on-top"))
+    assert (child.base, child.extends) == (below.base, below.address)
+    assert (top.base, top.extends) == (below.base, child.address)
+    assert child.platforms == top.platforms == below.platforms
+    assert child.sources == parts(runner, "child").sources
+    assert (child.config.env["A"], child.config.env["B"]) == ("1", "3")
+    assert child.config.env["PATH"] == below.config.env["PATH"]
+    assert (child.config.user, child.config.workdir) == ("7", "/srv")
+    assert (top.config.env["B"], top.config.user, top.config.workdir) == ("3", "8", "/srv")
+    assert "src/shop:below" in dependencies(runner, "on-image")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("both", "the field `base` names the image src/shop:below, and `extends` names src/shop:image"),
+        ("round", "its base is itself: src/shop:round -> src/shop:trip -> src/shop:round"),
+    ],
+)
+def test_images_that_cannot_stand_on_each_other(runner: RuleRunner, name: str, said: str) -> None:
+    with pytest.raises(ExecutionError) as caught:
+        parts(runner, name)
+    assert said in str(caught.value)
 
 
 def test_bases_and_build_locks_are_resolves(runner: RuleRunner) -> None:

@@ -22,6 +22,8 @@ from pants.engine.target import (
 )
 from pants.util.strutil import help_text
 
+from slim_python_image.annotations import AnnotationsField
+
 # The core's platform table is the authority; a field only checks the form, os/architecture[/variant].
 _PLATFORM = re.compile(r"linux/[a-z0-9]+(/v[0-9]+)?")
 _PORT = re.compile(r"[0-9]{1,5}(/(tcp|udp|sctp))?")
@@ -189,7 +191,13 @@ class DebianPythonBaseTarget(Target):
 class BaseField(StringField, AsyncFieldMixin):
     alias = "base"
     required = True
-    help = help_text("The address of the base, such as `//3rdparty/debian:bookworm-py311`.")
+    help = help_text(
+        """
+        The address of the base, such as `//3rdparty/debian:bookworm-py311`. Of an image, it may be another
+        `slim_python_image`: the image then has the base of that one, starts with its layers as with
+        `extends`, and has its platforms, `env`, `user` and `workdir` where it says nothing else.
+        """
+    )
 
 
 class ImagePlatformsField(PlatformsField):
@@ -310,17 +318,21 @@ class EnvField(DictStringToStringField):
 
 class UserField(StringField):
     alias = "user"
-    default = "nonroot"
-    help = help_text("The user that the container runs as, by name or number: `nonroot` is 65532.")
+    help = help_text(
+        """
+        The user that the container runs as, by name or number: `nonroot` is 65532. By default, that of the
+        image that is the `base`, or `nonroot`.
+        """
+    )
 
 
 class WorkdirField(StringField):
     alias = "workdir"
-    default = "/app"
     help = help_text(
         """
-        The working directory. Files of `file` and `files` dependencies stand below it with their path
-        from the root of the repository, as they do in tests.
+        The working directory; by default, that of the image that is the `base`, or `/app`. Files of `file`
+        and `files` dependencies stand below it with their path from the root of the repository, as they do
+        in tests.
         """
     )
 
@@ -408,6 +420,18 @@ class ExcludeField(StringSequenceField):
     )
 
 
+class CompressionField(StringField):
+    alias = "compression"
+    valid_choices = ("gzip", "zstd")
+    help = help_text(
+        """
+        How the layers that are made here are compressed: `gzip`, or `zstd`, which is smaller and is
+        unpacked faster. Docker pulls zstd from version 23 on. Layers of a registry's base image stay as
+        they are. By default, `[slim-image].compression`.
+        """
+    )
+
+
 class OutputFormatField(StringField):
     alias = "output_format"
     default = "oci-layout"
@@ -489,9 +513,11 @@ class SlimPythonImageTarget(Target):
         PortsField,
         VolumesField,
         LabelsField,
+        AnnotationsField,
         StopSignalField,
         LayerBudgetField,
         BytecodeField,
+        CompressionField,
         ExcludeField,
         NoBinaryField,
         OnlyBinaryField,

@@ -38,6 +38,7 @@ slim_python_image(
     ports=["8080", "53/udp"],
     volumes=["/srv/data"],
     labels={{"org.opencontainers.image.title": "service"}},
+    annotations={{"org.opencontainers.image.version": "1.0", "com.example.team": "ä"}},
     stop_signal="SIGINT",
     exclude=["**/unused.py", "click/shell_completion.py"],
 )

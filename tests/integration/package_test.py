@@ -94,6 +94,13 @@ def test_the_configuration_is_what_the_fields_say(service: Layout) -> None:
     assert len(config["rootfs"]["diff_ids"]) == len(service.layers())
 
 
+def test_annotations_are_those_of_index_and_manifest(service: Layout, child: Layout) -> None:
+    wanted = {"org.opencontainers.image.version": "1.0", "com.example.team": "ä"}
+    assert service.index["annotations"] == service.manifest()["annotations"] == wanted
+    assert "annotations" not in child.index
+    assert "annotations" not in child.manifest()
+
+
 def test_the_defaults_of_the_configuration(child: Layout) -> None:
     config = child.config()["config"]
     assert config["Entrypoint"] == ["/app/bin/python", "-P", "-m", "child"]

@@ -48,10 +48,10 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
 from slim_python_image.util_rules.debian_locks import lock_inputs
+from slim_python_image.util_rules.footing import one_address
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
-    one_address,
     platforms_of,
     requirements_of,
 )

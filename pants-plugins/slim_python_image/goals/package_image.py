@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 from pants.backend.python.subsystems.setup import PythonSetup
@@ -19,6 +19,7 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.goals.shared_blobs import shared_layout
 from slim_python_image.products import (
+    GZIP,
     ArchiveRequest,
     BaseRequest,
     BuiltImage,
@@ -31,6 +32,7 @@ from slim_python_image.products import (
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     BaseField,
+    CompressionField,
     EntryPointField,
     ExtendsField,
     ImageTagsField,
@@ -39,10 +41,10 @@ from slim_python_image.target_types import (
     RepositoryField,
     WheelSetDependenciesField,
 )
+from slim_python_image.util_rules.footing import one_address
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
-    one_address,
     platforms_of,
     requirements_of,
 )
@@ -190,6 +192,10 @@ async def _archives(
             references=archive_references(field_set.names(), image.index_digest),
             platform=platform,
             filename=f"{name}-{slug(platform)}.tar" if several and platform else f"{name}.tar",
+            # A docker-archive holds such layers unpacked; an OCI archive takes them as they are.
+            zstd=any(
+                layer.zstd for one in image.platforms for layer in one.layers if one.platform == platform
+            ),
         )
         for platform in chosen
     ]
@@ -205,6 +211,7 @@ class Relations:
 
     base: Address | None
     extends: Address | None
+    compression: str = GZIP
 
 
 @dataclass(frozen=True)
@@ -224,20 +231,31 @@ def chain(images: Mapping[Address, Relations], address: Address) -> tuple[Addres
     return tuple(found)
 
 
+def resolved(images: Mapping[Address, Relations], address: Address) -> Relations:
+    """Return the relations of an image whose base may be another image, as if it extended that one."""
+    own, seen = images[address], {address}
+    below = own.base
+    while below is not None and below in images and below not in seen:
+        seen.add(below)
+        below = images[below].base
+    return replace(own, base=below, extends=own.base) if below != own.base else own
+
+
 def common_ancestors(
     images: Mapping[Address, Relations], address: Address
 ) -> tuple[frozenset[Address], bool]:
     """Return the images whose layers ``address`` has in common with another image.
 
-    And whether any other image stands on the same base.
+    And whether any other image stands on the same base, compressed alike.
     """
     mine = chain(images, address)
+    below = (images[address].base, images[address].compression)
     common: set[Address] = set()
     same_base = False
     for other, its in images.items():
         if other == address:
             continue
-        same_base = same_base or its.base == images[address].base
+        same_base = same_base or (its.base, its.compression) == below
         theirs = set(chain(images, other))
         common.update(next(([one] for one in mine if one in theirs), []))
     return frozenset(common), same_base
@@ -260,13 +278,17 @@ async def _named(target: Target, field: type[StringField]) -> Address | None:
 
 
 @rule(desc="Look at how images relate")
-async def image_relations(all_targets: AllTargets) -> ImageRelations:
+async def image_relations(all_targets: AllTargets, options: SlimImageOptions) -> ImageRelations:
     images = {
-        target.address: Relations(await _named(target, BaseField), await _named(target, ExtendsField))
+        target.address: Relations(
+            await _named(target, BaseField),
+            await _named(target, ExtendsField),
+            options.compression_of(target[CompressionField].value),
+        )
         for target in all_targets
         if SlimImageFieldSet.is_applicable(target)
     }
-    return ImageRelations(FrozenDict(images))
+    return ImageRelations(FrozenDict({address: resolved(images, address) for address in images}))
 
 
 async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozenset[str]:

@@ -14,6 +14,7 @@ from slim_python_image.goals.package_image import (
     common_ancestors,
     log_lines,
     report,
+    resolved,
 )
 from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
@@ -166,3 +167,20 @@ def test_the_report() -> None:
 def test_names_of_archives(folder: str, fields: dict[str, Any], names: tuple[str, ...]) -> None:
     target = SlimPythonImageTarget({"base": ":b", **fields}, Address(folder, target_name="image"))
     assert archive_references(SlimImageFieldSet.create(target).names(), "sha256:0") == names
+
+
+def test_an_image_as_base_counts_as_extended() -> None:
+    three = {
+        address("a"): Relations(BASE, None),
+        address("b"): Relations(address("a"), None),
+        address("c"): Relations(address("b"), None),
+    }
+    assert resolved(three, address("a")) == Relations(BASE, None)
+    assert resolved(three, address("c")) == Relations(BASE, address("b"))
+
+
+def test_images_of_another_compression_share_no_base() -> None:
+    two = {**images(a=None), address("b"): Relations(BASE, None, "zstd")}
+    assert common_ancestors(two, address("a")) == (frozenset(), False)
+    two[address("a")] = Relations(BASE, None, "zstd")
+    assert common_ancestors(two, address("a")) == (frozenset(), True)

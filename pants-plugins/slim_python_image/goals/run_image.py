@@ -28,7 +28,7 @@ from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
 from slim_python_image.util_rules.machine import CACHE_NAME
 from slim_python_image.util_rules.registry import remote_of
-from slim_python_image.util_rules.steps import CORE, MACHINE
+from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS
 
 _LAYOUT = ".ociwheel/layout"
 _CHROOT = "{chroot}"
@@ -124,6 +124,12 @@ async def run_image(
     remote = remote_of(image.layers, base)
     fetched = [(await engine.remote_blobs(remote)).digest] if remote else []
     layout = await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout))
+    trees = {CORE: core.steps["run"], _LAYOUT: layout}
+    env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"}
+    if any(layer.zstd for layer in image.layers):
+        # An engine gets such layers unpacked: Docker loads none before version 23.
+        trees[TOOLS] = (await engine.zstd_toolbox()).digest
+        env["OCIWHEEL_TOOLS"] = f"{_CHROOT}/{TOOLS}"
     return RunRequest(
         digest=EMPTY_DIGEST,
         args=(
@@ -131,8 +137,8 @@ async def run_image(
             f"{_CHROOT}/{CORE}/step.sh",
             *step_arguments(field_set, platform, docker, options),
         ),
-        extra_env={"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"},
-        immutable_input_digests={CORE: core.steps["run"], _LAYOUT: layout},
+        extra_env=env,
+        immutable_input_digests=trees,
         append_only_caches={CACHE_NAME: MACHINE},
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Tuple
+from typing import Optional, Tuple
 
-from pants.option.option_types import BoolOption, DictOption, IntOption, StrListOption
+from pants.option.option_types import BoolOption, DictOption, IntOption, StrListOption, StrOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
-from slim_python_image.products import SlimImageError
+from slim_python_image.products import GZIP, ZSTD, SlimImageError
 
 
 class SlimImageOptions(Subsystem):
@@ -24,6 +24,15 @@ class SlimImageOptions(Subsystem):
             """
             How many layers the wheels of one image may take. The largest wheels get a layer of their
             own, the others share one. An image may set its own with the field `layer_budget`.
+            """
+        ),
+    )
+    compression = StrOption(
+        default="gzip",
+        help=softwrap(
+            """
+            How layers are compressed, `gzip` or `zstd`, where an image does not say so with the field
+            `compression`. Images share layers only with images of the same compression.
             """
         ),
     )
@@ -97,6 +106,18 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
+
+    def compression_of(self, chosen: Optional[str]) -> str:
+        """Return an image's compression.
+
+        :param chosen: what the image says.
+        :raises SlimImageError: the option is no compression.
+        """
+        if self.compression not in (GZIP, ZSTD):
+            raise SlimImageError(
+                f"[slim-image].compression is {self.compression!r}\n  -> use 'gzip' or 'zstd'"
+            )
+        return chosen or self.compression
 
     def build_settings(self, name: str) -> dict[str, object]:
         """Return the settings of one distribution, by its normalized name."""

@@ -144,12 +144,13 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
     if base.registry is not None:
         # The environment's layer is the image's own: everything below it is somebody else's, by digest.
         venv = await engine.venv_layer(
-            VenvLayerRequest(base.target, base.registry.interpreter, request.prefix)
+            VenvLayerRequest(base.target, base.registry.interpreter, request.prefix, request.compression)
         )
         return BaseLayers((*remote_layers(base.registry.image), venv))
-    rootfs = await engine.rootfs_layer(RootfsLayerRequest(base.target, request.prefix))
+    rootfs = await engine.rootfs_layer(RootfsLayerRequest(base.target, request.prefix, request.compression))
     groups = await engine.deb_layers(
-        DebLayerRequest(group, base.interpreter, request.bytecode) for group in base.groups
+        DebLayerRequest(group, base.interpreter, request.bytecode, request.compression)
+        for group in base.groups
     )
     return BaseLayers((rootfs, *groups))
 

@@ -88,7 +88,8 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
             inputs=await with_debs(group.packages, python.resolve),
             interpreter=await engine.interpreter(python) if bytecode else None,
             output_directories=(_OUT,),
-        )
+        ),
+        request.compression,
     )
 
 
@@ -102,7 +103,8 @@ async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
             toolbox=toolbox,
             inputs=await engine.create_files({"target.json": request.target.to_json()}),
             output_directories=(_OUT,),
-        )
+        ),
+        request.compression,
     )
 
 

@@ -123,7 +123,8 @@ def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
         )
     if child.options != parent.options:
         raise SlimImageError(
-            f"{child.address}: it extends {parent.address}, but `bytecode` or `exclude` differ\n"
+            f"{child.address}: it extends {parent.address}, but `bytecode`, `compression` or "
+            "`exclude` differ\n"
             "  -> use the same in both, the layers are shared"
         )
 
@@ -153,7 +154,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     if parent is None:
         wheel_set = await engine.wheel_set(wheel_set_request(parts, base))
         below = await engine.base_layers(
-            BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode)
+            BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode, parts.options.compression)
         )
         own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
@@ -260,7 +261,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
             parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT
         ).to_dict(),
         "created": 0,
-        "annotations": base_annotations(base.registry),
+        "annotations": {**base_annotations(base.registry), **parts.annotations},
     }
     manifest = await engine.manifest(ManifestRequest(canonical_json(document).decode(), request.platform))
     return PlatformImage(
@@ -318,7 +319,7 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     )
     document = {
         "manifests": [json.loads(one.manifest.descriptor) for one in platforms],
-        "annotations": {},
+        "annotations": dict(parts.annotations),
         "name": "latest",
     }
     index = await engine.index(IndexRequest(canonical_json(document).decode()))
@@ -354,7 +355,7 @@ async def pack(request: ArchiveRequest, toolbox: Toolbox) -> Archive:
                 *("--output", request.filename),
             ),
             description=f"Pack {request.filename}",
-            toolbox=toolbox,
+            toolbox=await engine.zstd_toolbox() if request.zstd else toolbox,
             inputs=await engine.add_prefix(request.layout, "layout"),
             output_files=(request.filename,),
         )

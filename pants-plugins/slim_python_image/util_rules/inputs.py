@@ -73,7 +73,9 @@ def platform_context(parts: ImageParts, base: Base, wheels: Iterable[Wheel]) -> 
 def image_fields(parts: ImageParts) -> dict[str, Any]:
     """Return the fields of an image that decide which wheels and layers it has."""
     return {
+        "annotations": dict(parts.annotations),
         "base": str(parts.base),
+        "compression": parts.options.compression,
         "extends": str(parts.extends) if parts.extends else None,
         "layer_budget": parts.layer_budget,
         "no_binary": list(parts.no_binary),

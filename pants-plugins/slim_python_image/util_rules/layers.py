@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Iterable
 
 from pants.engine.rules import collect_rules, rule
 
 from slim_python_image import engine
 from slim_python_image.products import (
+    GZIP,
     Layer,
     LayerOptions,
     SourceLayerRequest,
@@ -20,8 +22,14 @@ from slim_python_image.products import (
 _OUT = "out"
 
 
-async def make_layer(request: StepRequest) -> Layer:
-    """Run a step that writes a layer to ``out``."""
+async def make_layer(request: StepRequest, compression: str) -> Layer:
+    """Run a step that writes a layer to ``out``.
+
+    What the default compression makes knows nothing of others: its key does not name one.
+    """
+    if compression != GZIP:
+        arguments = (*request.arguments, "--compression", compression)
+        request = replace(request, arguments=arguments, toolbox=await engine.zstd_toolbox())
     outcome = await engine.run_step(request)
     fields = outcome.fields()
     files = await engine.remove_prefix(outcome.digest, _OUT)
@@ -66,7 +74,8 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
             ),
             interpreter=await engine.interpreter(request.interpreter),
             output_directories=(_OUT,),
-        )
+        ),
+        request.options.compression,
     )
 
 
@@ -94,7 +103,8 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
             ),
             interpreter=await engine.interpreter(request.interpreter),
             output_directories=(_OUT,),
-        )
+        ),
+        request.options.compression,
     )
 
 

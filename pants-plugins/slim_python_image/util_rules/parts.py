@@ -16,7 +16,7 @@ from pants.backend.python.target_types import (
 from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest
 from pants.core.target_types import FileSourceField
 from pants.core.util_rules.source_files import SourceFilesRequest
-from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import (
@@ -32,6 +32,7 @@ from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.annotations import AnnotationsField
 from slim_python_image.products import (
     ImageConfig,
     ImageParts,
@@ -48,6 +49,7 @@ from slim_python_image.target_types import (
     BaseField,
     BasePlatformsField,
     BytecodeField,
+    CompressionField,
     EntryPointField,
     EnvField,
     ExcludeField,
@@ -65,6 +67,7 @@ from slim_python_image.target_types import (
     VolumesField,
     WorkdirField,
 )
+from slim_python_image.util_rules.footing import footing, one_address
 
 PREFIX = "/app"
 DEFAULT_ENVIRONMENT = FrozenDict(
@@ -108,18 +111,6 @@ class InferImageDependencies(InferDependenciesRequest[ImageInferenceFieldSet]):
     """The owner of an image's entry point, and the image it extends."""
 
     infer_from = ImageInferenceFieldSet
-
-
-async def one_address(value: str, owner: Address, alias: str) -> Address:
-    """Return the address that a field names."""
-    found = await engine.addresses(
-        UnparsedAddressInputs(
-            [value],
-            owning_address=owner,
-            description_of_origin=f"the field `{alias}` of {owner}",
-        )
-    )
-    return found[0]
 
 
 async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tuple[Address, ...]:
@@ -281,15 +272,20 @@ def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...
     return (f"{PREFIX}/bin/python", "-P", "-m", entry_point), ()
 
 
-def image_config(target: Target, entrypoint: tuple[str, ...]) -> ImageConfig:
-    """Return the run-time configuration that a target's fields ask for."""
-    env = {**DEFAULT_ENVIRONMENT, **(target[EnvField].value or {})}
+def image_config(
+    target: Target, entrypoint: tuple[str, ...], below: ImageConfig | None = None
+) -> ImageConfig:
+    """Return the run-time configuration that a target's fields ask for.
+
+    :param below: that of the image which is the target's base.
+    """
+    env = {**(below.env if below else DEFAULT_ENVIRONMENT), **(target[EnvField].value or {})}
     return ImageConfig(
         entrypoint=entrypoint,
         cmd=tuple(target[ArgsField].value or ()),
         env=FrozenDict(sorted(env.items())),
-        user=target[UserField].value or "nonroot",
-        workdir=target[WorkdirField].value or PREFIX,
+        user=target[UserField].value or (below.user if below else "nonroot"),
+        workdir=target[WorkdirField].value or (below.workdir if below else PREFIX),
         ports=tuple(target[PortsField].value or ()),
         volumes=tuple(target[VolumesField].value or ()),
         labels=FrozenDict(sorted((target[LabelsField].value or {}).items())),
@@ -303,6 +299,8 @@ async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
     if own:
         return tuple(own)
     wrapped = await engine.target(base, f"the field `base` of {target.address}")
+    if wrapped.target.has_field(ExtendsField):
+        return (await engine.image_parts(ImagePartsRequest(base))).platforms
     if not wrapped.target.has_field(BasePlatformsField):
         raise SlimImageError(
             f"{target.address}: the field `base` names {base}, which is a `{wrapped.target.alias}`\n"
@@ -320,43 +318,39 @@ async def read_image(
         raise SlimImageError(
             f"{request.address} is a `{target.alias}`\n  -> name a `slim_python_image` target"
         )
-    base_value, parent = target[BaseField].value, target[ExtendsField].value
-    assert base_value is not None
-    base = await one_address(base_value, target.address, BaseField.alias)
-    extends = await one_address(parent, target.address, ExtendsField.alias) if parent else None
-    if extends:
-        extended = (await engine.target(extends, f"the field `extends` of {target.address}")).target
-        if not extended.has_field(ExtendsField):
-            raise SlimImageError(
-                f"{target.address}: the field `extends` names {extends}, which is a `{extended.alias}`\n"
-                "  -> name a `slim_python_image` target"
-            )
+    below = await footing(target)
+    base, extends = below.base, below.extends
     aside = [base, *([extends] if extends else [])]
     targets = await dependency_targets(target[ImageDependenciesField], aside)
     requirements = requirements_of(targets, target.address, python_setup)
     own = await first_party(targets)
     entrypoint, scripts = command(target)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
+    inherited = await engine.image_parts(ImagePartsRequest(extends)) if extends and below.inherits else None
     return ImageParts(
         address=target.address,
         base=base,
         extends=extends,
-        platforms=await platforms_of(target, base),
+        platforms=await platforms_of(target, inherited.address if inherited else base),
         roots=requirements.roots,
         resolve=requirements.resolve,
         lockfile=requirements.lockfile,
         no_binary=no_binary,
         only_binary=only_binary,
         options=LayerOptions(
-            PREFIX, target[BytecodeField].value or "none", tuple(target[ExcludeField].value or ())
+            PREFIX,
+            target[BytecodeField].value or "none",
+            tuple(target[ExcludeField].value or ()),
+            options.compression_of(target[CompressionField].value),
         ),
         layer_budget=target[LayerBudgetField].value or options.layer_budget,
         sources=own.sources,
         files=own.files,
         local_wheels=own.wheels,
         scripts=scripts,
-        config=image_config(target, entrypoint),
+        config=image_config(target, entrypoint, inherited.config if inherited else None),
         accept=tuple(target[AcceptField].value or ()),
+        annotations=FrozenDict(sorted((target[AnnotationsField].value or {}).items())),
     )
 
 

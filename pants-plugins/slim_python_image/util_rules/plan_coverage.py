@@ -27,16 +27,15 @@ from slim_python_image.products import (
     canonical_json,
 )
 from slim_python_image.target_types import (
-    BaseField,
     ExtendsField,
     ImageDependenciesField,
     WheelSetDependenciesField,
 )
+from slim_python_image.util_rules.footing import footing
 from slim_python_image.util_rules.locks import complete_lock, normalized, root_rows
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
-    one_address,
     platforms_of,
     requirements_of,
 )
@@ -53,15 +52,12 @@ def by_choice(name: str, no_binary: Iterable[str], only_binary: Iterable[str]) -
 async def read_subject(request: CoverageSubjectRequest, python_setup: PythonSetup) -> CoverageSubject:
     """Read a target and those it extends, whose wheels its layers hold too."""
     target = (await engine.target(request.address, "a target to look at")).target
-    # The field is required, so it has a value.
-    base = await one_address(str(target[BaseField].value), target.address, BaseField.alias)
+    below = await footing(target)
+    base = below.base
     field: Dependencies
-    parents = []
+    parents = [below.extends] if below.extends else []
     if target.has_field(ExtendsField):
         field = target[ImageDependenciesField]
-        extends = target[ExtendsField].value
-        if extends:
-            parents.append(await one_address(extends, target.address, ExtendsField.alias))
     else:
         field = target[WheelSetDependenciesField]
     targets = await dependency_targets(field, (base, *parents))
@@ -71,7 +67,7 @@ async def read_subject(request: CoverageSubjectRequest, python_setup: PythonSetu
     return CoverageSubject(
         address=target.address,
         base=base,
-        platforms=await platforms_of(target, base),
+        platforms=await platforms_of(target, parents[0] if below.inherits else base),
         roots=tuple(sorted({*requirements.roots, *(root for one in inherited for root in one.roots)})),
         resolve=requirements.resolve,
         lockfile=requirements.lockfile,

@@ -223,7 +223,8 @@ async def venv_layer(request: VenvLayerRequest, toolbox: Toolbox) -> Layer:
                 {"target.json": replace(request.target, platform="linux/amd64").to_json()}
             ),
             output_directories=(_OUT,),
-        )
+        ),
+        request.compression,
     )
 
 

@@ -17,6 +17,7 @@ from slim_python_image.products import (
     StepOutcome,
     StepRequest,
     Toolbox,
+    ZstdToolbox,
     canonical_json,
 )
 from slim_python_image.subsystems.options import SlimImageOptions
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 _ROOT = ".ociwheel"
 CORE = f"{_ROOT}/core"
-_TOOLS = f"{_ROOT}/tools"
+TOOLS = f"{_ROOT}/tools"
 MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
 
@@ -62,13 +63,20 @@ async def prepare_resolver() -> ResolverToolbox:
     return ResolverToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
 
+@rule(desc="Prepare the compressor of layers")
+async def prepare_zstd() -> ZstdToolbox:
+    outcome = await engine.run_step(toolbox_request("--with", "zstd"))
+    outcome.fields()
+    return ZstdToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
+
+
 def step_process(request: StepRequest, core: Digest) -> Process:
     """Return the process of a step: content in its key, no place."""
     trees = {CORE: core, **request.trees}
     env = {"OCIWHEEL_MACHINE": MACHINE}
     if request.toolbox is not None:
-        trees[_TOOLS] = request.toolbox.digest
-        env["OCIWHEEL_TOOLS"] = _TOOLS
+        trees[TOOLS] = request.toolbox.digest
+        env["OCIWHEEL_TOOLS"] = TOOLS
     if request.interpreter is not None:
         trees[_INTERPRETER] = request.interpreter.digest
         env["OCIWHEEL_INTERPRETER"] = _INTERPRETER

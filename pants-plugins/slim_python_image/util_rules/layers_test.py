@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pants.engine.fs import EMPTY_DIGEST, Digest
+
+from slim_python_image import engine
+from slim_python_image.products import StepInputs, StepOutcome, StepRequest, Toolbox, canonical_json
+from slim_python_image.util_rules.layers import make_layer
+
+OTHER = Toolbox(Digest("1" * 64, 1))
+REQUEST = StepRequest("wheel-layer", ("--output", "out"), "Layer x", Toolbox(EMPTY_DIGEST))
+DOCUMENT = {
+    "descriptor": {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+zstd",
+        "digest": "sha256:0",
+        "size": 1,
+    },
+    "unpacked_size": 2,
+    "elf_files": 0,
+    "title": "x",
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[StepRequest]:
+    """Return the steps that run."""
+    steps: list[StepRequest] = []
+
+    async def run_step(request: StepRequest) -> StepOutcome:
+        steps.append(request)
+        return StepOutcome(canonical_json(DOCUMENT).decode(), EMPTY_DIGEST)
+
+    async def same(digest: Digest, *_: Any) -> Digest:
+        return digest
+
+    async def inputs(_: StepRequest) -> StepInputs:
+        return StepInputs()
+
+    async def zstd_toolbox() -> Toolbox:
+        return OTHER
+
+    for name, stand_in in (("run_step", run_step), ("remove_prefix", same), ("subset", same)):
+        monkeypatch.setattr(engine, name, stand_in)
+    monkeypatch.setattr(engine, "step_inputs", inputs)
+    monkeypatch.setattr(engine, "zstd_toolbox", zstd_toolbox)
+    return steps
+
+
+def test_what_gzip_makes_has_nothing_of_other_compressions_in_its_key(asked: list[StepRequest]) -> None:
+    asyncio.run(make_layer(REQUEST, "gzip"))
+    assert asked == [REQUEST]
+
+
+def test_zstd_has_its_own_arguments_and_libraries(asked: list[StepRequest]) -> None:
+    layer = asyncio.run(make_layer(REQUEST, "zstd"))
+    (step,) = asked
+    assert step.arguments == (*REQUEST.arguments, "--compression", "zstd")
+    assert step.toolbox == OTHER
+    assert layer.zstd
