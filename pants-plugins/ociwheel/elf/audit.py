@@ -82,7 +82,8 @@ def audit(
             )
     by_member: dict[str, list[Load]] = {p: [] for p in loads}
     for root, load in loads.items():
-        for member in load.loaded:
+        # One that needs nothing, such as Debian's musl, is loaded, and has nothing to check.
+        for member in load.loaded & loads.keys():
             if member != root:
                 by_member[member].append(load)
     for path, load in loads.items():
@@ -183,7 +184,7 @@ def _unused(
             is_root = facts.interp is not None and not facts.soname
             if not is_root and not _PYTHON_PACKAGE.fullmatch(package):
                 continue
-        used.update(_package(files[member]) for member in load.loaded)
+        used.update(_package(tree.elf[member]) for member in load.loaded)
         if facts.interp and (interp := tree.find_elf(facts.interp)):
             used.add(_package(interp))
     used.update(_package(facts) for facts in files.values() if facts.soname == _OPENED_BY_LIBC)

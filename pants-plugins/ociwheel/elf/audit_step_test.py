@@ -307,6 +307,31 @@ def test_musl_is_its_own_loader_libc_and_libm(tmp_path: Path) -> None:
     )
 
 
+def test_musl_behind_a_link_is_found_by_the_name_of_the_loader(tmp_path: Path) -> None:
+    loader, real = "lib/ld-musl-x86_64.so.1", "lib/x86_64-linux-musl/libc.so"
+    python = Elf(needed=["libc.musl-x86_64.so.1"], interp=f"/{loader}")
+    base = {real: (Elf(), "the base image"), "usr/bin/python3.11": (python, "the base image")}
+    links = [Entry(loader, "symlink", 0, target="x86_64-linux-musl/libc.so")]
+    wheels = {f"{_SITE}/_a.so": (Elf(needed=["libc.musl-x86_64.so.1", "libm.so.6"]), "a 1")}
+    assert _audit(tmp_path, wheels, base=base, base_links=links, packages=[], libc="musl")["elf_files"] == 3
+
+
+def test_a_library_without_name_and_needs_is_loaded_as_any(tmp_path: Path) -> None:
+    """Debian's musl is one: no DT_SONAME, no DT_NEEDED."""
+    base = {**_BASE, f"{_LIB}/libplain.so": (Elf(), "plain 1")}
+    report = _audit(
+        tmp_path,
+        {f"{_SITE}/a.so": (Elf(needed=["libplain.so"]), "a 1")},
+        base=base,
+        packages=[*_PACKAGES, "plain"],
+    )
+    assert report["elf_files"] == len(base) + 1
+    with pytest.raises(AuditError, match=r"needs libother\.so, which is not in the image"):
+        _audit(
+            tmp_path / "2", {f"{_SITE}/a.so": (Elf(needed=["libplain.so", "libother.so"]), "a 1")}, base=base
+        )
+
+
 def test_packages_have_the_names_of_the_bases_release(tmp_path: Path) -> None:
     wheel = {f"{_SITE}/x.so": (Elf(needed=["libssl.so.3", "libc.so.6"]), "x 1.0")}
     assert "Debian's libssl3 has it" in _fails(tmp_path / "bookworm", wheel)

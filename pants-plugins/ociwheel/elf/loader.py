@@ -16,7 +16,7 @@ from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
 
-_MUSL_LOADER = re.compile(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1")
+_MUSL_LOADER = re.compile(r"/(?:usr/)?lib/ld-musl-[^/]+\.so\.1")
 # musl's loader takes these for itself, whatever follows (ldso/dynlink.c, load_library).
 _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\..*|ld-musl-.*")
 
@@ -54,10 +54,13 @@ class Loader:
         if tree.resolve("etc/ld.so.cache") is not None:
             # An image that ran ldconfig: what is in its cache is what Debian's ld.so.conf names besides.
             self._default += ("/usr/local/lib", f"/usr/local/lib/{triplet}")
-        self._musl = None
+        self._musl: str | None = None
         if libc == "musl":
             self._default = ("/lib", "/usr/local/lib", "/usr/lib")
-            self._musl = next((path for path in sorted(tree.elf) if _MUSL_LOADER.fullmatch(path)), None)
+            # By the name that programs know it by: Debian's is a link, and the file is called libc.so.
+            names = {f.interp for f in tree.elf.values() if f.interp and _MUSL_LOADER.fullmatch(f.interp)}
+            found = [facts.path for name in sorted(names) if (facts := tree.find_elf(name))]
+            self._musl = found[0] if found else None
 
     def fits(self, facts: ElfFacts) -> bool:
         """Tell whether a file is for the image's machine."""
