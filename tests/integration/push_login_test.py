@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,41 @@ def test_a_token_is_fetched_with_the_login_and_the_scope(
     assert registry.check_complete("token/a", "1") == 6
     assert asked[0] == "/token?service=test&scope=repository%3Atoken%2Fa%3Apull"
     assert asked[1:] == ["/token?service=test&scope=repository%3Atoken%2Fa%3Apull%2Cpush"]
+
+
+def test_an_identity_token_is_exchanged_and_never_sent_to_the_registry(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    """What `docker login` keeps of registries that do not want passwords kept (OAuth 2.0, refresh token)."""
+    exchanged: list[Asked] = []
+    here: list[str] = []
+
+    def guard(request: Asked) -> Instead | None:
+        if request.path == "/token":
+            exchanged.append(request)
+            return Instead(200, b'{"access_token":"granted"}')
+        if request.headers.get("Authorization") != "Bearer granted":
+            assert "Authorization" not in request.headers
+            challenge = f'Bearer realm="http://{here[0]}/token",service="test"'
+            return Instead(401, headers={"WWW-Authenticate": challenge})
+        return None
+
+    layout = write_layout(tmp_path / "layout", "identity", common=b"identity")
+    with faulty(registry.port, guard) as host:
+        here.append(host)
+        config = push.home / ".docker/config.json"
+        config.parent.mkdir()
+        config.write_text(json.dumps({"auths": {host: {"identitytoken": "refresh me"}}}))
+        push(layout, f"--image={host}/identity/a:1", "--jobs=1")
+    assert registry.check_complete("identity/a", "1") == 6
+    assert {asked.method for asked in exchanged} == {"POST"}
+    forms = [dict(urllib.parse.parse_qsl(asked.body.decode())) for asked in exchanged]
+    assert [form.pop("scope") for form in forms] == [
+        "repository:identity/a:pull",
+        "repository:identity/a:pull,push",
+    ]
+    expected = {"service": "test", "client_id": "ociwheel", "grant_type": "refresh_token"}
+    assert all(form == {**expected, "refresh_token": "refresh me"} for form in forms)
 
 
 @pytest.mark.parametrize("status", [201, 401])

@@ -206,6 +206,20 @@ def test_a_push_that_is_killed_moves_no_tag_and_can_go_on(
     assert registry.check_complete("killed/a", "1") == 6
 
 
+def test_two_at_once_end_with_one_of_two_complete_images(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layouts = [write_layout(tmp_path / name, name, common=b"at once") for name in ("one", "other")]
+    pushes = [push.start(layout, f"--image={registry.host}/race/a:1") for layout in layouts]
+    for process in pushes:
+        assert process.wait(60) == 0, process.communicate()[1]
+        process.communicate()
+    assert registry.tag("race/a", "1") in {digest_of(layout) for layout in layouts}
+    for layout in layouts:
+        assert registry.check_complete("race/a", digest_of(layout)) == 6
+    assert json.loads((push.home / "known.json").read_bytes())[registry.host]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_push_at_once(
     registry: Registry, push: Pusher, tmp_path: Path, number: signal.Signals
