@@ -9,16 +9,31 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ociwheel_testing.elf_writer import Elf, elf_bytes
+from ociwheel_testing.registry import Entry, tar
 
+from ociwheel.platforms import platform
 from tests.e2e.conftest import Packaged, fresh_clone
 from tests.integration.repository import Layout, Repository, Run, stopped
-from tests.support.base_pair import PLATFORMS, make_layouts, push
+from tests.support.base_pair import (
+    DISTROLESS,
+    FULL,
+    PLATFORMS,
+    Kitchen,
+    Recipe,
+    added_layer,
+    make_layouts,
+    push,
+    write_layout,
+)
 from tests.support.engine import Engine, register_emulation
 from tests.support.publisher import SERVICES, Podman, Publisher
 from tests.support.registry_server import Access, Registry, running_registry
@@ -27,6 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOCK = "3rdparty/images/python-slim.lock"
 SOURCE = "src/brewblox/devcon_spark/brewblox_devcon_spark/settings.py"
+MUSL = Recipe("musl", ("base-files", "musl"))
 EMULATED_SECONDS = 180
 """How long an emulated service may take to answer."""
 
@@ -65,6 +81,21 @@ class OnRegistry:
             yield
         finally:
             file.write_text(before)
+
+    def lock_base(self, name: str, image: str, **more: str) -> Run:
+        """Add a base for linux/amd64 and try to lock it."""
+        fields = {"name": name, "image": image, **more}
+        with (self.repository.root / "3rdparty/images/BUILD").open("a") as file:
+            file.write(f'registry_python_base(platforms=["linux/amd64"], **{fields})\n')
+        return self.repository.pants("generate-lockfiles", f"--resolve={name}", daemon=True)
+
+    def add_base(self, name: str, image: str, **more: str) -> dict[str, Any]:
+        """Add a base for linux/amd64 and lock it, which has to work; return the lock."""
+        run = self.lock_base(name, image, **more)
+        assert run.exit_code == 0, run.stderr
+        value = json.loads((self.repository.root / f"3rdparty/images/{name}.lock").read_bytes())
+        assert isinstance(value, dict)
+        return value
 
     def layout(self, service: str) -> Layout:
         """Return the image of a service."""
@@ -123,6 +154,17 @@ def test_tags_are_locked_by_digest(on_registry: OnRegistry) -> None:
     assert not set(on_registry.layers("base", "builder")) & set(fetched(registry.accesses()))
 
 
+def test_a_tag_that_is_not_there_is_one_error(on_registry: OnRegistry) -> None:
+    run = on_registry.lock_base("missing", "@local/python:4.0")
+    host = on_registry.registry.host
+    assert run.exit_code == 1
+    assert run.error == (
+        f"StepFailed: {host}/python:4.0: the registry has no image python with the tag or digest 4.0\n"
+        f"  http://{host}/v2/python/manifests/4.0: answered 404 Not Found (MANIFEST_UNKNOWN: manifest unknown)\n"
+        f"  -> look what it has: skopeo list-tags docker://{host}/python"
+    )
+
+
 def test_a_build_that_needs_no_byte_of_the_base_fetches_none(on_registry: OnRegistry) -> None:
     repository = on_registry.repository
     repository.write(
@@ -134,8 +176,8 @@ def test_a_build_that_needs_no_byte_of_the_base_fetches_none(on_registry: OnRegi
     # No cache and no registry has these blobs: a step that wanted one would fail.
     with on_registry.lock_without(*on_registry.layers("base", "builder")):
         repository.package("src/pure:wheels", daemon=True)
-    for platform in ("linux-amd64", "linux-arm64", "linux-arm-v7"):
-        wheels = (repository.root / "dist/src.pure/wheels" / platform).iterdir()
+    for name in ("linux-amd64", "linux-arm64", "linux-arm-v7"):
+        wheels = (repository.root / "dist/src.pure/wheels" / name).iterdir()
         assert [wheel.name.partition("-")[0] for wheel in wheels] == ["sortedcontainers"]
     assert on_registry.registry.accesses() == []
 
@@ -239,11 +281,11 @@ def test_docker_pulls_and_runs_them(published: Published, engine: Engine, servic
 
 
 def test_docker_runs_one_for_arm_under_qemu(published: Published, engine: Engine) -> None:
-    platform = "linux/arm/v7"
-    register_emulation(platform)
+    arm = "linux/arm/v7"
+    register_emulation(arm)
     name = published.publisher.name("devcon_spark")
-    engine.docker("pull", "--quiet", "--platform", platform, name)
-    with engine.run(name, "--platform", platform, "--user", "65532") as container:
+    engine.docker("pull", "--quiet", "--platform", arm, name)
+    with engine.run(name, "--platform", arm, "--user", "65532") as container:
         assert container.wait_for_health(EMULATED_SECONDS)["name"] == "devcon_spark"
         machine = container.execute("/app/bin/python", "-c", "import platform; print(platform.machine())")
         assert machine.stdout.strip() == "armv7l"
@@ -259,3 +301,65 @@ def test_a_base_that_is_gone_says_what_to_do(on_registry: OnRegistry) -> None:
     assert run.exit_code == 1
     assert "the base's blob is gone: no registry has it any more" in run.error
     assert run.error.endswith("generate-lockfiles --resolve=python-slim")
+
+
+# --- other images than Debian's ---------------------------------------------------------------------------
+
+
+def made_musl(folder: Path) -> Path:
+    """Make an image of musl: Debian's, and what stands for a Python that is linked with it.
+
+    Nothing here has a Python of musl, so that such an image can be locked and built on, not run.
+    """
+    program = Elf(machine=62, needed=["libc.musl-x86_64.so.1"], interp="/lib/ld-musl-x86_64.so.1")
+    python = [
+        Entry("usr/bin/python3.11", elf_bytes(program) + b"\0003.11.2\0", mode=0o755),
+        Entry("usr/lib/python3.11/os.py"),
+        # As Alpine has it.
+        Entry("usr/lib/libc.musl-x86_64.so.1", type=tarfile.SYMTYPE, link="ld-musl-x86_64.so.1"),
+    ]
+    below = Kitchen().layer(MUSL, platform("linux/amd64"))
+    above = added_layer(tar(python), folder / "python.tar.gz")
+    return write_layout(folder / "image", {platform("linux/amd64"): [below, above]})
+
+
+def test_an_image_without_shell_and_package_database_is_a_base(
+    on_registry: OnRegistry, engine: Engine, tmp_path: Path
+) -> None:
+    repository, registry = on_registry.repository, on_registry.registry
+    (layout,) = make_layouts(tmp_path, ["linux/amd64"], [DISTROLESS]).values()
+    push(layout, f"{registry.host}/{DISTROLESS.name}")
+    on_registry.add_base("distroless", f"@local/{DISTROLESS.name}", builder_image=f"@local/{FULL.name}")
+    build = "src/brewblox/service/BUILD"
+    before = (repository.root / build).read_text()
+    own = '    platforms=["linux/amd64"],\n    base="//3rdparty/images:distroless",\n    output_format="docker-archive",\n'
+    head = "slim_python_image(\n"
+    assert before.count(head) == 1
+    repository.write(build, before.replace(head, head + own))
+    try:
+        repository.package("src/brewblox/service:image", daemon=True)
+    finally:
+        repository.write(build, before)
+    image = engine.load(repository.root / "dist/src.brewblox.service/image.tar")
+    # The image's own user: distroless bases have it.
+    assert json.loads(engine.docker("image", "inspect", image))[0]["Config"]["User"] == "nonroot"
+    with engine.run(image) as container:
+        assert container.wait_for_health()["name"] == "service"
+        assert container.execute("/bin/sh", "-c", "true").returncode != 0
+
+
+def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_path: Path) -> None:
+    repository = on_registry.repository
+    push(made_musl(tmp_path), f"{on_registry.registry.host}/musl:3.11")
+    lock = on_registry.add_base("musl", "@local/musl:3.11")
+    assert lock["platforms"]["linux/amd64"]["target"] == {
+        "libc": "musl", "libc_version": "1.2", "platform": "linux/amd64", "python": "3.11.2",
+    }  # fmt: skip
+    repository.write(
+        "src/musl/BUILD",
+        'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"],\n'
+        '    base="//3rdparty/images:musl", platforms=["linux/amd64"])\n',
+    )
+    repository.package("src/musl:wheels", daemon=True)
+    (wheel,) = (repository.root / "dist/src.musl/wheels/linux-amd64").iterdir()
+    assert re.search(r"^ciso8601-.*-musllinux_1_[12]_x86_64\.whl$", wheel.name)

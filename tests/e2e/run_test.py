@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Repository
-from tests.support.engine import Engine
+from tests.support.engine import Engine, register_emulation
 from tests.support.publisher import health
 from tests.support.registry_server import free_port
 from tests.support.waiting import wait_for
@@ -57,3 +57,18 @@ def test_run_passes_arguments_and_environment(packaged: Packaged, engine: Engine
     )
     assert run.exit_code == 0, run.stderr
     assert run.stdout == "hello ['one', '--two']\n"
+
+
+def test_run_of_another_platform_under_qemu(packaged: Packaged, engine: Engine) -> None:
+    register_emulation("linux/arm/v7")
+    script = "import brewblox_service, platform; print(platform.machine())"
+    run = packaged.repository.pants(
+        "--slim-image-run-engine=docker",
+        "--slim-image-run-platform=linux/arm/v7",
+        "--docker-run-args=--entrypoint=/app/bin/python",
+        *("run", "src/brewblox/service:image", "--", "-c", script),
+        prefix=("env", f"DOCKER_HOST={engine.address}"),
+        daemon=True,
+    )
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout == "armv7l\n"

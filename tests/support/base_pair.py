@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,10 +48,9 @@ _HEADERS = ("libc6-dev", "libffi-dev", "libpython3.11-dev", "libyaml-dev", "zlib
 _LINKS = 'cd "$1"; for d in bin sbin lib lib64; do mkdir -p usr/$d; ln -s usr/$d $d; done'
 _FINISH = """\
 cd "$1"
-cp usr/share/base-passwd/passwd.master etc/passwd
-cp usr/share/base-passwd/group.master etc/group
+for f in passwd group; do [ ! -e usr/share/base-passwd/$f.master ] || cp usr/share/base-passwd/$f.master etc/$f; done
 mkdir -p etc/ssl/certs
-cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
+[ ! -e usr/share/ca-certificates ] || cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
 [ ! -e usr/bin/gcc ] || ln -s gcc usr/bin/cc
 rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/lintian/* usr/share/locale/* etc/apt/sources.list
 """
@@ -66,6 +66,8 @@ class Recipe:
 
     name: str
     packages: tuple[str, ...]
+    finish: str = ""
+    """A shell script more, which runs in the file system's root."""
 
     @property
     def slug(self) -> str:
@@ -79,6 +81,17 @@ class Recipe:
 
 SLIM = Recipe("python:3.11-slim", _RUNTIME)
 FULL = Recipe("python:3.11", (*_RUNTIME, *_HEADERS))
+DISTROLESS = Recipe(
+    "distroless/python:3.11",
+    ("base-files", "base-passwd", "ca-certificates", "libstdc++6", "libyaml-0-2", "python3.11", "tzdata"),
+    """\
+find usr/bin usr/sbin -mindepth 1 ! -name 'python3*' -delete
+rm -rf var/lib/dpkg usr/share/debconf usr/share/perl5
+echo nonroot:x:65532:65532::/home/nonroot:/sbin/nologin >> etc/passwd
+echo nonroot:x:65532: >> etc/group
+""",
+)
+"""No shell and no package database, as distroless images are."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class Kitchen:
 
     def layer(self, recipe: Recipe, row: Platform) -> Layer:
         """Return the file system of an image."""
-        inputs = [self._release, SUITE, row.debian, sorted(recipe.packages), _LINKS, _FINISH]
+        inputs = [self._release, SUITE, row.debian, sorted(recipe.packages), _LINKS, _FINISH + recipe.finish]
         key = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
         blob, facts = self._cache / f"{key}.tar.gz", self._cache / f"{key}.json"
         with (self._cache / f"{key}.lock").open("w") as lock:
@@ -143,7 +156,7 @@ class Kitchen:
             *("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=tar"),
             "--skip=check/qemu,output/dev",
             *(f"--architectures={row.debian}", f"--include={','.join(recipe.packages)}"),
-            *(f"--setup-hook={_LINKS}", f"--extract-hook={_FINISH}"),
+            *(f"--setup-hook={_LINKS}", f"--extract-hook={_FINISH}{recipe.finish}"),
             *(SUITE, "-", "-"),
         ]
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
@@ -172,8 +185,14 @@ def compress(archive: IO[bytes], blob: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def write_layout(folder: Path, layers: dict[Platform, Layer]) -> Path:
-    """Write an OCI layout of an image with one layer per platform; the layers are links into the cache."""
+def added_layer(archive: bytes, blob: Path) -> Layer:
+    """Write a tar archive to a file, as a layer."""
+    diff_id = compress(io.BytesIO(archive), blob)
+    return Layer(blob, f"sha256:{hashlib.sha256(blob.read_bytes()).hexdigest()}", diff_id)
+
+
+def write_layout(folder: Path, layers: Mapping[Platform, Sequence[Layer]]) -> Path:
+    """Write an OCI layout of an image, from its layers by platform; they are links to where they are."""
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
 
@@ -184,13 +203,14 @@ def write_layout(folder: Path, layers: dict[Platform, Layer]) -> Path:
         return {"mediaType": f"{_OCI}.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
 
     manifests = []
-    for row, layer in layers.items():
-        (blobs / layer.digest.partition(":")[2]).symlink_to(layer.blob)
+    for row, own in layers.items():
+        for layer in own:
+            (blobs / layer.digest.partition(":")[2]).symlink_to(layer.blob.absolute())
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{_OCI}.manifest.v1+json",
-            "config": put(configuration(row, layer), "config.v1+json"),
-            "layers": [layer.descriptor()],
+            "config": put(configuration(row, own), "config.v1+json"),
+            "layers": [layer.descriptor() for layer in own],
         }
         manifests.append({**put(manifest, "manifest.v1+json"), "platform": row.oci_dict()})
     index = {"schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": manifests}
@@ -200,7 +220,7 @@ def write_layout(folder: Path, layers: dict[Platform, Layer]) -> Path:
     return folder
 
 
-def configuration(row: Platform, layer: Layer) -> dict[str, Any]:
+def configuration(row: Platform, layers: Sequence[Layer]) -> dict[str, Any]:
     """Return an image's configuration, with what official images say and images built on it inherit."""
     return {
         "created": _EPOCH,
@@ -210,9 +230,9 @@ def configuration(row: Platform, layer: Layer) -> dict[str, Any]:
             "Cmd": ["python3"],
             "Labels": {"org.opencontainers.image.source": "tests"},
         },
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [
-            {"created": _EPOCH, "created_by": "/bin/sh -c #(nop) ADD file:rootfs in / "},
+            *({"created": _EPOCH, "created_by": "/bin/sh -c #(nop) ADD file:rootfs in / "} for _ in layers),
             {"created": _EPOCH, "created_by": 'CMD ["python3"]', "empty_layer": True},
         ],
     }
@@ -237,7 +257,7 @@ def make_layouts(
     for recipe in recipes:
         place = folder / recipe.slug
         shutil.rmtree(place, ignore_errors=True)
-        own = {job[1]: layer for job, layer in zip(jobs, layers, strict=True) if job[0] == recipe}
+        own = {job[1]: [layer] for job, layer in zip(jobs, layers, strict=True) if job[0] == recipe}
         layouts[recipe.name] = write_layout(place, own)
     return layouts
 
