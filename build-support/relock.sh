@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Resolves requirements again and writes the hash-pinned lock beside them. The only thing that resolves Python packages.
 #
-# usage: build-support/relock.sh [default|pytest|dev|buildgrid|pants|backend]... [-- argument of `uv pip compile`...]
+# usage: build-support/relock.sh [default|pytest|dev|buildgrid|buildbox|pants|backend]... [-- argument of `uv pip compile`...]
 #   no name: all of them;  `-- --upgrade` or `-- --upgrade-package NAME`: newer versions, kept otherwise
 set -euo pipefail
 
@@ -13,6 +13,7 @@ default|3.11|3rdparty/python|requirements.txt|default.lock
 pytest|3.11|3rdparty/python|pytest-requirements.txt|pytest.lock
 dev|3.11|3rdparty/python|dev-requirements.txt|dev.lock
 buildgrid|3.13|3rdparty/python|buildgrid-requirements.txt|buildgrid.lock
+buildbox|3.11|3rdparty/python|buildbox-requirements.txt|buildbox.lock
 pants|3.9|3rdparty/pants|requirements.txt|pants.lock
 backend|3.9|3rdparty/pants|backend-requirements.txt|backend.lock
 '

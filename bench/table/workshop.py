@@ -177,7 +177,9 @@ class Workshop:
     def tools(self, *, rust: bool) -> Path:
         """Return the programs for builds on this machine: make, and cargo where it is asked for."""
         locked = self.debian["tools"][self.host]
-        keys = sorted({key for name, found in locked.items() if rust or name == "make" for key in found})
+        keys = sorted(
+            {key for name, found in locked.items() if rust or not name.startswith("cargo") for key in found}
+        )
         folder, made = self._made("tools-rust" if rust else "tools-make", keys)
         if not made:
             say("unpacking programs for builds")

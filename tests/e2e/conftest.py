@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.repository import ROOT, Caches, Layout, Repository, Run, stopped
+from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
 from tests.support.engine import Engine, missing_tools
 from tests.support.publisher import Podman, podman_storage
 
@@ -34,15 +34,6 @@ def podman() -> Iterator[Podman]:
     """Give podman with nothing in it."""
     with podman_storage() as podman:
         yield podman
-
-
-def fresh_clone(folder: Path, **env: str) -> Repository:
-    """Clone this repository, with a home and caches that are empty."""
-    home = folder / "home"
-    home.mkdir(parents=True)
-    root = folder / "clone"
-    subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, root], check=True)
-    return Repository(root, Caches(folder / "caches"), {"HOME": str(home), **env})
 
 
 @dataclass(frozen=True)

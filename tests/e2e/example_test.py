@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Packaged, fresh_clone
+from tests.e2e.conftest import Packaged
+from tests.integration.repository import fresh_clone
 from tests.support.publisher import SERVICES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

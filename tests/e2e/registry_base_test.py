@@ -21,8 +21,8 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.registry import Entry, tar
 
 from ociwheel.platforms import platform
-from tests.e2e.conftest import Packaged, fresh_clone
-from tests.integration.repository import Layout, Repository, Run, stopped
+from tests.e2e.conftest import Packaged
+from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
 from tests.support.base_pair import (
     DISTROLESS,
     FULL,

@@ -1,4 +1,4 @@
-"""A shared cache: what one machine did, the other finds."""
+"""A shared cache: what one machine did, the other finds; and a cache that fails costs time, never an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.monorepo import write_monorepo
 from tests.integration.repository import Caches, Layout, Repository, Run, make_repository
-from tests.support.remote_cache import BuildGrid, running
+from tests.support.remote_cache import INSTANCE, BuildGrid, free_port, running, token
 from tests.support.step_keys import VARIABLES, first_difference
 
 pytestmark = pytest.mark.slow
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 IMAGE = "src/service:image"
 SOURCE = "src/service/service/__init__.py"
 EDITED = ["Layer sources of src/service:image", "Write the index", "Write the manifest for linux/amd64"]
+_WARNING = re.compile(r"\[WARN\] (Failed to (?:read from|write to) remote cache .*)")
 
 
 def machine(folder: Path, plugin: Path, **env: str) -> Repository:
@@ -43,6 +44,10 @@ def package(repository: Repository, *, umask: int = -1, **env: str) -> Run:
 
 def layout(repository: Repository) -> Layout:
     return repository.layout("src.service/image")
+
+
+def warnings(run: Run) -> str:
+    return "\n".join(_WARNING.findall(run.stderr))
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,40 @@ def test_another_machine_runs_nothing_and_then_gives_back(
     ), difference
     assert package(one).started == []
     assert layout(two).index_digest == layout(one).index_digest
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("nobody listens", "Connection refused"),
+        ("wrong instance", r"Invalid instance name: \[other\]"),
+        ("wrong token", "No valid authorization"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_a_warning(
+    first: tuple[Repository, Run], server: BuildGrid, tmp_path: Path, fault: str, said: str
+) -> None:
+    (tmp_path / "token").write_text(token("another secret"))
+    env = {
+        "nobody listens": {"PANTS_REMOTE_STORE_ADDRESS": f"grpcs://localhost:{free_port()}"},
+        "wrong instance": {"PANTS_REMOTE_INSTANCE_NAME": "other"},
+        "wrong token": {"PANTS_REMOTE_OAUTH_BEARER_TOKEN_PATH": str(tmp_path / "token")},
+    }[fault]
+    assert server.environment()["PANTS_REMOTE_INSTANCE_NAME"] == INSTANCE
+    repository, _ = first
+    repository.write(SOURCE, f"FAULT = {fault!r}\n")
+    repository.env |= env
+    run = package(repository)
+    repository.env |= server.environment()
+    assert run.started == EDITED
+    assert re.search(
+        rf"Failed to read from remote cache \(1 occurrences so far\): .*{said}", warnings(run)
+    ), run.stderr
+    made = layout(repository)
+    (path,) = [
+        path for path in made.listing(made.layers()[-1]) if path.endswith("site-packages/service/__init__.py")
+    ]
+    assert fault in made.read(made.layers()[-1], path).decode()
 
 
 def size(folder: Path) -> int:

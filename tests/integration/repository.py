@@ -276,6 +276,15 @@ def make_repository(
     return repository
 
 
+def fresh_clone(folder: Path, **env: str) -> Repository:
+    """Clone this repository, with a home and caches that are empty."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    root = folder / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, root], check=True)
+    return Repository(root, Caches(folder / "caches"), {"HOME": str(home), **env})
+
+
 def locked(*names: str) -> str:
     """Return the lines of some distributions of this repository's own lock."""
     lines = (ROOT / "3rdparty/python/default.lock").read_text().splitlines()

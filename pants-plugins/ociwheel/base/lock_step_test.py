@@ -411,6 +411,7 @@ def publish_with_programs(mirror: Mirror, arm: str = "1.0-1") -> None:
         rust = {"architecture": architecture}
         return [
             paragraph("make", Depends="libc6", **rust),
+            paragraph("sed", Pre_Depends="libc6", **rust),
             paragraph("cargo-web", version, Depends=f"rustc-web (= {version}), gcc | c-compiler", **rust),
             paragraph("rustc-web", version, Depends=f"libstd-rust-web-dev (= {version}), gcc", **rust),
             paragraph("libstd-rust-web-dev", version, Depends="libstd-rust-web-1.85", **rust),
@@ -427,11 +428,11 @@ def publish_with_programs(mirror: Mirror, arm: str = "1.0-1") -> None:
     )
 
 
-def test_make_is_locked_for_machines_that_build(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+def test_programs_are_locked_for_machines_that_build(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
     publish_with_programs(mirror)
     result = lock(tmp_path, key)
     assert set(result["tools"]) == {"linux/amd64", "linux/arm64"}
-    assert set(result["tools"]["linux/arm64"]) == {"make"}
+    assert set(result["tools"]["linux/arm64"]) == {"make", "sed"}  # of those that this archive has
     assert "make=1.0-1:arm64" in result["tools"]["linux/arm64"]["make"]
     assert "libc6=2.36-9+deb12u14:arm64" in result["tools"]["linux/arm64"]["make"]
     assert "make=1.0-1:arm64" in result["packages"]

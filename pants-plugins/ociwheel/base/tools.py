@@ -1,4 +1,4 @@
-"""Programs that builds call, such as ``make`` and ``cargo``: Debian's, running from any folder.
+"""Programs that builds call, such as ``make``, ``sed`` and ``cargo``: Debian's, running from any folder.
 
 As with the interpreter, what stands in ``usr/bin`` are scripts that start the real program through the
 loader and the libraries that came with it: a build neither needs them installed nor takes the machine's.
@@ -21,14 +21,29 @@ if TYPE_CHECKING:
 
     from ociwheel.base.deb import Package
 
-PROGRAMS = ("cargo", "make", "rustc")
+# The utilities of POSIX, and those of GNU's beside them, that configure scripts and makefiles call.
+UTILITIES = (
+    *("[", "basename", "cat", "chmod", "chown", "cksum", "cmp", "comm", "cp", "csplit", "cut", "date"),
+    *("dd", "diff", "dirname", "du", "echo", "env", "expand", "expr", "false", "find", "fold", "grep"),
+    *("head", "id", "install", "join", "link", "ln", "logname", "ls", "mawk", "md5sum", "mkdir", "mkfifo"),
+    *("mktemp", "mv", "nice", "nl", "nohup", "nproc", "od", "paste", "pathchk", "pr", "printenv"),
+    *("printf", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha1sum", "sha256sum"),
+    *("sha512sum", "sleep", "sort", "split", "stat", "stdbuf", "sum", "tac", "tail", "tee", "test"),
+    *("timeout", "touch", "tr", "true", "truncate", "tsort", "tty", "uname", "unexpand", "uniq", "unlink"),
+    *("wc", "who", "whoami", "xargs", "yes"),
+)
+PROGRAMS = ("cargo", "make", "rustc", *UTILITIES)
+# Shell scripts that call the program beside them.
+SCRIPTS = ("egrep", "fgrep")
+# What Debian's maintainer scripts make links of.
+OTHER_NAMES = {"mawk": ("awk",)}
 PROGRAM_FOLDER = "usr/libexec"
 
 _DROPPED = re.compile(
     "|".join(
         [
             *DROPPED_PATHS,
-            rf"(?!usr/lib/|usr/lib64/|usr/bin/(?:{'|'.join(PROGRAMS)})$).*",
+            rf"(?!usr/lib/|usr/lib64/|usr/bin/(?:{'|'.join(map(re.escape, (*PROGRAMS, *SCRIPTS)))})$).*",
             r"usr/lib/[^/]+/(?:gconv|krb5|sasl2|engines-[^/]+|ossl-modules|perl[^/]*)(?:/.*)?",
         ]
     )
@@ -53,7 +68,7 @@ def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> Non
     loader = resolve_path(placed, f"usr{row.loader}")
     found = [name for name in PROGRAMS if f"usr/bin/{name}" in placed]
     if loader is None or not found:
-        missing = row.loader if loader is None else f"program of {', '.join(PROGRAMS)}"
+        missing = row.loader if loader is None else "program that builds call"
         raise BaseError(
             f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages]
         )
@@ -61,10 +76,11 @@ def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> Non
         placed[f"{PROGRAM_FOLDER}/{name}"] = placed.pop(f"usr/bin/{name}")
     write_tree({path: item for path, item in placed.items() if item.member.kind != "dir"}, output)
     folder = output / "usr/bin"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     for name in found:
-        script = folder / name
         text = _SHIM.format(loader=loader, triplet=row.triplet, program=f"{PROGRAM_FOLDER}/{name}")
-        script.write_text(text, encoding="utf-8", newline="\n")
-        script.chmod(0o755)
+        for called in (name, *OTHER_NAMES.get(name, ())):
+            script = folder / called
+            script.write_text(text, encoding="utf-8", newline="\n")
+            script.chmod(0o755)

@@ -66,8 +66,20 @@ def test_a_program_runs_through_its_own_loader_wherever_it_is(tmp_path: Path) ->
     ]
 
 
+def test_utilities_come_by_every_name_and_their_scripts_as_they_are(tmp_path: Path) -> None:
+    grep = [Item("./bin/grep", b"elf", 0o755), Item("./bin/egrep", b"#!/bin/sh\nexec grep -E", 0o755)]
+    mawk = [Item("./usr/bin/mawk", b"elf", 0o755), Item("./usr/bin/unknown", b"elf", 0o755)]
+    coreutils = [Item("./usr/bin/[", b"elf", 0o755)]
+    tree = unpack(tmp_path, libc6=LIBC, coreutils=coreutils, grep=grep, mawk=mawk)
+    assert {path.name for path in (tree / "usr/bin").iterdir()} == {"[", "awk", "egrep", "grep", "mawk"}
+    assert (tree / "usr/bin/egrep").read_bytes() == b"#!/bin/sh\nexec grep -E"
+    for name in ("awk", "mawk"):
+        said = subprocess.run([tree / "usr/bin" / name], capture_output=True, text=True, check=True).stdout
+        assert said.splitlines()[-1].endswith("/usr/libexec/mawk")
+
+
 def test_packages_without_a_program_or_a_loader(tmp_path: Path) -> None:
-    with pytest.raises(BaseError, match="the packages have no program of cargo, make, rustc"):
+    with pytest.raises(BaseError, match="the packages have no program that builds call"):
         unpack(tmp_path, libc6=LIBC)
     (tmp_path / "other").mkdir()
     with pytest.raises(BaseError, match=f"the packages have no {ROW.loader}"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from ociwheel.build.places import mentions
 from ociwheel.elf.facts import ElfFacts, read_facts
 from ociwheel.errors import BuildError, ErrorCollector
 from ociwheel.layer.target import Target
@@ -140,13 +141,13 @@ def _check_elf(fact: ElfFacts, target: Target, where: str, errors: ErrorCollecto
 
 
 def _embedded(wheel: Path, folders: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    patterns = [mentions(folder) for folder in folders]
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             data = archive.read(name)
-            for folder in folders:
-                at = data.find(folder.encode())
-                if at >= 0:
-                    yield name, _printable(data[at : at + 200])
+            for pattern in patterns:
+                if found := pattern.search(data):
+                    yield name, _printable(data[found.start() : found.start() + 200])
                     break
 
 

@@ -36,6 +36,21 @@ _PLACE = b"/build"
 _SEARCH_PATHS = ("DT_RPATH", "DT_RUNPATH")
 
 
+def mentions(folder: str) -> re.Pattern[bytes]:
+    """Return what finds a folder of the build in a file.
+
+    The sandbox of a remote worker can be its root. There ``/tools`` is a folder of the build, and
+    ``https://tools.example.com`` has nothing to do with it.
+
+    :param folder: an absolute path.
+    """
+    text = re.escape(folder.encode())
+    if folder.count("/") > 1 or folder.startswith("/."):  # nobody else calls a folder so
+        return re.compile(text)
+    before = rb"(?:(?<![\w./~-])|(?<=file://)|(?<=-[BFILR])|(?<=-isystem))"
+    return re.compile(before + text + rb"(?![\w.-])")
+
+
 def without_places(name: str, data: bytes, folders: Sequence[str]) -> bytes:
     """Return a wheel's file without the folders of its build.
 
@@ -47,7 +62,7 @@ def without_places(name: str, data: bytes, folders: Sequence[str]) -> bytes:
     if not name.endswith(_TEXTS):
         return data
     for folder in sorted(folders, key=len, reverse=True):
-        data = data.replace(folder.encode(), _PLACE)
+        data = mentions(folder).sub(_PLACE, data)
     return _sbom(data) if _SBOM.fullmatch(name) else data
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
-from ociwheel.build.places import without_places
+from ociwheel.build.places import mentions, without_places
 from ociwheel.elf.facts import read_facts
 
 FOLDERS = ("/w/.build-1", "/w/sysroot")
@@ -65,3 +65,30 @@ def test_texts_name_no_place_and_other_files_are_left_to_the_check() -> None:
     text = b'path = "/w/.build-1/venv/bin/python"\n'
     assert without_places("x/__config__.py", text, FOLDERS) == b'path = "/build/venv/bin/python"\n'
     assert without_places("x/data.bin", text, FOLDERS) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("see https://tools.ietf.org/html/rfc3339", False),
+        ("https://example.com/tools/x", False),
+        ("src/tools", False),
+        ("/toolset /tools-1 /tools.txt", False),
+        ("/tools", True),
+        ("/tools/usr/bin:/bin", True),
+        ("-I/tools/include", True),
+        ("-isystem/tools/include", True),
+        ("--prefix=/tools", True),
+        ('PATH="/bin:/tools"', True),
+        ("file:///tools/x", True),
+    ],
+)
+def test_a_folder_of_a_sandbox_that_is_the_root_is_told_from_words(text: str, found: bool) -> None:
+    """Remote workers may run a build in ``/``: a link in its METADATA was taken for a place of the build."""
+    assert bool(mentions("/tools").search(text.encode())) == found
+    assert (without_places("x.txt", text.encode(), ["/tools"]) != text.encode()) == found
+
+
+def test_a_folder_of_the_builds_own_is_found_wherever_it_stands() -> None:
+    assert mentions("/.build-1").search(b"https:/.build-1x")
+    assert mentions("/w/tools").search(b"https:/w/tools.example.com")

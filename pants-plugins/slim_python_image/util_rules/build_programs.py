@@ -1,4 +1,4 @@
-"""What builds call on this machine: make and cargo; and what to do where a build fails."""
+"""What builds call on this machine: make, POSIX's utilities, cargo; and what to do where a build fails."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ async def build_programs(request: BuildWheelRequest) -> tuple[tuple[str, ...], d
 
 
 def tools_for(base: Base, builder: Iterable[DebPackage]) -> ToolsRequest | None:
-    """Return the programs for a build: make, and cargo where its builder has Rust's library."""
+    """Return the programs for a build: all that are locked, cargo only beside Rust's library."""
     libraries = {package.name for package in builder}
-    asked = {"make", *(program for library, program in RUST_PROGRAMS.items() if library in libraries)}
-    packages = {package for program in asked & set(base.tools) for package in base.tools[program]}
+    not_asked = {program for library, program in RUST_PROGRAMS.items() if library not in libraries}
+    packages = {package for program in set(base.tools) - not_asked for package in base.tools[program]}
     if not packages:
         return None
     return ToolsRequest(base.interpreter.target, tuple(sorted(packages)), base.resolve)

@@ -31,17 +31,19 @@ def base_with() -> Base:
     return Base("bookworm", target, (), (deb("zlib1g-dev"),), interpreter)
 
 
-def test_a_build_gets_make_and_cargo_where_its_builder_has_rusts_library() -> None:
+def test_a_build_gets_programs_and_cargo_where_its_builder_has_rusts_library() -> None:
     base = replace(
         base_with(),
-        tools=FrozenDict({"make": (deb("make"),), "cargo-web": (deb("cargo-web"), deb("rustc-web"))}),
+        tools=FrozenDict(
+            {"make": (deb("make"),), "sed": (deb("sed"),), "cargo-web": (deb("cargo-web"), deb("rustc-web"))}
+        ),
     )
     plain = tools_for(base, base.builder)
     assert plain is not None
-    assert ([p.name for p in plain.packages], plain.rust) == (["make"], False)
+    assert ([p.name for p in plain.packages], plain.rust) == (["make", "sed"], False)
     rust = tools_for(base, (*base.builder, deb("libstd-rust-web-dev")))
     assert rust is not None
-    assert ([p.name for p in rust.packages], rust.rust) == (["cargo-web", "make", "rustc-web"], True)
+    assert ([p.name for p in rust.packages], rust.rust) == (["cargo-web", "make", "rustc-web", "sed"], True)
 
 
 def test_a_lock_of_before_programs_were_locked_has_none() -> None:
