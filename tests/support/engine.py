@@ -19,6 +19,8 @@ from tests.support.bridge import Bridge
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+LONGEST_SOCKET = 107
+"""Bytes of a path that unix(7) allows."""
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 # How Debian's qemu-user-static registers each; the flag F loads the emulator from outside the container.
@@ -129,6 +131,9 @@ class Engine:
 
         :raises EngineError: when it does not, with the end of its log.
         """
+        longest = self.folder / "exec/containerd/containerd.sock.ttrpc"
+        if len(str(longest)) > LONGEST_SOCKET:
+            raise EngineError(f"a socket's path has at most {LONGEST_SOCKET} bytes, too few for {longest}")
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.publishes:
             self._bridge = Bridge.create()
