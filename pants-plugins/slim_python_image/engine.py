@@ -391,6 +391,11 @@ async def image_tree(request: p.ImageTreeRequest) -> p.Tree:
     return await Get(p.Tree, p.ImageTreeRequest, request)
 
 
+async def loaded_image(request: p.LoadImageRequest) -> p.LoadedImage:
+    """Load an image into this machine's Docker."""
+    return await Get(p.LoadedImage, p.LoadImageRequest, request)
+
+
 async def zstd_toolbox() -> p.Toolbox:
     """Prepare the libraries of steps that write or read zstd."""
     return (await Get(p.ZstdToolbox)).toolbox

@@ -753,6 +753,25 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class LoadImageRequest:
+    """Load an image into this machine's Docker, under some names."""
+
+    address: Address
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An image that Docker has.
+
+    :param image_id: as `docker image inspect` says it.
+    """
+
+    image_id: str
+    platform: str
+
+
+@dataclass(frozen=True)
 class BuiltImageRequest:
     """Build an image target on all its platforms."""
 

@@ -25,6 +25,7 @@ from slim_python_image.util_rules import (
     base,
     core,
     debian,
+    docker_engine,
     emulation,
     image,
     inputs,
@@ -52,7 +53,8 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(base, core, coverage, debian, emulation, explain, image, inputs, layers, lock, locks, machine),
+        *(base, core, coverage, debian, docker_engine, emulation, explain, image, inputs, layers, lock),
+        *(locks, machine),
         *(package_image, parts, plan_coverage, publish_image, registry, registry_lock, run_image),
         *(steps, wheels),
     )

@@ -435,11 +435,13 @@ class CompressionField(StringField):
 class OutputFormatField(StringField):
     alias = "output_format"
     default = "oci-layout"
-    valid_choices = ("oci-layout", "docker-archive", "oci-archive")
+    valid_choices = ("oci-layout", "docker-archive", "oci-archive", "docker-image")
     help = help_text(
         """
         `oci-layout`: a folder that skopeo, podman, buildah and umoci read. `docker-archive`: a file for
-        `docker load`, one per platform. `oci-archive`: the layout as one tar file.
+        `docker load`, one per platform. `oci-archive`: the layout as one tar file. `docker-image`: no file,
+        but an image in this machine's Docker, for its own platform, from which a `docker_image` builds:
+        `ARG BASE=<address of this target>` and `FROM $BASE` in its Dockerfile.
         """
     )
 

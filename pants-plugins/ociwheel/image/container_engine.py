@@ -48,29 +48,31 @@ class ContainerEngine:
         number = done.stdout.strip().removeprefix("sha256:")
         return f"sha256:{number}" if done.returncode == 0 and number else None
 
-    def provide(self, layout: Layout, manifest: Descriptor, config: str, name: Reference) -> str:
+    def provide(self, layout: Layout, manifest: Descriptor, config: str, names: Sequence[Reference]) -> str:
         """Return the ID of the image in the engine, which loads it only when it lacks it.
 
         :param config: the digest of the image's configuration, which is its ID for most engines; for
             Docker's containerd store it is that of the manifest.
         :raises ToolError: it does not load.
         """
-        found = self.image_id(str(name))
-        if found not in (config, manifest.digest):
-            self._load(layout, manifest, name)
-            found = self.image_id(str(name))
-        if found is None:
-            raise ToolError(f"{self.name} loaded the image, but does not know it as {name}")
-        return found
+        found = {self.image_id(str(name)) for name in names}
+        if not found <= {config, manifest.digest} or len(found) != 1:
+            self._load(layout, manifest, names)
+            found = {self.image_id(str(name)) for name in names}
+        (image, *others) = found
+        if image is None or others:
+            listed = " and ".join(str(name) for name in names)
+            raise ToolError(f"{self.name} loaded the image, but does not know it as {listed}")
+        return image
 
-    def _load(self, layout: Layout, manifest: Descriptor, name: Reference) -> None:
-        note(f"loading {name} into {self.name}")
+    def _load(self, layout: Layout, manifest: Descriptor, names: Sequence[Reference]) -> None:
+        note(f"loading {names[0]} into {self.name}")
         with tempfile.TemporaryDirectory(prefix="ociwheel-") as folder:
             file = Path(folder) / "image.tar"
-            archive.docker_archive(layout, manifest, [name], file)
+            archive.docker_archive(layout, manifest, names, file)
             done = self.call("load", "--quiet", "--input", str(file))
         if done.returncode != 0:
-            raise ToolError(f"{self.name} does not load the image {name}", details=done.tail())
+            raise ToolError(f"{self.name} does not load the image {names[0]}", details=done.tail())
 
     def check_emulation(self, image: str, platform: str) -> None:
         """Raise when the engine cannot run programs of a platform.

@@ -88,6 +88,31 @@ def test_it_loads_what_the_engine_lacks_once_and_becomes_the_client(tmp_path: Pa
     assert [line.split()[0] for line in machine.asked] == ["version", "image", "run"]
 
 
+def test_an_image_is_only_loaded_with_the_engine_of_the_machines_settings(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "docker")
+    layout, config = layout_of(tmp_path / "layout", "arm64")
+    variables = {"PATH": f"{machine.bin}:/usr/bin:/bin", "STATE": str(machine.state)}
+    (tmp_path / "container-engine.json").write_text(json.dumps({"engines": [], "env": variables}))
+    argv = [sys.executable, "-m", "ociwheel", "run", "--load-only", "--layout", str(layout)]
+    argv += ["--platform", "linux/arm64", "--engine", "docker", "--name", "team/x:1", "--name", "team/x"]
+    env = {"OCIWHEEL_MACHINE": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    for _ in range(2):
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout) == {
+            "schema": "ociwheel.loaded/1",
+            "engine": "docker",
+            "image": config,
+            "names": ["team/x:1", "team/x:latest"],
+        }
+    asked = [line.split()[0] for line in machine.asked]
+    assert (asked.count("load"), asked.count("run")) == (1, 0)
+    # One of the names is of another image by now: both are set again.
+    (machine.state / "loaded").write_text("sha256:" + "0" * 64)
+    assert (
+        json.loads(subprocess.run(argv, env=env, capture_output=True, check=True).stdout)["image"] == config
+    )
+
+
 def test_another_platform_needs_an_emulator(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "docker")
     layout, config = layout_of(tmp_path / "layout", "arm64")

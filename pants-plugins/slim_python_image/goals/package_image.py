@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
+from pants.backend.docker.package_types import BuiltDockerImage
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
 from pants.engine.addresses import Address, UnparsedAddressInputs
@@ -25,6 +26,7 @@ from slim_python_image.products import (
     BuiltImage,
     BuiltImageRequest,
     ImageLayersRequest,
+    LoadImageRequest,
     PlatformImage,
     StepInputs,
     WheelSetRequest,
@@ -316,6 +318,13 @@ async def package_image(
     report_file = await engine.create_files({f"{output}.json": text})
     lines = log_lines(image, await _shared_layers(image, relations))
     paths: tuple[str, ...]
+    if field_set.output_format.value == "docker-image":
+        names = archive_references(field_set.names(), image.index_digest)
+        loaded = await engine.loaded_image(LoadImageRequest(field_set.address, names))
+        # What `docker_image` answers with: another one then finds it by its address in the Dockerfile.
+        artifact = BuiltDockerImage.create(loaded.image_id, names, f"{output}.json")
+        more = replace(artifact, extra_log_lines=(*artifact.extra_log_lines, *lines))
+        return BuiltPackage(report_file, (more,))
     layout = await complete_layout(image)
     if field_set.output_format.value == "oci-layout":
         content, paths = await _layout(layout, output, shared=options.shared_blobs), (output,)

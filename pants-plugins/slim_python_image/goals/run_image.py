@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Iterable
 
@@ -15,29 +14,19 @@ from pants.engine.rules import collect_rules, rule
 
 from slim_python_image import engine
 from slim_python_image.products import (
-    BaseRequest,
     CoreSources,
     ImagePartsRequest,
-    IndexRequest,
     MachineReady,
-    PlatformImageRequest,
     SlimImageError,
-    canonical_json,
 )
 from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
+from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
 from slim_python_image.util_rules.machine import CACHE_NAME
-from slim_python_image.util_rules.registry import remote_of
 from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS
 
 _LAYOUT = ".ociwheel/layout"
 _CHROOT = "{chroot}"
-_MACHINES = {
-    Platform.linux_x86_64: "linux/amd64",
-    Platform.macos_x86_64: "linux/amd64",
-    Platform.linux_arm64: "linux/arm64",
-    Platform.macos_arm64: "linux/arm64",
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ def choose_platform(
 
     :raises SlimImageError: the image is not built for it.
     """
-    platform = wanted or _MACHINES[machine]
+    platform = wanted or machine_platform(machine)
     if platform not in platforms:
         others = ", ".join(platforms)
         hint = (
@@ -116,17 +105,10 @@ async def run_image(
 ) -> RunRequest:
     parts = await engine.image_parts(ImagePartsRequest(field_set.address))
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
-    (image,) = await engine.platform_images([PlatformImageRequest(field_set.address, platform)])
-    document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
-    index = await engine.index(IndexRequest(canonical_json(document).decode()))
-    blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
-    base = await engine.base(BaseRequest(parts.base, platform, origin=str(parts.address)))
-    remote = remote_of(image.layers, base)
-    fetched = [(await engine.remote_blobs(remote)).digest] if remote else []
-    layout = await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout))
-    trees = {CORE: core.steps["run"], _LAYOUT: layout}
+    built = await platform_layout(parts, platform)
+    trees = {CORE: core.steps["run"], _LAYOUT: built.layout}
     env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"}
-    if any(layer.zstd for layer in image.layers):
+    if any(layer.zstd for layer in built.image.layers):
         # An engine gets such layers unpacked: Docker loads none before version 23.
         trees[TOOLS] = (await engine.zstd_toolbox()).digest
         env["OCIWHEEL_TOOLS"] = f"{_CHROOT}/{TOOLS}"

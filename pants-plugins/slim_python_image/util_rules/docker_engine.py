@@ -1,0 +1,106 @@
+"""Images in this machine's Docker, as `docker_image` leaves its own: for Dockerfiles that build on them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Iterable
+
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest
+from pants.engine.platform import Platform
+from pants.engine.rules import collect_rules, rule
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.products import (
+    BaseRequest,
+    ImageParts,
+    ImagePartsRequest,
+    IndexRequest,
+    LoadedImage,
+    LoadImageRequest,
+    PlatformImage,
+    PlatformImageRequest,
+    SlimImageError,
+    StepRequest,
+    Toolbox,
+    canonical_json,
+)
+from slim_python_image.util_rules.registry import remote_of
+
+_LAYOUT = "layout"
+_MACHINES = {
+    Platform.linux_x86_64: "linux/amd64",
+    Platform.macos_x86_64: "linux/amd64",
+    Platform.linux_arm64: "linux/arm64",
+    Platform.macos_arm64: "linux/arm64",
+}
+
+
+def machine_platform(machine: Platform) -> str:
+    """Return the platform whose containers a machine runs without emulation."""
+    return _MACHINES[machine]
+
+
+@dataclass(frozen=True)
+class PlatformLayout:
+    """One platform of an image, and a complete layout of nothing else."""
+
+    image: PlatformImage
+    layout: Digest
+
+
+async def platform_layout(parts: ImageParts, platform: str) -> PlatformLayout:
+    """Build one platform of an image."""
+    (image,) = await engine.platform_images([PlatformImageRequest(parts.address, platform)])
+    document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
+    index = await engine.index(IndexRequest(canonical_json(document).decode()))
+    blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
+    base = await engine.base(BaseRequest(parts.base, platform, origin=str(parts.address)))
+    remote = remote_of(image.layers, base)
+    fetched = [(await engine.remote_blobs(remote)).digest] if remote else []
+    return PlatformLayout(image, await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout)))
+
+
+def loaded_platform(address: Address, platforms: tuple[str, ...], machine: Platform) -> str:
+    """Return the platform that Docker gets: the only one, or this machine's.
+
+    :raises SlimImageError: there are several, and this machine's is not among them.
+    """
+    own = machine_platform(machine)
+    if own not in platforms and len(platforms) > 1:
+        raise SlimImageError(
+            f"{address}: its `output_format` is `docker-image`, and it is built for {', '.join(platforms)}, "
+            f"not for this machine's {own}\n"
+            f"  -> add {own} to the field `platforms`, or name one platform only"
+        )
+    return own if own in platforms else platforms[0]
+
+
+@rule(desc="Load an image into Docker")
+async def load_image(request: LoadImageRequest, toolbox: Toolbox, machine: Platform) -> LoadedImage:
+    parts = await engine.image_parts(ImagePartsRequest(request.address))
+    platform = loaded_platform(request.address, parts.platforms, machine)
+    built = await platform_layout(parts, platform)
+    zstd = any(layer.zstd for layer in built.image.layers)
+    outcome = await engine.run_step(
+        StepRequest(
+            step="run",
+            arguments=(
+                *("--load-only", "--engine", "docker", "--layout", _LAYOUT, "--platform", platform),
+                *(part for name in request.names for part in ("--name", name)),
+            ),
+            description=f"Load {request.names[0]} into Docker",
+            toolbox=await engine.zstd_toolbox() if zstd else toolbox,
+            trees=FrozenDict({_LAYOUT: built.layout}),
+            # Docker may have lost it since.
+            fresh=True,
+        )
+    )
+    return LoadedImage(outcome.fields()["image"], platform)
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()
