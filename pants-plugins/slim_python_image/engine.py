@@ -196,9 +196,22 @@ async def interpreter(request: p.Interpreter) -> p.Tree | None:
     return await Get(p.Tree, p.Interpreter, request)
 
 
-async def sysroot(request: p.SysrootRequest) -> p.Tree:
-    """Return an unpacked sysroot."""
-    return await Get(p.Tree, p.SysrootRequest, request)
+async def build_trees(
+    sysroot: p.SysrootRequest, libc: p.CompilerLibcRequest, interpreter: p.Interpreter
+) -> tuple[p.Tree, p.Tree, p.Tree, p.Tree | None]:
+    """Return what a build stands on, all made at once: sysroot, compiler, its libc, and a Python.
+
+    The last is ``None`` for the machine's own.
+    """
+    found = await MultiGet(
+        [
+            Get(p.Tree, p.SysrootRequest, sysroot),
+            Get(p.Tree, p.CompilerRequest, p.CompilerRequest()),
+            Get(p.Tree, p.CompilerLibcRequest, libc),
+            *([] if interpreter.own else [Get(p.Tree, p.Interpreter, interpreter)]),
+        ]
+    )
+    return found[0], found[1], found[2], None if interpreter.own else found[3]
 
 
 async def tools(request: p.ToolsRequest) -> p.Tree:
@@ -247,11 +260,14 @@ async def fetched(artifacts: Iterable[p.Artifact]) -> tuple[p.FetchedArtifact, .
 
 
 async def wheels(
-    cross: Iterable[p.BuildWheelRequest], emulated: Iterable[p.EmulateWheelRequest]
+    ready: Iterable[p.PlannedArtifact],
+    cross: Iterable[p.BuildWheelRequest],
+    emulated: Iterable[p.EmulateWheelRequest],
 ) -> tuple[p.Wheel, ...]:
-    """Build wheels, all at once: cross, and in containers of their platform."""
+    """Fetch wheels and build wheels, all at once: cross, and in containers of their platform."""
     return await MultiGet(
         [
+            *(Get(p.Wheel, p.PlannedArtifact, one) for one in ready),
             *(Get(p.Wheel, p.BuildWheelRequest, request) for request in cross),
             *(Get(p.Wheel, p.EmulateWheelRequest, request) for request in emulated),
         ]
@@ -263,24 +279,27 @@ async def container(request: p.ContainerRequest) -> p.Tree:
     return await Get(p.Tree, p.ContainerRequest, request)
 
 
-async def prebuilt(planned: Iterable[p.PlannedArtifact]) -> tuple[p.Wheel, ...]:
-    """Fetch wheels that need no building."""
-    return await MultiGet(Get(p.Wheel, p.PlannedArtifact, one) for one in planned)
+async def wheel_set_on_base(
+    request: p.WheelSetRequest, base: p.BaseLayersRequest
+) -> tuple[p.WheelSet, p.BaseLayers]:
+    """Fetch and build the wheels of one plan while the layers below them are made."""
+    return await MultiGet(
+        Get(p.WheelSet, p.WheelSetRequest, request), Get(p.BaseLayers, p.BaseLayersRequest, base)
+    )
 
 
-async def wheel_set(request: p.WheelSetRequest) -> p.WheelSet:
-    """Fetch and build the wheels of one plan."""
-    return await Get(p.WheelSet, p.WheelSetRequest, request)
+async def wheel_set_on_image(
+    request: p.WheelSetRequest, parent: p.ImageLayersRequest
+) -> tuple[p.WheelSet, p.ImageLayers]:
+    """Fetch and build the wheels of one plan while the layers of the image that it extends are made."""
+    return await MultiGet(
+        Get(p.WheelSet, p.WheelSetRequest, request), Get(p.ImageLayers, p.ImageLayersRequest, parent)
+    )
 
 
 async def wheel_sets(requests: Iterable[p.WheelSetRequest]) -> tuple[p.WheelSet, ...]:
     """Fetch and build the wheels of several plans."""
     return await MultiGet(Get(p.WheelSet, p.WheelSetRequest, request) for request in requests)
-
-
-async def base_layers(request: p.BaseLayersRequest) -> p.BaseLayers:
-    """Return the layers an image starts from."""
-    return await Get(p.BaseLayers, p.BaseLayersRequest, request)
 
 
 async def deb_layers(requests: Iterable[p.DebLayerRequest]) -> tuple[p.Layer, ...]:
@@ -298,14 +317,13 @@ async def wheel_layers(requests: Iterable[p.WheelLayerRequest]) -> tuple[p.Layer
     return await MultiGet(Get(p.Layer, p.WheelLayerRequest, request) for request in requests)
 
 
-async def source_layer(request: p.SourceLayerRequest) -> p.Layer:
-    """Put first-party code into a layer."""
-    return await Get(p.Layer, p.SourceLayerRequest, request)
-
-
-async def image_layers(request: p.ImageLayersRequest) -> p.ImageLayers:
-    """Return base and wheel layers of an image target."""
-    return await Get(p.ImageLayers, p.ImageLayersRequest, request)
+async def layers_and_sources(
+    request: p.ImageLayersRequest, source: p.SourceLayerRequest
+) -> tuple[p.ImageLayers, p.Layer]:
+    """Return base and wheel layers of an image target, and the layer of its first-party code."""
+    return await MultiGet(
+        Get(p.ImageLayers, p.ImageLayersRequest, request), Get(p.Layer, p.SourceLayerRequest, source)
+    )
 
 
 async def image_layers_of(requests: Iterable[p.ImageLayersRequest]) -> tuple[p.ImageLayers, ...]:

@@ -152,16 +152,17 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
     parent = await parent_of(parts)
     if parent is None:
-        wheel_set = await engine.wheel_set(wheel_set_request(parts, base))
-        below = await engine.base_layers(
-            BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode, parts.options.compression)
+        wheel_set, below = await engine.wheel_set_on_base(
+            wheel_set_request(parts, base),
+            BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode, parts.options.compression),
         )
         own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
     check_parent(parts, parent, request.platform)
-    inherited = await engine.image_layers(ImageLayersRequest(parent.address, request.platform))
     union = replace(parts, roots=tuple(sorted({*parts.roots, *parent.roots})))
-    wheel_set = await engine.wheel_set(wheel_set_request(union, base))
+    wheel_set, inherited = await engine.wheel_set_on_image(
+        wheel_set_request(union, base), ImageLayersRequest(parent.address, request.platform)
+    )
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
     own = await engine.wheel_layers(layer_requests(parts, base, extra))
     return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
@@ -245,10 +246,12 @@ async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     parts = await engine.image_parts(ImagePartsRequest(request.address))
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
-    shared = await engine.image_layers(ImageLayersRequest(request.address, request.platform))
     wheels, source = first_party_requests(parts, base)
+    shared, sources = await engine.layers_and_sources(
+        ImageLayersRequest(request.address, request.platform), source
+    )
     local = await engine.wheel_layers(wheels)
-    layers = (*shared.base, *shared.wheels, *local, await engine.source_layer(source))
+    layers = (*shared.base, *shared.wheels, *local, sources)
     facts = await audited_facts(audited(layers), base)
     audit = await engine.audit(audit_request(parts, base, layers, facts))
     found = audit.outcome.fields(

@@ -111,8 +111,10 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             ),
         )
     )
-    sysroot = await engine.sysroot(
-        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image)
+    sysroot, compiler, libc, interpreter = await engine.build_trees(
+        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image),
+        CompilerLibcRequest(without_python(target)),
+        request.interpreter,
     )
     programs, trees = await build_programs(request)
     step = StepRequest(
@@ -130,12 +132,12 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         trees=FrozenDict(
             {
                 "sysroot": sysroot.digest,
-                "zig": (await engine.compiler()).digest,
-                "zig-libc": (await engine.compiler_libc(CompilerLibcRequest(without_python(target)))).digest,
+                "zig": compiler.digest,
+                "zig-libc": libc.digest,
                 **trees,
             }
         ),
-        interpreter=await engine.interpreter(request.interpreter),
+        interpreter=interpreter,
         output_directories=(_OUT,),
     )
     outcome = await engine.run_step(step)
@@ -245,11 +247,11 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     if sdists:
         data = await engine.read_path(path)
         lock = parse_build_lock(path, data, request.resolve)
-    fetched = await engine.prebuilt(ready)
     pins = functools.partial(pins_for, lock, minor=base.target.minor, path=path, resolve=request.resolve)
     emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
     try:
-        built = await engine.wheels(
+        found = await engine.wheels(
+            ready,
             [
                 BuildWheelRequest(
                     artifact=sdist,
@@ -278,7 +280,7 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         )
     except BuildFailed as e:
         raise await with_advice(e, request) from None
-    return WheelSet(tuple(sorted((*fetched, *built), key=lambda wheel: wheel.name)))
+    return WheelSet(tuple(sorted(found, key=lambda wheel: wheel.name)))
 
 
 def rules() -> Iterable[object]:
