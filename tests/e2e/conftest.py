@@ -13,6 +13,7 @@ import pytest
 from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
 from tests.support.engine import Engine, missing_tools
 from tests.support.publisher import Podman, podman_storage
+from tests.support.remote_cache import BuildGrid, running
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,14 @@ class Packaged:
 
 
 @pytest.fixture(scope="session")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packaged]:
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildGrid]:
+    """Give a remote cache, which the first clone fills as it packages."""
+    with running(tmp_path_factory.mktemp("shared-cache")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory, shared_cache: BuildGrid) -> Iterator[Packaged]:
     """Give a fresh clone in which everything has been packaged, without any container tool on the PATH."""
     folder = tmp_path_factory.mktemp("first")
     tools = folder / "tools"
@@ -58,7 +66,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packaged]:
         hidden = tools / name
         hidden.write_text("#!/bin/sh\necho this machine has none >&2\nexit 127\n")
         hidden.chmod(0o755)
-    with stopped(fresh_clone(folder)) as repository:
+    with stopped(fresh_clone(folder, **shared_cache.environment())) as repository:
         hide = ("env", f"PATH={tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         run = repository.pants("package", "::", prefix=hide, daemon=True)
         assert run.exit_code == 0, run.stderr
