@@ -85,7 +85,8 @@ def archive(packaged: Packaged, tmp_path_factory: pytest.TempPathFactory) -> Cal
         names = [f"oci:{packaged.layout(service).folder}", f"docker-archive:{file}:{service}:{architecture}"]
         chosen = ["--override-os", "linux", "--override-arch", architecture]
         chosen += ["--override-variant", variant] if variant else []
-        subprocess.run([skopeo, *chosen, "copy", "--quiet", "--insecure-policy", *names], check=True)
+        if not file.exists():  # skopeo refuses to write into an archive that is there
+            subprocess.run([skopeo, *chosen, "copy", "--quiet", "--insecure-policy", *names], check=True)
         return file
 
     return of

@@ -209,7 +209,7 @@ def test_neither_entry_point_nor_script(message: Message) -> None:
             "tar",
             (
                 "Values for the 'output_format' field in target src/broken:image must be one of "
-                "['docker-archive', 'oci-archive', 'oci-layout'], but 'tar' was provided."
+                "['docker-archive', 'docker-image', 'oci-archive', 'oci-layout'], but 'tar' was provided."
             ),
         ),
     ],
