@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.integration.monorepo import write_monorepo
-from tests.integration.repository import Caches, make_repository, stopped
+from tests.integration.repository import Caches, Layout, make_repository, stopped
 
 pytestmark = pytest.mark.slow
 IMAGES = ("src.service/image", "src.child/image")
@@ -27,12 +28,24 @@ def test_layouts_share_their_blobs(tmp_path: Path, plugin: Path, caches: Caches)
         assert [(layout.index_digest, *layout.layers()) for layout in whole] == digests
         named = {digest for layout in whole for digest in layout.layers()}
         for layout in whole:
-            for path in (layout.folder / "blobs/sha256").iterdir():
-                assert path.is_symlink()
-                assert not path.readlink().is_absolute()
-                named.add(f"sha256:{path.name}")
+            blobs = layout.folder / "blobs"
+            assert blobs.is_symlink()
+            assert blobs.readlink() == Path("../../blobs")
+            assert blobs.resolve() == made.root / "dist/blobs"
+            named |= {layout.index_digest, layout.index["manifests"][0]["digest"]}
+            named.add(layout.manifest()["config"]["digest"])
         shared = list((made.root / "dist/blobs/sha256").iterdir())
         assert {f"sha256:{path.name}" for path in shared} == named
         for path in shared:
             assert not path.is_symlink()
             assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+
+        # One image, moved: with its own blobs and no other's.
+        for number, layout in enumerate(whole):
+            moved = Layout(tmp_path / f"moved-{number}")
+            command = ["skopeo", "copy", "--quiet", "--all", f"oci:{layout.folder}", f"oci:{moved.folder}"]
+            subprocess.run(command, check=True)
+            assert moved.index_digest == layout.index_digest
+            own = {*layout.layers(), layout.index_digest, layout.manifest()["config"]["digest"]}
+            own.add(layout.index["manifests"][0]["digest"])
+            assert {f"sha256:{path.name}" for path in (moved.folder / "blobs/sha256").iterdir()} == own

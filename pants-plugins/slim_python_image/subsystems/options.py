@@ -40,12 +40,12 @@ class SlimImageOptions(Subsystem):
         default=False,
         help=softwrap(
             """
-            Write each blob once, to `dist/blobs/sha256`, and into the layouts of the images links to it.
+            Write each blob once, to `dist/blobs/sha256`, and into each layout one link to that folder.
             Without it, every layout is complete and can be moved, and `package` writes the base layers
-            once per image, each time it runs. For repositories of many images. Tools follow the links;
-            copy such a layout with `cp -rL` or `skopeo copy`. Archives are complete either way, and
-            digests do not change. Nothing removes blobs that no image has any more: delete `dist` for
-            that.
+            once per image, each time it runs: that is what repositories of many images wait for. Tools
+            follow the link. To move one image, copy it with `skopeo copy`, which takes only its own
+            blobs. Archives are complete either way, and digests do not change. Nothing removes blobs
+            that no image has any more: delete `dist` for that.
             """
         ),
     )

@@ -1,0 +1,101 @@
+"""The command `bench/smoke`: has a change made packages do more, ask more, or write more?"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.load.generator import Shape, images_repository
+from bench.load.meter import RunFailedError, package
+from bench.load.smoke_counts import ACCEPT, Counts, contents, counts, differences, read, render
+from tests.integration.repository import Caches, Repository, copy_plugin, stopped
+
+# Enough for layers that are shared and layers that are not; the first wheel, whose line of the lock
+# changes, is that of some images and not of others.
+SHAPE = Shape(4, wheels=12, per_image=4)
+MACHINE = ("Linux", "x86_64")
+
+DESCRIPTION = """\
+Generate a small repository with an empty cache of its own and package it: cold, unchanged, after an
+edit of a source file and of a line of the lock. Count steps, cache requests, files and bytes, never
+seconds, and compare them with bench/smoke.toml. Needs the package index and a Debian mirror, and
+Linux on x86_64, whose counts are kept.
+"""
+EPILOG = """\
+exit status: 0 all counts are as expected; 1 some are not; 2 they could not be counted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    result = argparse.ArgumentParser(
+        "bench/smoke",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("--accept", action="store_true", help="keep what is counted as what is expected")
+    result.add_argument("--work", type=Path, metavar="DIR", help="default: a temporary folder")
+    return result
+
+
+def scenarios(repository: Repository) -> dict[str, Counts]:
+    """Package a repository edit by edit; return what each run did.
+
+    :raises RunFailedError: a run failed.
+    """
+    found = {}
+
+    def run(name: str, *, daemon: bool = False, edit: Callable[[], object] = lambda: None) -> None:
+        before = contents(repository)
+        edit()
+        started = time.perf_counter()
+        found[name] = counts(repository, package(repository, "src::", daemon=daemon), before)
+        print(f"bench/smoke: {name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+
+    locks = repository.root / "3rdparty/python"
+    run("cold")
+    run("nothing changed")
+    run(
+        "one source file changed",
+        edit=lambda: repository.write("src/service_000/service_000/helpers.py", "NUMBER = 1000\n"),
+    )
+    run(
+        "one lock line changed",
+        edit=lambda: shutil.copyfile(locks / "newer.lock", locks / "default.lock"),
+    )
+    package(repository, "src::", daemon=True)
+    run("nothing changed, daemon", daemon=True)
+    return found
+
+
+def main(root: Path) -> int:
+    """Run the command; return its exit status."""
+    args = parser().parse_args()
+    if (platform.system(), platform.machine()) != MACHINE:
+        print(f"bench/smoke: the counts kept are those of {' '.join(MACHINE)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="bench-smoke-", dir=args.work) as folder:
+        work = Path(folder)
+        plugin = copy_plugin(work / "plugin")
+        try:
+            with stopped(images_repository(work, Caches(work / "caches"), plugin, SHAPE)) as repository:
+                found = scenarios(repository)
+        except RunFailedError as e:
+            print(f"bench/smoke: a run failed:\n{e}", file=sys.stderr)
+            return 2
+    kept = root / "bench/smoke.toml"
+    lines = list(differences(read(kept), found))
+    print("\n".join(lines) if lines else "bench/smoke: all counts are as expected")
+    if args.accept:
+        kept.write_text(render(found))
+        return 0
+    if lines:
+        print(f"  -> if this is meant, keep the new counts: {ACCEPT}")
+    return 1 if lines else 0
