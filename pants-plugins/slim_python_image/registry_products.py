@@ -25,9 +25,14 @@ class RemoteLayer:
     unpacked: int
 
     @property
+    def hex(self) -> str:
+        """Its digest without the algorithm."""
+        return self.digest.partition(":")[2]
+
+    @property
     def path(self) -> str:
         """Its blob's path in a layout."""
-        return f"blobs/sha256/{self.digest.partition(':')[2]}"
+        return f"blobs/sha256/{self.hex}"
 
     def row(self) -> dict[str, str]:
         """Return it as the core's steps read it."""

@@ -17,6 +17,9 @@ class RegistryImageField(StringField):
         `registry.example.com/team/python:3.11-slim`, or `@alias/python:3.11-slim` for a registry of
         `[docker].registries`. Debian-, Alpine- and distroless-style images work, as long as they have
         Python. The lock pins its digest; the tag is read again when the lock is written.
+
+        Without a registry: `oci:path/of/layout` or `oci:path/of/layout:tag`, an OCI layout in a folder of
+        the repository, such as `skopeo copy --all` writes.
         """
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,19 @@ class OnRegistry:
         value = json.loads((self.repository.root / f"3rdparty/images/{name}.lock").read_bytes())
         assert isinstance(value, dict)
         return value
+
+    @contextmanager
+    def service_with(self, **fields: object) -> Iterator[None]:
+        """Give the target of the service's image other fields, for a while."""
+        build, head = "src/brewblox/service/BUILD", "slim_python_image(\n"
+        before = (self.repository.root / build).read_text()
+        assert before.count(head) == 1
+        own = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
+        self.repository.write(build, before.replace(head, head + own))
+        try:
+            yield
+        finally:
+            self.repository.write(build, before)
 
     def layout(self, service: str) -> Layout:
         """Return the image of a service."""
@@ -330,16 +344,9 @@ def test_an_image_without_shell_and_package_database_is_a_base(
     (layout,) = make_layouts(tmp_path, ["linux/amd64"], [DISTROLESS]).values()
     push(layout, f"{registry.host}/{DISTROLESS.name}")
     on_registry.add_base("distroless", f"@local/{DISTROLESS.name}", builder_image=f"@local/{FULL.name}")
-    build = "src/brewblox/service/BUILD"
-    before = (repository.root / build).read_text()
-    own = '    platforms=["linux/amd64"],\n    base="//3rdparty/images:distroless",\n    output_format="docker-archive",\n'
-    head = "slim_python_image(\n"
-    assert before.count(head) == 1
-    repository.write(build, before.replace(head, head + own))
-    try:
+    base = "//3rdparty/images:distroless"
+    with on_registry.service_with(platforms=["linux/amd64"], base=base, output_format="docker-archive"):
         repository.package("src/brewblox/service:image", daemon=True)
-    finally:
-        repository.write(build, before)
     image = engine.load(repository.root / "dist/src.brewblox.service/image.tar")
     # The image's own user: distroless bases have it.
     assert json.loads(engine.docker("image", "inspect", image))[0]["Config"]["User"] == "nonroot"
@@ -363,3 +370,56 @@ def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_pa
     repository.package("src/musl:wheels", daemon=True)
     (wheel,) = (repository.root / "dist/src.musl/wheels/linux-amd64").iterdir()
     assert re.search(r"^ciso8601-.*-musllinux_1_[12]_x86_64\.whl$", wheel.name)
+
+
+# --- a layout of the repository ----------------------------------------------------------------------------
+
+
+def test_a_layout_of_the_repository_is_a_base_and_layers_of_zstd_arrive(
+    on_registry: OnRegistry, podman: Podman, tmp_path: Path
+) -> None:
+    repository, registry = on_registry.repository, on_registry.registry
+    images = repository.root / "images"
+    for name, layout in make_layouts(tmp_path, ["linux/amd64"]).items():
+        shutil.copytree(layout, images / name.replace(":", "-"))
+    slim = "oci:images/python-3.11-slim"
+    lock = on_registry.add_base("on-disk", slim, builder_image="oci:images/python-3.11")
+    assert lock["inputs"]["image"] == slim
+    base = lock["platforms"]["linux/amd64"]["layers"]
+    publisher = Publisher(repository, registry, tmp_path / "published.json")
+    registry.accesses()
+    with on_registry.service_with(platforms=["linux/amd64"], base="//3rdparty/images:on-disk"):
+        publisher.run("--slim-image-compression=zstd", services=["service"], folder="on-disk")
+        log = registry.accesses()
+        blob = images / "python-3.11-slim/blobs/sha256" / base[0]["digest"].partition(":")[2]
+        with blob.open("r+b") as file:
+            file.truncate(1000)
+        broken = repository.pants("package", "src/brewblox/service:image", daemon=True)
+    # No registry is known to have the base, so it is sent.
+    assert {one["digest"] for one in base} <= {one.sent_blob for one in log}
+    assert not [one for one in log if one.mounted_blob in {one["digest"] for one in base}]
+    index = registry.manifest("on-disk/service", "latest")
+    manifest = registry.manifest("on-disk/service", index["manifests"][0]["digest"])
+    assert [one["digest"] for one in manifest["layers"][: len(base)]] == [one["digest"] for one in base]
+    kinds = [one["mediaType"].rpartition("+")[2] for one in manifest["layers"]]
+    assert set(kinds[: len(base)]) == {"gzip"}
+    assert set(kinds[len(base) :]) == {"zstd"}
+    named = "org.opencontainers.image.base."
+    assert manifest["annotations"][f"{named}digest"] == lock["platforms"]["linux/amd64"]["manifest"]["digest"]
+    assert f"{named}name" not in manifest["annotations"]
+    assert podman.health_of(f"{registry.host}/on-disk/service:latest")["name"] == "service"
+    assert broken.exit_code == 1
+    assert f"{base[0]['digest'].partition(':')[2]}: the blob is damaged: 1000 bytes of " in broken.error
+    assert broken.error.endswith("generate-lockfiles --resolve=on-disk")
+
+
+def test_layouts_that_pants_does_not_see(on_registry: OnRegistry) -> None:
+    missing = on_registry.lock_base("nowhere", "oci:images/nowhere")
+    assert missing.exit_code == 1
+    assert "nowhere: there is no layout images/nowhere in the repository" in missing.error
+    ignored = on_registry.repository.root / "dist/base"
+    ignored.mkdir(parents=True)
+    (ignored / "oci-layout").write_text("{}")
+    unseen = on_registry.lock_base("ignored", "oci:dist/base")
+    assert unseen.exit_code == 1
+    assert "ignored: Pants sees no file of the layout dist/base, it is empty or ignored" in unseen.error

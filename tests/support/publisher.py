@@ -35,13 +35,13 @@ class Publisher:
     registry: Registry
     output: Path
 
-    def run(self, *options: str, services: Iterable[str] = SERVICES) -> Run:
-        """Run ``./pants publish``, which has to work."""
+    def run(self, *options: str, services: Iterable[str] = SERVICES, folder: str = "brewblox") -> Run:
+        """Run ``./pants publish``, which has to work; the repositories are in ``folder`` of the registry."""
         # Pants reads a literal of Python's here.
         registries = repr({"local": {"address": self.registry.host, "default": True}})
         run = self.repository.pants(
             f"--docker-registries={registries}",
-            "--docker-default-repository=brewblox/{directory}",
+            f"--docker-default-repository={folder}/{{directory}}",
             "publish",
             f"--output={self.output}",
             *options,

@@ -1,5 +1,7 @@
 """From the name of an image to digests: index, one manifest per platform, configuration, layers.
 
+The image is in a registry or in a layout on disk.
+
 Specification: OCI image-spec 1.1, image-index.md, manifest.md, config.md; Docker's schema 2 says the same
 under other names.
 """
@@ -16,6 +18,7 @@ from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
 from ociwheel.platforms import Platform, platform
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
+from ociwheel.registry.layout_source import LayoutSource
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
 
 # What `docker history` shows of a layer, cut so that the lock stays a text that people read.
@@ -39,13 +42,15 @@ class Resolved:
         return {"root": self.root.descriptor(), "platforms": {k: dict(v) for k, v in self.platforms.items()}}
 
 
-def resolve(client: RegistryClient, platforms: Sequence[str], optional: Sequence[str] = ()) -> Resolved:
+def resolve(
+    client: RegistryClient | LayoutSource, platforms: Sequence[str], optional: Sequence[str] = ()
+) -> Resolved:
     """Resolve the image of a client.
 
     :param platforms: OCI platforms that it must have.
     :param optional: those that are taken where it has them.
     :raises FetchError: the registry does not give it.
-    :raises BaseError: it is damaged, or not for the platforms.
+    :raises BaseError: it is damaged, not for the platforms, or not in the layout.
     """
     where = str(client.name)
     root = _asked(client, client.name.reference)
@@ -94,11 +99,22 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
     return FetchError(what, where=where, details=[str(failure)], hint=reading_hint([failure], otherwise))
 
 
-def _asked(client: RegistryClient, reference: str, *, locked: bool = False) -> Document:
+def _asked(client: RegistryClient | LayoutSource, reference: str, *, locked: bool = False) -> Document:
+    if isinstance(client, LayoutSource):
+        return client.manifest(reference)
     try:
         return client.manifest(reference)
     except Failure as e:
         raise fetch_error(e, client, reference, locked=locked) from e
+
+
+def _configuration(client: RegistryClient | LayoutSource, digest: str) -> Document:
+    if isinstance(client, LayoutSource):
+        return client.config(digest)
+    try:
+        return client.config(digest)
+    except Failure as e:
+        raise fetch_error(e, client, digest, locked=True) from e
 
 
 def _offers(index: Mapping[str, Any], where: str) -> dict[tuple[str, str, str], Descriptor]:
@@ -126,7 +142,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _manifest(
-    client: RegistryClient, offers: Mapping[tuple[str, str, str], Descriptor], row: Platform
+    client: RegistryClient | LayoutSource, offers: Mapping[tuple[str, str, str], Descriptor], row: Platform
 ) -> Document | None:
     descriptor = offers.get((row.os, row.architecture, row.variant or ""))
     if descriptor is None:
@@ -144,7 +160,9 @@ def _lacking(row: Platform, offers: Mapping[tuple[str, str, str], Descriptor], w
     )
 
 
-def _image(client: RegistryClient, manifest: Document, row: Platform, where: str) -> dict[str, Any]:
+def _image(
+    client: RegistryClient | LayoutSource, manifest: Document, row: Platform, where: str
+) -> dict[str, Any]:
     """Return what a lock holds of one platform."""
     items = manifest.value.get("layers")
     if not isinstance(items, list) or not 0 < len(items) <= _MOST_LAYERS:
@@ -154,11 +172,7 @@ def _image(client: RegistryClient, manifest: Document, row: Platform, where: str
         layers = [Descriptor.parse(item, f"{where}: layers[{n}]") for n, item in enumerate(items)]
     except ImageError as e:
         raise BaseError(e.what, where=e.where, hint="is it a container image?") from e
-    try:
-        document = client.config(config.digest)
-    except Failure as e:
-        raise fetch_error(e, client, config.digest, locked=True) from e
-    value = document.value
+    value = _configuration(client, config.digest).value
     if _key(value) != (row.os, row.architecture, row.variant or "") and not _older(value, row):
         said = "/".join(part for part in _key(value) if part)
         raise BaseError(

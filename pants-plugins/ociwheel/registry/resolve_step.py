@@ -1,7 +1,8 @@
-"""Resolve the images of a base in their registry: digests of index, manifests, configurations and layers.
+"""Resolve the images of a base in their registry or layout: digests of index, manifests, config and layers.
 
-The request is a JSON object: image and builder_image (names as in a Dockerfile), platforms (OCI platforms
-that both must have), and interpreters (those that are taken of the image where it has them).
+The request is a JSON object: image and builder_image (names as in a Dockerfile, or ``oci:PATH[:REFERENCE]``),
+layouts (by the same two, the folder of the latter), platforms (OCI platforms that both must have), and
+interpreters (those that are taken of the image where it has them).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ociwheel.errors import UsageError
 from ociwheel.fetch import settings
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.credentials import logins, machine_environment
+from ociwheel.registry.layout_source import PREFIX, LayoutName, LayoutSource
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
 
@@ -35,8 +37,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         text = request.get(role)
         if not text:
             continue
-        name = ImageName.parse(str(text))
-        client = RegistryClient(machine, name, login)
+        client: RegistryClient | LayoutSource
+        if str(text).startswith(PREFIX):
+            layout = LayoutName.parse(str(text))
+            client = LayoutSource(layout, Path(request.get("layouts", {}).get(role, layout.folder)))
+        else:
+            client = RegistryClient(machine, ImageName.parse(str(text)), login)
         optional = request.get("interpreters") or () if role == "image" else ()
-        answers[role] = {"name": name.plain, **resolve(client, request["platforms"], optional).to_json()}
+        answers[role] = {
+            "name": client.name.plain,
+            **resolve(client, request["platforms"], optional).to_json(),
+        }
     return document("registry-resolve", answers)

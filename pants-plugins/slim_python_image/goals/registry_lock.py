@@ -1,12 +1,14 @@
-"""`pants generate-lockfiles` of bases that a registry has."""
+"""`pants generate-lockfiles` of bases that a registry has, or a layout in the repository."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Iterable
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.base.build_environment import get_buildroot
 from pants.core.goals.generate_lockfiles import (
     GenerateLockfile,
     GenerateLockfileResult,
@@ -15,19 +17,27 @@ from pants.core.goals.generate_lockfiles import (
     RequestedUserResolveNames,
     UserGenerateLockfiles,
 )
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.products import SlimImageError, StepRequest, Toolbox, canonical_json
 from slim_python_image.registry_products import LearnRequest
 from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
-from slim_python_image.util_rules.registry_locks import image_places, lock_names, remote_layers_of
+from slim_python_image.util_rules.registry_locks import (
+    image_places,
+    layout_folder,
+    lock_names,
+    remote_layers_of,
+)
 
 # Machines that build: their Python is locked too.
 _HOSTS = ("linux/amd64", "linux/arm64")
+_LAYOUTS = "layouts"
 
 
 @dataclass(frozen=True)
@@ -101,13 +111,39 @@ def registry_lock_requests(
     return UserGenerateLockfiles(requests)
 
 
+async def layout_tree(resolve: str, folder: str) -> Digest:
+    """Return a layout of the repository.
+
+    :raises SlimImageError: Pants sees no file of it.
+    """
+    tree = await engine.repository_folder(folder)
+    if tree != EMPTY_DIGEST:
+        return tree
+    if (Path(get_buildroot()) / folder).is_dir():
+        raise SlimImageError(
+            f"{resolve}: Pants sees no file of the layout {folder}, it is empty or ignored\n"
+            "  -> keep it where neither .gitignore nor [GLOBAL].pants_ignore names it; both name dist"
+        )
+    raise SlimImageError(
+        f"{resolve}: there is no layout {folder} in the repository\n"
+        f"  -> write it, for example: skopeo copy --all docker://IMAGE oci:{folder}:TAG"
+    )
+
+
 @rule
 async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) -> GenerateLockfileResult:
+    names = {"image": request.image, "builder_image": request.builder_image or ""}
+    folders = {role: folder for role, name in names.items() if (folder := layout_folder(name))}
+    trees = {
+        f"{_LAYOUTS}/{role}": await layout_tree(request.resolve_name, folder)
+        for role, folder in folders.items()
+    }
     asked = {
         "image": request.image,
         "builder_image": request.builder_image,
         "platforms": list(request.platforms),
         "interpreters": list(_HOSTS),
+        "layouts": {role: f"{_LAYOUTS}/{role}" for role in folders},
     }
     outcome = await engine.run_step(
         StepRequest(
@@ -116,6 +152,7 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
             description=f"Resolve the images of {request.resolve_name}",
             toolbox=toolbox,
             inputs=await engine.create_files({"request.json": canonical_json(asked)}),
+            trees=FrozenDict(trees),
             fresh=True,
         )
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
-from pants.engine.fs import Digest
+from pants.base.build_environment import get_buildroot
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 from pants.engine.rules import _uncacheable_rule, collect_rules, rule
 from pants.option.global_options import GlobalOptions
 from pants.util.frozendict import FrozenDict
@@ -40,13 +41,19 @@ from slim_python_image.registry_products import (
     LearnRequest,
     RegistryBase,
     RemoteBlobs,
+    RemoteLayer,
     RemoteLayers,
 )
 from slim_python_image.target_types import BaseLockfileField
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, relock_command
 from slim_python_image.util_rules.layers import make_layer
 from slim_python_image.util_rules.machine import CACHE_NAME
-from slim_python_image.util_rules.registry_locks import base_of_lock, image_places, parse_registry_lock
+from slim_python_image.util_rules.registry_locks import (
+    base_of_lock,
+    image_places,
+    layout_folder,
+    parse_registry_lock,
+)
 
 # The core's: the folder of the machine's settings with a file per blob.
 _PLACES = "registry-blobs"
@@ -104,9 +111,42 @@ def _mebibytes(size: int) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
+def unseen(path: str, root: Path) -> str:
+    """Return why Pants sees no file at a path of the repository, and what to do."""
+    file = root / path
+    if file.exists() and not file.resolve().is_relative_to(root.resolve()):
+        return f"{path}: this blob is a link that leads out of the repository\n  -> copy the file there"
+    if file.exists():
+        return f"{path}: Pants ignores this blob\n  -> see .gitignore and [GLOBAL].pants_ignore"
+    return (
+        f"{path}: the layout lacks this blob, which the base's lock names\n"
+        "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
+    )
+
+
+async def blob_of_layout(folder: str, layer: RemoteLayer) -> FetchedBlob:
+    """Return a blob of a layout of the repository; Pants has hashed what it read."""
+    path = f"{folder}/{layer.path}"
+    found = [one for one in await engine.repository_files(path) if isinstance(one, FileEntry)]
+    if not found:
+        return FetchedBlob(EMPTY_DIGEST, unseen(path, Path(get_buildroot())))
+    read = found[0].file_digest
+    if (read.fingerprint, read.serialized_bytes_length) != (layer.hex, layer.size):
+        error = (
+            f"{path}: the blob is damaged: {read.serialized_bytes_length} bytes of "
+            f"sha256:{read.fingerprint}, not the {layer.size} bytes that the base's lock names\n"
+            "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
+        )
+        return FetchedBlob(EMPTY_DIGEST, error)
+    return FetchedBlob(await engine.create_entries([FileEntry(layer.path, read)]), None)
+
+
 @rule
 async def fetch_blob(request: BlobRequest, toolbox: Toolbox) -> FetchedBlob:
     layer = request.layer
+    folder = layout_folder(request.place)
+    if folder is not None:
+        return await blob_of_layout(folder, layer)
     await engine.blob_places(BlobPlaces((layer.digest,), request.place))
     outcome = await engine.run_step(
         StepRequest(
@@ -280,10 +320,11 @@ def base_annotations(base: RegistryBase | None) -> dict[str, str]:
     """Return the annotations that name an image's base (OCI image-spec, annotations.md)."""
     if base is None:
         return {}
-    return {
-        "org.opencontainers.image.base.digest": base.manifest,
-        "org.opencontainers.image.base.name": base.name,
-    }
+    found = {"org.opencontainers.image.base.digest": base.manifest}
+    # "Image reference of the image this image is based on": a layout of the repository has none.
+    if layout_folder(base.name) is None:
+        found["org.opencontainers.image.base.name"] = base.name
+    return found
 
 
 def rules() -> Iterable[object]:

@@ -16,7 +16,37 @@ from slim_python_image.registry_target import RegistryBuilderImageField, Registr
 from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
 from slim_python_image.util_rules.base_locks import parse_lock, relock_command
 
+# As skopeo and podman name an image that is an OCI layout.
+LAYOUT_PREFIX = "oci:"
 LOCK_SCHEMA = "ociwheel.registry-lock/1"
+
+
+def layout_folder(image: str) -> str | None:
+    """Return the folder of an image that is an OCI layout of the repository, ``None`` for a registry's.
+
+    Names are skopeo's: ``oci:PATH[:REFERENCE]``.
+    """
+    if not image.startswith(LAYOUT_PREFIX):
+        return None
+    return image[len(LAYOUT_PREFIX) :].partition(":")[0].rstrip("/")
+
+
+def check_layout(image: str, owner: Address, field: str) -> None:
+    """Raise when the name of a layout leads out of the repository."""
+    folder = layout_folder(image)
+    if folder is None:
+        return
+    parts = folder.split("/")
+    if (
+        not folder
+        or folder.startswith("/")
+        or not {"", ".", ".."}.isdisjoint(parts)
+        or set("*?[]!") & set(folder)
+    ):
+        raise SlimImageError(
+            f"{owner}: the field `{field}` is {image!r}, but a layout is a folder of the repository\n"
+            "  -> write its path from the repository's root: oci:path/of/layout or oci:path/of/layout:tag"
+        )
 
 
 def expand_alias(image: str, registries: DockerRegistries, owner: Address) -> str:
@@ -37,6 +67,8 @@ def expand_alias(image: str, registries: DockerRegistries, owner: Address) -> st
 def plain_name(image: str) -> str:
     """Return an image's name without its registry: what a lock holds."""
     first, slash, rest = image.partition("/")
+    if image.startswith(LAYOUT_PREFIX):
+        return image
     if slash and (first.startswith("@") or "." in first or ":" in first or first == "localhost"):
         return rest
     return image
@@ -145,4 +177,6 @@ def image_places(target: Target, registries: DockerRegistries) -> dict[str, str]
     """Return the names of a base's images with their registries, by field."""
     fields = (RegistryImageField, RegistryBuilderImageField)
     names = {field.alias: target[field].value for field in fields}
+    for role, name in names.items():
+        check_layout(name or "", target.address, role)
     return {role: expand_alias(name, registries, target.address) for role, name in names.items() if name}

@@ -8,23 +8,31 @@ from typing import Any
 import pytest
 from pants.backend.docker.registries import DockerRegistries
 from pants.engine.addresses import Address
-from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, FileEntry, PathGlobs
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.goals.registry_lock import registry_bases
 from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
-from slim_python_image.registry_products import BlobPlaces, RegistryBase
+from slim_python_image.registry_products import BlobPlaces, FetchedBlob, RegistryBase, RemoteLayer
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.util_rules.base import remote_layers
 from slim_python_image.util_rules.image import audited
 from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
-from slim_python_image.util_rules.registry import base_annotations, config_on_base, remote_of, write_places
+from slim_python_image.util_rules.registry import (
+    base_annotations,
+    blob_of_layout,
+    config_on_base,
+    remote_of,
+    unseen,
+    write_places,
+)
 from slim_python_image.util_rules.registry_locks import (
     LOCK_SCHEMA,
     base_of_lock,
     expand_alias,
     image_places,
+    layout_folder,
     parse_registry_lock,
     plain_name,
 )
@@ -259,3 +267,81 @@ def test_a_base_without_a_builder_compiles_nothing() -> None:
         builder_image_of(without, sdist)
     assert builder_image_of(base(), sdist) == registry().builder
     assert builder_image_of(replace(base(), registry=None), sdist) is None
+
+
+# --- layouts of the repository ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "folder"),
+    [
+        ("python:3.11-slim", None),
+        ("registry.example.com/oci:1", None),
+        ("oci:images/python", "images/python"),
+        ("oci:images/python/:3.11", "images/python"),
+        ("oci:images/python:3.11", "images/python"),
+    ],
+)
+def test_the_folder_of_a_layout(image: str, folder: str | None) -> None:
+    assert layout_folder(image) == folder
+
+
+def test_a_lock_keeps_the_name_of_a_layout() -> None:
+    assert plain_name("oci:images/python:3.11") == "oci:images/python:3.11"
+
+
+@pytest.mark.parametrize(
+    "image", ["oci:", "oci:/srv/python", "oci:../python", "oci:a/./b", "oci:a//b", "oci:a/*"]
+)
+def test_a_layout_is_a_folder_of_the_repository(image: str) -> None:
+    with pytest.raises(SlimImageError, match="a layout is a folder of the repository"):
+        image_places(target(image=image), REGISTRIES)
+
+
+def test_a_layout_is_no_reference_for_the_annotation_of_the_base() -> None:
+    base = base_of_lock(lock(), "linux/arm/v7", {"image": "a", "builder_image": "b"}, "py", "linux/amd64")
+    assert base.registry is not None
+    assert "org.opencontainers.image.base.name" in base_annotations(base.registry)
+    of_layout = replace(base.registry, name="oci:images/python:3.11")
+    assert base_annotations(of_layout) == {"org.opencontainers.image.base.digest": DIGEST}
+
+
+BLOB = RemoteLayer(DIGEST, 7, "m", DIGEST, "", 9)
+PATH = f"images/python/blobs/sha256/{'ab' * 32}"
+
+
+def blob_of(found: FileDigest | None) -> FetchedBlob:
+    """Ask for a blob of a layout in which the file has a digest, or is not there."""
+    coroutine = blob_of_layout("images/python", BLOB)
+    value: Any = None
+    while True:
+        try:
+            get = coroutine.send(value)
+        except StopIteration as done:
+            blob: FetchedBlob = done.value
+            return blob
+        if isinstance(get.inputs[0], PathGlobs):
+            assert get.inputs[0].globs == (PATH,)
+        entries = [] if found is None else [FileEntry(PATH, found)]
+        value = DigestEntries(entries) if get.output_type is DigestEntries else Digest("cd" * 32, 1)
+
+
+def test_a_blob_of_a_layout_has_the_digest_and_size_of_the_lock() -> None:
+    assert blob_of(FileDigest("ab" * 32, 7)) == FetchedBlob(Digest("cd" * 32, 1), None)
+    for other in (FileDigest("ab" * 32, 6), FileDigest("ef" * 32, 7)):
+        error = blob_of(other).error
+        assert error is not None
+        assert error.startswith(f"{PATH}: the blob is damaged: {other.serialized_bytes_length} bytes of ")
+        assert "lock it as it is now: ./pants generate-lockfiles" in error
+
+
+def test_a_blob_that_pants_does_not_see(tmp_path: Path) -> None:
+    root, blobs = tmp_path / "repository", tmp_path / "repository/layout/blobs/sha256"
+    blobs.mkdir(parents=True)
+    (tmp_path / "outside").write_text("x")
+    (blobs / "ignored").write_text("x")
+    (blobs / "link").symlink_to(tmp_path / "outside")
+    said = {name: unseen(f"layout/blobs/sha256/{name}", root) for name in ("ignored", "link", "missing")}
+    assert "Pants ignores this blob\n  -> see .gitignore" in said["ignored"]
+    assert "is a link that leads out of the repository\n  -> copy the file" in said["link"]
+    assert "the layout lacks this blob" in said["missing"]
