@@ -142,6 +142,8 @@ class BuildGrid:
             "PANTS_REMOTE_INSTANCE_NAME": INSTANCE,
             "PANTS_REMOTE_CACHE_READ": "true",
             "PANTS_REMOTE_CACHE_WRITE": "true",
+            "PANTS_REMOTE_CACHE_RPC_TIMEOUT_MILLIS": "30000",
+            "PANTS_SESSION_END_TASKS_TIMEOUT": "60",
             "PANTS_STATS_LOG": "true",
         }
         if self.secure:
