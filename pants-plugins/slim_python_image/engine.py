@@ -7,7 +7,7 @@ from the source of these functions.
 
 from __future__ import annotations
 
-from typing import Iterable, Mapping
+from typing import Any, Iterable, Mapping
 
 from pants.backend.python.dependency_inference.module_mapper import (
     PythonModuleOwners,
@@ -23,6 +23,7 @@ from pants.core.util_rules.source_files import SourceFiles, SourceFilesRequest
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import (
+    EMPTY_DIGEST,
     AddPrefix,
     CreateDigest,
     Digest,
@@ -91,6 +92,18 @@ async def read_path(path: str) -> bytes | None:
     """Return the bytes of a file of the repository, ``None`` where there is none."""
     found = await Get(DigestContents, PathGlobs([path]))
     return found[0].content if found else None
+
+
+async def repository_files(*globs: str) -> DigestEntries:
+    """Return the files of the repository that match, without their bytes; those that Pants ignores do not."""
+    found = await Get(Digest, PathGlobs(globs))
+    return await Get(DigestEntries, Digest, found)
+
+
+async def repository_folder(folder: str) -> Digest:
+    """Return a folder of the repository as a tree; empty where there is none."""
+    found = await Get(Digest, PathGlobs([f"{folder}/**"]))
+    return found if found == EMPTY_DIGEST else await Get(Digest, RemovePrefix(found, folder))
 
 
 async def environment(names: Iterable[str]) -> EnvironmentVars:
@@ -196,27 +209,35 @@ async def interpreter(request: p.Interpreter) -> p.Tree | None:
     return await Get(p.Tree, p.Interpreter, request)
 
 
-async def build_trees(
-    sysroot: p.SysrootRequest, libc: p.CompilerLibcRequest, interpreter: p.Interpreter
-) -> tuple[p.Tree, p.Tree, p.Tree, p.Tree | None]:
-    """Return what a build stands on, all made at once: sysroot, compiler, its libc, and a Python.
+async def build_inputs(
+    sysroot: p.SysrootRequest,
+    libc: p.CompilerLibcRequest,
+    interpreter: p.Interpreter,
+    artifacts: Iterable[p.Artifact],
+    *,
+    tools: p.ToolsRequest | None = None,
+    host_libc: p.CompilerLibcRequest | None = None,
+) -> tuple[dict[str, p.Tree], tuple[p.FetchedArtifact, ...]]:
+    """Return what a build stands on, all made at once: trees by the name that the step gives them, and files.
 
-    The last is ``None`` for the machine's own.
+    :param host_libc: of this machine, for programs that the build compiles and runs.
+    :returns: without ``interpreter`` where it is the machine's own, without what is ``None``.
     """
-    found = await MultiGet(
-        [
-            Get(p.Tree, p.SysrootRequest, sysroot),
-            Get(p.Tree, p.CompilerRequest, p.CompilerRequest()),
-            Get(p.Tree, p.CompilerLibcRequest, libc),
-            *([] if interpreter.own else [Get(p.Tree, p.Interpreter, interpreter)]),
-        ]
-    )
-    return found[0], found[1], found[2], None if interpreter.own else found[3]
-
-
-async def tools(request: p.ToolsRequest) -> p.Tree:
-    """Return unpacked programs for builds."""
-    return await Get(p.Tree, p.ToolsRequest, request)
+    # The compiler first: it takes longest, and its libc waits for it.
+    trees: dict[str, Get[Any]] = {
+        "zig": Get(p.Tree, p.CompilerRequest, p.CompilerRequest()),
+        "zig-libc": Get(p.Tree, p.CompilerLibcRequest, libc),
+        "sysroot": Get(p.Tree, p.SysrootRequest, sysroot),
+    }
+    if tools is not None:
+        trees["tools"] = Get(p.Tree, p.ToolsRequest, tools)
+    if host_libc is not None:
+        trees["host-libc"] = Get(p.Tree, p.CompilerLibcRequest, host_libc)
+    if not interpreter.own:
+        trees["interpreter"] = Get(p.Tree, p.Interpreter, interpreter)
+    files = [Get(p.FetchedArtifact, p.Artifact, one) for one in artifacts]
+    found = await MultiGet([*trees.values(), *files])
+    return dict(zip(trees, found)), tuple(found[len(trees) :])
 
 
 async def newest_wheel(request: p.NewestWheelsRequest) -> p.NewestWheels:
@@ -318,12 +339,12 @@ async def wheel_layers(requests: Iterable[p.WheelLayerRequest]) -> tuple[p.Layer
 
 
 async def layers_and_sources(
-    request: p.ImageLayersRequest, source: p.SourceLayerRequest
-) -> tuple[p.ImageLayers, p.Layer]:
-    """Return base and wheel layers of an image target, and the layer of its first-party code."""
-    return await MultiGet(
-        Get(p.ImageLayers, p.ImageLayersRequest, request), Get(p.Layer, p.SourceLayerRequest, source)
-    )
+    request: p.ImageLayersRequest, sources: Iterable[p.SourceLayerRequest]
+) -> tuple[p.ImageLayers, tuple[p.Layer, ...]]:
+    """Return base and wheel layers of an image target, and the layers of its first-party code."""
+    layers: Get[Any] = Get(p.ImageLayers, p.ImageLayersRequest, request)
+    found = await MultiGet([layers, *(Get(p.Layer, p.SourceLayerRequest, one) for one in sources)])
+    return found[0], tuple(found[1:])
 
 
 async def image_layers_of(requests: Iterable[p.ImageLayersRequest]) -> tuple[p.ImageLayers, ...]:

@@ -306,7 +306,8 @@ class ExtendsField(StringField, AsyncFieldMixin):
         """
         The address of another `slim_python_image`. This image then starts with exactly the base and
         wheel layers of that one, digest for digest, and adds only the wheels that are missing there.
-        First-party code is not inherited: it comes from the dependencies.
+        First-party code is not inherited, it comes from the dependencies; files that the other image has
+        too are in a layer of their own, below the rest.
         """
     )
 

@@ -47,7 +47,8 @@ def test_exactly_what_an_edit_reaches_runs_again(
     repository.edit("src/shared/shared/__init__.py", "name: str", "hostname: str")
     repository.edit("src/shared/shared/__init__.py", "encode(name)", "encode(hostname)")
     assert steps(repository) == [
-        "Layer sources of src/child:image",
+        # What the child has of the service is in a layer below its own, which is not touched.
+        "Layer shared sources of src/service:image",
         "Layer sources of src/service:image",
         *["Write the index"] * 2,
         *["Write the manifest for linux/amd64"] * 2,

@@ -153,13 +153,11 @@ def test_a_child_starts_with_the_layers_of_its_parent(service: Layout, child: La
     shared = service.layers()[:-1]
     own = child.layers()[len(shared) :]
     assert child.layers()[: len(shared)] == shared
-    assert len(own) == 2
+    assert len(own) == 3
     assert f"{SITE}/certifi/core.py" in child.listing(own[0])
-    assert files(child, own[1]) == {
-        f"{SITE}/child/__init__.py",
-        f"{SITE}/child/__main__.py",
-        f"{SITE}/shared/__init__.py",
-    }
+    # Of first-party code, what both have is a layer, without what only the service needs.
+    assert files(child, own[1]) == {f"{SITE}/shared/__init__.py"}
+    assert files(child, own[2]) == {f"{SITE}/child/__init__.py", f"{SITE}/child/__main__.py"}
 
 
 def test_the_report_stands_beside_the_layout(repository: Repository, service: Layout) -> None:

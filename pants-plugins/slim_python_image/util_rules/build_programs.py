@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable
 
-from pants.engine.fs import Digest
-
 from slim_python_image import engine
 from slim_python_image.products import (
     Base,
     BuildFailed,
-    BuildWheelRequest,
     CompilerLibcRequest,
     DebPackage,
     NewestWheelsRequest,
@@ -30,17 +27,11 @@ def without_python(target: TargetEnvironment) -> TargetEnvironment:
     return replace(target, python="3.11.0")
 
 
-async def build_programs(request: BuildWheelRequest) -> tuple[tuple[str, ...], dict[str, Digest]]:
-    """Return the arguments and the trees of the programs that a build calls on this machine."""
-    if request.tools is None:
-        return (), {}
-    arguments: tuple[str, ...] = ("--tools", "tools")
-    trees = {"tools": (await engine.tools(request.tools)).digest}
-    if request.tools.rust:  # cargo compiles programs that it runs
-        arguments += ("--host-libc", "host-libc")
-        here = CompilerLibcRequest(without_python(request.tools.target), cxx=True)  # with the unwinder
-        trees["host-libc"] = (await engine.compiler_libc(here)).digest
-    return arguments, trees
+def host_libc(tools: ToolsRequest | None) -> CompilerLibcRequest | None:
+    """Return the C library for programs that a build compiles and runs on this machine, as cargo does."""
+    if tools is None or not tools.rust:
+        return None
+    return CompilerLibcRequest(without_python(tools.target), cxx=True)  # with the unwinder
 
 
 def tools_for(base: Base, builder: Iterable[DebPackage]) -> ToolsRequest | None:

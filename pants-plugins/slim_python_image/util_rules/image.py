@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Iterable
 
 from pants.engine.fs import Digest
@@ -32,9 +31,7 @@ from slim_python_image.products import (
     PlatformImage,
     PlatformImageRequest,
     SlimImageError,
-    SourceLayerRequest,
     StepRequest,
-    TargetEnvironment,
     Toolbox,
     Wheel,
     WheelLayerRequest,
@@ -43,6 +40,7 @@ from slim_python_image.products import (
     canonical_json,
 )
 from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.first_party import neutral, source_layer_requests
 from slim_python_image.util_rules.inputs import image_fields, platform_context
 from slim_python_image.util_rules.partition import partition, title
 from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
@@ -53,13 +51,9 @@ from slim_python_image.util_rules.registry import (
     config_on_base,
     remote_of,
 )
+from slim_python_image.util_rules.wheels import plan_request
 
 _OUT = "out"
-
-
-def neutral(target: TargetEnvironment) -> TargetEnvironment:
-    """Return the target of what is equal on every platform, so that it is made once for all."""
-    return replace(target, platform="linux/amd64")
 
 
 def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], title: str) -> WheelLayerRequest:
@@ -102,13 +96,6 @@ def missing_wheels(
     return tuple(wheel for wheel in own.wheels if wheel.name not in inherited)
 
 
-def wheel_set_request(parts: ImageParts, base: Base) -> WheelSetRequest:
-    """Return the wheels that an image's own dependencies need."""
-    return WheelSetRequest(
-        parts.roots, parts.lockfile, parts.resolve, base, parts.no_binary, parts.only_binary
-    )
-
-
 def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
     """Raise when an image cannot extend another."""
     if child.base != parent.base:
@@ -129,8 +116,8 @@ def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
         )
 
 
-async def parent_of(parts: ImageParts) -> ImageParts | None:
-    """Return the image that another extends.
+async def ancestors_of(parts: ImageParts) -> tuple[ImageParts, ...]:
+    """Return the image that another extends, the one that that one extends, and so on.
 
     :raises SlimImageError: the images extend each other in a circle, in which each would wait for the other.
     """
@@ -143,48 +130,52 @@ async def parent_of(parts: ImageParts) -> ImageParts | None:
                 f"{parts.address}: it extends itself: {circle}\n"
                 "  -> remove the field `extends` of one of them"
             )
-    return line[1] if len(line) > 1 else None
+    return tuple(line[1:])
+
+
+def image_wheels(parts: ImageParts, ancestors: tuple[ImageParts, ...], base: Base) -> WheelSetRequest:
+    """Return the wheels of an image, those of the one it extends included.
+
+    :raises SlimImageError: it cannot extend that one.
+    """
+    for parent in ancestors[:1]:
+        check_parent(parts, parent, base.target.platform)
+    roots = {root for one in (parts, *ancestors[:1]) for root in one.roots}
+    return WheelSetRequest(
+        tuple(sorted(roots)), parts.lockfile, parts.resolve, base, parts.no_binary, parts.only_binary
+    )
 
 
 @rule(desc="Make the layers of an image")
 async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     parts = await engine.image_parts(ImagePartsRequest(request.address))
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
-    parent = await parent_of(parts)
-    if parent is None:
+    ancestors = await ancestors_of(parts)
+    wheels = image_wheels(parts, ancestors, base)
+    # What is to be compiled decides how long all takes. So it is known before the packages of the base are
+    # fetched and unpacked, and the compiler does not queue behind these.
+    await engine.wheel_plan(plan_request(wheels))
+    if not ancestors:
         wheel_set, below = await engine.wheel_set_on_base(
-            wheel_set_request(parts, base),
+            wheels,
             BaseLayersRequest(base, parts.options.prefix, parts.options.bytecode, parts.options.compression),
         )
         own = await engine.wheel_layers(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
-    check_parent(parts, parent, request.platform)
-    union = replace(parts, roots=tuple(sorted({*parts.roots, *parent.roots})))
+    parent = ancestors[0]
     wheel_set, inherited = await engine.wheel_set_on_image(
-        wheel_set_request(union, base), ImageLayersRequest(parent.address, request.platform)
+        wheels, ImageLayersRequest(parent.address, request.platform)
     )
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
     own = await engine.wheel_layers(layer_requests(parts, base, extra))
     return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
 
 
-def first_party_requests(parts: ImageParts, base: Base) -> tuple[list[WheelLayerRequest], SourceLayerRequest]:
-    """Return the last layers of an image: wheels of first-party distributions, then sources."""
-    target = neutral(base.target)
-    wheels = []
-    if parts.local_wheels:
-        wheels.append(layer_request(parts, base, parts.local_wheels, f"distributions of {parts.address}"))
-    source = SourceLayerRequest(
-        sources=parts.sources,
-        files=parts.files,
-        workdir=parts.config.workdir,
-        scripts=parts.scripts,
-        title=f"sources of {parts.address}",
-        target=target,
-        options=parts.options,
-        interpreter=base.interpreter,
-    )
-    return wheels, source
+def local_wheel_requests(parts: ImageParts, base: Base) -> list[WheelLayerRequest]:
+    """Return the layer of an image's first-party distributions, if it has any."""
+    if not parts.local_wheels:
+        return []
+    return [layer_request(parts, base, parts.local_wheels, f"distributions of {parts.address}")]
 
 
 def audited(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -246,12 +237,14 @@ async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     parts = await engine.image_parts(ImagePartsRequest(request.address))
     base = await engine.base(BaseRequest(parts.base, request.platform, origin=str(parts.address)))
-    wheels, source = first_party_requests(parts, base)
+    ancestors = await ancestors_of(parts)
+    await engine.wheel_plan(plan_request(image_wheels(parts, ancestors, base)))  # first, see image_layers
     shared, sources = await engine.layers_and_sources(
-        ImageLayersRequest(request.address, request.platform), source
+        ImageLayersRequest(request.address, request.platform),
+        await source_layer_requests(parts, ancestors, base),
     )
-    local = await engine.wheel_layers(wheels)
-    layers = (*shared.base, *shared.wheels, *local, sources)
+    local = await engine.wheel_layers(local_wheel_requests(parts, base))
+    layers = (*shared.base, *shared.wheels, *local, *sources)
     facts = await audited_facts(audited(layers), base)
     audit = await engine.audit(audit_request(parts, base, layers, facts))
     found = audit.outcome.fields(

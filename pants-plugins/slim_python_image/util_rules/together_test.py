@@ -6,7 +6,7 @@ from typing import Any, Callable, Coroutine
 
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.internals.selectors import Get
 from pants.util.frozendict import FrozenDict
 
@@ -56,6 +56,9 @@ def answer(get: Any) -> Any:
         p.BaseLayers: p.BaseLayers(()),
         p.ImageLayers: p.ImageLayers((), (), p.WheelSet(())),
         p.Tree: p.Tree(EMPTY_DIGEST),
+        p.FetchedArtifact: p.FetchedArtifact(EMPTY_DIGEST),
+        p.WheelPlan: p.WheelPlan((), ()),
+        Digest: EMPTY_DIGEST,
     }
     return known[get.output_type]
 
@@ -90,12 +93,24 @@ def test_wheels_do_not_wait_for_the_image_that_theirs_extends() -> None:
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
     python = p.Interpreter("base", TARGET, (), own=own)
-    trees = engine.build_trees(
-        p.SysrootRequest(TARGET, (), "base", None), p.CompilerLibcRequest(TARGET), python
+    inputs = engine.build_inputs(
+        p.SysrootRequest(TARGET, (), "base", None),
+        p.CompilerLibcRequest(TARGET),
+        python,
+        [p.Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64)],
+        tools=p.ToolsRequest(TARGET, (), "base"),
+        host_libc=p.CompilerLibcRequest(TARGET, cxx=True),
     )
-    (together,) = groups(trees, answer)
-    assert together[:3] == ["SysrootRequest", "CompilerRequest", "CompilerLibcRequest"]
-    assert together[3:] == ([] if own else ["Interpreter"])
+    (together,) = groups(inputs, answer)
+    # The compiler takes longest.
+    assert together[:3] == ["CompilerRequest", "CompilerLibcRequest", "SysrootRequest"]
+    assert together[3:5] == ["ToolsRequest", "CompilerLibcRequest"]
+    assert together[5:] == [*([] if own else ["Interpreter"]), "Artifact"]
+
+
+def test_the_plan_does_not_wait_for_the_packages_of_the_base() -> None:
+    found = groups(image_layers(p.ImageLayersRequest(PARENT, PLATFORM)), answer)
+    assert found.index(["WheelPlanRequest"]) < found.index(["WheelSetRequest", "BaseLayersRequest"])
 
 
 def test_sources_do_not_wait_for_wheels() -> None:
@@ -109,3 +124,4 @@ def test_sources_do_not_wait_for_wheels() -> None:
     with pytest.raises(NotImplementedError):
         groups(platform_image(p.PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
     assert asked[-1] == ["ImageLayersRequest", "SourceLayerRequest"]
+    assert asked.index(["WheelPlanRequest"]) < len(asked) - 1

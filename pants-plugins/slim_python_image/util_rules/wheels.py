@@ -39,7 +39,7 @@ from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
-from slim_python_image.util_rules.build_programs import build_programs, tools_for, with_advice, without_python
+from slim_python_image.util_rules.build_programs import host_libc, tools_for, with_advice, without_python
 from slim_python_image.util_rules.emulation import container_request
 
 _OUT = "out"
@@ -100,7 +100,15 @@ async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
 @rule
 async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.target
-    sdist, *requirements = await engine.fetched((artifact, *request.pins.artifacts))
+    made, (sdist, *requirements) = await engine.build_inputs(
+        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image),
+        CompilerLibcRequest(without_python(target)),
+        request.interpreter,
+        (artifact, *request.pins.artifacts),
+        tools=request.tools,
+        host_libc=host_libc(request.tools),
+    )
+    interpreter = made.pop("interpreter", None)
     requirement_files = await engine.merge(r.digest for r in requirements)
     inputs = await engine.merge(
         (
@@ -111,12 +119,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             ),
         )
     )
-    sysroot, compiler, libc, interpreter = await engine.build_trees(
-        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image),
-        CompilerLibcRequest(without_python(target)),
-        request.interpreter,
-    )
-    programs, trees = await build_programs(request)
+    programs = tuple(part for name in ("tools", "host-libc") if name in made for part in (f"--{name}", name))
     step = StepRequest(
         step="build",
         arguments=(
@@ -129,14 +132,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         description=f"Build {artifact.name} {artifact.version} for {target.platform}",
         toolbox=toolbox,
         inputs=inputs,
-        trees=FrozenDict(
-            {
-                "sysroot": sysroot.digest,
-                "zig": compiler.digest,
-                "zig-libc": libc.digest,
-                **trees,
-            }
-        ),
+        trees=FrozenDict({name: tree.digest for name, tree in made.items()}),
         interpreter=interpreter,
         output_directories=(_OUT,),
     )
@@ -234,12 +230,17 @@ def builder_image_of(base: Base, sdist: Artifact) -> RemoteLayers | None:
     return base.registry.builder
 
 
+def plan_request(request: WheelSetRequest) -> WheelPlanRequest:
+    """Return the plan of a set of wheels."""
+    return WheelPlanRequest(
+        request.roots, request.lockfile, request.base.target, request.no_binary, request.only_binary
+    )
+
+
 @rule(desc="Make wheels")
 async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
     base: Base = request.base
-    plan = await engine.wheel_plan(
-        WheelPlanRequest(request.roots, request.lockfile, base.target, request.no_binary, request.only_binary)
-    )
+    plan = await engine.wheel_plan(plan_request(request))
     ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
     lock: dict[str, Any] = {}
