@@ -46,7 +46,7 @@ instances:
       - !cas {{ storage: *cas }}
       - !bytestream {{ storage: *cas }}
       - !action-cache {{ cache: *ac }}
-thread-pool-size: 50
+thread-pool-size: 300
 """
 
 
