@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,16 @@ def test_the_wheelhouse_is_one_for_pip(repository: Repository, run: Run, tmp_pat
     where = ["--no-index", "--find-links", str(house), "--target", str(tmp_path / "site")]
     subprocess.run([*pip, *fits, *where, "click", "idna", "websockets"], check=True)
     assert {"click", "idna", "websockets"} <= {path.name for path in (tmp_path / "site").iterdir()}
+
+
+def test_the_machines_pip_configuration_does_not_reach_pex(repository: Repository, tmp_path: Path) -> None:
+    configuration = tmp_path / "xdg/pip/pip.conf"
+    configuration.parent.mkdir(parents=True)
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("torch<=2\n")
+    configuration.write_text(f"[global]\nconstraint = {constraints}\n")
+    # Pex keeps what it once fetched.
+    machine = replace(repository, caches=Caches(tmp_path / "caches"))
+    also = repr([f"XDG_CONFIG_DIRS={tmp_path / 'xdg'}"])
+    run = machine.package(f"--subprocess-environment-env-vars=+{also}", "src/tool:dist")
+    assert any("build_backend.pex" in description for description in run.started)

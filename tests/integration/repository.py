@@ -52,7 +52,7 @@ python-default = "3rdparty/python/default.lock"
 use_rust_parser = true
 
 [subprocess-environment]
-env_vars = ["LANG=C.UTF-8", "LC_ALL=C.UTF-8"]
+env_vars = ["LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PIP_CONFIG_FILE=/dev/null"]
 """
 
 
