@@ -600,6 +600,7 @@ class LayerOptions:
     bytecode: str
     exclude: tuple[str, ...]
     compression: str = GZIP
+    strip: bool = True
 
 
 @dataclass(frozen=True)

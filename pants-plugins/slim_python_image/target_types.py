@@ -421,6 +421,18 @@ class ExcludeField(StringSequenceField):
     )
 
 
+class StripField(BoolField):
+    alias = "strip"
+    default = True
+    help = help_text(
+        """
+        Whether debug information (`.debug_*` sections) is left out of the ELF files of wheels, as
+        `strip --strip-debug` does. It is never loaded, and some prebuilt wheels have more of it than of code;
+        symbol tables stay. RECORD has the hashes of the files as they are in the image.
+        """
+    )
+
+
 class CompressionField(StringField):
     alias = "compression"
     valid_choices = ("gzip", "zstd")
@@ -520,6 +532,7 @@ class SlimPythonImageTarget(Target):
         StopSignalField,
         LayerBudgetField,
         BytecodeField,
+        StripField,
         CompressionField,
         ExcludeField,
         NoBinaryField,

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, cast
 
 _CHUNK_BYTES = 1 << 18
+_HEAD_BYTES = 8
 
 
 class _Reads(Protocol):
@@ -28,6 +29,8 @@ class Slice:
     size: int
     """Length in bytes."""
     sha256: str
+    head: bytes = b""
+    """The first bytes, up to eight: they tell what kind of file it is."""
 
     def open(self) -> BinaryIO:
         """Return a seekable stream over the part."""
@@ -54,12 +57,13 @@ class Spool:
 
     def add(self, stream: _Reads) -> Slice:
         """Append what ``stream`` has left."""
-        start, hasher = self._size, hashlib.sha256()
+        start, hasher, head = self._size, hashlib.sha256(), b""
         while chunk := stream.read(_CHUNK_BYTES):
+            head += chunk[: _HEAD_BYTES - len(head)]
             hasher.update(chunk)
             self._file.write(chunk)
             self._size += len(chunk)
-        return Slice(self._path, start, self._size - start, hasher.hexdigest())
+        return Slice(self._path, start, self._size - start, hasher.hexdigest(), head)
 
     def add_bytes(self, data: bytes) -> Slice:
         """Append ``data``."""

@@ -1,8 +1,9 @@
 """Install wheels into one layer.
 
 Below --prefix, a virtual environment: modules in lib/pythonX.Y/site-packages, scripts in bin with
-the prefix's own python as interpreter, data files in the prefix, C headers nowhere. RECORD lists
-what the layer holds: excluded files are not in it, bytecode is.
+the prefix's own python as interpreter, data files in the prefix, C headers nowhere. Debug
+information is left out of ELF files. RECORD lists what the layer holds: excluded files are not in it,
+bytecode is, and hashes are of files as they are here.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--wheels", type=Path, required=True, metavar="DIR", help="folder of .whl files")
     parser.add_argument("--title", required=True, help="what `docker history` shows for the layer")
+    parser.add_argument(
+        "--strip",
+        choices=("debug", "none"),
+        default="debug",
+        help="leave the debug information (.debug_* sections) out of ELF files (default: debug)",
+    )
     add_common(parser)
 
 
@@ -45,6 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         (*DEFAULT_EXCLUDES, *args.exclude),
         args.keep,
         cache_tag(args, target),
+        strip=args.strip == "debug",
     )
     wheels = sorted(p for p in args.wheels.iterdir() if p.name.endswith(".whl"))
     if not wheels:

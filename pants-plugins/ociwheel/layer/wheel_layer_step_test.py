@@ -1,7 +1,11 @@
 import argparse
+import base64
 import gzip
+import hashlib
 import io
 import json
+import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -346,3 +350,25 @@ def test_no_wheels(tmp_path: Path, wheels: Path, step: Step) -> None:
     with pytest.raises(LayerError) as e:
         step()
     assert str(e.value) == f"{tmp_path / 'wheels'}: there is no wheel in it"
+
+
+def test_debug_information_stays_out_and_record_says_what_is_there(
+    tmp_path: Path, wheels: Path, step: Step
+) -> None:
+    (tmp_path / "demo.c").write_text("int answer(void) { return 42; }\n")
+    module = tmp_path / "demo.so"
+    command = ["gcc", "-g", "-shared", "-fPIC", "-nostdlib", str(tmp_path / "demo.c"), "-o", str(module)]
+    subprocess.run(command, check=True, capture_output=True)
+    write_wheel(
+        wheels, files={"demo/_demo.so": module.read_bytes()}, tag=f"{_CP}-{_CP}-manylinux_2_17_x86_64"
+    )
+    for options, kept in (((), False), (("--strip", "none"), True)):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        step(*options)
+        files = _files(tmp_path)
+        _, data = files[f"{_SITE}/demo/_demo.so"]
+        assert (b".debug_info" in data and data == module.read_bytes()) == kept
+        assert (len(data) < module.stat().st_size) == (not kept)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        record = files[f"{_SITE}/demo-1.0.dist-info/RECORD"][1].decode()
+        assert f"demo/_demo.so,sha256={digest},{len(data)}\n" in record.replace("\r\n", "\n")

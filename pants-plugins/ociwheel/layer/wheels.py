@@ -25,6 +25,8 @@ from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme, construct_record_file
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from ociwheel.elf.facts import ELF_MAGIC
+from ociwheel.elf.strip import without_debug
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
@@ -48,6 +50,8 @@ class Options:
     keep: Sequence[str]
     tag: str | None
     """Cache tag of the bytecode to add, ``None`` for none."""
+    strip: bool = True
+    """Whether debug information is left out of ELF files."""
 
 
 @dataclass(frozen=True)
@@ -248,9 +252,19 @@ class _Destination(WheelDestination):
         if folder is None or excluded(path, self._options.excludes, self._options.keep):
             return RecordEntry(path, None, None)  # headers, and what is left out
         if scheme == "scripts":
-            part = self._spool.add(_Script(stream, self._options.venv.python))
+            part = self._spooled(_Script(stream, self._options.venv.python))
             return self._add(f"{folder}/{path}", path, part, executable=True)
-        return self._add(f"{folder}/{path}", path, self._spool.add(stream), executable=is_executable)
+        return self._add(f"{folder}/{path}", path, self._spooled(stream), executable=is_executable)
+
+    def _spooled(self, stream: BinaryIO | _Script) -> Slice:
+        """Spool a file of the wheel, without its debug information."""
+        part = self._spool.add(stream)
+        if not self._options.strip or not part.head.startswith(ELF_MAGIC):
+            return part
+        self._spool.flush()
+        with part.open() as file:
+            stripped = without_debug(file)
+            return self._spool.add(stripped) if stripped else part
 
     def finalize_installation(self, scheme: Scheme, record_file_path: str, records: object) -> None:
         """Add bytecode, and the RECORD of what the layer holds."""

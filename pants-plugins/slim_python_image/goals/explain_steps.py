@@ -18,6 +18,7 @@ _FIELDS = {
     "--bytecode": "bytecode",
     "--entry-script": "entry_point",
     "--exclude": "exclude",
+    "--strip": "strip",
     "--workdir": "workdir",
 }
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")

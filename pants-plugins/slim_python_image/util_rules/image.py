@@ -110,8 +110,8 @@ def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
         )
     if child.options != parent.options:
         raise SlimImageError(
-            f"{child.address}: it extends {parent.address}, but `bytecode`, `compression` or "
-            "`exclude` differ\n"
+            f"{child.address}: it extends {parent.address}, but `bytecode`, `compression`, "
+            "`exclude` or `strip` differ\n"
             "  -> use the same in both, the layers are shared"
         )
 

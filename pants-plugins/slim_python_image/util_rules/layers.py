@@ -62,6 +62,7 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
             arguments=(
                 *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
                 *option_arguments(request.options),
+                *("--strip", "debug" if request.options.strip else "none"),
                 *("--output", _OUT),
             ),
             description=f"Layer {request.title}{where}",
