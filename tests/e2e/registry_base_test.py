@@ -28,6 +28,7 @@ from tests.support.base_pair import (
     DISTROLESS,
     FULL,
     PLATFORMS,
+    SLIM,
     Kitchen,
     Recipe,
     added_layer,
@@ -36,8 +37,9 @@ from tests.support.base_pair import (
     write_layout,
 )
 from tests.support.engine import Engine, register_emulation
-from tests.support.publisher import SERVICES, Podman, Publisher
+from tests.support.publisher import LIMITS, SERVICES, Podman, Publisher
 from tests.support.registry_server import Access, Registry, running_registry
+from tests.support.zstd_layer import repacked, zstd_layer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -250,6 +252,10 @@ def test_blobs_of_the_base_are_mounted_and_shared_ones_go_up_once(
     for service in SERVICES:
         digest = on_registry.registry.tag(f"brewblox/{service}", "latest")
         assert digest == on_registry.layout(service).index_digest
+        assert on_registry.layout(service).index["annotations"] == {
+            "org.opencontainers.image.base.name": "python:3.11-slim",
+            "org.opencontainers.image.base.digest": on_registry.lock["image"]["digest"],
+        }
         assert on_registry.registry.check_complete(f"brewblox/{service}", digest) > 3 * len(PLATFORMS)
 
 
@@ -375,41 +381,55 @@ def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_pa
 # --- a layout of the repository ----------------------------------------------------------------------------
 
 
+def made_of_zstd(folder: Path) -> tuple[Path, Path]:
+    """Make a pair with layers of zstd: one on top of the slim image, and all of the builder image."""
+    row, kitchen = platform("linux/amd64"), Kitchen()
+    top = zstd_layer(tar([Entry("srv/greeting", b"hello"), Entry("tmp/.wh.nothing")]), folder / "top.zst")
+    headers = repacked(kitchen.layer(FULL, row), folder / "full.zst")
+    slim = write_layout(folder / "slim", {row: [kitchen.layer(SLIM, row), top]})
+    return slim, write_layout(folder / "full", {row: [headers]})
+
+
 def test_a_layout_of_the_repository_is_a_base_and_layers_of_zstd_arrive(
-    on_registry: OnRegistry, podman: Podman, tmp_path: Path
+    on_registry: OnRegistry, published: Published, podman: Podman, tmp_path: Path
 ) -> None:
     repository, registry = on_registry.repository, on_registry.registry
     images = repository.root / "images"
-    for name, layout in make_layouts(tmp_path, ["linux/amd64"]).items():
-        shutil.copytree(layout, images / name.replace(":", "-"))
-    slim = "oci:images/python-3.11-slim"
-    lock = on_registry.add_base("on-disk", slim, builder_image="oci:images/python-3.11")
-    assert lock["inputs"]["image"] == slim
+    for layout in made_of_zstd(tmp_path):
+        shutil.copytree(layout, images / layout.name)
+    lock = on_registry.add_base("on-disk", "oci:images/slim", builder_image="oci:images/full")
+    assert lock["inputs"]["image"] == "oci:images/slim"
     base = lock["platforms"]["linux/amd64"]["layers"]
+    debian, top = (one["digest"] for one in base)
+    assert debian in on_registry.layers("base", platforms=("linux/amd64",))
     publisher = Publisher(repository, registry, tmp_path / "published.json")
     registry.accesses()
     with on_registry.service_with(platforms=["linux/amd64"], base="//3rdparty/images:on-disk"):
         publisher.run("--slim-image-compression=zstd", services=["service"], folder="on-disk")
         log = registry.accesses()
-        blob = images / "python-3.11-slim/blobs/sha256" / base[0]["digest"].partition(":")[2]
+        blob = images / "slim/blobs/sha256" / debian.partition(":")[2]
         with blob.open("r+b") as file:
             file.truncate(1000)
         broken = repository.pants("package", "src/brewblox/service:image", daemon=True)
-    # No registry is known to have the base, so it is sent.
-    assert {one["digest"] for one in base} <= {one.sent_blob for one in log}
-    assert not [one for one in log if one.mounted_blob in {one["digest"] for one in base}]
+    # The images published before have the layer below: it is mounted from theirs. Nobody has the one on top.
+    assert debian in {one.mounted_blob for one in log} - {one.sent_blob for one in log}
+    assert top in {one.sent_blob for one in log}
     index = registry.manifest("on-disk/service", "latest")
     manifest = registry.manifest("on-disk/service", index["manifests"][0]["digest"])
     assert [one["digest"] for one in manifest["layers"][: len(base)]] == [one["digest"] for one in base]
     kinds = [one["mediaType"].rpartition("+")[2] for one in manifest["layers"]]
-    assert set(kinds[: len(base)]) == {"gzip"}
-    assert set(kinds[len(base) :]) == {"zstd"}
-    named = "org.opencontainers.image.base."
-    assert manifest["annotations"][f"{named}digest"] == lock["platforms"]["linux/amd64"]["manifest"]["digest"]
-    assert f"{named}name" not in manifest["annotations"]
-    assert podman.health_of(f"{registry.host}/on-disk/service:latest")["name"] == "service"
+    assert kinds == ["gzip", *["zstd"] * (len(kinds) - 1)]
+    # A layout has no name that could be pulled.
+    named = "org.opencontainers.image.base.digest"
+    assert index["annotations"] == {named: lock["image"]["digest"]}
+    assert manifest["annotations"] == {named: lock["platforms"]["linux/amd64"]["manifest"]["digest"]}
+    name = f"{registry.host}/on-disk/service:latest"
+    assert podman.health_of(name)["name"] == "service"
+    options = ("--rm", *LIMITS, "--network=none", "--entrypoint=/app/bin/python")
+    read = "print(open('/srv/greeting').read())"
+    assert podman("run", *options, name, "-c", read) == "hello\n"
     assert broken.exit_code == 1
-    assert f"{base[0]['digest'].partition(':')[2]}: the blob is damaged: 1000 bytes of " in broken.error
+    assert f"{debian.partition(':')[2]}: the blob is damaged: 1000 bytes of " in broken.error
     assert broken.error.endswith("generate-lockfiles --resolve=on-disk")
 
 
