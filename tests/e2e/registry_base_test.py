@@ -7,10 +7,11 @@ meanwhile is read from its access log.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import shutil
-import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,34 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ociwheel_testing.elf_writer import Elf, elf_bytes
-from ociwheel_testing.registry import Entry, tar
 
-from ociwheel.platforms import platform
+from ociwheel.elf.facts import read_facts
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
-from tests.support.base_pair import (
-    DISTROLESS,
-    FULL,
-    PLATFORMS,
-    SLIM,
-    Kitchen,
-    Recipe,
-    added_layer,
-    make_layouts,
-    push,
-    write_layout,
-)
+from tests.support.base_pair import DISTROLESS, FULL, PLATFORMS, make_layouts, push
 from tests.support.engine import Engine, register_emulation
+from tests.support.musl_image import musl_builder, musl_image
 from tests.support.publisher import LIMITS, SERVICES, Podman, Publisher
 from tests.support.registry_server import Access, Registry, running_registry
-from tests.support.zstd_layer import repacked, zstd_layer
+from tests.support.zstd_layer import zstd_pair
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOCK = "3rdparty/images/python-slim.lock"
 SOURCE = "src/brewblox/devcon_spark/brewblox_devcon_spark/settings.py"
-MUSL = Recipe("musl", ("base-files", "musl"))
 EMULATED_SECONDS = 180
 """How long an emulated service may take to answer."""
 
@@ -326,23 +314,6 @@ def test_a_base_that_is_gone_says_what_to_do(on_registry: OnRegistry) -> None:
 # --- other images than Debian's ---------------------------------------------------------------------------
 
 
-def made_musl(folder: Path) -> Path:
-    """Make an image of musl: Debian's, and what stands for a Python that is linked with it.
-
-    Nothing here has a Python of musl, so that such an image can be locked and built on, not run.
-    """
-    program = Elf(machine=62, needed=["libc.musl-x86_64.so.1"], interp="/lib/ld-musl-x86_64.so.1")
-    python = [
-        Entry("usr/bin/python3.11", elf_bytes(program) + b"\0003.11.2\0", mode=0o755),
-        Entry("usr/lib/python3.11/os.py"),
-        # As Alpine has it.
-        Entry("usr/lib/libc.musl-x86_64.so.1", type=tarfile.SYMTYPE, link="ld-musl-x86_64.so.1"),
-    ]
-    below = Kitchen().layer(MUSL, platform("linux/amd64"))
-    above = added_layer(tar(python), folder / "python.tar.gz")
-    return write_layout(folder / "image", {platform("linux/amd64"): [below, above]})
-
-
 def test_an_image_without_shell_and_package_database_is_a_base(
     on_registry: OnRegistry, engine: Engine, tmp_path: Path
 ) -> None:
@@ -363,7 +334,7 @@ def test_an_image_without_shell_and_package_database_is_a_base(
 
 def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_path: Path) -> None:
     repository = on_registry.repository
-    push(made_musl(tmp_path), f"{on_registry.registry.host}/musl:3.11")
+    push(musl_image(tmp_path), f"{on_registry.registry.host}/musl:3.11")
     lock = on_registry.add_base("musl", "@local/musl:3.11")
     assert lock["platforms"]["linux/amd64"]["target"] == {
         "libc": "musl", "libc_version": "1.2", "platform": "linux/amd64", "python": "3.11.2",
@@ -378,16 +349,34 @@ def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_pa
     assert re.search(r"^ciso8601-.*-musllinux_1_[12]_x86_64\.whl$", wheel.name)
 
 
+def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) -> None:
+    repository, registry = on_registry.repository, on_registry.registry
+    push(musl_image(tmp_path), f"{registry.host}/musl:3.11")
+    push(musl_builder(tmp_path), f"{registry.host}/musl-builder:3.11")
+    on_registry.add_base("musl-pair", "@local/musl:3.11", builder_image="@local/musl-builder:3.11")
+    own = 'base="//3rdparty/images:musl-pair", platforms=["linux/amd64"], no_binary=["ciso8601"]'
+    repository.write("src/compiled/app/__init__.py", "import ciso8601\n")
+    repository.write(
+        "src/compiled/BUILD",
+        'python_sources(name="lib", sources=["app/*.py"])\n'
+        f'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"], {own})\n'
+        f'slim_python_image(name="image", dependencies=[":lib"], entry_point="app:run", {own})\n',
+    )
+    repository.package("src/compiled::", daemon=True)
+    (wheel,) = (repository.root / "dist/src.compiled/wheels/linux-amd64").iterdir()
+    assert wheel.name.endswith("-cp311-cp311-linux_x86_64.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".so"))
+        facts = read_facts(io.BytesIO(archive.read(name)), name, wheel.name)
+    assert name == "ciso8601.cpython-311-x86_64-linux-musl.so"
+    assert facts is not None
+    # musl's loader knows its own libc by this name too; no symbol has a version of glibc.
+    assert facts.needed == ("libc.so",)
+    assert facts.needed_versions == {}
+    assert len(repository.layout("src.compiled/image").layers()) > 2
+
+
 # --- a layout of the repository ----------------------------------------------------------------------------
-
-
-def made_of_zstd(folder: Path) -> tuple[Path, Path]:
-    """Make a pair with layers of zstd: one on top of the slim image, and all of the builder image."""
-    row, kitchen = platform("linux/amd64"), Kitchen()
-    top = zstd_layer(tar([Entry("srv/greeting", b"hello"), Entry("tmp/.wh.nothing")]), folder / "top.zst")
-    headers = repacked(kitchen.layer(FULL, row), folder / "full.zst")
-    slim = write_layout(folder / "slim", {row: [kitchen.layer(SLIM, row), top]})
-    return slim, write_layout(folder / "full", {row: [headers]})
 
 
 def test_a_layout_of_the_repository_is_a_base_and_layers_of_zstd_arrive(
@@ -395,7 +384,7 @@ def test_a_layout_of_the_repository_is_a_base_and_layers_of_zstd_arrive(
 ) -> None:
     repository, registry = on_registry.repository, on_registry.registry
     images = repository.root / "images"
-    for layout in made_of_zstd(tmp_path):
+    for layout in zstd_pair(tmp_path):
         shutil.copytree(layout, images / layout.name)
     lock = on_registry.add_base("on-disk", "oci:images/slim", builder_image="oci:images/full")
     assert lock["inputs"]["image"] == "oci:images/slim"

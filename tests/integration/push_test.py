@@ -123,6 +123,39 @@ def test_blobs_of_a_base_are_mounted_from_its_repository(
     assert registry.check_complete("based/a", "1") == 6
 
 
+def test_a_registry_that_does_not_mount_is_sent_what_another_repository_of_it_has(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    """A base's blobs, which this machine need not have; some registries mount nothing, or not everything."""
+    push(write_layout(tmp_path / "base", "base", b"aside"), f"--image={registry.host}/aside/python:3.11")
+    child = write_layout(tmp_path / "child", "child", b"aside")
+    blobs = {path.name for path in (tmp_path / "base/blobs/sha256").iterdir()}
+    shared = blobs & {path.name for path in (child / "blobs/sha256").iterdir()}
+    for name in shared:
+        (child / "blobs/sha256" / name).unlink()
+
+    def not_mounting(asked: Asked) -> Instead | None:
+        mounts = asked.method == "POST" and "mount=" in asked.path
+        return Instead(202, headers={"Location": "/v2/never"}) if mounts else None
+
+    def not_readable(asked: Asked) -> Instead | None:
+        return Instead(403) if "/aside/python/" in asked.path else None
+
+    origins = tmp_path / "origins.json"
+    with faulty(registry.port, not_mounting) as host:
+        origins.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        document = push(child, f"--image={host}/aside/a:1", f"--origins={origins}")
+    assert shared <= {one["digest"].partition(":")[2] for one in document["sent"]}
+    assert registry.check_complete("aside/a", "1") == 6
+    with faulty(registry.port, not_readable) as host:
+        origins.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={origins}")
+    assert "neither this machine nor a repository that it may read has the blob sha256:" in error
+    assert "answered 403 Forbidden" in error
+    assert error.count("error:") == 1
+    assert registry.tag("aside/b", "1") is None
+
+
 def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
     registry: Registry, push: Pusher, tmp_path: Path
 ) -> None:

@@ -115,11 +115,11 @@ def test_two_images_of_one_name_are_an_error() -> None:
         ("127.0.0.1:5000/python:3.11-slim", "127.0.0.1:5000", "127.0.0.1:5000/python"),
         ("r.example.com:1/a/b@sha256:0", "r.example.com:1", "r.example.com:1/a/b"),
         ("r.example.com:1/a/b", "r.example.com:1", "r.example.com:1/a/b"),
-        ("python:3.11", None, "python"),
-        ("team/python", None, "team/python"),
+        ("python:3.11", "docker.io", "python"),
+        ("team/python", "docker.io", "team/python"),
     ],
 )
-def test_parts_of_a_name(name: str, registry: str | None, repository: str) -> None:
+def test_parts_of_a_name(name: str, registry: str, repository: str) -> None:
     assert (registry_of(name), repository_of(name)) == (registry, repository)
 
 
