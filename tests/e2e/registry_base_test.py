@@ -299,8 +299,9 @@ def test_docker_runs_one_for_arm_under_qemu(published: Published, engine: Engine
         assert machine.stdout.strip() == "armv7l"
 
 
-def test_podman_pulls_and_runs_one(published: Published, podman: Podman) -> None:
-    assert podman.health_of(published.publisher.name("history"))["name"] == "history"
+@pytest.mark.parametrize("service", SERVICES)
+def test_podman_pulls_and_runs_them(published: Published, podman: Podman, service: str) -> None:
+    assert podman.health_of(published.publisher.name(service))["name"] == service
 
 
 def test_a_base_that_is_gone_says_what_to_do(on_registry: OnRegistry) -> None:
