@@ -244,6 +244,8 @@ def test_blobs_of_the_base_are_mounted_and_shared_ones_go_up_once(
             "org.opencontainers.image.base.name": "python:3.11-slim",
             "org.opencontainers.image.base.digest": on_registry.lock["image"]["digest"],
         }
+        report = on_registry.repository.root / f"dist/src.brewblox.{service}/image.json"
+        assert json.loads(report.read_bytes())["fields"]["base_image"] == on_registry.lock["image"]["digest"]
         assert on_registry.registry.check_complete(f"brewblox/{service}", digest) > 3 * len(PLATFORMS)
 
 

@@ -325,7 +325,7 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     index = await engine.index(IndexRequest(canonical_json(document).decode()))
     documents = await engine.merge((*(one.manifest.blobs for one in platforms), index.layout))
     blobs = dict.fromkeys(layer.blobs for one in platforms for layer in one.layers if not layer.remote)
-    fields = canonical_json(image_fields(parts)).decode()
+    fields = canonical_json(image_fields(parts, bases[0])).decode()
     return BuiltImage(
         address=request.address,
         index_digest=index.digest,
