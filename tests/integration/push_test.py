@@ -167,6 +167,22 @@ def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
     assert push(layout, f"--image={registry.host}/gone/b:1")["sent"]
 
 
+def test_blobs_go_up_side_by_side(registry: Registry, push: Pusher, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", "side by side", common=b"side by side")
+    both = threading.Barrier(2, timeout=30)
+    first = iter(range(2))
+
+    def meet(asked: Asked) -> Instead | None:
+        if asked.is_upload and next(first, None) is not None:
+            both.wait()
+        return None
+
+    with faulty(registry.port, meet) as host:
+        push(layout, f"--image={host}/parallel/a:1", "--jobs=2")
+    assert not both.broken, "one upload waited for the other"
+    assert registry.check_complete("parallel/a", "1") == 6
+
+
 def test_a_dry_run_counts_the_bytes_and_writes_nothing(
     registry: Registry, push: Pusher, tmp_path: Path
 ) -> None:
