@@ -358,15 +358,15 @@ def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) 
     push(musl_builder(tmp_path), f"{registry.host}/musl-builder:3.11")
     on_registry.add_base("musl-pair", "@local/musl:3.11", builder_image="@local/musl-builder:3.11")
     own = 'base="//3rdparty/images:musl-pair", platforms=["linux/amd64"], no_binary=["ciso8601"]'
-    repository.write("src/compiled/app/__init__.py", "import ciso8601\n")
+    repository.write("src/brewblox/compiled/app/__init__.py", "import ciso8601\n")
     repository.write(
-        "src/compiled/BUILD",
+        "src/brewblox/compiled/BUILD",
         'python_sources(name="lib", sources=["app/*.py"])\n'
         f'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"], {own})\n'
         f'slim_python_image(name="image", dependencies=[":lib"], entry_point="app:run", {own})\n',
     )
-    repository.package("src/compiled::", daemon=True)
-    (wheel,) = (repository.root / "dist/src.compiled/wheels/linux-amd64").iterdir()
+    repository.package("src/brewblox/compiled::", daemon=True)
+    (wheel,) = (repository.root / "dist/src.brewblox.compiled/wheels/linux-amd64").iterdir()
     assert wheel.name.endswith("-cp311-cp311-linux_x86_64.whl")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (one for one in archive.namelist() if one.endswith(".so"))
@@ -376,7 +376,7 @@ def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) 
     # musl's loader knows its own libc by this name too; no symbol has a version of glibc.
     assert facts.needed == ("libc.so",)
     assert facts.needed_versions == {}
-    assert len(repository.layout("src.compiled/image").layers()) > 2
+    assert len(repository.layout("src.brewblox.compiled/image").layers()) > 2
 
 
 # --- a layout of the repository ----------------------------------------------------------------------------
