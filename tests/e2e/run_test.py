@@ -58,7 +58,8 @@ def test_podman_serves_until_ctrl_c(packaged: Packaged, podman: Podman) -> None:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
-    assert container["Image"].startswith("localhost/slim-python-image/src/brewblox/service/image")
+    name = "localhost/slim-python-image/src/brewblox/service/image:linux-amd64"
+    assert podman("image", "inspect", "--format", "{{.Id}}", name).strip() == container["ImageID"]
     assert wait_for(lambda: podman("ps", "--all", "--quiet") == "", 30)
 
 
