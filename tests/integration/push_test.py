@@ -290,6 +290,7 @@ def test_ctrl_c_ends_a_push_at_once(
         _, err = process.communicate(timeout=30)
     assert (process.returncode, time.monotonic() - start < 3) == (130, True)
     assert "no tag names an incomplete image" in err
+    assert list(push.home.glob("ociwheel-push-*")) == []
     assert registry.tag(f"stopped/{number.name.lower()}", "1") is None
 
 

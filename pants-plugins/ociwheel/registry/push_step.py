@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     def announce(blobs: int, size: int) -> None:
         _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
 
-    with tempfile.TemporaryDirectory(prefix="ociwheel-push-") as scratch, _interruptible(names):
+    with tempfile.TemporaryDirectory(prefix="ociwheel-push-") as scratch, _interruptible(names, scratch):
         tally = push.run(announce)
     if not args.dry_run:
         known.save()
@@ -161,10 +162,14 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible(names: str) -> Any:
-    """End at once on Ctrl-C: threads that send would go on to the end of their blob."""
+def _interruptible(names: str, scratch: str) -> Any:
+    """End at once on Ctrl-C: threads that send would go on to the end of their blob.
+
+    :param scratch: a folder to remove then.
+    """
 
     def stop(*_args: object) -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
         _say(f"{names}: stopped; what was sent stays, no tag names an incomplete image")
         os._exit(_INTERRUPTED)
 
