@@ -179,9 +179,14 @@ def test_the_base_of_an_image_may_be_an_image(repository: Repository, service: L
         run = repository.package("src/child:image", daemon=True)
         onto = repository.layout("src.child/image")
         layers, config = onto.layers(), onto.config()["config"]
-        # Layers are those of an image that says `extends`; only its configuration is another.
+        # Layers are those of an image that says `extends`; only its configuration is another. Files would lie
+        # in the working directory, so the step of the sources is asked again.
         assert layers == extending
-        assert run.started == ["Write the index", "Write the manifest for linux/amd64"]
+        assert run.started == [
+            "Layer sources of src/child:image",
+            "Write the index",
+            "Write the manifest for linux/amd64",
+        ]
         assert (config["User"], config["WorkingDir"]) == ("1000:1001", "/srv/data")
         assert "MODE=quiet" in config["Env"]
         assert config["Entrypoint"] == ["/app/bin/python", "-P", "-m", "child"]
