@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ociwheel.cli.main import main
+from ociwheel.registry.push_step import origins
 from tests.support.faulty_registry import (
     Asked,
     Fault,
@@ -114,11 +115,11 @@ def test_blobs_of_a_base_are_mounted_from_its_repository(
     shared &= {path.name for path in (child / "blobs/sha256").iterdir()}
     for name in shared:
         (child / "blobs/sha256" / name).unlink()
-    origins = tmp_path / "origins.json"
+    places = tmp_path / "origins.json"
     place = [f"{registry.host}/library/python", "elsewhere.example.com/library/python"]
-    origins.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
+    places.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
     (push.home / "known.json").unlink()
-    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={origins}")
+    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={places}")
     assert {one["digest"].partition(":")[2] for one in document["mounted"]} == shared
     assert registry.check_complete("based/a", "1") == 6
 
@@ -141,19 +142,26 @@ def test_a_registry_that_does_not_mount_is_sent_what_another_repository_of_it_ha
     def not_readable(asked: Asked) -> Instead | None:
         return Instead(403) if "/aside/python/" in asked.path else None
 
-    origins = tmp_path / "origins.json"
+    places = tmp_path / "origins.json"
     with faulty(registry.port, not_mounting) as host:
-        origins.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
-        document = push(child, f"--image={host}/aside/a:1", f"--origins={origins}")
+        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        document = push(child, f"--image={host}/aside/a:1", f"--origins={places}")
     assert shared <= {one["digest"].partition(":")[2] for one in document["sent"]}
     assert registry.check_complete("aside/a", "1") == 6
     with faulty(registry.port, not_readable) as host:
-        origins.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
-        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={origins}")
+        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={places}")
     assert "neither this machine nor a repository that it may read has the blob sha256:" in error
     assert "answered 403 Forbidden" in error
     assert error.count("error:") == 1
     assert registry.tag("aside/b", "1") is None
+
+
+def test_a_base_of_docker_s_own_registry_has_a_place_there(tmp_path: Path) -> None:
+    file = tmp_path / "origins.json"
+    file.write_text(json.dumps({"sha256:a": ["python"], "sha256:b": ["r.example.com:5000/python"]}))
+    assert origins(file, "docker.io") == {"sha256:a": ("library/python",)}
+    assert origins(file, "r.example.com:5000") == {"sha256:b": ("python",)}
 
 
 def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
