@@ -56,7 +56,7 @@ class AnnotationsField(DictStringToStringField):
         `org.opencontainers.image.version`, for registries and what reads them without pulling an image;
         `labels` are for engines, which show them of an image that they have. Keys below
         `org.opencontainers.` must be those of the OCI image specification. On a `registry_python_base`,
-        manifests get `org.opencontainers.image.base.name` and `.base.digest` by themselves.
+        both get `org.opencontainers.image.base.name` and `.base.digest` by themselves.
         """
     )
 

@@ -34,6 +34,11 @@ class RemoteLayer:
         """Its blob's path in a layout."""
         return f"blobs/sha256/{self.hex}"
 
+    @property
+    def zstd(self) -> bool:
+        """Whether it is compressed with zstd."""
+        return self.media_type.endswith("+zstd")
+
     def row(self) -> dict[str, str]:
         """Return it as the core's steps read it."""
         return {"digest": self.digest, "diff_id": self.diff_id}
@@ -73,6 +78,7 @@ class RegistryBase:
     """One platform of a base image: what its lock says.
 
     :param name: as in the BUILD file, without the registry.
+    :param root: digest of what the name leads to, as a rule the index of all platforms.
     :param manifest: digest of the platform's manifest.
     :param interpreter: absolute path of its Python.
     :param certificates: absolute path of its certificate authorities.
@@ -80,6 +86,7 @@ class RegistryBase:
     """
 
     name: str
+    root: str
     manifest: str
     image: RemoteLayers
     builder: RemoteLayers | None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from tests.support.registry_server import Access, running_registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+TWO_PLACES = 'registries=["@local", "@other", "@lab"], image_tags=["1.0", "{pants.hash}"]'
 SOURCE = "src/brewblox/devcon_spark/brewblox_devcon_spark/settings.py"
 
 
@@ -94,3 +98,45 @@ def test_docker_pulls_and_runs_what_was_published(published: Published, engine: 
 
 def test_podman_pulls_and_runs_what_was_published(published: Published, podman: Podman) -> None:
     assert podman.health_of(published.publisher.name("service"))["name"] == "service"
+
+
+def test_registries_tags_and_skip_push_are_those_of_docker_image(
+    published: Published, tmp_path: Path
+) -> None:
+    repository, registry = published.publisher.repository, published.publisher.registry
+    fields = {"service": TWO_PLACES, "history": "skip_push=True"}
+    builds = {service: f"src/brewblox/{service}/BUILD" for service in fields}
+    for service, build in builds.items():
+        repository.edit(build, '    ports=["5000"],\n', f'    ports=["5000"],\n    {fields[service]},\n')
+    with running_registry(tmp_path / "other") as other:
+        registries = {
+            "local": {"address": registry.host, "default": True, "extra_image_tags": ["edge"]},
+            "other": {"address": other.host, "repository": "team/{name}-{directory}"},
+            "lab": {"address": "lab.example.com", "skip_push": True},
+        }
+        try:
+            run = repository.pants(
+                f"--docker-registries={registries!r}",
+                "--docker-default-repository=names/{parent_directory}/{directory}",
+                *("publish", f"--output={tmp_path}/published.json"),
+                *(f"src/brewblox/{service}:image" for service in fields),
+                daemon=True,
+            )
+        finally:
+            subprocess.run(["git", "checkout", "--quiet", *builds.values()], cwd=repository.root, check=True)
+        assert run.exit_code == 0, run.stderr
+        rows = {row["names"][0]: row for row in json.loads((tmp_path / "published.json").read_bytes())}
+        digest = rows[f"{registry.host}/names/brewblox/service:1.0"]["digest"]
+        tag = digest.partition(":")[2]
+        local = {one: registry.tag("names/brewblox/service", one) for one in ("1.0", tag, "edge", "latest")}
+        assert local == {"1.0": digest, tag: digest, "edge": digest, "latest": None}
+        assert {one: other.tag("team/image-service", one) for one in ("1.0", tag, "edge")} == {
+            "1.0": digest, tag: digest, "edge": None,
+        }  # fmt: skip
+        assert other.check_complete("team/image-service", tag) > 10
+    assert rows["lab.example.com/names/brewblox/service:1.0"]["published"] is False
+    assert (
+        "lab.example.com/names/brewblox/service:1.0 skipped (by `skip_push` on registry @lab)." in run.stderr
+    )
+    assert "skipped (by `skip_push` on src/brewblox/history:image)." in run.stderr
+    assert registry.tag("names/brewblox/history", "latest") is None

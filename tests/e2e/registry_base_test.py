@@ -7,10 +7,11 @@ meanwhile is read from its access log.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import shutil
-import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,32 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ociwheel_testing.elf_writer import Elf, elf_bytes
-from ociwheel_testing.registry import Entry, tar
 
-from ociwheel.platforms import platform
+from ociwheel.elf.facts import read_facts
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
-from tests.support.base_pair import (
-    DISTROLESS,
-    FULL,
-    PLATFORMS,
-    Kitchen,
-    Recipe,
-    added_layer,
-    make_layouts,
-    push,
-    write_layout,
-)
+from tests.support.base_pair import DISTROLESS, FULL, PLATFORMS, make_layouts, push
 from tests.support.engine import Engine, register_emulation
-from tests.support.publisher import SERVICES, Podman, Publisher
+from tests.support.musl_image import musl_builder, musl_image
+from tests.support.publisher import LIMITS, SERVICES, Podman, Publisher
 from tests.support.registry_server import Access, Registry, running_registry
+from tests.support.zstd_layer import zstd_pair
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOCK = "3rdparty/images/python-slim.lock"
 SOURCE = "src/brewblox/devcon_spark/brewblox_devcon_spark/settings.py"
-MUSL = Recipe("musl", ("base-files", "musl"))
 EMULATED_SECONDS = 180
 """How long an emulated service may take to answer."""
 
@@ -250,6 +240,12 @@ def test_blobs_of_the_base_are_mounted_and_shared_ones_go_up_once(
     for service in SERVICES:
         digest = on_registry.registry.tag(f"brewblox/{service}", "latest")
         assert digest == on_registry.layout(service).index_digest
+        assert on_registry.layout(service).index["annotations"] == {
+            "org.opencontainers.image.base.name": "python:3.11-slim",
+            "org.opencontainers.image.base.digest": on_registry.lock["image"]["digest"],
+        }
+        report = on_registry.repository.root / f"dist/src.brewblox.{service}/image.json"
+        assert json.loads(report.read_bytes())["fields"]["base_image"] == on_registry.lock["image"]["digest"]
         assert on_registry.registry.check_complete(f"brewblox/{service}", digest) > 3 * len(PLATFORMS)
 
 
@@ -305,8 +301,9 @@ def test_docker_runs_one_for_arm_under_qemu(published: Published, engine: Engine
         assert machine.stdout.strip() == "armv7l"
 
 
-def test_podman_pulls_and_runs_one(published: Published, podman: Podman) -> None:
-    assert podman.health_of(published.publisher.name("history"))["name"] == "history"
+@pytest.mark.parametrize("service", SERVICES)
+def test_podman_pulls_and_runs_them(published: Published, podman: Podman, service: str) -> None:
+    assert podman.health_of(published.publisher.name(service))["name"] == service
 
 
 def test_a_base_that_is_gone_says_what_to_do(on_registry: OnRegistry) -> None:
@@ -318,23 +315,6 @@ def test_a_base_that_is_gone_says_what_to_do(on_registry: OnRegistry) -> None:
 
 
 # --- other images than Debian's ---------------------------------------------------------------------------
-
-
-def made_musl(folder: Path) -> Path:
-    """Make an image of musl: Debian's, and what stands for a Python that is linked with it.
-
-    Nothing here has a Python of musl, so that such an image can be locked and built on, not run.
-    """
-    program = Elf(machine=62, needed=["libc.musl-x86_64.so.1"], interp="/lib/ld-musl-x86_64.so.1")
-    python = [
-        Entry("usr/bin/python3.11", elf_bytes(program) + b"\0003.11.2\0", mode=0o755),
-        Entry("usr/lib/python3.11/os.py"),
-        # As Alpine has it.
-        Entry("usr/lib/libc.musl-x86_64.so.1", type=tarfile.SYMTYPE, link="ld-musl-x86_64.so.1"),
-    ]
-    below = Kitchen().layer(MUSL, platform("linux/amd64"))
-    above = added_layer(tar(python), folder / "python.tar.gz")
-    return write_layout(folder / "image", {platform("linux/amd64"): [below, above]})
 
 
 def test_an_image_without_shell_and_package_database_is_a_base(
@@ -357,7 +337,7 @@ def test_an_image_without_shell_and_package_database_is_a_base(
 
 def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_path: Path) -> None:
     repository = on_registry.repository
-    push(made_musl(tmp_path), f"{on_registry.registry.host}/musl:3.11")
+    push(musl_image(tmp_path), f"{on_registry.registry.host}/musl:3.11")
     lock = on_registry.add_base("musl", "@local/musl:3.11")
     assert lock["platforms"]["linux/amd64"]["target"] == {
         "libc": "musl", "libc_version": "1.2", "platform": "linux/amd64", "python": "3.11.2",
@@ -372,44 +352,76 @@ def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_pa
     assert re.search(r"^ciso8601-.*-musllinux_1_[12]_x86_64\.whl$", wheel.name)
 
 
+def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) -> None:
+    repository, registry = on_registry.repository, on_registry.registry
+    push(musl_image(tmp_path), f"{registry.host}/musl:3.11")
+    push(musl_builder(tmp_path), f"{registry.host}/musl-builder:3.11")
+    on_registry.add_base("musl-pair", "@local/musl:3.11", builder_image="@local/musl-builder:3.11")
+    own = 'base="//3rdparty/images:musl-pair", platforms=["linux/amd64"], no_binary=["ciso8601"]'
+    repository.write("src/brewblox/compiled/app/__init__.py", "import ciso8601\n")
+    repository.write(
+        "src/brewblox/compiled/BUILD",
+        'python_sources(name="lib", sources=["app/*.py"])\n'
+        f'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"], {own})\n'
+        f'slim_python_image(name="image", dependencies=[":lib"], entry_point="app:run", {own})\n',
+    )
+    repository.package("src/brewblox/compiled::", daemon=True)
+    (wheel,) = (repository.root / "dist/src.brewblox.compiled/wheels/linux-amd64").iterdir()
+    assert wheel.name.endswith("-cp311-cp311-linux_x86_64.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".so"))
+        facts = read_facts(io.BytesIO(archive.read(name)), name, wheel.name)
+    assert name == "ciso8601.cpython-311-x86_64-linux-musl.so"
+    assert facts is not None
+    # musl's loader knows its own libc by this name too; no symbol has a version of glibc.
+    assert facts.needed == ("libc.so",)
+    assert facts.needed_versions == {}
+    assert len(repository.layout("src.brewblox.compiled/image").layers()) > 2
+
+
 # --- a layout of the repository ----------------------------------------------------------------------------
 
 
 def test_a_layout_of_the_repository_is_a_base_and_layers_of_zstd_arrive(
-    on_registry: OnRegistry, podman: Podman, tmp_path: Path
+    on_registry: OnRegistry, published: Published, podman: Podman, tmp_path: Path
 ) -> None:
     repository, registry = on_registry.repository, on_registry.registry
     images = repository.root / "images"
-    for name, layout in make_layouts(tmp_path, ["linux/amd64"]).items():
-        shutil.copytree(layout, images / name.replace(":", "-"))
-    slim = "oci:images/python-3.11-slim"
-    lock = on_registry.add_base("on-disk", slim, builder_image="oci:images/python-3.11")
-    assert lock["inputs"]["image"] == slim
+    for layout in zstd_pair(tmp_path):
+        shutil.copytree(layout, images / layout.name)
+    lock = on_registry.add_base("on-disk", "oci:images/slim", builder_image="oci:images/full")
+    assert lock["inputs"]["image"] == "oci:images/slim"
     base = lock["platforms"]["linux/amd64"]["layers"]
+    debian, top = (one["digest"] for one in base)
+    assert debian in on_registry.layers("base", platforms=("linux/amd64",))
     publisher = Publisher(repository, registry, tmp_path / "published.json")
     registry.accesses()
     with on_registry.service_with(platforms=["linux/amd64"], base="//3rdparty/images:on-disk"):
         publisher.run("--slim-image-compression=zstd", services=["service"], folder="on-disk")
         log = registry.accesses()
-        blob = images / "python-3.11-slim/blobs/sha256" / base[0]["digest"].partition(":")[2]
+        blob = images / "slim/blobs/sha256" / debian.partition(":")[2]
         with blob.open("r+b") as file:
             file.truncate(1000)
         broken = repository.pants("package", "src/brewblox/service:image", daemon=True)
-    # No registry is known to have the base, so it is sent.
-    assert {one["digest"] for one in base} <= {one.sent_blob for one in log}
-    assert not [one for one in log if one.mounted_blob in {one["digest"] for one in base}]
+    # The images published before have the layer below: it is mounted from theirs. Nobody has the one on top.
+    assert debian in {one.mounted_blob for one in log} - {one.sent_blob for one in log}
+    assert top in {one.sent_blob for one in log}
     index = registry.manifest("on-disk/service", "latest")
     manifest = registry.manifest("on-disk/service", index["manifests"][0]["digest"])
     assert [one["digest"] for one in manifest["layers"][: len(base)]] == [one["digest"] for one in base]
     kinds = [one["mediaType"].rpartition("+")[2] for one in manifest["layers"]]
-    assert set(kinds[: len(base)]) == {"gzip"}
-    assert set(kinds[len(base) :]) == {"zstd"}
-    named = "org.opencontainers.image.base."
-    assert manifest["annotations"][f"{named}digest"] == lock["platforms"]["linux/amd64"]["manifest"]["digest"]
-    assert f"{named}name" not in manifest["annotations"]
-    assert podman.health_of(f"{registry.host}/on-disk/service:latest")["name"] == "service"
+    assert kinds == ["gzip", *["zstd"] * (len(kinds) - 1)]
+    # A layout has no name that could be pulled.
+    named = "org.opencontainers.image.base.digest"
+    assert index["annotations"] == {named: lock["image"]["digest"]}
+    assert manifest["annotations"] == {named: lock["platforms"]["linux/amd64"]["manifest"]["digest"]}
+    name = f"{registry.host}/on-disk/service:latest"
+    assert podman.health_of(name)["name"] == "service"
+    options = ("--rm", *LIMITS, "--network=none", "--entrypoint=/app/bin/python")
+    read = "print(open('/srv/greeting').read())"
+    assert podman("run", *options, name, "-c", read) == "hello\n"
     assert broken.exit_code == 1
-    assert f"{base[0]['digest'].partition(':')[2]}: the blob is damaged: 1000 bytes of " in broken.error
+    assert f"{debian.partition(':')[2]}: the blob is damaged: 1000 bytes of " in broken.error
     assert broken.error.endswith("generate-lockfiles --resolve=on-disk")
 
 

@@ -1,7 +1,8 @@
-"""`./pants run` of the example, in a Docker engine."""
+"""`./pants run` of the example, in a Docker engine and in podman."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,19 +11,14 @@ from collections.abc import Sequence
 import pytest
 
 from tests.e2e.conftest import Packaged
-from tests.integration.repository import Repository
 from tests.support.engine import Engine, register_emulation
-from tests.support.publisher import health
+from tests.support.publisher import LIMITS, Podman, health
 from tests.support.registry_server import free_port
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-
-def start_run(repository: Repository, engine: Engine, *options: str) -> subprocess.Popen[str]:
-    """Start ``./pants run`` of a service as a terminal does: in a process group of its own."""
-    arguments = ["--slim-image-run-engine=docker", *options, "run", "src/brewblox/service:image"]
-    return repository.start(*arguments, daemon=True, DOCKER_HOST=engine.address)
+RUN = ("run", "src/brewblox/service:image")
 
 
 def containers(engine: Engine) -> Sequence[str]:
@@ -34,8 +30,9 @@ def test_run_serves_until_ctrl_c_and_loads_once(packaged: Packaged, engine: Engi
     before = containers(engine)
     said = []
     port = free_port()
+    options = ("--slim-image-run-engine=docker", f"--slim-image-run-port=127.0.0.1:{port}:5000")
     for _ in range(2):
-        process = start_run(packaged.repository, engine, f"--slim-image-run-port=127.0.0.1:{port}:5000")
+        process = packaged.repository.start(*options, *RUN, daemon=True, DOCKER_HOST=engine.address)
         try:
             assert wait_for(lambda: health(port), 300, process)["name"] == "service"
         finally:
@@ -45,13 +42,55 @@ def test_run_serves_until_ctrl_c_and_loads_once(packaged: Packaged, engine: Engi
     assert ["loading localhost/slim-python-image" in one for one in said] == [True, False]
 
 
+def test_podman_serves_until_ctrl_c(packaged: Packaged, podman: Podman) -> None:
+    port = free_port()
+    # The host's network: one of podman's own is not to be had everywhere that tests run.
+    flags = " ".join((*LIMITS, "--network", "host"))
+    options = (
+        "--slim-image-run-engine=podman",
+        f"--slim-image-run-env=BREWBLOX_PORT={port}",
+        f"--docker-run-args={flags}",
+    )
+    process = packaged.repository.start(*options, *RUN, daemon=True, **podman.variables())
+    try:
+        assert wait_for(lambda: health(port), 300, process)["name"] == "service"
+        (container,) = json.loads(podman("ps", "--format", "json"))
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    name = "localhost/slim-python-image/src/brewblox/service/image:linux-amd64"
+    assert podman("image", "inspect", "--format", "{{.Id}}", name).strip() == container["ImageID"]
+    assert wait_for(lambda: podman("ps", "--all", "--quiet") == "", 30)
+
+
+def test_run_honours_the_fields_and_unpacks_zstd(packaged: Packaged, engine: Engine) -> None:
+    script = "import os; print(os.environ['GREETING'], os.path.ismount('/srv/data'))"
+    repository, build = packaged.repository, "src/brewblox/service/BUILD"
+    fields = 'compression="zstd", env={"GREETING": "hello"}, volumes=["/srv/data"]'
+    before = engine.docker("volume", "ls", "--quiet")
+    repository.edit(build, '    ports=["5000"],\n', f'    ports=["5000"],\n    {fields},\n')
+    try:
+        run = repository.pants(
+            "--slim-image-run-engine=docker",
+            "--docker-run-args=--entrypoint=/app/bin/python",
+            *(*RUN, "--", "-c", script),
+            prefix=("env", f"DOCKER_HOST={engine.address}"),
+            daemon=True,
+        )
+    finally:
+        subprocess.run(["git", "checkout", "--quiet", build], cwd=repository.root, check=True)
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout == "hello True\n"
+    assert engine.docker("volume", "ls", "--quiet") == before, "the volume goes with the container"
+
+
 def test_run_passes_arguments_and_environment(packaged: Packaged, engine: Engine) -> None:
     script = "import os, sys; print(os.environ['GREETING'], sys.argv[1:])"
     options = ("--slim-image-run-env=GREETING=hello", "--docker-run-args=--entrypoint=/app/bin/python")
     run = packaged.repository.pants(
         "--slim-image-run-engine=docker",
         *options,
-        *("run", "src/brewblox/service:image", "--", "-c", script, "one", "--two"),
+        *(*RUN, "--", "-c", script, "one", "--two"),
         prefix=("env", f"DOCKER_HOST={engine.address}"),
         daemon=True,
     )
@@ -66,7 +105,7 @@ def test_run_of_another_platform_under_qemu(packaged: Packaged, engine: Engine) 
         "--slim-image-run-engine=docker",
         "--slim-image-run-platform=linux/arm/v7",
         "--docker-run-args=--entrypoint=/app/bin/python",
-        *("run", "src/brewblox/service:image", "--", "-c", script),
+        *(*RUN, "--", "-c", script),
         prefix=("env", f"DOCKER_HOST={engine.address}"),
         daemon=True,
     )

@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.integration.monorepo import write_monorepo
-from tests.integration.repository import Caches, Layout, Repository, Run, make_repository, stopped, version
+from tests.integration.repository import (
+    BASE,
+    Caches,
+    Layout,
+    Repository,
+    Run,
+    make_repository,
+    stopped,
+    version,
+)
 from tests.support.oci_documents import INDEX, MANIFEST, check_layout
 
 SITE = "app/lib/python3.11/site-packages"
@@ -159,6 +168,34 @@ def test_a_child_starts_with_the_layers_of_its_parent(service: Layout, child: La
     # Of first-party code, what both have is a layer, without what only the service needs.
     assert files(child, own[1]) == {f"{SITE}/shared/__init__.py"}
     assert files(child, own[2]) == {f"{SITE}/child/__init__.py", f"{SITE}/child/__main__.py"}
+
+
+def test_the_base_of_an_image_may_be_an_image(repository: Repository, service: Layout, child: Layout) -> None:
+    build = repository.root / "src/child/BUILD"
+    before, extending = build.read_text(), child.layers()
+    own = {f'    base="{BASE}",\n', '    platforms=["linux/amd64"],\n'}
+    lines = [line for line in before.splitlines(keepends=True) if line not in own]
+    build.write_text("".join(lines).replace("extends=", "base="))
+    try:
+        run = repository.package("src/child:image", daemon=True)
+        onto = repository.layout("src.child/image")
+        layers, config = onto.layers(), onto.config()["config"]
+        # Layers are those of an image that says `extends`; only its configuration is another. Files would lie
+        # in the working directory, so the step of the sources is asked again.
+        assert layers == extending
+        assert run.started == [
+            "Layer sources of src/child:image",
+            "Write the index",
+            "Write the manifest for linux/amd64",
+        ]
+        assert (config["User"], config["WorkingDir"]) == ("1000:1001", "/srv/data")
+        assert "MODE=quiet" in config["Env"]
+        assert config["Entrypoint"] == ["/app/bin/python", "-P", "-m", "child"]
+        assert not config.get("Cmd")
+        assert service.layers()[:-1] == layers[: len(service.layers()) - 1]
+    finally:
+        build.write_text(before)
+        repository.package("src/child:image", daemon=True)
 
 
 def test_the_report_stands_beside_the_layout(repository: Repository, service: Layout) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ociwheel.cli.main import main
+from ociwheel.registry.push_step import origins
 from tests.support.faulty_registry import (
     Asked,
     Fault,
@@ -114,13 +115,53 @@ def test_blobs_of_a_base_are_mounted_from_its_repository(
     shared &= {path.name for path in (child / "blobs/sha256").iterdir()}
     for name in shared:
         (child / "blobs/sha256" / name).unlink()
-    origins = tmp_path / "origins.json"
+    places = tmp_path / "origins.json"
     place = [f"{registry.host}/library/python", "elsewhere.example.com/library/python"]
-    origins.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
+    places.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
     (push.home / "known.json").unlink()
-    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={origins}")
+    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={places}")
     assert {one["digest"].partition(":")[2] for one in document["mounted"]} == shared
     assert registry.check_complete("based/a", "1") == 6
+
+
+def test_a_registry_that_does_not_mount_is_sent_what_another_repository_of_it_has(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    """A base's blobs, which this machine need not have; some registries mount nothing, or not everything."""
+    push(write_layout(tmp_path / "base", "base", b"aside"), f"--image={registry.host}/aside/python:3.11")
+    child = write_layout(tmp_path / "child", "child", b"aside")
+    blobs = {path.name for path in (tmp_path / "base/blobs/sha256").iterdir()}
+    shared = blobs & {path.name for path in (child / "blobs/sha256").iterdir()}
+    for name in shared:
+        (child / "blobs/sha256" / name).unlink()
+
+    def not_mounting(asked: Asked) -> Instead | None:
+        mounts = asked.method == "POST" and "mount=" in asked.path
+        return Instead(202, headers={"Location": "/v2/never"}) if mounts else None
+
+    def not_readable(asked: Asked) -> Instead | None:
+        return Instead(403) if "/aside/python/" in asked.path else None
+
+    places = tmp_path / "origins.json"
+    with faulty(registry.port, not_mounting) as host:
+        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        document = push(child, f"--image={host}/aside/a:1", f"--origins={places}")
+    assert shared <= {one["digest"].partition(":")[2] for one in document["sent"]}
+    assert registry.check_complete("aside/a", "1") == 6
+    with faulty(registry.port, not_readable) as host:
+        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={places}")
+    assert "neither this machine nor a repository that it may read has the blob sha256:" in error
+    assert "answered 403 Forbidden" in error
+    assert error.count("error:") == 1
+    assert registry.tag("aside/b", "1") is None
+
+
+def test_a_base_of_docker_s_own_registry_has_a_place_there(tmp_path: Path) -> None:
+    file = tmp_path / "origins.json"
+    file.write_text(json.dumps({"sha256:a": ["python"], "sha256:b": ["r.example.com:5000/python"]}))
+    assert origins(file, "docker.io") == {"sha256:a": ("library/python",)}
+    assert origins(file, "r.example.com:5000") == {"sha256:b": ("python",)}
 
 
 def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
@@ -132,6 +173,22 @@ def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
     assert len(push(layout, f"--image={registry.host}/gone/a:1")["sent"]) == 5
     (push.home / "known.json").write_text("{damaged")
     assert push(layout, f"--image={registry.host}/gone/b:1")["sent"]
+
+
+def test_blobs_go_up_side_by_side(registry: Registry, push: Pusher, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path / "layout", "side by side", common=b"side by side")
+    both = threading.Barrier(2, timeout=30)
+    first = iter(range(2))
+
+    def meet(asked: Asked) -> Instead | None:
+        if asked.is_upload and next(first, None) is not None:
+            both.wait()
+        return None
+
+    with faulty(registry.port, meet) as host:
+        push(layout, f"--image={host}/parallel/a:1", "--jobs=2")
+    assert not both.broken, "one upload waited for the other"
+    assert registry.check_complete("parallel/a", "1") == 6
 
 
 def test_a_dry_run_counts_the_bytes_and_writes_nothing(
@@ -241,6 +298,7 @@ def test_ctrl_c_ends_a_push_at_once(
         _, err = process.communicate(timeout=30)
     assert (process.returncode, time.monotonic() - start < 3) == (130, True)
     assert "no tag names an incomplete image" in err
+    assert list(push.home.glob("ociwheel-push-*")) == []
     assert registry.tag(f"stopped/{number.name.lower()}", "1") is None
 
 

@@ -101,11 +101,11 @@ class Layer:
     blob: Path
     digest: str
     diff_id: str
+    media_type: str = f"{_OCI}.layer.v1.tar+gzip"
 
     def descriptor(self) -> dict[str, Any]:
         """Return its descriptor."""
-        size = self.blob.stat().st_size
-        return {"mediaType": f"{_OCI}.layer.v1.tar+gzip", "digest": self.digest, "size": size}
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.blob.stat().st_size}
 
 
 def cache_folder() -> Path:

@@ -91,6 +91,13 @@ class Podman:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment in which podman, whoever starts it, has the same images and containers."""
+        storage = self.folder / "storage.conf"
+        places = f'graphroot = "{self.folder}/root"\nrunroot = "{self.folder}/run"\n'
+        storage.write_text(f'[storage]\ndriver = "overlay"\n{places}')
+        return {"CONTAINERS_STORAGE_CONF": str(storage)}
+
     def health_of(self, image: str) -> Any:
         """Pull an image from a registry on this machine, run it, and return what ``/health`` answers."""
         port = free_port()

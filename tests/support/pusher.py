@@ -22,6 +22,7 @@ class Pusher:
     def start(self, layout: Path, *arguments: str) -> subprocess.Popen[str]:
         """Start it."""
         env = {"HOME": str(self.home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "pants-plugins")}
+        env["TMPDIR"] = str(self.home)
         argv = [sys.executable, "-m", "ociwheel", "push", "--layout", str(layout)]
         argv += ["--known", str(self.home / "known.json"), *arguments]
         return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

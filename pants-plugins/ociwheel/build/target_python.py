@@ -36,7 +36,7 @@ platform.machine = lambda: {machine!r}
 platform.processor = lambda: ""
 platform.uname = lambda: platform.uname_result("Linux", "localhost", "6.1.0", "#1 SMP", {machine!r})
 platform.architecture = lambda *a, **k: ({bits!r}, "ELF")
-platform.libc_ver = lambda *a, **k: ("glibc", {libc!r})
+platform.libc_ver = lambda *a, **k: {libc!r}
 for _scheme in sysconfig._INSTALL_SCHEMES.values():
     for _name in ("include", "platinclude"):
         if _name in _scheme:
@@ -63,7 +63,7 @@ def write_target_python(sysroot: Path, target: Target, folder: Path) -> dict[str
         _SITECUSTOMIZE.format(
             machine=target.platform.machine,
             bits=f"{target.platform.elf_class}bit",
-            libc=f"{target.libc_version[0]}.{target.libc_version[1]}",
+            libc=(target.libc, f"{target.libc_version[0]}.{target.libc_version[1]}"),
             include=str(include),
         ),
         encoding="utf-8",

@@ -119,15 +119,22 @@ def _target_flags(row: CompilerTarget, target: Target) -> Iterator[str]:
 def _probe(zig: Path, target: Target, work: Path, cxx: bool) -> dict[str, _Commands]:
     (work / "probe.c").write_text(_C)
     (work / "probe.cpp").write_text(_CXX)
+    runs = probe_arguments(target, cxx=cxx)
+    return {name: _run_zig(zig, argv, target, work) for name, argv in runs.items()}
+
+
+def probe_arguments(target: Target, *, cxx: bool) -> dict[str, list[str]]:
+    """Return the arguments of zig for each kind of output."""
     common = ["-target", zig_target(target), f"-mcpu={target.platform.zig_cpu}", "-O2", "-s"]
     common.append("-fno-sanitize=undefined")
+    # zig links programs for musl statically: it would compile all of libc for them, and name no loader.
+    program = [*common, *(["-dynamic"] if target.libc == "musl" else [])]
     shared = ("c++", "probe.cpp") if cxx else ("cc", "probe.c")
-    runs = {
-        "exe": ["cc", *common, "probe.c", "-o", "exe", "-no-pie"],
-        "pie": ["cc", *common, "probe.c", "-o", "pie", "-fPIE", "-pie"],
+    return {
+        "exe": ["cc", *program, "probe.c", "-o", "exe", "-no-pie"],
+        "pie": ["cc", *program, "probe.c", "-o", "pie", "-fPIE", "-pie"],
         "shared": [*shared, *common, "-fPIC", "-shared", "-o", "shared.so", "-lm"],
     }
-    return {name: _run_zig(zig, argv, target, work) for name, argv in runs.items()}
 
 
 def _run_zig(zig: Path, argv: Sequence[str], target: Target, work: Path) -> _Commands:

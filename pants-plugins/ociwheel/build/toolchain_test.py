@@ -20,6 +20,12 @@ def test_zig_is_told_the_libc(tmp_path: Path) -> None:
     assert toolchain.zig_target(target(tmp_path, "glibc")) == "arm-linux-gnueabihf.1.2"
 
 
+def test_programs_are_linked_with_the_base_s_libc(tmp_path: Path) -> None:
+    on_musl = toolchain.probe_arguments(target(tmp_path, "musl"), cxx=False)
+    assert ["-dynamic" in on_musl[kind] for kind in ("exe", "pie", "shared")] == [True, True, False]
+    assert "-dynamic" not in toolchain.probe_arguments(target(tmp_path, "glibc"), cxx=False)["exe"]
+
+
 @pytest.mark.parametrize(("libc", "names"), [("musl", {"m", "pthread"}), ("glibc", {"pthread"})])
 def test_a_runtime_answers_for_what_its_libc_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, libc: str, names: set[str]

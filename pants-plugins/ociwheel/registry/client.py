@@ -47,6 +47,7 @@ class RegistryClient(Session):
     """Reads the repository of an image.
 
     :param login: finds the credentials for ``domain/repository``; asked only when the registry wants them.
+    :param insecure: as of :class:`Session`.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class RegistryClient(Session):
         name: ImageName,
         login: Callable[[str], RegistryLogin | None],
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        insecure: bool = False,
     ) -> None:
-        super().__init__(name.domain, settings, login, sleep=sleep)
+        super().__init__(name.domain, settings, login, insecure=insecure, sleep=sleep)
         self.name = name
 
     def manifest(self, reference: str) -> Document:

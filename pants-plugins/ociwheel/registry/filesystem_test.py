@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from ociwheel_testing.registry import Entry, Layer, digest_of, tar
@@ -161,8 +162,22 @@ def test_zstd_without_a_decompressor_is_told(tmp_path: Path, monkeypatch: pytest
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(BaseError, match="compressed with zstd, which this Python cannot read"):
+    with pytest.raises(BaseError, match="compressed with zstd, and zstandard is not in the toolbox"):
         read_one(tmp_path, b"\x28\xb5\x2f\xfd" + bytes(100))
+
+
+def test_zstd_is_read_whole_in_any_number_of_frames(tmp_path: Path) -> None:
+    archive = tar([Entry("x", bytes(range(256)) * 40), Entry("y", b"end")])
+    frames = [zstandard.ZstdCompressor().compress(part) for part in (archive[:700], archive[700:])]
+    assert [row.path for row in read_one(tmp_path, b"".join(frames))] == ["x", "y"]
+
+
+def test_damaged_zstd_is_refused(tmp_path: Path) -> None:
+    packer = zstandard.ZstdCompressor(write_checksum=True)
+    whole = packer.compress(tar([Entry("x", bytes(range(256)) * 40)]))
+    for damaged in (whole[:10], whole[:-1] + bytes([whole[-1] ^ 1]), whole[:4] + b"\xff" + whole[5:]):
+        with pytest.raises(BaseError, match="cannot be read"):
+            read_one(tmp_path, damaged)
 
 
 @pytest.mark.parametrize("cut", [3, 40, -9])

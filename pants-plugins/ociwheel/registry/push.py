@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 
-from ociwheel.fetch.network import Failure
+from ociwheel.fetch.download import WrongContentError
+from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import RETRIED, Answer, Body, Request
@@ -56,10 +58,15 @@ class Tally:
         return sum(one.size for one in (*self.sent, *self.manifests))
 
 
+def _fetch_none(place: str, _blob: Descriptor) -> Path:
+    raise Failure(Kind.NOT_FOUND, place, "was not asked")
+
+
 class Push:
     """One push of one image to one repository.
 
     :param origins: repositories of the same registry that have a blob, by digest: where a base is from.
+    :param fetch: writes a blob of such a repository to a file, for a registry that does not mount it.
     :param jobs: how many blobs go up at the same time.
     :param dry: only ask; nothing is written.
     """
@@ -72,6 +79,7 @@ class Push:
         *,
         known: KnownPlaces,
         origins: Mapping[str, tuple[str, ...]] | None = None,
+        fetch: Callable[[str, Descriptor], Path] = _fetch_none,
         jobs: int = 4,
         dry: bool = False,
     ) -> None:
@@ -80,6 +88,7 @@ class Push:
         self._to = destination
         self._known = known
         self._origins = origins or {}
+        self._fetch = fetch
         self._jobs = jobs
         self._dry = dry
         self._lock = threading.Lock()
@@ -227,19 +236,35 @@ class Push:
         return answer.status == HTTPStatus.CREATED
 
     def _upload(self, blob: Descriptor) -> bool:
-        path = self._content.files.get(blob.digest)
-        if path is None:
-            raise RegistryError(
-                f"neither the registry nor this machine has the blob {blob.digest} ({blob.size} bytes)",
-                where=self._to.place,
-                hint="package the image with the base's blobs: pants package",
-            )
         if not self._dry:
+            path = self._content.files.get(blob.digest) or self._fetched(blob)
             self._send_blob(blob, Body(path, blob.size))
         with self._lock:
             self.tally.sent.append(blob)
             self._known.add(self._to.domain, blob.digest, self._to.repository)
         return True
+
+    def _fetched(self, blob: Descriptor) -> Path:
+        """Return a blob that the registry has elsewhere and did not mount.
+
+        distribution-spec: "If a registry does not support cross-repository mounting or is unable to mount
+        the requested blob, it SHOULD return a 202."
+        """
+        details = []
+        for place in self._origins.get(blob.digest, ()):
+            try:
+                return self._fetch(place, blob)
+            except Failure as e:
+                details.append(str(e))
+            except WrongContentError as e:
+                details.append(f"{e}: gives {e.size} bytes with SHA-256 {e.sha256}")
+        raise RegistryError(
+            f"neither this machine nor a repository that it may read has the blob {blob.digest} "
+            f"({blob.size} bytes)",
+            where=self._to.place,
+            details=details,
+            hint="log in with an account that may read the base's repository too, or lock the base again",
+        )
 
     def _send_blob(self, blob: Descriptor, body: Body) -> None:
         """Send a blob: a new upload per attempt, because a broken one cannot be trusted."""

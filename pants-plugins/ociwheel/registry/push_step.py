@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ from typing import Any
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError, redact
 from ociwheel.fetch import settings
+from ociwheel.fetch.download import download
+from ociwheel.image.layout import Descriptor
 from ociwheel.registry import content
+from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.credentials import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.reference import ImageName
@@ -65,15 +70,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--jobs is {args.jobs}, expected at least 1")
     to = destination(args.image)
     image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
-    environ = machine_environment()
-    session = Session(to.domain, settings.load(), logins(environ), insecure=to.domain in args.insecure)
+    network, login, insecure = settings.load(), logins(machine_environment()), to.domain in args.insecure
     known = content.KnownPlaces.load(args.known)
+
+    def fetch(place: str, blob: Descriptor) -> Path:
+        client = RegistryClient(network, ImageName(to.domain, place, None, None), login, insecure=insecure)
+        client.connect(place)
+        path = Path(scratch) / blob.hex
+        return download(client, client.blob_url(blob.digest), path, sha256=blob.hex, size=blob.size).path
+
     push = Push(
-        session,
+        Session(to.domain, network, login, insecure=insecure),
         image,
         to,
         known=known,
         origins=origins(args.origins, to.domain),
+        fetch=fetch,
         jobs=args.jobs,
         dry=args.dry_run,
     )
@@ -82,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     def announce(blobs: int, size: int) -> None:
         _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
 
-    with _interruptible(names):
+    with tempfile.TemporaryDirectory(prefix="ociwheel-push-") as scratch, _interruptible(names, scratch):
         tally = push.run(announce)
     if not args.dry_run:
         known.save()
@@ -108,7 +120,8 @@ def origins(path: Path | None, domain: str) -> dict[str, tuple[str, ...]]:
         return {}
     result = {}
     for digest, places in read_json(path).items():
-        own = tuple(place.partition("/")[2] for place in places if place.partition("/")[0] == domain)
+        names = [ImageName.parse(place) for place in places]
+        own = tuple(name.repository for name in names if name.domain == domain)
         if own:
             result[digest] = own
     return result
@@ -149,10 +162,14 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible(names: str) -> Any:
-    """End at once on Ctrl-C: threads that send would go on to the end of their blob."""
+def _interruptible(names: str, scratch: str) -> Any:
+    """End at once on Ctrl-C: threads that send would go on to the end of their blob.
+
+    :param scratch: a folder to remove then.
+    """
 
     def stop(*_args: object) -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
         _say(f"{names}: stopped; what was sent stays, no tag names an incomplete image")
         os._exit(_INTERRUPTED)
 

@@ -286,6 +286,15 @@ def test_platforms_that_come_and_go() -> None:
     ]
 
 
+def test_a_base_image_that_moved_for_platforms_of_others() -> None:
+    old, new = report(), {**report(), "digest": digest("c")}
+    old["fields"]["base_image"], new["fields"]["base_image"] = digest("1"), digest("2")
+    assert text_report([explain(old, new)]).splitlines()[1:] == [
+        "  field base_image: sha256:111111111111 -> sha256:222222222222",
+        "  linux/amd64: the same",
+    ]
+
+
 def test_the_order_of_platforms_and_layers() -> None:
     old = report()
     old["platforms"].append({**copy.deepcopy(old["platforms"][0]), "platform": "linux/arm64"})

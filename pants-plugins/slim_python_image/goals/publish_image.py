@@ -47,6 +47,7 @@ from slim_python_image.target_types import (
     SkipPushField,
 )
 from slim_python_image.util_rules.references import ImageNames, Place, places
+from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import MACHINE, step_process
 
 _LAYOUT = "layout"
@@ -54,6 +55,7 @@ _BLOBS = "blobs"
 _ORIGINS = "origins.json"
 # Beside the machine's settings, because it is about registries, not about an image.
 _KNOWN = f"{MACHINE}/known-blobs.json"
+DEFAULT_REGISTRY = "docker.io"
 
 
 class PublishImageRequest(PublishRequest):  # type: ignore[type-arg] # see below
@@ -88,10 +90,10 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
         return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
 
 
-def registry_of(name: str) -> str | None:
-    """Return the registry that the name of an image begins with, ``None`` for Docker's own."""
+def registry_of(name: str) -> str:
+    """Return the registry that the name of an image begins with, by default Docker's own."""
     first, slash, _ = name.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else None
+    return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_REGISTRY
 
 
 def repository_of(name: str) -> str:
@@ -108,7 +110,7 @@ def origins(image: BuiltImage, place: Place) -> dict[str, list[str]]:
         layer.digest: [repository_of(layers.place)]
         for layers in image.remote
         for layer in layers.layers
-        if here is not None and registry_of(layers.place) == here
+        if layout_folder(layers.place) is None and registry_of(layers.place) == here
     }
 
 

@@ -313,18 +313,19 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     platforms = await engine.platform_images(
         PlatformImageRequest(request.address, platform) for platform in parts.platforms
     )
+    bases = await engine.bases(
+        BaseRequest(parts.base, one.platform, origin=str(parts.address)) for one in platforms
+    )
     document = {
         "manifests": [json.loads(one.manifest.descriptor) for one in platforms],
-        "annotations": dict(parts.annotations),
+        # One target is the base of all platforms.
+        "annotations": {**base_annotations(bases[0].registry, index=True), **parts.annotations},
         "name": "latest",
     }
     index = await engine.index(IndexRequest(canonical_json(document).decode()))
     documents = await engine.merge((*(one.manifest.blobs for one in platforms), index.layout))
     blobs = dict.fromkeys(layer.blobs for one in platforms for layer in one.layers if not layer.remote)
-    fields = canonical_json(image_fields(parts)).decode()
-    bases = await engine.bases(
-        BaseRequest(parts.base, one.platform, origin=str(parts.address)) for one in platforms
-    )
+    fields = canonical_json(image_fields(parts, bases[0])).decode()
     return BuiltImage(
         address=request.address,
         index_digest=index.digest,

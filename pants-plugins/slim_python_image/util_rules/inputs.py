@@ -70,9 +70,14 @@ def platform_context(parts: ImageParts, base: Base, wheels: Iterable[Wheel]) -> 
     }
 
 
-def image_fields(parts: ImageParts) -> dict[str, Any]:
-    """Return the fields of an image that decide which wheels and layers it has."""
+def image_fields(parts: ImageParts, base: Base) -> dict[str, Any]:
+    """Return what decides which wheels and layers an image has, and which base image it names.
+
+    :param base: of any of its platforms.
+    """
     return {
+        # The index names it, also when none of the platforms' own base images is another one.
+        **({"base_image": base.registry.root} if base.registry else {}),
         "annotations": dict(parts.annotations),
         "base": str(parts.base),
         "compression": parts.options.compression,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Optional
 
 import pytest
 from pants.backend.docker.registries import DockerRegistries
@@ -9,11 +10,13 @@ from pants.engine.addresses import Address
 from slim_python_image.goals.publish_image import (
     PublishImageFieldSet,
     check_clash,
+    origins,
     registry_of,
     repository_of,
     would_send,
 )
 from slim_python_image.products import SlimImageError
+from slim_python_image.registry_products import RemoteLayer, RemoteLayers
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules.references import ImageNames, Place, places
 
@@ -115,12 +118,31 @@ def test_two_images_of_one_name_are_an_error() -> None:
         ("127.0.0.1:5000/python:3.11-slim", "127.0.0.1:5000", "127.0.0.1:5000/python"),
         ("r.example.com:1/a/b@sha256:0", "r.example.com:1", "r.example.com:1/a/b"),
         ("r.example.com:1/a/b", "r.example.com:1", "r.example.com:1/a/b"),
-        ("python:3.11", None, "python"),
-        ("team/python", None, "team/python"),
+        ("python:3.11", "docker.io", "python"),
+        ("team/python", "docker.io", "team/python"),
     ],
 )
-def test_parts_of_a_name(name: str, registry: str | None, repository: str) -> None:
+def test_parts_of_a_name(name: str, registry: str, repository: str) -> None:
     assert (registry_of(name), repository_of(name)) == (registry, repository)
+
+
+@pytest.mark.parametrize(
+    ("base", "published", "repository"),
+    [
+        ("python:3.11-slim", "team/app:1", "python"),
+        ("python:3.11-slim", "docker.io/team/app:1", "python"),
+        ("r.example.com/python:3.11", "r.example.com/team/app:1", "r.example.com/python"),
+        ("python:3.11-slim", "r.example.com/team/app:1", None),
+        ("oci:python:3.11", "team/app:1", None),
+        ("oci:images/python", "team/app:1", None),
+    ],
+)
+def test_a_base_of_the_same_registry_is_where_blobs_are_mounted_from(
+    base: str, published: str, repository: Optional[str]
+) -> None:
+    layers = RemoteLayers((RemoteLayer(DIGEST, 1, "m", DIGEST, "", 1),), base, "py")
+    image: Any = SimpleNamespace(remote=(layers,))
+    assert origins(image, Place((published,))) == ({DIGEST: [repository]} if repository else {})
 
 
 def test_a_dry_run_in_words() -> None:

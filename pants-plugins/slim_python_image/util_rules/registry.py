@@ -174,6 +174,11 @@ async def fetch_layers(request: RemoteLayers) -> RemoteBlobs:
     return RemoteBlobs(await engine.merge(blob.digest for blob in blobs))
 
 
+async def reading(layers: Iterable[RemoteLayer], toolbox: Toolbox) -> Toolbox:
+    """Return the libraries of a step that reads layers: zstandard is in no key where it is not needed."""
+    return await engine.zstd_toolbox() if any(layer.zstd for layer in layers) else toolbox
+
+
 async def complete_layout(image: BuiltImage) -> Digest:
     """Return an image's layout with the blobs of its base image."""
     remote = [await engine.remote_blobs(layers) for layers in image.remote]
@@ -189,7 +194,7 @@ async def list_layer(request: LayerFactsRequest, toolbox: Toolbox) -> LayerFacts
             step="blob-facts",
             arguments=("--blob", layer.path, "--diff-id", layer.diff_id, "--output", _OUT),
             description=f"List base layer {layer.digest[:19]}",
-            toolbox=toolbox,
+            toolbox=await reading((layer,), toolbox),
             inputs=blobs.digest,
             output_directories=(_OUT,),
         )
@@ -205,7 +210,7 @@ async def learn_image(request: LearnRequest, toolbox: Toolbox) -> Learned:
             step="image-learn",
             arguments=("--layout", ".", "--request", "request.json"),
             description=f"Find Python and libc of the base image for {request.platform}",
-            toolbox=toolbox,
+            toolbox=await reading(request.layers.layers, toolbox),
             inputs=await engine.merge(
                 (
                     (await engine.remote_blobs(request.layers)).digest,
@@ -228,7 +233,7 @@ async def unpack_image(request: ImageTreeRequest, toolbox: Toolbox) -> Tree:
                 *("--target", "target.json", "--output", _OUT),
             ),
             description=f"Unpack {what} of the base image for {request.target.platform}",
-            toolbox=toolbox,
+            toolbox=await reading(request.image.layers, toolbox),
             inputs=await engine.merge(
                 (
                     (await engine.remote_blobs(request.image)).digest,
@@ -316,11 +321,14 @@ def config_on_base(
     )
 
 
-def base_annotations(base: RegistryBase | None) -> dict[str, str]:
-    """Return the annotations that name an image's base (OCI image-spec, annotations.md)."""
+def base_annotations(base: RegistryBase | None, *, index: bool = False) -> dict[str, str]:
+    """Return the annotations that name an image's base (OCI image-spec, annotations.md).
+
+    :param index: of the index of all platforms, whose base is the base's index.
+    """
     if base is None:
         return {}
-    found = {"org.opencontainers.image.base.digest": base.manifest}
+    found = {"org.opencontainers.image.base.digest": base.root if index else base.manifest}
     # "Image reference of the image this image is based on": a layout of the repository has none.
     if layout_folder(base.name) is None:
         found["org.opencontainers.image.base.name"] = base.name

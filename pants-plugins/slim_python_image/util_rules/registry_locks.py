@@ -159,6 +159,7 @@ def base_of_lock(
         interpreter=interpreter_of(lock, target, places["image"], resolve, runs),
         registry=RegistryBase(
             name=lock["inputs"]["image"],
+            root=lock["image"]["digest"],
             manifest=row["manifest"]["digest"],
             image=remote_layers_of(row["layers"], places["image"], resolve),
             builder=(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, Fil
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
+from slim_python_image import engine
 from slim_python_image.goals.registry_lock import registry_bases
-from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
+from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError, Toolbox
 from slim_python_image.registry_products import BlobPlaces, FetchedBlob, RegistryBase, RemoteLayer
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.util_rules.base import remote_layers
@@ -23,6 +25,7 @@ from slim_python_image.util_rules.registry import (
     base_annotations,
     blob_of_layout,
     config_on_base,
+    reading,
     remote_of,
     unseen,
     write_places,
@@ -40,6 +43,7 @@ from slim_python_image.util_rules.wheels import builder_image_of
 
 ADDRESS = Address("3rdparty/images", target_name="py")
 DIGEST = "sha256:" + "ab" * 32
+INDEX = "sha256:" + "1d" * 32
 REGISTRIES = DockerRegistries.from_dict({"company": {"address": "registry.example.com"}})
 
 
@@ -70,6 +74,7 @@ def lock(libc: str = "glibc", **changes: Any) -> dict[str, Any]:
     return {
         "schema": LOCK_SCHEMA,
         "inputs": {"image": "team/python:3.11-slim", "builder_image": "team/python:3.11", "platforms": []},
+        "image": {"digest": INDEX},
         "platforms": {"linux/arm/v7": row},
         "interpreters": {"linux/amd64": {"layers": [layer]}},
         **changes,
@@ -205,6 +210,19 @@ def test_the_layers_to_fetch_are_those_of_the_base() -> None:
     assert remote_of((own_layer(1),), replace(base(), registry=None)) is None
 
 
+def test_zstandard_is_in_the_key_of_steps_that_read_it_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, more = Toolbox(Digest("1" * 64, 1)), Toolbox(Digest("2" * 64, 1))
+
+    async def zstd_toolbox() -> Toolbox:
+        return more
+
+    monkeypatch.setattr(engine, "zstd_toolbox", zstd_toolbox)
+    layers = registry().image.layers
+    packed = replace(layers[0], media_type="application/vnd.oci.image.layer.v1.tar+zstd")
+    assert asyncio.run(reading(layers, plain)) == plain
+    assert asyncio.run(reading((*layers, packed), plain)) == more
+
+
 CONFIG = ImageConfig(
     entrypoint=("/app/bin/x",), cmd=(), env=DEFAULT_ENVIRONMENT, user="nonroot", workdir="/app", ports=(),
     volumes=(), labels=FrozenDict({"a": "b"}), stop_signal=None,
@@ -224,7 +242,9 @@ def test_variables_and_labels_are_inherited() -> None:
         "SSL_CERT_FILE": "/etc/ssl/cert.pem",
     }
     assert dict(found.labels) == {"maintainer": "them", "a": "b"}
-    assert base_annotations(registry())["org.opencontainers.image.base.digest"] == DIGEST
+    name, digest = (f"org.opencontainers.image.base.{part}" for part in ("name", "digest"))
+    assert base_annotations(registry()) == {name: "team/python:3.11-slim", digest: DIGEST}
+    assert base_annotations(registry(), index=True) == {name: "team/python:3.11-slim", digest: INDEX}
     assert config_on_base(CONFIG, None, "/app", DEFAULT_ENVIRONMENT) == CONFIG
     assert base_annotations(None) == {}
 
