@@ -69,6 +69,8 @@ class PantsContender(Contender):
         self._env = {
             **self._remote.environment(),
             "PANTS_REMOTE_STORE_ADDRESS": f"grpc://{self.site.meter.cache.host}",
+            # As docs/how-to/remote.md has it where the way to the server is what costs.
+            "PANTS_CACHE_CONTENT_BEHAVIOR": "validate",
             # What the server takes in one message.
             "PANTS_REMOTE_STORE_BATCH_API_SIZE_LIMIT": "4000000",
         }
