@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,11 @@ from tests.support.step_keys import VARIABLES, first_difference
 pytestmark = pytest.mark.slow
 
 IMAGE = "src/service:image"
+WHEELS = "src/service:wheels"
 SOURCE = "src/service/service/__init__.py"
 EDITED = ["Layer sources of src/service:image", "Write the index", "Write the manifest for linux/amd64"]
 _WARNING = re.compile(r"\[WARN\] (Failed to (?:read from|write to) remote cache .*)")
+_READ = r"Failed to read from remote cache \(1 occurrences so far\): .*"
 
 
 def machine(folder: Path, plugin: Path, **env: str) -> Repository:
@@ -46,6 +51,21 @@ def layout(repository: Repository) -> Layout:
     return repository.layout("src.service/image")
 
 
+@contextlib.contextmanager
+def spoilt(blob: Path, fault: str) -> Iterator[None]:
+    """Damage or remove a blob of the server for a while."""
+    right = blob.read_bytes()
+    blob.chmod(0o644)
+    if fault == "missing":
+        blob.unlink()
+    else:
+        blob.write_bytes(bytes([right[0] ^ 1]) + right[1:])
+    try:
+        yield
+    finally:
+        blob.write_bytes(right)
+
+
 def warnings(run: Run) -> str:
     return "\n".join(_WARNING.findall(run.stderr))
 
@@ -57,22 +77,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildGrid]:
         yield started
 
 
+@dataclass(frozen=True)
+class First:
+    """The machine that filled the cache.
+
+    :ivar run: in which it did.
+    :ivar made: what it wrote then, before any file was edited.
+    :ivar caches: what it had on the disk then; to be copied.
+    """
+
+    repository: Repository
+    run: Run
+    made: Layout
+    caches: Caches
+
+
 @pytest.fixture(scope="module")
-def first(
-    tmp_path_factory: pytest.TempPathFactory, plugin: Path, server: BuildGrid
-) -> tuple[Repository, Run]:
-    """Give the machine that filled the cache, and its run."""
-    made = machine(tmp_path_factory.mktemp("first"), plugin, **server.environment())
+def first(tmp_path_factory: pytest.TempPathFactory, plugin: Path, server: BuildGrid) -> First:
+    """Give the machine that filled the cache."""
+    folder = tmp_path_factory.mktemp("first")
+    made = machine(folder, plugin, **server.environment())
     run = package(made, umask=0o077)
     assert run.counters["remote_cache_write_successes"] == len(run.started) > 40
-    return made, run
+    kept = folder / "kept"
+    shutil.copytree(made.caches.folder, kept / "caches", symlinks=True)
+    shutil.copytree(layout(made).folder, kept / "image")
+    return First(made, run, Layout(kept / "image"), Caches(kept / "caches"))
 
 
 def test_another_machine_runs_nothing_and_then_gives_back(
-    first: tuple[Repository, Run], server: BuildGrid, plugin: Path, tmp_path: Path
+    first: First, server: BuildGrid, plugin: Path, tmp_path: Path
 ) -> None:
     """With TLS and a token."""
-    one, built = first
+    one, built = first.repository, first.run
     two = machine(tmp_path / "another machine", plugin, **server.environment())
     found = package(two, umask=0o002, PANTS_CACHE_CONTENT_BEHAVIOR="validate")
     assert first_difference(built.stderr, found.stderr) is None
@@ -99,6 +136,26 @@ def test_another_machine_runs_nothing_and_then_gives_back(
     assert layout(two).index_digest == layout(one).index_digest
 
 
+def edited(first: First, caches: Path) -> Repository:
+    """Return the first machine with an edited file, as if it had made nothing since it filled the cache.
+
+    :param caches: the folder to make.
+    """
+    shutil.copytree(first.caches.folder, caches, symlinks=True)
+    first.repository.write(SOURCE, "FAULT = 'of the cache'\n")
+    return replace(first.repository, caches=Caches(caches))
+
+
+@pytest.fixture(scope="module")
+def edited_digest(first: First, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the digest of the image with the edited file, made without a shared cache."""
+    alone = edited(first, tmp_path_factory.mktemp("alone") / "caches")
+    run = package(alone, PANTS_REMOTE_CACHE_READ="false", PANTS_REMOTE_CACHE_WRITE="false")
+    assert run.started == EDITED
+    assert layout(alone).index_digest != first.made.index_digest
+    return layout(alone).index_digest
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -108,7 +165,7 @@ def test_another_machine_runs_nothing_and_then_gives_back(
     ],
 )
 def test_a_server_that_cannot_be_used_is_a_warning(
-    first: tuple[Repository, Run], server: BuildGrid, tmp_path: Path, fault: str, said: str
+    first: First, edited_digest: str, server: BuildGrid, tmp_path: Path, *, fault: str, said: str
 ) -> None:
     (tmp_path / "token").write_text(token("another secret"))
     env = {
@@ -117,20 +174,69 @@ def test_a_server_that_cannot_be_used_is_a_warning(
         "wrong token": {"PANTS_REMOTE_OAUTH_BEARER_TOKEN_PATH": str(tmp_path / "token")},
     }[fault]
     assert server.environment()["PANTS_REMOTE_INSTANCE_NAME"] == INSTANCE
-    repository, _ = first
-    repository.write(SOURCE, f"FAULT = {fault!r}\n")
-    repository.env |= env
+    repository = edited(first, tmp_path / "caches")
+    repository.env = {**repository.env, **env}
     run = package(repository)
-    repository.env |= server.environment()
     assert run.started == EDITED
-    assert re.search(
-        rf"Failed to read from remote cache \(1 occurrences so far\): .*{said}", warnings(run)
-    ), run.stderr
-    made = layout(repository)
-    (path,) = [
-        path for path in made.listing(made.layers()[-1]) if path.endswith("site-packages/service/__init__.py")
-    ]
-    assert fault in made.read(made.layers()[-1], path).decode()
+    assert layout(repository).index_digest == edited_digest
+    assert re.search(_READ + said, warnings(run)), run.stderr
+
+
+@pytest.mark.parametrize("fault", ["damaged", "missing"])
+def test_a_blob_that_the_server_has_damaged_or_lost_is_made_again(
+    first: First, server: BuildGrid, plugin: Path, tmp_path: Path, fault: str
+) -> None:
+    layer = first.made.layers()[-1]
+    two = machine(tmp_path, plugin, **server.environment())
+    with spoilt(server.blob(layer), fault):
+        run = package(two)
+    assert run.started == ["Layer sources of src/service:image"]
+    assert layout(two).index_digest == first.made.index_digest
+    assert layout(two).blob(layer).read_bytes() == first.made.blob(layer).read_bytes()
+    if fault == "damaged":
+        number = layer.partition(":")[2]
+        assert re.search(f"{_READ}Remote CAS gave wrong digest: expected .*{number}", warnings(run)), (
+            run.stderr
+        )
+    else:
+        assert warnings(run) == "", "to Pants it is a step that nobody made"
+
+
+def test_a_damaged_blob_that_is_only_read_when_it_is_written_to_dist_is_an_error_with_a_way_out(
+    first: First, server: BuildGrid, plugin: Path, tmp_path: Path
+) -> None:
+    layer = first.made.layers()[-1]
+    two = machine(tmp_path, plugin, **server.environment())
+    with spoilt(server.blob(layer), "damaged"):
+        failed = two.pants("package", IMAGE, "--cache-content-behavior=validate")
+        assert failed.exit_code == 1
+        assert layer.partition(":")[2] in failed.error
+        assert not layout(two).blob(layer).exists()
+        package(two, PANTS_CACHE_CONTENT_BEHAVIOR="fetch")
+    assert layout(two).index_digest == first.made.index_digest
+    assert layout(two).blob(layer).read_bytes() == first.made.blob(layer).read_bytes()
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_build(first: First, plugin: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "server") as mortal:
+        filling = machine(tmp_path / "filling", plugin, **mortal.environment())
+        assert filling.pants("package", WHEELS).exit_code == 0
+        two = machine(tmp_path / "two", plugin, **mortal.environment())
+        process = two.start("package", IMAGE)
+        assert process.stderr is not None
+        before = ""
+        for line in process.stderr:
+            before += line
+            if "[INFO] Starting: " in line:
+                mortal.kill()
+                break
+        stdout, after = process.communicate()
+    run = Run(process.returncode, stdout, before + after)
+    assert run.exit_code == 0, run.stderr
+    assert run.counters["remote_cache_requests_cached"] > 0, "killed before anything was found"
+    assert len(run.started) > 20, "killed after everything was found"
+    assert layout(two).index_digest == first.made.index_digest
+    assert re.search(f"{_READ}(Connection refused|transport error)", warnings(run)), run.stderr
 
 
 def size(folder: Path) -> int:

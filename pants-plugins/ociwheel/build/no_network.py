@@ -7,6 +7,7 @@ privilege where user namespaces are allowed; on macOS ``sandbox-exec`` denies th
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import sys
@@ -23,15 +24,46 @@ def isolate() -> str | None:
     :returns: why that failed, ``None`` when it worked.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    if uid == 0 and libc.unshare(CLONE_NEWNET) == 0:
+    if os.getuid() == 0 and libc.unshare(CLONE_NEWNET) == 0:
         return None
+    refused = _refusal(libc)
+    if refused is None:
+        _enter(libc)
+    return refused
+
+
+def _refusal(libc: ctypes.CDLL) -> str | None:
+    """Return why a namespace cannot be entered, after a child has tried.
+
+    What has entered one cannot leave it, and the kernel may give a namespace and then refuse its user: to
+    root without CAP_SETFCAP (user_namespaces(7)), as in a sandbox of buildbox. As nobody in particular, make
+    starts no program.
+    """
+    child = os.fork()
+    if child == 0:
+        code = errno.EPERM
+        try:
+            _enter(libc)
+            code = 0
+        except OSError as e:
+            code = e.errno or code
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return os.strerror(code) if code else None
+
+
+def _enter(libc: ctypes.CDLL) -> None:
+    """Enter a user and a network namespace as the user that this process is.
+
+    :raises OSError: the kernel refuses it; the process may be in the namespace all the same.
+    """
+    uid, gid = os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
-        return os.strerror(ctypes.get_errno())
+        raise OSError(ctypes.get_errno(), "unshare")
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
-    return None
 
 
 def isolated() -> bool:
