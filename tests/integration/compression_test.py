@@ -78,7 +78,7 @@ def test_the_field_wins_over_the_option_and_relatives_have_one_compression(repos
     )
     message = repository.failure("src/child:image")
     assert (
-        "src/child:image: it extends src/service:image, but `bytecode`, `compression` or `exclude` differ\n"
+        "src/child:image: it extends src/service:image, but `bytecode`, `compression`, `exclude` or `strip` differ\n"
         "  -> use the same in both, the layers are shared" in message
     )
     repository.edit(where, '    extends="src/service:image",\n', "")

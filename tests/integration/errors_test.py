@@ -239,7 +239,7 @@ def test_a_parent_without_the_platform(message: Message) -> None:
 
 def test_a_parent_with_other_layers(message: Message) -> None:
     assert message(image(bytecode="none", extends="src/app:image")) == (
-        "SlimImageError: src/broken:image: it extends src/app:image, but `bytecode`, `compression` or `exclude` differ\n"
+        "SlimImageError: src/broken:image: it extends src/app:image, but `bytecode`, `compression`, `exclude` or `strip` differ\n"
         "  -> use the same in both, the layers are shared"
     )
 
