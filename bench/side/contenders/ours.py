@@ -106,7 +106,11 @@ class Ours(PantsContender):
 
     name = "ours"
     title = "slim_python_image"
-    guide = "the example as it is in this repository, one platform; `./pants package` with its daemon"
+    guide = (
+        "the example as it is in this repository, one platform; `./pants package` with its daemon. "
+        'Its shared cache is BuildGrid, with `cache_content_behavior = "validate"`: what is not '
+        "written is not fetched"
+    )
     python = "/app/bin/python"
     uses_bases = False
 
