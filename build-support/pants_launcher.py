@@ -6,6 +6,7 @@ What it makes lives in the user's cache, never in the repository:
     <cache>/pants/<version>-<key>/current          names the finished environment, written last
     <cache>/pants/<version>-<key>/venv-XXXXXXXX    an environment, never moved
     <cache>/pex/<sha256>/pex                       the tool that Pants would fetch from a code hosting site
+    <cache>/python                                 the Python 3.9 of the last start, for the next one
 
 ``key`` covers the lock and the interpreter. An environment without a ``current`` that names it is half made
 and is replaced. A lock held by the kernel (``flock``) lets the second of two starts wait; it ends with its
@@ -300,6 +301,34 @@ def pex_options(pex: Path) -> dict[str, str]:
     }
 
 
+def remember_python(cache: Path, env: Mapping[str, str]) -> None:
+    """Keep a link to this interpreter for the next start, unless the user named it for this one."""
+    link = cache / "python"
+    chosen = env.get("PANTS_PYTHON") or env.get("PYTHON")
+    if chosen or os.path.realpath(link) == os.path.realpath(sys.executable):
+        return
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=cache) as work:
+        new = Path(work) / "python"
+        new.symlink_to(sys.executable)
+        new.replace(link)
+
+
+def pants_command(venv: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the command that starts Pants, and the variables that it needs.
+
+    The wheel of Pants holds a native client, as which Pants's own launcher starts, too. It asks a daemon that
+    runs without loading Python, which takes 0.8 seconds, and becomes Pants itself in every other case.
+    """
+    client = next(venv.glob("lib/python*/site-packages/pants/bin/native_client"), None)
+    if client is not None and not os.access(client, os.X_OK):
+        # pip installs it as data.
+        with contextlib.suppress(OSError):
+            client.chmod(0o755)
+    if client is not None and os.access(client, os.X_OK):
+        return [str(client)], {"_PANTS_SERVER_EXE": str(venv / "bin" / "pants")}
+    return [str(venv / "bin" / "python"), str(venv / "bin" / "pants")], {}
+
+
 def launch(root: Path, args: list[str]) -> NoReturn:
     """Prepare everything and replace this process by Pants.
 
@@ -310,6 +339,7 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     version = env.get("PANTS_VERSION") or pants_version((root / "pants.toml").read_text(encoding="utf-8"))
     cache = cache_root(env)
     venv = prepare_pants(root, cache, version)
+    remember_python(cache, env)
     env.setdefault("PANTS_BIN_NAME", "./pants")
     # Pants would advise its own launcher at each start, which needs a code hosting site.
     env.setdefault("NO_SCIE_WARNING", "1")
@@ -318,8 +348,9 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     env.update(network_options(pip_settings(env, venv), env))
     if root not in (Path.cwd(), *Path.cwd().parents):
         os.chdir(root)
-    python = venv / "bin" / "python"
-    os.execve(python, [str(python), str(venv / "bin" / "pants"), *args], env)  # noqa: S606  becoming Pants is the point
+    program, before = pants_command(venv)
+    env.update(before)
+    os.execve(program[0], [*program, *args], env)  # noqa: S606  becoming Pants is the point
 
 
 def main() -> NoReturn:

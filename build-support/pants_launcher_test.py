@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -172,6 +174,65 @@ def test_the_address_of_the_pex_tool_survives_pants_template() -> None:
     assert (
         options["PANTS_PEX_CLI_URL_TEMPLATE"].format(version="", platform="") == Path("/a {b}/pex").as_uri()
     )
+
+
+def _venv_with(tmp_path: Path, client: str) -> Path:
+    file = tmp_path / "lib/python3.9/site-packages/pants/bin/native_client"
+    file.parent.mkdir(parents=True)
+    file.write_text(client)
+    return file
+
+
+def test_the_native_client_starts_pants(tmp_path: Path) -> None:
+    client = _venv_with(tmp_path, "#!/bin/sh\n")
+    client.chmod(0o644)  # as pip leaves it
+    command, env = launcher.pants_command(tmp_path)
+    assert command == [str(client)]
+    assert env == {"_PANTS_SERVER_EXE": str(tmp_path / "bin/pants")}
+    subprocess.run(command, check=True)
+
+
+def test_without_a_native_client_python_starts_pants(tmp_path: Path) -> None:
+    assert launcher.pants_command(tmp_path) == (
+        [str(tmp_path / "bin/python"), str(tmp_path / "bin/pants")],
+        {},
+    )
+
+
+def test_the_interpreter_is_remembered(tmp_path: Path) -> None:
+    link = tmp_path / "python"
+    launcher.remember_python(tmp_path, {"PANTS_PYTHON": "/chosen/for/once"})
+    assert not link.exists()
+    launcher.remember_python(tmp_path, {})
+    assert os.readlink(link) == sys.executable
+    link.unlink()
+    link.symlink_to(tmp_path / "gone")
+    launcher.remember_python(tmp_path, {})
+    assert os.readlink(link) == sys.executable
+    assert sorted(tmp_path.iterdir()) == [link]
+
+
+@pytest.mark.parametrize("version", ["3, 9", "3, 12"])
+def test_the_remembered_interpreter_is_taken_if_it_fits(tmp_path: Path, version: str) -> None:
+    folder = tmp_path / ".cache/slim-python-image"
+    folder.mkdir(parents=True)
+    known = tmp_path / "known"
+    known.write_text(
+        f'#!/bin/sh\ncase "$*" in *version_info*) exec {shlex.quote(sys.executable)} -c '
+        f'"import sys; sys.exit(({version}) != (3, 9))" ;; esac\necho "started $*"\n'
+    )
+    known.chmod(0o755)
+    (folder / "python").symlink_to(known)
+    for tool in ("dirname", "cat", "readlink"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
+    script = Path(__file__).parent.parent / "pants"
+    env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    result = subprocess.run([script, "list"], env=env, capture_output=True, text=True, check=False)
+    if version == "3, 9":
+        root = script.parent
+        assert result.stdout == f"started -I {root}/build-support/pants_launcher.py {root} list\n"
+    else:
+        assert "no Python 3.9 found" in result.stderr
 
 
 def test_without_python_39_the_script_names_the_next_command(tmp_path: Path) -> None:
