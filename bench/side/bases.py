@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 import tarfile
 import zipfile
@@ -43,7 +45,7 @@ def push_bases(registry: Registry, mirror: Mirror, work: Path, platform: str = A
         return
     if platform != AMD64:
         register_emulation(platform)
-    architecture, tag = _ARCHITECTURES[platform]
+    architecture, _ = _ARCHITECTURES[platform]
     engine = Engine(work / "e" / "bases", publishes=False)
     engine.start()
     try:
@@ -51,7 +53,7 @@ def push_bases(registry: Registry, mirror: Mirror, work: Path, platform: str = A
             target = f"{registry.host}/{names[name]}"
             base = wanted[name]
             if base is None:
-                _push_uv(engine, mirror, work, target, tag)
+                _push_uv(engine, mirror, work, target, platform)
             else:
                 tarball = bases.make(base, SUITE, _folder(work / "bases"), architecture)
                 _push_python(engine, tarball, target, platform, _pip_context(mirror, work))
@@ -73,16 +75,49 @@ def _pip_context(mirror: Mirror, work: Path) -> Path:
     return folder
 
 
+def _load(engine: Engine, tarball: Path, name: str, platform: str) -> None:
+    """Load a root file system as an image of a platform; `docker import` makes one of this machine's."""
+    system, machine, *variant = platform.split("/")
+    with tarball.open("rb") as source:
+        layer = hashlib.file_digest(source, "sha256").hexdigest()
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    config: dict[str, object] = {
+        "os": system,
+        "architecture": machine,
+        "config": {
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
+    }
+    if variant:
+        config["variant"] = variant[0]
+    documents = {
+        "config.json": config,
+        "manifest.json": [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}],
+    }
+    archive = tarball.with_suffix(".image.tar")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(tarball, "layer.tar")
+        for member, document in documents.items():
+            data = json.dumps(document).encode()
+            entry = tarfile.TarInfo(member)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    engine.load(archive)
+    archive.unlink()
+
+
 def _push_python(engine: Engine, tarball: Path, name: str, platform: str, context: Path) -> None:
     raw = "raw:latest"
-    engine.docker("import", "--platform", platform, "--change", "ENV LANG=C.UTF-8", str(tarball), raw)
+    _load(engine, tarball, raw, platform)
     (context / "Dockerfile").write_text(_ADD_PIP.replace("@RAW@", raw))
     engine.docker("build", "--platform", platform, "--network", "none", "--tag", name, str(context))
     engine.docker("push", name)
 
 
-def _push_uv(engine: Engine, mirror: Mirror, work: Path, name: str, machine: str) -> None:
+def _push_uv(engine: Engine, mirror: Mirror, work: Path, name: str, platform: str) -> None:
     """Push an image of nothing but the program, as uv's guide copies it from."""
+    _, machine = _ARCHITECTURES[platform]
     plain = re.compile(rf"uv-{re.escape(UV_VERSION)}-.*manylinux.*{machine}.*\.whl")
     files = [file.filename for file in mirror.files("uv") if plain.fullmatch(file.filename)]
     wheel = mirror.artifact("uv", files[0]) if files else None
@@ -96,5 +131,5 @@ def _push_uv(engine: Engine, mirror: Mirror, work: Path, name: str, machine: str
         entry = tarfile.TarInfo("uv")
         entry.size, entry.mode = len(program), 0o755
         tar.addfile(entry, io.BytesIO(program))
-    engine.docker("import", str(file), name)
+    _load(engine, file, name, platform)
     engine.docker("push", name)

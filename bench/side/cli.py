@@ -33,7 +33,7 @@ DESCRIPTION = """\
 Build the three services of the example with our plugin and with what people would use instead, on this
 machine, scenario by scenario, and compare. Writes bench/results/side-by-side-<name>.jsonl, one line per
 measurement, and from it docs/reference/side-by-side.md with its plots. Needs root on Linux, and
-apt-get install docker.io docker-registry mmdebstrap
+apt-get install docker.io docker-registry mmdebstrap buildah, and arch-test qemu-user-static for linux/arm/v7
 """
 EPILOG = """\
 Fetched packages, base images and the output of all commands stay in --work. exit status: 0 done, whatever the
@@ -133,6 +133,10 @@ def run(root: Path, args: argparse.Namespace) -> None:
     chosen = [one for one in CONTENDERS if one.name in names]
     foreign = "arm" in keys and any("arm" not in one.limits and one.uses_bases for one in chosen)
     platforms = (AMD64, ARM) if foreign else (AMD64,)
+    # Told before anything is measured, not when its turn comes.
+    needed = [*(["buildah"] if "buildah" in names else []), *(["arch-test"] if foreign else [])]
+    if missing := [tool for tool in needed if not find_tool(tool)]:
+        raise ValueError(f"needs {', '.join(missing)}\n  -> as root: apt-get install {' '.join(missing)}")
     with _site(root, work, platforms) as site:
         _write_distributions(site)
         runner = Runner(site, log, scenarios, args.repeats or (1 if args.quick else 3))

@@ -22,7 +22,8 @@ class Buildah(Classic):
     title = "buildah, two-stage Dockerfile"
     guide = (
         "the two-stage Dockerfile, by `buildah build --layers`, the services one after the other, because "
-        "builds side by side share no layers; no daemon"
+        "builds side by side share no layers; no daemon. buildah does not see what a bind mount holds when it "
+        "looks for a layer, so the part of the lock is copied before the wheels are installed"
     )
 
     limits: ClassVar[Mapping[str, str]] = {"arm": "as the two-stage Dockerfile, which is measured"}
@@ -38,6 +39,13 @@ class Buildah(Classic):
             raise ContenderError("this machine has no buildah\n  -> apt-get install buildah")
         storage = ["--root", str(self._storage / "root"), "--runroot", str(self._storage / "run")]
         return Command([program, *storage, *arguments], self.copy.folder)
+
+    def _filled(self, template: str, service: Service) -> str:
+        copy = f"COPY requirements/{service.name}/requirements.txt /requirements.txt"
+        mount = "RUN --mount=type=bind,from=build"
+        if template.count(mount) != 1:
+            raise ValueError(f"the Dockerfile has no single line `{mount}`")
+        return super()._filled(template.replace(mount, f"{copy}\n{mount}"), service)
 
     def reset(self) -> None:
         """Remove the storage."""
