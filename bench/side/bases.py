@@ -80,7 +80,6 @@ def _load(engine: Engine, tarball: Path, name: str, platform: str) -> None:
     system, machine, *variant = platform.split("/")
     with tarball.open("rb") as source:
         layer = hashlib.file_digest(source, "sha256").hexdigest()
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     config: dict[str, object] = {
         "os": system,
         "architecture": machine,

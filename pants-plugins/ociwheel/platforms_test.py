@@ -27,7 +27,7 @@ from ociwheel.build.targets import CompilerTarget
 from ociwheel.build.toolchain import zig_target
 from ociwheel.build.wrappers import Toolchain, compiler_environment
 from ociwheel.elf import audit_step, facts
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 from ociwheel.errors import AuditError, BaseError
 from ociwheel.image.config import image_config
 from ociwheel.image.config import parse_request as parse_image

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
 from tests.support.base_pair import DISTROLESS, FULL, PLATFORMS, make_layouts, push

@@ -22,8 +22,8 @@ class Buildah(Classic):
     title = "buildah, two-stage Dockerfile"
     guide = (
         "the two-stage Dockerfile, by `buildah build --layers`, the services one after the other, because "
-        "builds side by side share no layers; no daemon. buildah does not see what a bind mount holds when it "
-        "looks for a layer, so the part of the lock is copied before the wheels are installed"
+        "builds side by side share no layers; no daemon. buildah does not see what a bind mount holds when "
+        "it looks for a layer, so the part of the lock is copied before the wheels are installed"
     )
 
     limits: ClassVar[Mapping[str, str]] = {"arm": "as the two-stage Dockerfile, which is measured"}

@@ -22,7 +22,7 @@ from ociwheel.build import zig, zig_libc_step
 from ociwheel.build.pip_resolver import PipResolver
 from ociwheel.build.targets import compiler_target
 from ociwheel.build.toolchain import zig_target
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 from ociwheel.fetch import settings as network_settings
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient

@@ -12,7 +12,8 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ociwheel.build.places import mentions
-from ociwheel.elf.facts import ElfFacts, read_facts
+from ociwheel.elf.facts import ElfFacts
+from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError, ErrorCollector
 from ociwheel.layer.target import Target
 

@@ -8,7 +8,7 @@ import pytest
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
 from ociwheel.build.places import mentions, without_places
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 
 FOLDERS = ("/w/.build-1", "/w/sysroot")
 

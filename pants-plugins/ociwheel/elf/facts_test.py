@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
-from ociwheel.elf.facts import ElfFacts, machine_name, read_facts
+from ociwheel.elf.facts import ElfFacts, machine_name
+from ociwheel.elf.reader import read_facts
 from ociwheel.platforms import PLATFORMS, Platform
 
 _ELF = Elf(

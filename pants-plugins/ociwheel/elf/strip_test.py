@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 from ociwheel.elf.strip import without_debug
 
 SOURCE = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import canonical, document
-from ociwheel.elf.facts import ELF_MAGIC, ElfFacts, read_facts
+from ociwheel.elf.facts import ELF_MAGIC, ElfFacts
 from ociwheel.errors import LayerError
 from ociwheel.layer import tar
 from ociwheel.layer.compress import Compressor, compressor
@@ -143,6 +143,8 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
         stream.unpacked_size += size
         if start != ELF_MAGIC:
             return None
+        from ociwheel.elf.reader import read_facts  # noqa: PLC0415  most layers hold no ELF file: loads slowly
+
         source.seek(0)
         return read_facts(source, entry.path, entry.origin, note=_note)
 

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from packaging import tags
+from typing import TYPE_CHECKING
 
 from ociwheel.documents import read_document
 from ociwheel.errors import UsageError
 from ociwheel.platforms import Platform, platform
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 # PEP 600: "manylinux1_x86_64 is identical to manylinux_2_5_x86_64" and so on.
 _MANYLINUX_ALIASES = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
@@ -53,8 +55,10 @@ class Target:
         """
         return f"{prefix.strip('/')}/lib/python{self.python_minor}/site-packages"
 
-    def tags(self) -> frozenset[tags.Tag]:
+    def tags(self) -> frozenset[Tag]:
         """Return every wheel tag that the target takes (PEP 425, 600, 656)."""
+        from packaging import tags  # noqa: PLC0415  loads slowly; only the plan and wheels ask
+
         platforms = list(self._platform_tags())
         return frozenset(
             [

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from installer.scripts import Script
-
 from ociwheel.errors import ErrorCollector, LayerError, UsageError
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
 from ociwheel.layer.entries import Entry
@@ -46,6 +44,8 @@ class Venv:
 
     def entry_script(self, name: str, module: str, attr: str, origin: str) -> Entry:
         """Return a console script."""
+        from installer.scripts import Script  # noqa: PLC0415  loads slowly, and most layers hold no script
+
         _, data = Script(name, module, attr, "console").generate(self.python, "posix")
         return Entry(f"{self.prefix}/bin/{name}", "file", 0o755, source=data, origin=origin)
 

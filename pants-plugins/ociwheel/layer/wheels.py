@@ -26,7 +26,6 @@ from installer.utils import Scheme, construct_record_file
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.elf.facts import ELF_MAGIC
-from ociwheel.elf.strip import without_debug
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
@@ -261,6 +260,8 @@ class _Destination(WheelDestination):
         part = self._spool.add(stream)
         if not self._options.strip or not part.head.startswith(ELF_MAGIC):
             return part
+        from ociwheel.elf.strip import without_debug  # noqa: PLC0415  loads slowly; most wheels hold no ELF file
+
         self._spool.flush()
         with part.open() as file:
             stripped = without_debug(file)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import canonical, document
-from ociwheel.elf.facts import ELF_MAGIC, read_facts
+from ociwheel.elf.facts import ELF_MAGIC
+from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
 from ociwheel.registry.layer_tar import LayerEntry, LayerReader, open_layer
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ociwheel.elf.facts import ElfFacts, machine_name, read_facts
+from ociwheel.elf.facts import ElfFacts, machine_name
+from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
 from ociwheel.platforms import Platform
 from ociwheel.registry.filesystem import Filesystem, ImageFiles

@@ -16,7 +16,7 @@ from ociwheel.base.interpreter import PROGRAM_FOLDER, finish_interpreter
 from ociwheel.base.merge import Placed, merged_path
 from ociwheel.base.policy import DROPPED_STDLIB
 from ociwheel.base.tree import write_tree
-from ociwheel.elf.facts import read_facts
+from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
 from ociwheel.platforms import Platform
 from ociwheel.registry.filesystem import ImageFiles

@@ -14,7 +14,8 @@ fits() {
 if [ -n "${OCIWHEEL_INTERPRETER:-}" ]; then
     exec "$OCIWHEEL_INTERPRETER/usr/bin/python3" -I -S -B -X utf8 "$core" "$@"
 fi
-if [ -n "${OCIWHEEL_MACHINE:-}" ] && fits "$OCIWHEEL_MACHINE/python"; then
+# Who left the link has looked whether it fits; asking again would start Python twice for each step.
+if [ -n "${OCIWHEEL_MACHINE:-}" ] && [ -x "$OCIWHEEL_MACHINE/python" ]; then
     exec "$OCIWHEEL_MACHINE/python" -I -S -B -X utf8 "$core" "$@"
 fi
 for folder in /usr/local/bin /usr/bin /opt/homebrew/bin /opt/local/bin; do

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterable, Mapping
 
@@ -26,6 +28,7 @@ from slim_python_image.subsystems.options import SlimImageOptions
 
 CACHE_NAME = "ociwheel_machine"
 _INTERPRETERS = ("python3.11", "python3.12", "python3.13", "python3.14")
+_FITS = "import sys; sys.version_info >= (3, 11) or sys.exit(1); print(sys.executable)"
 # What pip, curl, requests and OpenSSL read, and the tools of containers.
 _NETWORK_VARIABLES = (
     "ALL_PROXY",
@@ -77,6 +80,21 @@ def container_engines(env: Mapping[str, str]) -> dict[str, object]:
     return {"engines": [path for path in found if path], "env": dict(env)}
 
 
+@lru_cache(maxsize=None)
+def fitting_interpreter(candidate: str) -> str | None:
+    """Return the interpreter behind a file if it is a Python 3.11 or later that runs; found once per daemon.
+
+    A pyenv shim exists even for a version that does not, and costs each step more than Python's own start.
+    """
+    command = [candidate, "-I", "-S", "-c", _FITS]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = done.stdout.decode(errors="replace").strip()
+    return found if done.returncode == 0 and os.access(found, os.X_OK) else None
+
+
 def find_interpreter(search_paths: Iterable[str]) -> str | None:
     """Return the first Python 3.11 or later in folders of interpreters, or among files."""
     for entry in search_paths:
@@ -84,7 +102,9 @@ def find_interpreter(search_paths: Iterable[str]) -> str | None:
         candidates = [path / name for name in _INTERPRETERS] if path.is_dir() else [path]
         for candidate in candidates:
             if candidate.name in _INTERPRETERS and os.access(candidate, os.X_OK):
-                return str(candidate)
+                found = fitting_interpreter(str(candidate))
+                if found and os.access(found, os.X_OK):
+                    return found
     return None
 
 
