@@ -143,9 +143,8 @@ def run(root: Path, args: argparse.Namespace) -> None:
         try:
             runner.run(chosen)
         finally:
-            (results / f"side-by-side-{name}.json").write_text(
-                json.dumps({"machine": machine_text(), "date": name}, indent=1) + "\n"
-            )
+            facts = {"machine": machine_text(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+            (results / f"side-by-side-{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
             write_report(root, name, log)
 
 
