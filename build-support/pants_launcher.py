@@ -38,6 +38,7 @@ RELOCK = "build-support/relock.sh pants"
 PEX_VERSION = "2.1.137"
 PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
 PEX_SIZE = 3563509
+LONGEST_PATH = 100
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 
 
@@ -147,12 +148,13 @@ def make_venv(home: Path, lock: Path, version: str) -> Path:
     return venv
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file that exists either whole or not at all."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+        os.fchmod(file.fileno(), mode)
     os.replace(file.name, path)
 
 
@@ -313,20 +315,33 @@ def remember_python(cache: Path, env: Mapping[str, str]) -> None:
         new.replace(link)
 
 
+def server_script(venv: Path) -> Path:
+    """Return the program that becomes Pants: ``pants_server.py``, as a program of the environment."""
+    source = Path(__file__).with_name("pants_server.py").read_text(encoding="utf-8")
+    interpreter = venv / "bin" / "python"
+    text = f"#!{interpreter}\n{source}"
+    script = venv / "bin" / f"pants-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    if not os.access(script, os.X_OK):
+        write_whole(script, text, mode=0o755)
+    return script
+
+
 def pants_command(venv: Path) -> tuple[list[str], dict[str, str]]:
     """Return the command that starts Pants, and the variables that it needs.
 
     The wheel of Pants holds a native client, as which Pants's own launcher starts, too. It asks a daemon that
     runs without loading Python, which takes 0.8 seconds, and becomes Pants itself in every other case.
     """
+    server = server_script(venv)
     client = next(venv.glob("lib/python*/site-packages/pants/bin/native_client"), None)
     if client is not None and not os.access(client, os.X_OK):
         # pip installs it as data.
         with contextlib.suppress(OSError):
             client.chmod(0o755)
-    if client is not None and os.access(client, os.X_OK):
-        return [str(client)], {"_PANTS_SERVER_EXE": str(venv / "bin" / "pants")}
-    return [str(venv / "bin" / "python"), str(venv / "bin" / "pants")], {}
+    # The kernel cuts the first line of a longer program.
+    if client is None or not os.access(client, os.X_OK) or len(str(venv)) > LONGEST_PATH:
+        return [str(venv / "bin" / "python"), str(server)], {}
+    return [str(client)], {"_PANTS_SERVER_EXE": str(server)}
 
 
 def launch(root: Path, args: list[str]) -> NoReturn:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -176,27 +177,45 @@ def test_the_address_of_the_pex_tool_survives_pants_template() -> None:
     )
 
 
-def _venv_with(tmp_path: Path, client: str) -> Path:
-    file = tmp_path / "lib/python3.9/site-packages/pants/bin/native_client"
-    file.parent.mkdir(parents=True)
-    file.write_text(client)
-    return file
+def _venv(folder: Path, *, client: bool = True) -> Path:
+    """Make an environment whose Pants tells how it was started."""
+    package = folder / "lib/python3.9/site-packages/pants"
+    for module in ("bin", "init"):
+        (package / module).mkdir(parents=True)
+    (folder / "bin").mkdir()
+    python = folder / "bin/python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={package.parent} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for name, text in {
+        "version": 'VERSION = "2.17.1"',
+        "bin/pants_loader": "import sys\n\ndef main():\n    print('became Pants', *sys.argv[1:])",
+        "init/options_initializer": "create_bootstrap_scheduler = None",
+        "init/plugin_resolver": "class PluginResolver:\n    _resolve_plugins = None",
+    }.items():
+        (package / f"{name}.py").write_text(f"{text}\n")
+    if client:
+        (package / "bin/native_client").write_text('#!/bin/sh\nexec "$_PANTS_SERVER_EXE" "$@"\n')
+        (package / "bin/native_client").chmod(0o644)  # as pip leaves it
+    return folder
 
 
-def test_the_native_client_starts_pants(tmp_path: Path) -> None:
-    client = _venv_with(tmp_path, "#!/bin/sh\n")
-    client.chmod(0o644)  # as pip leaves it
-    command, env = launcher.pants_command(tmp_path)
-    assert command == [str(client)]
-    assert env == {"_PANTS_SERVER_EXE": str(tmp_path / "bin/pants")}
-    subprocess.run(command, check=True)
+@pytest.mark.parametrize("client", [True, False])
+def test_the_native_client_starts_pants_if_there_is_one(tmp_path: Path, *, client: bool) -> None:
+    # Not in tmp_path, whose name is too long for a program's first line.
+    with tempfile.TemporaryDirectory() as folder:
+        venv = _venv(Path(folder), client=client)
+        command, env = launcher.pants_command(venv)
+        assert Path(command[0]).name == ("native_client" if client else "python")
+        assert bool(env) == client
+        result = subprocess.run([*command, "list", "::"], env=env, capture_output=True, text=True, check=True)
+        assert result.stdout == "became Pants list ::\n"
+        assert launcher.pants_command(venv) == (command, env)
 
 
-def test_without_a_native_client_python_starts_pants(tmp_path: Path) -> None:
-    assert launcher.pants_command(tmp_path) == (
-        [str(tmp_path / "bin/python"), str(tmp_path / "bin/pants")],
-        {},
-    )
+def test_a_path_too_long_for_a_first_line_starts_python(tmp_path: Path) -> None:
+    venv = _venv(tmp_path / ("x" * launcher.LONGEST_PATH))
+    command, env = launcher.pants_command(venv)
+    assert (command[0], env) == (str(venv / "bin/python"), {})
 
 
 def test_the_interpreter_is_remembered(tmp_path: Path) -> None:
