@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,6 +66,16 @@ def best(log: Log, target: Target, others: Sequence[str]) -> tuple[str, float] |
     medians = {name: cell(log, name, target.key, target.figure).median for name in names}
     known = [(value, name) for name, value in medians.items() if value is not None]
     return (min(known)[1], min(known)[0]) if known else None
+
+
+def ended_after(log: Log, key: str, others: Sequence[str]) -> tuple[str, float] | None:
+    """Return the contender that was ended after the fewest seconds, and these, or None when none was."""
+    found = []
+    for name in others:
+        match = re.match(r"not done after (\d+) s", cell(log, name, key, "wall").reason)
+        if match:
+            found.append((float(match[1]), name))
+    return (min(found)[1], min(found)[0]) if found else None
 
 
 def load_range(log: Log) -> tuple[float, float] | None:

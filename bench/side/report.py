@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.side.contenders import CONTENDERS, OURS
-from bench.side.figures import Target, best, cell, load_range, not_measured
+from bench.side.figures import Target, best, cell, ended_after, load_range, not_measured
 from bench.side.plots import Bar, bars
 from bench.side.records import Log
 from bench.side.repository import COMPILED_LINE, PURE_LINE
@@ -127,6 +128,18 @@ def _targets(log: Log) -> list[str]:
         show = _megabytes if target.figure == "unpacked" else _seconds
         unit = "MB" if target.figure == "unpacked" else "s"
         title = BUILDS.get(target.key, target.key.replace("-", ", "))
+        ended = ended_after(log, target.key, target.against or _others())
+        if ours is not None and other is None and ended is not None:
+            # What they would have taken is not known, only that it is more.
+            ratio = ours / ended[1]
+            verdict = "met" if ratio <= target.share else "not known"
+            cells = [
+                _shown(ours, show, unit),
+                f"more than {ended[1]:.0f} {unit} ({ended[0]})",
+                f"< {ratio:.2f}",
+            ]
+            rows.append([title, *cells, "", f"{target.share:g}", verdict])
+            continue
         if ours is None or other is None:
             rows.append([title, _shown(ours, show, unit), "", "", "", f"{target.share:g}", "not measured"])
             continue
@@ -196,7 +209,10 @@ def _by_scenario(log: Log, rows: Sequence[tuple[str, str]], figure: str, show: F
         shown = []
         for one in cells:
             if one.median is None:
-                shown.append("failed" if one.reason.startswith("failed") else "–")
+                ended = re.match(r"not done after (\d+) s", one.reason)
+                shown.append(
+                    f"> {ended[1]}" if ended else "failed" if one.reason.startswith("failed") else "–"
+                )
             else:
                 at = ", ".join(map(str, one.lines))
                 spread = f" ({show(min(one.values))}–{show(max(one.values))})" if len(one.values) > 1 else ""

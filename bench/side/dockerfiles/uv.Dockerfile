@@ -2,7 +2,7 @@ FROM @UV@ AS uv
 
 FROM @FULL@ AS build
 COPY --from=uv /uv /usr/local/bin/uv
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_DEFAULT_INDEX=@INDEX@
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_LOCK_TIMEOUT=3600 UV_DEFAULT_INDEX=@INDEX@
 WORKDIR /app
 RUN uv venv --python /usr/bin/python3 .venv
 RUN --mount=type=cache,target=/root/.cache/uv \
