@@ -317,7 +317,11 @@ def remember_python(cache: Path, env: Mapping[str, str]) -> None:
 
 def server_script(venv: Path) -> Path:
     """Return the program that becomes Pants: ``pants_server.py``, as a program of the environment."""
-    source = Path(__file__).with_name("pants_server.py").read_text(encoding="utf-8")
+    file = Path(__file__).with_name("pants_server.py")
+    if not file.exists():
+        # Who has taken this launcher without it gets Pants as it is.
+        return venv / "bin" / "pants"
+    source = file.read_text(encoding="utf-8")
     interpreter = venv / "bin" / "python"
     text = f"#!{interpreter}\n{source}"
     script = venv / "bin" / f"pants-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

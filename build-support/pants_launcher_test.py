@@ -212,6 +212,11 @@ def test_the_native_client_starts_pants_if_there_is_one(tmp_path: Path, *, clien
         assert launcher.pants_command(venv) == (command, env)
 
 
+def test_a_launcher_alone_starts_pants_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "__file__", str(tmp_path / "pants_launcher.py"))
+    assert launcher.server_script(tmp_path / "venv") == tmp_path / "venv/bin/pants"
+
+
 def test_a_path_too_long_for_a_first_line_starts_python(tmp_path: Path) -> None:
     venv = _venv(tmp_path / ("x" * launcher.LONGEST_PATH))
     command, env = launcher.pants_command(venv)

@@ -266,7 +266,8 @@ def make_repository(
     :param plugin: the folder to load the plugin from.
     :param global_options: further lines of pants.toml's ``[GLOBAL]``.
     """
-    for path in ("pants", "build-support/pants_launcher.py", "3rdparty/pants/pants.lock"):
+    launcher = ("pants", "build-support/pants_launcher.py", "build-support/pants_server.py")
+    for path in (*launcher, "3rdparty/pants/pants.lock"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, root / path)
     shutil.copytree(ROOT / "3rdparty/debian", root / "3rdparty/debian")
