@@ -1,7 +1,7 @@
 """Becomes Pants, and makes no scheduler for loading plugins where there is none to load.
 
 At each start without a daemon Pants 2.17 puts its rule graph together twice: first for a scheduler whose one
-use is to resolve ``[GLOBAL].plugins``, then for its work. The first takes five of ten processor seconds, also
+use is to resolve ``[GLOBAL].plugins``, then for its work. The first takes four of ten processor seconds, also
 in a repository whose plugins come from ``[GLOBAL].pythonpath``, as here. Now it is made when first asked
 for. Any other version of Pants is left as it is: see docs/decisions/015.
 
