@@ -38,8 +38,10 @@ RELOCK = "build-support/relock.sh pants"
 PEX_VERSION = "2.1.137"
 PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
 PEX_SIZE = 3563509
-LONGEST_PATH = 100
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
+
+# Of an environment whose programs are started by their first line: kernels cut it at 127 bytes.
+LONGEST_PATH = 100
 
 
 class LaunchError(Exception):
@@ -342,7 +344,6 @@ def pants_command(venv: Path) -> tuple[list[str], dict[str, str]]:
         # pip installs it as data.
         with contextlib.suppress(OSError):
             client.chmod(0o755)
-    # The kernel cuts the first line of a longer program.
     if client is None or not os.access(client, os.X_OK) or len(str(venv)) > LONGEST_PATH:
         return [str(venv / "bin" / "python"), str(server)], {}
     return [str(client)], {"_PANTS_SERVER_EXE": str(server)}

@@ -28,6 +28,12 @@ class Cell:
         """The median, or None without values."""
         return statistics.median(self.values) if self.values else None
 
+    @property
+    def ended_after(self) -> float | None:
+        """The seconds after which it was ended, or None when it was not."""
+        match = re.match(r"not done after (\d+) s", self.reason)
+        return float(match[1]) if match else None
+
 
 def cell(log: Log, contender: str, key: str, figure: str) -> Cell:
     """Return a figure of a contender in a scenario; where a repeat was measured twice, the later one."""
@@ -70,11 +76,8 @@ def best(log: Log, target: Target, others: Sequence[str]) -> tuple[str, float] |
 
 def ended_after(log: Log, key: str, others: Sequence[str]) -> tuple[str, float] | None:
     """Return the contender that was ended after the fewest seconds, and these, or None when none was."""
-    found = []
-    for name in others:
-        match = re.match(r"not done after (\d+) s", cell(log, name, key, "wall").reason)
-        if match:
-            found.append((float(match[1]), name))
+    ended = {name: cell(log, name, key, "wall").ended_after for name in others}
+    found = [(seconds, name) for name, seconds in ended.items() if seconds is not None]
     return (min(found)[1], min(found)[0]) if found else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -210,9 +209,9 @@ def _by_scenario(log: Log, rows: Sequence[tuple[str, str]], figure: str, show: F
         shown = []
         for one in cells:
             if one.median is None:
-                ended = re.match(r"not done after (\d+) s", one.reason) if figure == "wall" else None
+                ended = one.ended_after if figure == "wall" else None
                 shown.append(
-                    f"> {ended[1]}" if ended else "failed" if one.reason.startswith("failed") else "–"
+                    f"> {ended:.0f}" if ended else "failed" if one.reason.startswith("failed") else "–"
                 )
             else:
                 at = ", ".join(map(str, one.lines))

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-from functools import lru_cache
 from pathlib import Path
 from typing import Iterable, Mapping
 
@@ -80,19 +79,28 @@ def container_engines(env: Mapping[str, str]) -> dict[str, object]:
     return {"engines": [path for path in found if path], "env": dict(env)}
 
 
-@lru_cache(maxsize=None)
+# What was found once per daemon; what does not fit is asked again, because it may be installed meanwhile.
+_found: dict[str, str] = {}
+
+
 def fitting_interpreter(candidate: str) -> str | None:
-    """Return the interpreter behind a file if it is a Python 3.11 or later that runs; found once per daemon.
+    """Return the interpreter behind a file if it is a Python 3.11 or later that runs.
 
     A pyenv shim exists even for a version that does not, and costs each step more than Python's own start.
     """
+    known = _found.get(candidate)
+    if known is not None and os.access(known, os.X_OK):
+        return known
     command = [candidate, "-I", "-S", "-c", _FITS]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = done.stdout.decode(errors="replace").strip()
-    return found if done.returncode == 0 and os.access(found, os.X_OK) else None
+    if done.returncode != 0 or not os.access(found, os.X_OK):
+        return None
+    _found[candidate] = found
+    return found
 
 
 def find_interpreter(search_paths: Iterable[str]) -> str | None:
@@ -103,7 +111,7 @@ def find_interpreter(search_paths: Iterable[str]) -> str | None:
         for candidate in candidates:
             if candidate.name in _INTERPRETERS and os.access(candidate, os.X_OK):
                 found = fitting_interpreter(str(candidate))
-                if found and os.access(found, os.X_OK):
+                if found:
                     return found
     return None
 

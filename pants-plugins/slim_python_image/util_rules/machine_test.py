@@ -57,6 +57,13 @@ def test_a_shim_is_left_out_of_the_way(tmp_path: Path) -> None:
     assert find_interpreter([str(shim.parent)]) is None
 
 
+def test_a_python_that_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
+    shim = interpreter(tmp_path / "python3.11", "3, 10")
+    assert find_interpreter([str(shim)]) is None
+    interpreter(shim)
+    assert find_interpreter([str(shim)]) == str(shim)
+
+
 def test_settings_are_for_their_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "network.json"
     _replace(path, b"{}")
