@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Packaged
+from tests.golden.record import digests, recorded
 from tests.integration.repository import fresh_clone
 from tests.support.publisher import SERVICES
 
@@ -39,6 +40,14 @@ def test_everything_is_written(packaged: Packaged) -> None:
             assert [layer["digest"] for layer in platform["layers"]] == layout.layers(number)
             wheels = dist / f"src.brewblox.{service}/wheels" / platform["platform"].replace("/", "-")
             assert {wheel["filename"] for wheel in platform["wheels"]} >= {w.name for w in wheels.iterdir()}
+
+
+def test_digests_are_those_that_are_recorded(packaged: Packaged) -> None:
+    """A redesign keeps every digest; what changes one says so in the changelog and records it anew.
+
+    To record: `./pants package src::`, then `python -m tests.golden.record dist`.
+    """
+    assert recorded() == digests(packaged.repository.root / "dist")
 
 
 def test_the_log_names_digest_size_layers_and_shared_bytes(packaged: Packaged) -> None:
