@@ -22,20 +22,33 @@ from slim_python_image.target_types import (
     SlimPythonImageTarget,
 )
 from slim_python_image.util_rules import (
+    archives,
+    audit,
     base,
+    base_layers,
+    build_wheel,
+    compiler,
     core,
     debian,
     docker_engine,
     emulation,
+    fetch,
     image,
-    inputs,
+    image_layers,
+    interpreter,
     layers,
     locks,
     machine,
+    manifests,
+    newest_wheels,
     parts,
     plan_coverage,
-    registry,
+    plans,
+    registry_base,
+    registry_blobs,
+    registry_images,
     steps,
+    sysroot,
     wheels,
 )
 
@@ -53,9 +66,9 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(base, core, coverage, debian, docker_engine, emulation, explain, image, inputs, layers, lock),
-        *(locks, machine),
-        *(package_image, parts, plan_coverage, publish_image, registry, registry_lock, run_image),
-        *(steps, wheels),
+        *(archives, audit, base, base_layers, build_wheel, compiler, core, coverage, debian, docker_engine),
+        *(emulation, explain, fetch, image, image_layers, interpreter, layers, lock, locks, machine),
+        *(manifests, newest_wheels, package_image, parts, plan_coverage, plans, publish_image),
+        *(registry_base, registry_blobs, registry_images, registry_lock, run_image, steps, sysroot, wheels),
     )
     return tuple(rule for module in modules for rule in module.rules())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from pants.engine.fs import Digest
 from pants.util.frozendict import FrozenDict
 
 
@@ -95,80 +93,3 @@ class RegistryBase:
     nonroot: bool
     env: FrozenDict[str, str]
     labels: FrozenDict[str, str]
-
-
-@dataclass(frozen=True)
-class BlobPlaces:
-    """Which repository has some blobs."""
-
-    digests: tuple[str, ...]
-    place: str
-
-
-@dataclass(frozen=True)
-class BlobPlacesKnown:
-    """The steps that fetch find the repository. Empty: no place is in a key."""
-
-
-@dataclass(frozen=True)
-class BlobRequest:
-    """Fetch one blob."""
-
-    layer: RemoteLayer
-    place: str
-
-
-@dataclass(frozen=True)
-class FetchedBlob:
-    """A blob below ``blobs/sha256``, or why there is none."""
-
-    digest: Digest
-    error: str | None
-
-
-@dataclass(frozen=True)
-class RemoteBlobs:
-    """The blobs of an image below ``blobs/sha256``."""
-
-    digest: Digest
-
-
-@dataclass(frozen=True)
-class LayerFactsRequest:
-    """List the files of one layer."""
-
-    layer: RemoteLayer
-    place: str
-    resolve: str
-
-
-@dataclass(frozen=True)
-class LayerFacts:
-    """A layer's ``layer-facts.json``."""
-
-    digest: Digest
-
-
-@dataclass(frozen=True)
-class LearnRequest:
-    """Look at an image.
-
-    :param document: the core's request, as JSON.
-    """
-
-    layers: RemoteLayers
-    document: str
-    platform: str
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The core's ``base-image`` document, as JSON."""
-
-    document: str
-
-    def fields(self) -> dict[str, Any]:
-        """Return the document."""
-        value = json.loads(self.document)
-        assert isinstance(value, dict)
-        return value

@@ -22,23 +22,12 @@ from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import register
-from slim_python_image.goals.lock import (
-    KnownBaseNamesRequest,
-    KnownBuildLockNamesRequest,
-    RequestedBaseNames,
-)
-from slim_python_image.products import (
-    Base,
-    BaseRequest,
-    CoreSources,
-    ImageParts,
-    ImagePartsRequest,
-    StepInputs,
-    StepOutcome,
-    StepRequest,
-    Toolbox,
-    Tree,
-)
+from slim_python_image.goals.lock import KnownBaseNamesRequest, KnownBuildLockNamesRequest, RequestedBaseNames
+from slim_python_image.products import Base, ImageParts, StepInputs, Tree
+from slim_python_image.util_rules.base import BaseRequest
+from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.parts import ImagePartsRequest
+from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 LOCK = {
     "schema": "ociwheel.debian-lock/1",

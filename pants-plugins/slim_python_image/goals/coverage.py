@@ -13,30 +13,30 @@ from pants.backend.python.target_types import PythonRequirementResolveField, Pyt
 from pants.engine.console import Console
 from pants.engine.fs import FileEntry
 from pants.engine.goal import Goal, GoalSubsystem, Outputting
-from pants.engine.rules import collect_rules, goal_rule
 from pants.engine.target import AllTargets, Target, Targets
 from pants.option.option_types import EnumOption
 from pants.util.strutil import softwrap
 
 from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
 from slim_python_image.goals.coverage_report import Fault, Row, Table, json_report, text_report
-from slim_python_image.products import (
-    Artifact,
+from slim_python_image.products import Artifact, Root, TargetEnvironment
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.target_types import ExtendsField, WheelSetDependenciesField
+from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest, find_newest_wheels
+from slim_python_image.util_rules.plan_coverage import (
     CoverageSubject,
     CoverageSubjectRequest,
     InspectedSdist,
     InspectSdist,
-    NewestWheels,
-    NewestWheelsRequest,
     PlanAttempt,
-    PlannedArtifact,
     PlanOutcome,
-    Root,
-    TargetEnvironment,
+    attempt_plan,
+    by_choice,
+    inspect_sdist,
+    read_subject,
 )
-from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.target_types import ExtendsField, WheelSetDependenciesField
-from slim_python_image.util_rules.plan_coverage import by_choice
+from slim_python_image.util_rules.plans import PlannedArtifact
 
 logger = logging.getLogger(__name__)
 
@@ -234,9 +234,13 @@ def newest_requests(
 
 
 async def _planned(targets: Iterable[Target]) -> tuple[Planned, ...]:
-    subjects = await engine.coverage_subjects(CoverageSubjectRequest(target.address) for target in targets)
+    subjects = await concurrently(
+        read_subject(CoverageSubjectRequest(target.address), **implicitly()) for target in targets
+    )
     pairs = [(subject, platform) for subject in subjects for platform in subject.platforms]
-    outcomes = await engine.attempted_plans(PlanAttempt(subject, platform) for subject, platform in pairs)
+    outcomes = await concurrently(
+        attempt_plan(PlanAttempt(subject, platform), **implicitly()) for subject, platform in pairs
+    )
     return tuple(Planned(*pair, outcome) for pair, outcome in zip(pairs, outcomes))
 
 
@@ -264,9 +268,9 @@ async def _findings(
         {InspectSdist(sdist.artifact, sdist.described) for one in planned for sdist in one.sdists()},
         key=lambda request: request.artifact,
     )
-    inspected = await engine.inspected_sdists(sdists)
+    inspected = await concurrently(inspect_sdist(one, **implicitly()) for one in sdists)
     requests = newest_requests(groups, roots)
-    newest = await engine.newest_wheels(requests.values())
+    newest = await concurrently(find_newest_wheels(one, **implicitly()) for one in requests.values())
     return Findings(
         sdists={request.artifact: one for request, one in zip(sdists, inspected)},
         newest=dict(zip(requests, newest)),

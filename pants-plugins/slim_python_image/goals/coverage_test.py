@@ -8,27 +8,12 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.goals.coverage import (
-    Findings,
-    Place,
-    Planned,
-    by_place,
-    faults,
-    newest_requests,
-    rows,
-)
+from slim_python_image.goals.coverage import Findings, Place, Planned, by_place, faults, newest_requests, rows
 from slim_python_image.goals.coverage_report import Fault
-from slim_python_image.products import (
-    Artifact,
-    CoverageSubject,
-    InspectedSdist,
-    NewestWheels,
-    PlannedArtifact,
-    PlanOutcome,
-    Root,
-    TargetEnvironment,
-    WheelPlan,
-)
+from slim_python_image.products import Artifact, Root, TargetEnvironment
+from slim_python_image.util_rules.newest_wheels import NewestWheels
+from slim_python_image.util_rules.plan_coverage import CoverageSubject, InspectedSdist, PlanOutcome
+from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlan
 
 ARM = TargetEnvironment("linux/arm/v7", "3.11.2", "glibc", "2.36")
 WHEEL = Artifact("anyio", "4.16.0", "wheel", "anyio-4.16.0-py3-none-any.whl", "a" * 64)

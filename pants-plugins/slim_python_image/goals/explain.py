@@ -13,17 +13,17 @@ from pants.core.util_rules.distdir import DistDir
 from pants.engine.addresses import Address
 from pants.engine.console import Console
 from pants.engine.goal import Goal, GoalSubsystem, Outputting
-from pants.engine.rules import collect_rules, goal_rule
 from pants.engine.target import Targets
 from pants.option.option_types import EnumOption, StrOption
 from pants.util.strutil import softwrap
 
-from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
 from slim_python_image.goals.explain_report import SCHEMA, Explanation, explain, parse_report
 from slim_python_image.goals.explain_steps import Document
 from slim_python_image.goals.explain_text import text_report
 from slim_python_image.goals.package_image import SlimImageFieldSet, report
-from slim_python_image.products import BuiltImageRequest, SlimImageError
+from slim_python_image.products import SlimImageError
+from slim_python_image.util_rules.image import BuiltImageRequest, build_image
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ async def slim_explain(
     fields = [SlimImageFieldSet.create(target) for target in chosen]
     # Before anything is built: building may take long, a wrong path shows at once.
     earlier = gather(subsystem.against, fields, root, root / dist_dir.relpath)
-    built = await engine.built_images(BuiltImageRequest(one.address) for one in fields)
+    built = await concurrently(build_image(BuiltImageRequest(one.address), **implicitly()) for one in fields)
     explanations = [explain(earlier[image.address], report(image)) for image in built]
     as_json = subsystem.format is ExplainFormat.JSON
     with subsystem.output(console) as write:

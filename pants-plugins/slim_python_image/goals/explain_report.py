@@ -6,13 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable, Sequence
 
-from slim_python_image.goals.explain_steps import (
-    Cause,
-    Document,
-    Side,
-    field_differences,
-    step_causes,
-)
+from slim_python_image.goals.explain_steps import Cause, Document, Side, field_differences, step_causes
 from slim_python_image.products import SlimImageError
 
 SCHEMA = "slim-python-image.explain/1"

@@ -18,26 +18,13 @@ from pants.core.goals.generate_lockfiles import (
     UserGenerateLockfiles,
 )
 from pants.engine.addresses import Address
-from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
 from pants.util.docutil import bin_name
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    Artifact,
-    Base,
-    BaseRequest,
-    ImageParts,
-    ImagePartsRequest,
-    Interpreter,
-    ResolverToolbox,
-    SlimImageError,
-    StepRequest,
-    Toolbox,
-    WheelPlanRequest,
-    canonical_json,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import Artifact, Base, ImageParts, Interpreter, SlimImageError, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     BaseField,
@@ -46,15 +33,22 @@ from slim_python_image.target_types import (
     ExtendsField,
     WheelSetDependenciesField,
 )
+from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
 from slim_python_image.util_rules.debian_locks import lock_inputs
+from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.footing import one_address
+from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.parts import (
+    ImagePartsRequest,
     binary_choices,
     dependency_targets,
     platforms_of,
+    read_image,
     requirements_of,
 )
+from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.steps import ResolverToolbox, StepRequest, Toolbox, run_step
 
 # --- bases ------------------------------------------------------------------------------------------
 
@@ -127,7 +121,7 @@ def base_lock_requests(
 
 @rule
 async def lock_base(request: GenerateBaseLock, toolbox: Toolbox) -> GenerateLockfileResult:
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="debian-lock",
             arguments=("--request", "request.json", "--output", request.lockfile_dest),
@@ -136,7 +130,8 @@ async def lock_base(request: GenerateBaseLock, toolbox: Toolbox) -> GenerateLock
             inputs=await engine.create_files({"request.json": request.request.encode()}),
             output_files=(request.lockfile_dest,),
             fresh=True,
-        )
+        ),
+        **implicitly(),
     )
     outcome.fields()
     return GenerateLockfileResult(outcome.digest, request.resolve_name, request.lockfile_dest)
@@ -203,8 +198,9 @@ class PlanNeed:
 
 
 async def _image_needs(parts: ImageParts) -> tuple[PlanNeed, ...]:
-    bases = await engine.bases(
-        BaseRequest(parts.base, platform, origin=str(parts.address)) for platform in parts.platforms
+    bases = await concurrently(
+        read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+        for platform in parts.platforms
     )
     return tuple(
         PlanNeed(
@@ -216,7 +212,7 @@ async def _image_needs(parts: ImageParts) -> tuple[PlanNeed, ...]:
 
 
 async def _wheel_set_needs(address: Address, resolve: str, python_setup: PythonSetup) -> tuple[PlanNeed, ...]:
-    target = (await engine.target(address, "a wheel set to lock")).target
+    target = await engine.target(address, "a wheel set to lock")
     base_value = target[BaseField].value
     assert base_value is not None
     base_address = await one_address(base_value, address, BaseField.alias)
@@ -226,8 +222,9 @@ async def _wheel_set_needs(address: Address, resolve: str, python_setup: PythonS
         return ()
     no_binary, only_binary = binary_choices(target, resolve, python_setup)
     platforms = await platforms_of(target, base_address)
-    bases = await engine.bases(
-        BaseRequest(base_address, platform, origin=str(address)) for platform in platforms
+    bases = await concurrently(
+        read_base(BaseRequest(base_address, platform, origin=str(address)), **implicitly())
+        for platform in platforms
     )
     return tuple(
         PlanNeed(
@@ -267,14 +264,16 @@ async def lock_builds(
     options: SlimImageOptions,
     resolver: ResolverToolbox,
 ) -> GenerateLockfileResult:
-    parts = await engine.image_parts_of(ImagePartsRequest(address) for address in request.images)
+    parts = await concurrently(
+        read_image(ImagePartsRequest(address), **implicitly()) for address in request.images
+    )
     needs: list[PlanNeed] = []
     for one in parts:
         if one.resolve == request.python_resolve:
             needs.extend(await _image_needs(one))
     for address in request.wheel_sets:
         needs.extend(await _wheel_set_needs(address, request.python_resolve, python_setup))
-    plans = await engine.wheel_plans(need.plan for need in needs)
+    plans = await concurrently(plan_wheels(need.plan, **implicitly()) for need in needs)
     by_interpreter = sdists_by_interpreter(
         needs, ([planned.artifact for planned in plan.artifacts] for plan in plans)
     )
@@ -283,7 +282,7 @@ async def lock_builds(
     written = previous is not None
     emulated = emulated_platforms(itertools.chain(*by_interpreter.values()), needs, options)
     for interpreter, sdists in by_interpreter.items():
-        fetched = await engine.fetched(sdists)
+        fetched = await concurrently(fetch_artifact(one, **implicitly()) for one in sdists)
         files = await engine.merge(one.digest for one in fetched)
         document = {
             "sdists": [
@@ -294,7 +293,7 @@ async def lock_builds(
             "minors": sorted(i.target.minor for i in by_interpreter),
             "emulated": emulated,
         }
-        outcome = await engine.run_step(
+        outcome = await run_step(
             StepRequest(
                 step="build-lock",
                 arguments=(
@@ -314,10 +313,11 @@ async def lock_builds(
                         await engine.create_files({"request.json": canonical_json(document)}),
                     )
                 ),
-                interpreter=await engine.interpreter(interpreter),
+                interpreter=await interpreter_tree(interpreter),
                 output_files=(request.lockfile_dest,),
                 fresh=True,
-            )
+            ),
+            **implicitly(),
         )
         outcome.fields()
         digest, written = outcome.digest, True

@@ -12,25 +12,14 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
 from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import Digest
-from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, StringField, Target
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.goals.shared_blobs import shared_layout
-from slim_python_image.products import (
-    GZIP,
-    ArchiveRequest,
-    BaseRequest,
-    BuiltImage,
-    BuiltImageRequest,
-    ImageLayersRequest,
-    LoadImageRequest,
-    PlatformImage,
-    StepInputs,
-    WheelSetRequest,
-)
+from slim_python_image.products import GZIP, StepInputs
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     BaseField,
@@ -43,7 +32,18 @@ from slim_python_image.target_types import (
     RepositoryField,
     WheelSetDependenciesField,
 )
+from slim_python_image.util_rules.archives import ArchiveRequest, pack
+from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
 from slim_python_image.util_rules.footing import one_address
+from slim_python_image.util_rules.image import (
+    BuiltImage,
+    BuiltImageRequest,
+    PlatformImage,
+    build_image,
+    complete_layout,
+)
+from slim_python_image.util_rules.image_layers import ImageLayersRequest, image_layers
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
@@ -51,7 +51,7 @@ from slim_python_image.util_rules.parts import (
     requirements_of,
 )
 from slim_python_image.util_rules.references import ImageNames, archive_references
-from slim_python_image.util_rules.registry import complete_layout
+from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
 
 REPORT_SCHEMA = "slim-python-image.report/2"
 
@@ -201,7 +201,7 @@ async def _archives(
         )
         for platform in chosen
     ]
-    packed = await engine.archives(requests)
+    packed = await concurrently(pack(one, **implicitly()) for one in requests)
     merged = await engine.merge(one.digest for one in packed)
     paths = tuple(os.path.join(folder, request.filename) for request in requests)
     return await engine.add_prefix(merged, folder), paths
@@ -299,8 +299,10 @@ async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozen
     They follow from `base` and `extends` alone: nothing of another image is read or built to know them.
     """
     common, same_base = common_ancestors(relations.images, image.address)
-    layers = await engine.image_layers_of(
-        ImageLayersRequest(address, one.platform) for address in sorted(common) for one in image.platforms
+    layers = await concurrently(
+        image_layers(ImageLayersRequest(address, one.platform), **implicitly())
+        for address in sorted(common)
+        for one in image.platforms
     )
     shared = {layer.digest for found in layers for layer in (*found.base, *found.wheels)}
     if same_base:
@@ -312,7 +314,7 @@ async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozen
 async def package_image(
     field_set: SlimImageFieldSet, relations: ImageRelations, options: SlimImageOptions
 ) -> BuiltPackage:
-    image = await engine.built_image(BuiltImageRequest(field_set.address))
+    image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     output = field_set.output_path.value_or_default(file_ending=None)
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
     report_file = await engine.create_files({f"{output}.json": text})
@@ -320,7 +322,7 @@ async def package_image(
     paths: tuple[str, ...]
     if field_set.output_format.value == "docker-image":
         names = archive_references(field_set.names(), image.index_digest)
-        loaded = await engine.loaded_image(LoadImageRequest(field_set.address, names))
+        loaded = await load_image(LoadImageRequest(field_set.address, names), **implicitly())
         # What `docker_image` answers with: another one then finds it by its address in the Dockerfile.
         artifact = BuiltDockerImage.create(loaded.image_id, names, f"{output}.json")
         more = replace(artifact, extra_log_lines=(*artifact.extra_log_lines, *lines))
@@ -338,19 +340,23 @@ async def package_image(
 
 @rule(desc="Package a wheel set")
 async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSetup) -> BuiltPackage:
-    target = (await engine.target(field_set.address, "a wheel set to package")).target
+    target = await engine.target(field_set.address, "a wheel set to package")
     assert field_set.base.value is not None
     base_address = await one_address(field_set.base.value, field_set.address, BaseField.alias)
     targets = await dependency_targets(field_set.dependencies, (base_address,))
     requirements = requirements_of(targets, field_set.address, python_setup)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
     platforms = await platforms_of(target, base_address)
-    bases = await engine.bases(
-        BaseRequest(base_address, platform, origin=str(field_set.address)) for platform in platforms
+    bases = await concurrently(
+        read_base(BaseRequest(base_address, platform, origin=str(field_set.address)), **implicitly())
+        for platform in platforms
     )
-    sets = await engine.wheel_sets(
-        WheelSetRequest(
-            requirements.roots, requirements.lockfile, requirements.resolve, base, no_binary, only_binary
+    sets = await concurrently(
+        make_wheel_set(
+            WheelSetRequest(
+                requirements.roots, requirements.lockfile, requirements.resolve, base, no_binary, only_binary
+            ),
+            **implicitly(),
         )
         for base in bases
     )

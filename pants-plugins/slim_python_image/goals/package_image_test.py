@@ -16,8 +16,10 @@ from slim_python_image.goals.package_image import (
     report,
     resolved,
 )
-from slim_python_image.products import BuiltImage, Layer, Manifest, PlatformImage, StepInputs, Wheel
+from slim_python_image.products import Layer, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
+from slim_python_image.util_rules.image import BuiltImage, PlatformImage
+from slim_python_image.util_rules.manifests import Manifest
 from slim_python_image.util_rules.references import archive_references
 
 BASE = Address("3rdparty", target_name="base")

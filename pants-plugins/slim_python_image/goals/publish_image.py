@@ -22,20 +22,12 @@ from pants.core.goals.publish import (
 )
 from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
-from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    BuiltImage,
-    BuiltImageRequest,
-    CoreSources,
-    MachineReady,
-    SlimImageError,
-    StepRequest,
-    canonical_json,
-)
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.target_types import (
     BaseField,
@@ -46,9 +38,13 @@ from slim_python_image.target_types import (
     RepositoryField,
     SkipPushField,
 )
+from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
+from slim_python_image.util_rules.machine import MachineReady
 from slim_python_image.util_rules.references import ImageNames, Place, places
+from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
-from slim_python_image.util_rules.steps import MACHINE, step_process
+from slim_python_image.util_rules.steps import MACHINE, StepRequest, run_step, step_process
 
 _LAYOUT = "layout"
 _BLOBS = "blobs"
@@ -127,7 +123,7 @@ async def _blobs(image: BuiltImage, place: Place) -> FrozenDict[str, Digest]:
     for remote in image.remote:
         missing = replace(remote, layers=tuple(one for one in remote.layers if one.digest not in mounted))
         if missing.layers:
-            found.append((await engine.remote_blobs(missing)).digest)
+            found.append((await fetch_layers(missing, **implicitly())).digest)
     return FrozenDict({f"{_BLOBS}/{number:03}": digest for number, digest in enumerate(found)})
 
 
@@ -233,7 +229,7 @@ async def publish_image(
 ) -> PublishProcesses:
     field_set = request.field_set
     assert isinstance(field_set, PublishImageFieldSet)
-    image = await engine.built_image(BuiltImageRequest(field_set.address))
+    image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     names = field_set.names()
     found = places(names, image.index_digest, docker)
     if field_set.skip_push.value:
@@ -249,7 +245,7 @@ async def publish_image(
             continue
         step = await push_request(image, place, options)
         if options.dry_run:
-            why = would_send((await engine.run_step(step)).fields())
+            why = would_send((await run_step(step, **implicitly())).fields())
             jobs.append(PublishPackages(place.references, description=why, data=data))
         else:
             process = push_process(step, core.steps["push"])

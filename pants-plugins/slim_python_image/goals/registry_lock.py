@@ -18,22 +18,23 @@ from pants.core.goals.generate_lockfiles import (
     UserGenerateLockfiles,
 )
 from pants.engine.fs import EMPTY_DIGEST, Digest
-from pants.engine.rules import collect_rules, rule
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import SlimImageError, StepRequest, Toolbox, canonical_json
-from slim_python_image.registry_products import LearnRequest
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
+from slim_python_image.util_rules.registry_images import LearnRequest, learn_image
 from slim_python_image.util_rules.registry_locks import (
     image_places,
     layout_folder,
     lock_names,
     remote_layers_of,
 )
+from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
 
 # Machines that build: their Python is locked too.
 _HOSTS = ("linux/amd64", "linux/arm64")
@@ -145,7 +146,7 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
         "interpreters": list(_HOSTS),
         "layouts": {role: f"{_LAYOUTS}/{role}" for role in folders},
     }
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="registry-resolve",
             arguments=("--request", "request.json"),
@@ -154,7 +155,8 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
             inputs=await engine.create_files({"request.json": canonical_json(asked)}),
             trees=FrozenDict(trees),
             fresh=True,
-        )
+        ),
+        **implicitly(),
     )
     resolved = outcome.fields()
     rows = resolved["image"]["platforms"]
@@ -173,14 +175,14 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
         )
         for name in request.platforms
     ]
-    learned = await engine.learned(requests)
+    learned = await concurrently(learn_image(one, **implicitly()) for one in requests)
     document = {
         "names": json.loads(request.names),
         "platforms": list(request.platforms),
         "resolved": resolved,
         "learned": {name: one.fields() for name, one in zip(request.platforms, learned)},
     }
-    written = await engine.run_step(
+    written = await run_step(
         StepRequest(
             step="registry-lock",
             arguments=("--request", "request.json", "--output", request.lockfile_dest),
@@ -188,7 +190,8 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
             toolbox=toolbox,
             inputs=await engine.create_files({"request.json": canonical_json(document)}),
             output_files=(request.lockfile_dest,),
-        )
+        ),
+        **implicitly(),
     )
     written.fields()
     return GenerateLockfileResult(written.digest, request.resolve_name, request.lockfile_dest)

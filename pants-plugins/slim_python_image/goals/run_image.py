@@ -10,20 +10,16 @@ from pants.core.goals.run import RunFieldSet, RunInSandboxBehavior, RunRequest
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
 from pants.engine.platform import Platform
-from pants.engine.rules import collect_rules, rule
 
-from slim_python_image import engine
-from slim_python_image.products import (
-    CoreSources,
-    ImagePartsRequest,
-    MachineReady,
-    SlimImageError,
-)
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.products import SlimImageError
 from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
+from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
-from slim_python_image.util_rules.machine import CACHE_NAME
-from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS
+from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
+from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS, zstd_toolbox
 
 _LAYOUT = ".ociwheel/layout"
 _CHROOT = "{chroot}"
@@ -103,14 +99,14 @@ async def run_image(
     machine: Platform,
     _: MachineReady,
 ) -> RunRequest:
-    parts = await engine.image_parts(ImagePartsRequest(field_set.address))
+    parts = await read_image(ImagePartsRequest(field_set.address), **implicitly())
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
     built = await platform_layout(parts, platform)
     trees = {CORE: core.steps["run"], _LAYOUT: built.layout}
     env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"}
     if any(layer.zstd for layer in built.image.layers):
         # An engine gets such layers unpacked: Docker loads none before version 23.
-        trees[TOOLS] = (await engine.zstd_toolbox()).digest
+        trees[TOOLS] = (await zstd_toolbox()).digest
         env["OCIWHEEL_TOOLS"] = f"{_CHROOT}/{TOOLS}"
     return RunRequest(
         digest=EMPTY_DIGEST,

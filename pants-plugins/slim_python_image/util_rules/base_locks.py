@@ -10,7 +10,7 @@ from pants.engine.addresses import Address
 from pants.engine.target import Target
 from pants.util.docutil import bin_name
 
-from slim_python_image.products import BaseRequest, SlimImageError
+from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import BasePlatformsField
 
 # platform.machine() of machines that build, as OCI platforms.
@@ -61,13 +61,16 @@ def host_platform() -> str:
     return _HOST_PLATFORMS[machine]
 
 
-def check_platform(request: BaseRequest, target: Target) -> None:
-    """Raise when a base is not for the platform that is asked for."""
+def check_platform(target: Target, platform: str, origin: str) -> None:
+    """Raise when a base is not for the platform that is asked for.
+
+    :param origin: who asks, for the message.
+    """
     platforms = target[BasePlatformsField].value or ()
-    if request.platform not in platforms:
+    if platform not in platforms:
         raise SlimImageError(
-            f"{request.origin or request.address}: the platform {request.platform} is not one of the "
-            f"base {request.address}, which has {', '.join(platforms)}\n"
-            f"  -> add it to the field `platforms` of {request.address}, then: "
-            f"{relock_command(request.address.target_name)}"
+            f"{origin or target.address}: the platform {platform} is not one of the "
+            f"base {target.address}, which has {', '.join(platforms)}\n"
+            f"  -> add it to the field `platforms` of {target.address}, then: "
+            f"{relock_command(target.address.target_name)}"
         )

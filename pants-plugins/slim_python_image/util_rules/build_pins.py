@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 import platform as host
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from slim_python_image.products import Artifact, BuildPins, SlimImageError, StepOutcome, TargetEnvironment
+from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheel_tags import fits_target
+
+
+@dataclass(frozen=True)
+class BuildPins:
+    """The locked build requirements of one sdist."""
+
+    artifacts: tuple[Artifact, ...]
+
 
 BUILD_LOCK_SCHEMA = "ociwheel.build-lock/1"
 

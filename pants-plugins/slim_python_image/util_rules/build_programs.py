@@ -5,18 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable
 
-from slim_python_image import engine
-from slim_python_image.products import (
-    Base,
-    BuildFailed,
-    CompilerLibcRequest,
-    DebPackage,
-    NewestWheelsRequest,
-    SlimImageError,
-    TargetEnvironment,
-    ToolsRequest,
-    WheelSetRequest,
-)
+from slim_python_image.products import Base, DebPackage, TargetEnvironment
+from slim_python_image.util_rules.compiler import CompilerLibcRequest
+from slim_python_image.util_rules.sysroot import ToolsRequest
 
 # Asking for a program locks the target's library in its place: this is how a build knows.
 RUST_PROGRAMS = {"libstd-rust-dev": "cargo", "libstd-rust-web-dev": "cargo-web"}
@@ -42,20 +33,3 @@ def tools_for(base: Base, builder: Iterable[DebPackage]) -> ToolsRequest | None:
     if not packages:
         return None
     return ToolsRequest(base.interpreter.target, tuple(sorted(packages)), base.resolve)
-
-
-async def with_advice(error: BuildFailed, request: WheelSetRequest) -> SlimImageError:
-    """Return the error of a build with the newest version that needs none, where there is one."""
-    newest = await engine.newest_wheel(
-        NewestWheelsRequest((error.name,), request.roots, request.lockfile, request.base.target)
-    )
-    where = f"{request.base.target.platform} and Python {request.base.target.minor}"
-    if newest.error is not None:
-        return error
-    version = newest.versions.get(error.name)
-    if version is None:
-        return SlimImageError(f"{error}\n  no version that the requirements allow has a wheel for {where}")
-    return SlimImageError(
-        f"{error}\n  -> or lock {error.name}=={version}: the newest version that the requirements allow "
-        f"and that has a wheel for {where}"
-    )

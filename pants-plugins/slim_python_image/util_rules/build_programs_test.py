@@ -7,18 +7,11 @@ import pytest
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    Base,
-    BuildFailed,
-    DebPackage,
-    Interpreter,
-    NewestWheels,
-    NewestWheelsRequest,
-    Root,
-    TargetEnvironment,
-    WheelSetRequest,
-)
-from slim_python_image.util_rules.build_programs import tools_for, with_advice
+from slim_python_image.products import Base, DebPackage, Interpreter, Root, TargetEnvironment
+from slim_python_image.util_rules.build_programs import tools_for
+from slim_python_image.util_rules.build_wheel import BuildFailed
+from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest
+from slim_python_image.util_rules.wheels import WheelSetRequest, with_advice
 
 
 def deb(name: str) -> DebPackage:

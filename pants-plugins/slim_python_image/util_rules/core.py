@@ -6,15 +6,29 @@ A step's key then changes when its own code changes. A better message in `plan` 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Iterable, Iterator, Mapping
 
-from pants.engine.rules import collect_rules, rule
+from pants.engine.fs import Digest
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import CoreSources
+from slim_python_image.by_name import collect_rules, rule
+
+
+@dataclass(frozen=True)
+class CoreSources:
+    """The core's own code, as it goes into the sandbox of each step, and its lock of tools.
+
+    :param network: the steps whose code can reach the network.
+    """
+
+    steps: FrozenDict[str, Digest]
+    tools: str
+    network: frozenset[str]
+
 
 _PACKAGE = "ociwheel"
 _MAIN = f"{_PACKAGE}.cli.main"

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Iterable
 
 from pants.engine.fs import Digest
-from pants.engine.rules import collect_rules, rule
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    DebFiles,
-    DebFilesRequest,
-    DebLayerRequest,
-    DebPackage,
-    FetchedDeb,
-    Layer,
-    RootfsLayerRequest,
-    SlimImageError,
-    StepRequest,
-    Toolbox,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import DebPackage, SlimImageError, TargetEnvironment, Tree
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.layers import make_layer
+from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_for_tree, run_step
 
-_OUT = "out"
+
+@dataclass(frozen=True)
+class FetchedDeb:
+    """A Debian package's file, or why there is none."""
+
+    outcome: StepOutcome
+
+
+@dataclass(frozen=True)
+class DebFiles:
+    """Several packages' files in one folder."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class DebFilesRequest:
+    """Fetch packages; ``resolve`` names the base in the error when one is gone."""
+
+    packages: tuple[DebPackage, ...]
+    resolve: str
 
 
 @rule
 async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="fetch-deb",
             arguments=(
@@ -41,19 +51,20 @@ async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
                 "--sha256",
                 package.sha256,
                 "--output",
-                _OUT,
+                OUT,
             ),
             description=f"Fetch {package.name} {package.version} ({package.architecture})",
             toolbox=toolbox,
-            output_directories=(_OUT,),
-        )
+            output_directories=(OUT,),
+        ),
+        **implicitly(),
     )
     return FetchedDeb(outcome)
 
 
 @rule
 async def fetch_debs(request: DebFilesRequest) -> DebFiles:
-    fetched = await engine.fetched_debs(request.packages)
+    fetched = await concurrently(fetch_deb(one, **implicitly()) for one in request.packages)
     failed = [deb.outcome.error for deb in fetched if deb.outcome.error is not None]
     if failed:
         raise SlimImageError(
@@ -61,50 +72,31 @@ async def fetch_debs(request: DebFilesRequest) -> DebFiles:
             + f"\n  -> lock the versions that the mirrors have: {relock_command(request.resolve)}"
         )
     merged = await engine.merge(deb.outcome.digest for deb in fetched)
-    return DebFiles(await engine.remove_prefix(merged, _OUT))
+    return DebFiles(await engine.remove_prefix(merged, OUT))
 
 
 async def with_debs(packages: tuple[DebPackage, ...], resolve: str, **files: bytes) -> Digest:
     """Return a sandbox's input: the packages in ``debs``, and named JSON files."""
-    debs = await engine.deb_files(DebFilesRequest(packages, resolve))
+    debs = await fetch_debs(DebFilesRequest(packages, resolve), **implicitly())
     folder = await engine.add_prefix(debs.digest, "debs")
     named = await engine.create_files({f"{name}.json": data for name, data in files.items()})
     return await engine.merge((folder, named))
 
 
-@rule
-async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
-    group, python = request.group, request.interpreter
-    bytecode = group.bytecode and request.bytecode != "none"
-    extra: tuple[str, ...] = ()
-    if bytecode:
-        extra = ("--python-minor", python.target.minor, "--bytecode", request.bytecode)
-    return await make_layer(
+async def unpack_debs(
+    step: str, description: str, request: DebFilesRequest, target: TargetEnvironment, toolbox: Toolbox
+) -> Tree:
+    """Run a step that unpacks packages for a target."""
+    inputs = await with_debs(request.packages, request.resolve, target=target.to_json())
+    return await run_for_tree(
         StepRequest(
-            step="deb-layer",
-            arguments=("--debs", "debs", "--title", group.title, *extra, "--output", _OUT),
-            description=f"Layer {group.title} ({group.packages[0].architecture})",
+            step=step,
+            arguments=("--debs", "debs", "--target", "target.json", "--output", OUT),
+            description=description,
             toolbox=toolbox,
-            inputs=await with_debs(group.packages, python.resolve),
-            interpreter=await engine.interpreter(python) if bytecode else None,
-            output_directories=(_OUT,),
-        ),
-        request.compression,
-    )
-
-
-@rule
-async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
-    return await make_layer(
-        StepRequest(
-            step="rootfs-layer",
-            arguments=("--target", "target.json", "--prefix", request.prefix, "--output", _OUT),
-            description=f"Layer users and folders ({request.target.platform})",
-            toolbox=toolbox,
-            inputs=await engine.create_files({"target.json": request.target.to_json()}),
-            output_directories=(_OUT,),
-        ),
-        request.compression,
+            inputs=inputs,
+            output_directories=(OUT,),
+        )
     )
 
 

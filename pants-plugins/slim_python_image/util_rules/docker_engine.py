@@ -9,25 +9,38 @@ from typing import Iterable
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.platform import Platform
-from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    BaseRequest,
-    ImageParts,
-    ImagePartsRequest,
-    IndexRequest,
-    LoadedImage,
-    LoadImageRequest,
-    PlatformImage,
-    PlatformImageRequest,
-    SlimImageError,
-    StepRequest,
-    Toolbox,
-    canonical_json,
-)
-from slim_python_image.util_rules.registry import remote_of
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.products import ImageParts, SlimImageError, canonical_json
+from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
+from slim_python_image.util_rules.inherited import remote_of
+from slim_python_image.util_rules.manifests import IndexRequest, write_index
+from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.registry_blobs import fetch_layers
+from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step, zstd_toolbox
+
+
+@dataclass(frozen=True)
+class LoadImageRequest:
+    """Load an image into this machine's Docker, under some names."""
+
+    address: Address
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An image that Docker has.
+
+    :param image_id: as `docker image inspect` says it.
+    """
+
+    image_id: str
+    platform: str
+
 
 _LAYOUT = "layout"
 _MACHINES = {
@@ -53,13 +66,13 @@ class PlatformLayout:
 
 async def platform_layout(parts: ImageParts, platform: str) -> PlatformLayout:
     """Build one platform of an image."""
-    (image,) = await engine.platform_images([PlatformImageRequest(parts.address, platform)])
+    image = await platform_image(PlatformImageRequest(parts.address, platform), **implicitly())
     document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
-    index = await engine.index(IndexRequest(canonical_json(document).decode()))
+    index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
     blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
-    base = await engine.base(BaseRequest(parts.base, platform, origin=str(parts.address)))
+    base = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
     remote = remote_of(image.layers, base)
-    fetched = [(await engine.remote_blobs(remote)).digest] if remote else []
+    fetched = [(await fetch_layers(remote, **implicitly())).digest] if remote else []
     return PlatformLayout(image, await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout)))
 
 
@@ -80,11 +93,11 @@ def loaded_platform(address: Address, platforms: tuple[str, ...], machine: Platf
 
 @rule(desc="Load an image into Docker")
 async def load_image(request: LoadImageRequest, toolbox: Toolbox, machine: Platform) -> LoadedImage:
-    parts = await engine.image_parts(ImagePartsRequest(request.address))
+    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
     platform = loaded_platform(request.address, parts.platforms, machine)
     built = await platform_layout(parts, platform)
     zstd = any(layer.zstd for layer in built.image.layers)
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="run",
             arguments=(
@@ -92,11 +105,12 @@ async def load_image(request: LoadImageRequest, toolbox: Toolbox, machine: Platf
                 *(part for name in request.names for part in ("--name", name)),
             ),
             description=f"Load {request.names[0]} into Docker",
-            toolbox=await engine.zstd_toolbox() if zstd else toolbox,
+            toolbox=await zstd_toolbox() if zstd else toolbox,
             trees=FrozenDict({_LAYOUT: built.layout}),
             # Docker may have lost it since.
             fresh=True,
-        )
+        ),
+        **implicitly(),
     )
     return LoadedImage(outcome.fields()["image"], platform)
 

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Iterable
 
-from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import (
+    Artifact,
     Base,
-    ContainerRequest,
-    DebFilesRequest,
     DebPackage,
-    EmulateWheelRequest,
+    Interpreter,
     SlimImageError,
-    StepRequest,
-    Toolbox,
+    TargetEnvironment,
     Tree,
     Wheel,
 )
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.build_pins import with_names
+from slim_python_image.util_rules.build_pins import BuildPins, with_names
+from slim_python_image.util_rules.debian import with_debs
+from slim_python_image.util_rules.fetch import fetch_artifact
+from slim_python_image.util_rules.interpreter import interpreter_tree
+from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_for_tree, run_step, step_inputs
 
-_OUT = "out"
+
+@dataclass(frozen=True)
+class ContainerRequest:
+    """The image, an OCI layout, of the container that compiles for its own platform.
+
+    :param interpreter: the Python that makes it, of the target's version.
+    """
+
+    target: TargetEnvironment
+    packages: tuple[DebPackage, ...]
+    interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class EmulateWheelRequest:
+    """Build one sdist for one target in a container of that target."""
+
+    artifact: Artifact
+    container: ContainerRequest
+    pins: BuildPins
+    settings: str
+    resolve: str
 
 
 def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> ContainerRequest:
@@ -53,39 +77,33 @@ def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> Con
 @rule
 async def make_container(request: ContainerRequest, toolbox: Toolbox) -> Tree:
     target, python = request.target, request.interpreter
-    debs = await engine.deb_files(DebFilesRequest(request.packages, python.resolve))
-    outcome = await engine.run_step(
+    return await run_for_tree(
         StepRequest(
             step="container",
-            arguments=("--debs", "debs", "--target", "target.json", "--output", _OUT),
+            arguments=("--debs", "debs", "--target", "target.json", "--output", OUT),
             description=f"Make the container that compiles for {target.platform}",
             toolbox=toolbox,
-            inputs=await engine.merge(
-                (
-                    await engine.add_prefix(debs.digest, "debs"),
-                    await engine.create_files({"target.json": target.to_json()}),
-                )
-            ),
-            interpreter=await engine.interpreter(python),
-            output_directories=(_OUT,),
+            inputs=await with_debs(request.packages, python.resolve, target=target.to_json()),
+            interpreter=await interpreter_tree(python),
+            output_directories=(OUT,),
         )
     )
-    outcome.fields()
-    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
 
 
 @rule
 async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.container.target
-    sdist, *requirements = await engine.fetched((artifact, *request.pins.artifacts))
+    sdist, *requirements = await concurrently(
+        fetch_artifact(one, **implicitly()) for one in (artifact, *request.pins.artifacts)
+    )
     requirement_files = await engine.merge(r.digest for r in requirements)
-    image = await engine.container(request.container)
+    image = await make_container(request.container, **implicitly())
     step = StepRequest(
         step="emulate",
         arguments=(
             *("--sdist", artifact.filename, "--target", "target.json"),
             *("--requirements", "requirements", "--image", "image"),
-            *("--settings", "settings.json", "--output", _OUT),
+            *("--settings", "settings.json", "--output", OUT),
         ),
         description=f"Build {artifact.name} {artifact.version} in a container of {target.platform}",
         toolbox=toolbox,
@@ -99,9 +117,9 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
             )
         ),
         trees=FrozenDict({"image": image.digest}),
-        output_directories=(_OUT,),
+        output_directories=(OUT,),
     )
-    outcome = await engine.run_step(step)
+    outcome = await run_step(step, **implicitly())
     fields = with_names(outcome, request.resolve, request.container.interpreter.resolve).fields()
     return Wheel(
         name=artifact.name,
@@ -109,8 +127,8 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
         filename=fields["filename"],
         size=fields["size"],
         sha256=fields["sha256"],
-        digest=await engine.remove_prefix(outcome.digest, _OUT),
-        inputs=await engine.step_inputs(step),
+        digest=await engine.remove_prefix(outcome.digest, OUT),
+        inputs=await step_inputs(step, **implicitly()),
     )
 
 

@@ -12,7 +12,8 @@ from typing import AbstractSet, Sequence, Union
 from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry, SymlinkEntry
 
 from slim_python_image import engine
-from slim_python_image.products import Base, ImageParts, SourceLayerRequest, TargetEnvironment
+from slim_python_image.products import Base, ImageParts, TargetEnvironment
+from slim_python_image.util_rules.layers import SourceLayerRequest
 
 Entry = Union[FileEntry, SymlinkEntry]
 

@@ -9,12 +9,20 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileDigest, FileEntry
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image import products as p
+from slim_python_image.products import (
+    Base,
+    ImageConfig,
+    ImageParts,
+    Interpreter,
+    LayerOptions,
+    TargetEnvironment,
+)
 from slim_python_image.util_rules.first_party import source_layer_requests
+from slim_python_image.util_rules.layers import SourceLayerRequest
 
-TARGET = p.TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
-BASE = p.Base("base", TARGET, (), (), p.Interpreter("base", TARGET, ()))
-CONFIG = p.ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
+TARGET = TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
+BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 KNOWN: dict[Digest, tuple[FileEntry, ...]] = {EMPTY_DIGEST: ()}
 
 
@@ -36,8 +44,8 @@ def files(**content: str) -> Digest:
     )
 
 
-def image(name: str, **changes: Any) -> p.ImageParts:
-    parts = p.ImageParts(
+def image(name: str, **changes: Any) -> ImageParts:
+    parts = ImageParts(
         address=Address(name, target_name="image"),
         base=Address("base"),
         extends=None,
@@ -47,7 +55,7 @@ def image(name: str, **changes: Any) -> p.ImageParts:
         lockfile="default.lock",
         no_binary=(),
         only_binary=(),
-        options=p.LayerOptions("/app", "unchecked-hash", ()),
+        options=LayerOptions("/app", "unchecked-hash", ()),
         layer_budget=10,
         sources=EMPTY_DIGEST,
         files=EMPTY_DIGEST,
@@ -59,7 +67,7 @@ def image(name: str, **changes: Any) -> p.ImageParts:
     return replace(parts, **changes)
 
 
-def layers(*line: p.ImageParts) -> tuple[p.SourceLayerRequest, ...]:
+def layers(*line: ImageParts) -> tuple[SourceLayerRequest, ...]:
     """Return the layers of an image, given with those it extends."""
     coroutine = source_layer_requests(line[0], line[1:], BASE)
     value: Any = None
@@ -67,13 +75,13 @@ def layers(*line: p.ImageParts) -> tuple[p.SourceLayerRequest, ...]:
         try:
             get = coroutine.send(value)
         except StopIteration as done:
-            found: tuple[p.SourceLayerRequest, ...] = done.value
+            found: tuple[SourceLayerRequest, ...] = done.value
             return found
         given = get.inputs[0]
         value = tree(given) if isinstance(given, CreateDigest) else DigestEntries(KNOWN[given])
 
 
-def contents(*line: p.ImageParts) -> list[tuple[str, list[str]]]:
+def contents(*line: ImageParts) -> list[tuple[str, list[str]]]:
     """Return the titles of an image's layers, and the names of their files."""
     return [
         (one.title, [entry.path for digest in (one.sources, one.files) for entry in KNOWN[digest]])

@@ -38,7 +38,7 @@ async def one_address(value: str, owner: Address, alias: str) -> Address:
 
 async def _image(address: Address, owner: Address, alias: str) -> Target | None:
     """Return the image target at an address, `None` where something else is there."""
-    target = (await engine.target(address, f"the field `{alias}` of {owner}")).target
+    target = await engine.target(address, f"the field `{alias}` of {owner}")
     return target if target.has_field(ExtendsField) else None
 
 
@@ -80,7 +80,7 @@ async def _parent(target: Target) -> Address | None:
         return None
     address = await one_address(value, target.address, ExtendsField.alias)
     if await _image(address, target.address, ExtendsField.alias) is None:
-        found = (await engine.target(address, f"the field `extends` of {target.address}")).target
+        found = await engine.target(address, f"the field `extends` of {target.address}")
         raise SlimImageError(
             f"{target.address}: the field `extends` names {address}, which is a `{found.alias}`\n"
             "  -> name a `slim_python_image` target"

@@ -7,48 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from pants.engine.fs import DigestEntries, FileEntry, SymlinkEntry
-from pants.engine.rules import collect_rules, rule
-
-from slim_python_image import engine
-from slim_python_image.products import (
-    Base,
-    CoreSources,
-    DebPackage,
-    ImageParts,
-    StepInputs,
-    StepRequest,
-    Wheel,
-    canonical_json,
-)
-
-
-def files_of(entries: DigestEntries) -> dict[str, str]:
-    """Return files by path: the SHA-256 of a file, the target of a link."""
-    found = {}
-    for entry in entries:
-        if isinstance(entry, FileEntry):
-            executable = " executable" if entry.is_executable else ""
-            found[entry.path] = entry.file_digest.fingerprint + executable
-        elif isinstance(entry, SymlinkEntry):
-            found[entry.path] = f"-> {entry.target}"
-        else:
-            found[entry.path] = "directory"
-    return found
-
-
-@rule
-async def step_inputs(request: StepRequest, core: CoreSources) -> StepInputs:
-    document = {
-        "step": request.step,
-        "arguments": list(request.arguments),
-        "files": files_of(await engine.entries(request.inputs)),
-        "trees": {name: digest.fingerprint for name, digest in request.trees.items()},
-        "code": core.steps[request.step].fingerprint,
-        "libraries": request.toolbox.digest.fingerprint if request.toolbox else None,
-        "interpreter": request.interpreter.digest.fingerprint if request.interpreter else None,
-    }
-    return StepInputs(canonical_json(document).decode())
+from slim_python_image.products import Base, DebPackage, ImageParts, Wheel
 
 
 def _versions(packages: Iterable[DebPackage]) -> dict[str, str]:
@@ -88,8 +47,3 @@ def image_fields(parts: ImageParts, base: Base) -> dict[str, Any]:
         "resolve": parts.resolve,
         "requirements": sorted({root.requirement for root in parts.roots}),
     }
-
-
-def rules() -> Iterable[object]:
-    """Return the rules of this module."""
-    return collect_rules()

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Iterable
 
-from pants.engine.rules import collect_rules, rule
+from pants.engine.fs import Digest
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    GZIP,
-    Layer,
-    LayerOptions,
-    SourceLayerRequest,
-    StepRequest,
-    Toolbox,
-    WheelLayerRequest,
-    canonical_json,
-)
-
-_OUT = "out"
+from slim_python_image.by_name import collect_rules, rule
+from slim_python_image.products import Interpreter, Layer, LayerOptions, TargetEnvironment, Wheel
+from slim_python_image.util_rules.interpreter import interpreter_tree
+from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
 
-async def make_layer(request: StepRequest, compression: str) -> Layer:
-    """Run a step that writes a layer to ``out``.
+@dataclass(frozen=True)
+class WheelLayerRequest:
+    """Install wheels into one layer."""
 
-    What the default compression makes knows nothing of others: its key does not name one.
-    """
-    if compression != GZIP:
-        arguments = (*request.arguments, "--compression", compression)
-        request = replace(request, arguments=arguments, toolbox=await engine.zstd_toolbox())
-    outcome = await engine.run_step(request)
-    fields = outcome.fields()
-    files = await engine.remove_prefix(outcome.digest, _OUT)
-    return Layer(
-        document=canonical_json(fields).decode(),
-        digest=fields["descriptor"]["digest"],
-        size=fields["descriptor"]["size"],
-        unpacked_size=fields["unpacked_size"],
-        elf_files=fields["elf_files"],
-        title=fields["title"],
-        blobs=await engine.subset(files, "blobs/**"),
-        facts=await engine.subset(files, "layer-facts.json"),
-        inputs=await engine.step_inputs(request),
-    )
+    wheels: tuple[Wheel, ...]
+    title: str
+    target: TargetEnvironment
+    options: LayerOptions
+    interpreter: Interpreter
+
+
+@dataclass(frozen=True)
+class SourceLayerRequest:
+    """Put first-party code into one layer."""
+
+    sources: Digest
+    files: Digest
+    workdir: str
+    scripts: tuple[tuple[str, str], ...]
+    title: str
+    target: TargetEnvironment
+    options: LayerOptions
+    interpreter: Interpreter
 
 
 def option_arguments(options: LayerOptions) -> tuple[str, ...]:
@@ -63,7 +57,7 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
                 *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
                 *option_arguments(request.options),
                 *("--strip", "debug" if request.options.strip else "none"),
-                *("--output", _OUT),
+                *("--output", OUT),
             ),
             description=f"Layer {request.title}{where}",
             toolbox=toolbox,
@@ -73,8 +67,8 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
                     await engine.create_files({"target.json": request.target.to_json()}),
                 )
             ),
-            interpreter=await engine.interpreter(request.interpreter),
-            output_directories=(_OUT,),
+            interpreter=await interpreter_tree(request.interpreter),
+            output_directories=(OUT,),
         ),
         request.options.compression,
     )
@@ -91,7 +85,7 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
                 *("--target", "target.json", "--title", request.title),
                 *scripts,
                 *option_arguments(request.options),
-                *("--output", _OUT),
+                *("--output", OUT),
             ),
             description=f"Layer {request.title}",
             toolbox=toolbox,
@@ -102,8 +96,8 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
                     await engine.create_files({"target.json": request.target.to_json()}),
                 )
             ),
-            interpreter=await engine.interpreter(request.interpreter),
-            output_directories=(_OUT,),
+            interpreter=await interpreter_tree(request.interpreter),
+            output_directories=(OUT,),
         ),
         request.options.compression,
     )

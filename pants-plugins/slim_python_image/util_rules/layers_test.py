@@ -7,8 +7,9 @@ import pytest
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
-from slim_python_image.products import StepInputs, StepOutcome, StepRequest, Toolbox, canonical_json
-from slim_python_image.util_rules.layers import make_layer
+from slim_python_image.products import StepInputs, canonical_json
+from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 OTHER = Toolbox(Digest("1" * 64, 1))
 REQUEST = StepRequest("wheel-layer", ("--output", "out"), "Layer x", Toolbox(EMPTY_DIGEST))

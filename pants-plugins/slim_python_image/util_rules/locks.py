@@ -7,28 +7,62 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable
 
-from pants.engine.rules import collect_rules, rule
+from pants.engine.fs import Digest
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    Artifact,
-    DescribeRequest,
-    Description,
-    FetchedArtifact,
-    LockEntries,
-    LockEntriesRequest,
-    LockEntry,
-    PlannedArtifact,
-    Root,
-    SlimImageError,
-    StepRequest,
-    Toolbox,
-    WheelPlan,
-    WheelPlanRequest,
-    canonical_json,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import Root, SlimImageError, canonical_json
+from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step
 
-_OUT = "out"
+
+@dataclass(frozen=True)
+class LockEntriesRequest:
+    """Read the lockfile at a path of the repository."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class LockEntry:
+    """One locked version, as JSON of the core's ``lock-entries`` document."""
+
+    name: str
+    version: str
+    json: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The entry's fields."""
+        value = json.loads(self.json)
+        assert isinstance(value, dict)
+        return value
+
+
+@dataclass(frozen=True)
+class LockEntries:
+    """All entries of a lockfile."""
+
+    path: str
+    entries: tuple[LockEntry, ...]
+
+
+@dataclass(frozen=True)
+class DescribeRequest:
+    """Find files and metadata of a locked version."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """Files and metadata of a locked version, and its pure wheel where it has one."""
+
+    document: str
+    digest: Digest
+
+
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -45,22 +79,6 @@ def requirement_name(requirement: str) -> str:
     return normalized(found.group(1))
 
 
-def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Return the names that ``roots`` may need, markers and extras not looked at.
-
-    A superset of what the plan chooses: it keeps lines of the lock that cannot matter out of the
-    plan's key.
-    """
-    seen: set[str] = set()
-    todo = list(roots)
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(requires.get(name, ()))
-    return frozenset(seen)
-
-
 @rule(desc="Read a lockfile")
 async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntries:
     data = await engine.read_path(request.path)
@@ -70,14 +88,15 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntrie
             "  -> write a hash-pinned one, for example: uv pip compile --universal --generate-hashes "
             f"--no-emit-index-url -o {request.path} <requirements>"
         )
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="lock-entries",
             arguments=("--lockfile", request.path),
             description=f"Read {request.path}",
             toolbox=toolbox,
             inputs=await engine.create_files({request.path: data}),
-        )
+        ),
+        **implicitly(),
     )
     return LockEntries(
         request.path,
@@ -91,17 +110,18 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntrie
 @rule
 async def describe(request: DescribeRequest, toolbox: Toolbox) -> Description:
     hashes = tuple(part for sha256 in request.hashes for part in ("--sha256", sha256))
-    outcome = await engine.run_step(
+    outcome = await run_step(
         StepRequest(
             step="describe",
-            arguments=("--name", request.name, "--version", request.version, *hashes, "--output", _OUT),
+            arguments=("--name", request.name, "--version", request.version, *hashes, "--output", OUT),
             description=f"Look up {request.name} {request.version}",
             toolbox=toolbox,
-            output_directories=(_OUT,),
-        )
+            output_directories=(OUT,),
+        ),
+        **implicitly(),
     )
     outcome.fields()
-    return Description(outcome.document, await engine.remove_prefix(outcome.digest, _OUT))
+    return Description(outcome.document, await engine.remove_prefix(outcome.digest, OUT))
 
 
 def _incomplete(entry: dict[str, Any]) -> bool:
@@ -134,11 +154,14 @@ class CompleteLock:
 
 async def complete_lock(lockfile: str) -> CompleteLock:
     """Read a lockfile and ask the index for what it leaves out."""
-    lock = await engine.lock_entries(LockEntriesRequest(lockfile))
+    lock = await read_lock(LockEntriesRequest(lockfile), **implicitly())
     entries = [entry.fields for entry in lock.entries]
     unknown = [entry for entry in entries if _incomplete(entry)]
-    described = await engine.descriptions(
-        DescribeRequest(e["name"], e["version"], tuple(sorted(f["sha256"] for f in e["files"])))
+    described = await concurrently(
+        describe(
+            DescribeRequest(e["name"], e["version"], tuple(sorted(f["sha256"] for f in e["files"]))),
+            **implicitly(),
+        )
         for e in unknown
     )
     by_key = {(e["name"], e["version"]): d for e, d in zip(unknown, described)}
@@ -152,71 +175,6 @@ async def complete_lock(lockfile: str) -> CompleteLock:
 def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:
     """Return roots as the core's requests have them."""
     return [{"requirement": r.requirement, "origin": r.origin} for r in sorted(roots)]
-
-
-@rule(desc="Plan wheels")
-async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
-    if not request.roots:
-        return WheelPlan((), ())
-    lock = await complete_lock(request.lockfile)
-    requires: dict[str, frozenset[str]] = {}
-    for entry in lock.entries:
-        names = frozenset(requirement_name(r) for r in entry["requires_dist"])
-        requires[entry["name"]] = requires.get(entry["name"], frozenset()) | names
-    needed = reachable((requirement_name(root.requirement) for root in request.roots), requires)
-    document = {
-        "roots": root_rows(request.roots),
-        "entries": [entry for entry in lock.entries if entry["name"] in needed],
-        "no_binary": sorted(n for n in request.no_binary if n == ":all:" or normalized(n) in needed),
-        "only_binary": sorted(n for n in request.only_binary if n == ":all:" or normalized(n) in needed),
-        "lockfile": request.lockfile,
-    }
-    outcome = await engine.run_step(
-        StepRequest(
-            step="plan",
-            arguments=("--target", "target.json", "--request", "request.json"),
-            description=f"Plan {len(request.roots)} requirements for {request.target.platform}",
-            toolbox=toolbox,
-            inputs=await engine.create_files(
-                {"target.json": request.target.to_json(), "request.json": canonical_json(document)}
-            ),
-        )
-    )
-    rows = outcome.fields()["artifacts"]
-    planned = []
-    for row in rows:
-        artifact = Artifact(row["name"], row["version"], row["kind"], row["filename"], row["sha256"])
-        description = lock.descriptions.get((artifact.name, artifact.version))
-        holds = description is not None and json.loads(description.document)["artifact"]
-        inside = description.digest if description and holds == artifact.filename else None
-        planned.append(PlannedArtifact(artifact, inside))
-    return WheelPlan(tuple(planned), tuple(row["size"] for row in rows))
-
-
-@rule
-async def fetch_artifact(artifact: Artifact, toolbox: Toolbox) -> FetchedArtifact:
-    outcome = await engine.run_step(
-        StepRequest(
-            step="fetch",
-            arguments=(
-                "--name",
-                artifact.name,
-                "--version",
-                artifact.version,
-                "--filename",
-                artifact.filename,
-                "--sha256",
-                artifact.sha256,
-                "--output",
-                _OUT,
-            ),
-            description=f"Fetch {artifact.filename}",
-            toolbox=toolbox,
-            output_directories=(_OUT,),
-        )
-    )
-    outcome.fields()
-    return FetchedArtifact(await engine.remove_prefix(outcome.digest, _OUT))
 
 
 def rules() -> Iterable[object]:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from slim_python_image.products import SlimImageError
-from slim_python_image.util_rules.locks import normalized, reachable, requirement_name
+from slim_python_image.util_rules.locks import normalized, requirement_name
+from slim_python_image.util_rules.plans import reachable
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,24 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.backend.python.subsystems.repos import PythonRepos
 from pants.core.subsystems.python_bootstrap import PythonBootstrap
-from pants.engine.rules import _uncacheable_rule, collect_rules
 from pants.option.global_options import GlobalOptions
 
 from slim_python_image import engine
-from slim_python_image.products import MachineReady
+from slim_python_image.by_name import collect_rules, uncacheable_rule
 from slim_python_image.subsystems.options import SlimImageOptions
+
+
+@dataclass(frozen=True)
+class MachineReady:
+    """The machine's settings stand where a step finds them. Empty: no setting is in a key."""
+
 
 CACHE_NAME = "ociwheel_machine"
 _INTERPRETERS = ("python3.11", "python3.12", "python3.13", "python3.14")
@@ -156,7 +162,7 @@ def _replace_link(path: Path, target: str | None) -> None:
     temporary.replace(path)
 
 
-@_uncacheable_rule(desc="Look at this machine")
+@uncacheable_rule(desc="Look at this machine")
 async def prepare_machine(
     repos: PythonRepos,
     options: SlimImageOptions,

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_python_image.util_rules.machine import (
-    _replace,
-    _replace_link,
-    container_engines,
-    find_interpreter,
-)
+from slim_python_image.util_rules.machine import _replace, _replace_link, container_engines, find_interpreter
 
 
 def interpreter(path: Path, version: str = "3, 11", behind: Path | None = None) -> Path:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable
 
-from pants.backend.python.dependency_inference.module_mapper import PythonModuleOwnersRequest
+from pants.backend.python.dependency_inference.module_mapper import (
+    PythonModuleOwnersRequest,
+    map_module_to_address,
+)
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
 from pants.backend.python.target_types import (
@@ -13,12 +16,13 @@ from pants.backend.python.target_types import (
     PythonRequirementsField,
     PythonResolveField,
 )
-from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest
+from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
+from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
 from pants.core.target_types import FileSourceField
-from pants.core.util_rules.source_files import SourceFilesRequest
+from pants.core.util_rules.source_files import SourceFilesRequest, determine_source_files
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
-from pants.engine.rules import collect_rules, rule
+from pants.engine.internals.graph import resolve_dependencies, transitive_targets
 from pants.engine.target import (
     Dependencies,
     DependenciesRequest,
@@ -27,21 +31,15 @@ from pants.engine.target import (
     InferredDependencies,
     SourcesField,
     Target,
+    TransitiveTargetsRequest,
 )
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.annotations import AnnotationsField
-from slim_python_image.products import (
-    ImageConfig,
-    ImageParts,
-    ImagePartsRequest,
-    LayerOptions,
-    Root,
-    SlimImageError,
-    Wheel,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import ImageConfig, ImageParts, LayerOptions, Root, SlimImageError, Wheel
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     AcceptField,
@@ -69,6 +67,14 @@ from slim_python_image.target_types import (
     WorkdirField,
 )
 from slim_python_image.util_rules.footing import footing, one_address
+
+
+@dataclass(frozen=True)
+class ImagePartsRequest:
+    """Read an image target."""
+
+    address: Address
+
 
 PREFIX = "/app"
 DEFAULT_ENVIRONMENT = FrozenDict(
@@ -125,7 +131,7 @@ async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tu
     resolve = python_setup.default_resolve if python_setup.enable_resolves else None
     found: list[Address] = []
     for name in (module,) if function else (module, f"{module}.__main__"):
-        owners = await engine.module_owners(PythonModuleOwnersRequest(name, resolve=resolve))
+        owners = await map_module_to_address(PythonModuleOwnersRequest(name, resolve=resolve), **implicitly())
         found.extend(owners.unambiguous)
     return tuple(dict.fromkeys(found))
 
@@ -189,10 +195,11 @@ def requirements_of(targets: Iterable[Target], owner: Address, python_setup: Pyt
 
 async def dependency_targets(field: Dependencies, aside: Iterable[Address]) -> tuple[Target, ...]:
     """Return the transitive targets of a dependencies field, some direct ones left out."""
-    direct = await engine.dependencies(DependenciesRequest(field))
+    direct = await resolve_dependencies(DependenciesRequest(field), **implicitly())
     skipped = set(aside)
-    transitive = await engine.closure(address for address in direct if address not in skipped)
-    return tuple(transitive.closure)
+    roots = [address for address in direct if address not in skipped]
+    reached = await transitive_targets(TransitiveTargetsRequest(roots), **implicitly())
+    return tuple(reached.closure)
 
 
 def binary_choices(
@@ -224,7 +231,9 @@ class FirstParty:
 async def first_party(targets: tuple[Target, ...]) -> FirstParty:
     """Return the first-party code among ``targets``."""
     dists = [t for t in targets if PythonDistributionFieldSet.is_applicable(t)]
-    local = await engine.local_wheels(PythonDistributionFieldSet.create(t) for t in dists)
+    local = await concurrently(
+        isolate_local_dist_wheels(PythonDistributionFieldSet.create(t), **implicitly()) for t in dists
+    )
     provided = frozenset(path for one in local for path in one.provided_files)
     wheels: list[Wheel] = []
     for one in local:
@@ -235,14 +244,14 @@ async def first_party(targets: tuple[Target, ...]) -> FirstParty:
             digest = await engine.create_entries([FileEntry(filename, entry.file_digest)])
             size = entry.file_digest.serialized_bytes_length
             wheels.append(Wheel(name, version, filename, size, entry.file_digest.fingerprint, digest))
-    stripped = await engine.stripped_sources(
-        PythonSourceFilesRequest(targets, include_resources=True, include_files=False)
+    stripped = await strip_python_sources(
+        **implicitly(PythonSourceFilesRequest(targets, include_resources=True, include_files=False))
     )
     sources = stripped.stripped_source_files.snapshot.digest
     if provided:
         kept = [e for e in await engine.entries(sources) if e.path not in provided]
         sources = await engine.create_entries(e for e in kept if isinstance(e, FileEntry))
-    files = await engine.source_files(
+    files = await determine_source_files(
         SourceFilesRequest(
             (t[SourcesField] for t in targets if t.has_field(SourcesField)),
             for_sources_types=(FileSourceField,),
@@ -299,22 +308,22 @@ async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
     own = target[ImagePlatformsField].value
     if own:
         return tuple(own)
-    wrapped = await engine.target(base, f"the field `base` of {target.address}")
-    if wrapped.target.has_field(ExtendsField):
-        return (await engine.image_parts(ImagePartsRequest(base))).platforms
-    if not wrapped.target.has_field(BasePlatformsField):
+    named = await engine.target(base, f"the field `base` of {target.address}")
+    if named.has_field(ExtendsField):
+        return (await read_image(ImagePartsRequest(base), **implicitly())).platforms
+    if not named.has_field(BasePlatformsField):
         raise SlimImageError(
-            f"{target.address}: the field `base` names {base}, which is a `{wrapped.target.alias}`\n"
+            f"{target.address}: the field `base` names {base}, which is a `{named.alias}`\n"
             "  -> name a `debian_python_base` or `registry_python_base` target"
         )
-    return tuple(wrapped.target[BasePlatformsField].value or ())
+    return tuple(named[BasePlatformsField].value or ())
 
 
 @rule(desc="Read an image target")
 async def read_image(
     request: ImagePartsRequest, options: SlimImageOptions, python_setup: PythonSetup
 ) -> ImageParts:
-    target = (await engine.target(request.address, "an image to package")).target
+    target = await engine.target(request.address, "an image to package")
     if not target.has_field(ExtendsField):
         raise SlimImageError(
             f"{request.address} is a `{target.alias}`\n  -> name a `slim_python_image` target"
@@ -327,7 +336,9 @@ async def read_image(
     own = await first_party(targets)
     entrypoint, scripts = command(target)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
-    inherited = await engine.image_parts(ImagePartsRequest(extends)) if extends and below.inherits else None
+    inherited = (
+        await read_image(ImagePartsRequest(extends), **implicitly()) if extends and below.inherits else None
+    )
     return ImageParts(
         address=target.address,
         base=base,

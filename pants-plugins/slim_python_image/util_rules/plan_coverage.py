@@ -2,43 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Iterable
 
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.engine.rules import collect_rules, rule
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest
 from pants.engine.target import Dependencies
-from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    BaseRequest,
-    CoverageSubject,
-    CoverageSubjectRequest,
-    InspectedSdist,
-    InspectSdist,
-    NewestWheels,
-    NewestWheelsRequest,
-    PlanAttempt,
-    PlanOutcome,
-    SlimImageError,
-    StepRequest,
-    Toolbox,
-    WheelPlanRequest,
-    canonical_json,
-)
-from slim_python_image.target_types import (
-    ExtendsField,
-    ImageDependenciesField,
-    WheelSetDependenciesField,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import Artifact, Root, SlimImageError, TargetEnvironment
+from slim_python_image.target_types import ExtendsField, ImageDependenciesField, WheelSetDependenciesField
+from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.footing import footing
-from slim_python_image.util_rules.locks import complete_lock, normalized, root_rows
+from slim_python_image.util_rules.locks import normalized
 from slim_python_image.util_rules.parts import (
     binary_choices,
     dependency_targets,
     platforms_of,
     requirements_of,
 )
+from slim_python_image.util_rules.plans import WheelPlan, WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
+
+
+@dataclass(frozen=True)
+class CoverageSubjectRequest:
+    """Read what an image or a wheel set needs planned."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
+class CoverageSubject:
+    """What an image or a wheel set needs planned; nothing of it is built to know that."""
+
+    address: Address
+    base: Address
+    platforms: tuple[str, ...]
+    roots: tuple[Root, ...]
+    resolve: str
+    lockfile: str
+    no_binary: tuple[str, ...]
+    only_binary: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlanAttempt:
+    """Plan one platform of a subject."""
+
+    subject: CoverageSubject
+    platform: str
+
+
+@dataclass(frozen=True)
+class PlanOutcome:
+    """A plan and what it is for, or why there is none."""
+
+    target: TargetEnvironment | None = None
+    plan: WheelPlan | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class InspectSdist:
+    """Look inside an sdist.
+
+    :param described: where its description already holds the file.
+    """
+
+    artifact: Artifact
+    described: Digest | None
+
+
+@dataclass(frozen=True)
+class InspectedSdist:
+    """Whether an sdist has code to compile, and its size in bytes; or why nobody knows."""
+
+    native: bool | None = None
+    rust: bool = False
+    size: int | None = None
+    error: str | None = None
 
 
 def by_choice(name: str, no_binary: Iterable[str], only_binary: Iterable[str]) -> bool:
@@ -51,7 +97,7 @@ def by_choice(name: str, no_binary: Iterable[str], only_binary: Iterable[str]) -
 @rule(desc="Read what an image needs planned")
 async def read_subject(request: CoverageSubjectRequest, python_setup: PythonSetup) -> CoverageSubject:
     """Read a target and those it extends, whose wheels its layers hold too."""
-    target = (await engine.target(request.address, "a target to look at")).target
+    target = await engine.target(request.address, "a target to look at")
     below = await footing(target)
     base = below.base
     field: Dependencies
@@ -62,7 +108,9 @@ async def read_subject(request: CoverageSubjectRequest, python_setup: PythonSetu
         field = target[WheelSetDependenciesField]
     targets = await dependency_targets(field, (base, *parents))
     requirements = requirements_of(targets, target.address, python_setup)
-    inherited = await engine.coverage_subjects(CoverageSubjectRequest(parent) for parent in parents)
+    inherited = await concurrently(
+        read_subject(CoverageSubjectRequest(parent), **implicitly()) for parent in parents
+    )
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
     return CoverageSubject(
         address=target.address,
@@ -82,11 +130,12 @@ async def attempt_plan(request: PlanAttempt) -> PlanOutcome:
     subject = request.subject
     try:
         # No origin: the error is the same whichever target asks first.
-        base = await engine.base(BaseRequest(subject.base, request.platform))
-        plan = await engine.wheel_plan(
+        base = await read_base(BaseRequest(subject.base, request.platform), **implicitly())
+        plan = await plan_wheels(
             WheelPlanRequest(
                 subject.roots, subject.lockfile, base.target, subject.no_binary, subject.only_binary
-            )
+            ),
+            **implicitly(),
         )
     except SlimImageError as e:
         return PlanOutcome(error=str(e))
@@ -99,48 +148,22 @@ async def inspect_sdist(request: InspectSdist, toolbox: Toolbox) -> InspectedSdi
     artifact, digest = request.artifact, request.described
     try:
         if digest is None:
-            (fetched,) = await engine.fetched((artifact,))
+            fetched = await fetch_artifact(artifact, **implicitly())
             digest = fetched.digest
-        outcome = await engine.run_step(
+        outcome = await run_step(
             StepRequest(
                 step="inspect-sdist",
                 arguments=("--sdist", artifact.filename),
                 description=f"Look inside {artifact.filename}",
                 toolbox=toolbox,
                 inputs=digest,
-            )
+            ),
+            **implicitly(),
         )
         fields = outcome.fields()
     except SlimImageError as e:
         return InspectedSdist(error=str(e))
     return InspectedSdist(fields["native"], fields["rust"], fields["size"])
-
-
-@rule
-async def find_newest_wheels(request: NewestWheelsRequest, toolbox: Toolbox) -> NewestWheels:
-    """Ask the index for versions that have a wheel, anew in each run."""
-    lock = await complete_lock(request.lockfile)
-    document = {
-        "names": list(request.names),
-        "roots": root_rows(request.roots),
-        "entries": lock.entries,
-        "lockfile": request.lockfile,
-    }
-    outcome = await engine.run_step(
-        StepRequest(
-            step="newest-wheel",
-            arguments=("--target", "target.json", "--request", "request.json"),
-            description=f"Look for wheels of {len(request.names)} projects for {request.target.platform}",
-            toolbox=toolbox,
-            inputs=await engine.create_files(
-                {"target.json": request.target.to_json(), "request.json": canonical_json(document)}
-            ),
-            fresh=True,
-        )
-    )
-    if outcome.error is not None:
-        return NewestWheels(error=outcome.error)
-    return NewestWheels(FrozenDict({row["name"]: row["version"] for row in outcome.fields()["wheels"]}))
 
 
 def rules() -> Iterable[object]:

@@ -15,18 +15,18 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.goals.registry_lock import registry_bases
-from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError, Toolbox
-from slim_python_image.registry_products import BlobPlaces, FetchedBlob, RegistryBase, RemoteLayer
+from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
+from slim_python_image.registry_products import RegistryBase, RemoteLayer
 from slim_python_image.registry_target import RegistryPythonBaseTarget
-from slim_python_image.util_rules.base import remote_layers
-from slim_python_image.util_rules.image import audited
+from slim_python_image.util_rules.audit import audited
+from slim_python_image.util_rules.base_layers import remote_layers
+from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
 from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
-from slim_python_image.util_rules.registry import (
-    base_annotations,
+from slim_python_image.util_rules.registry_blobs import (
+    BlobPlaces,
+    FetchedBlob,
     blob_of_layout,
-    config_on_base,
     reading,
-    remote_of,
     unseen,
     write_places,
 )
@@ -39,6 +39,7 @@ from slim_python_image.util_rules.registry_locks import (
     parse_registry_lock,
     plain_name,
 )
+from slim_python_image.util_rules.steps import Toolbox
 from slim_python_image.util_rules.wheels import builder_image_of
 
 ADDRESS = Address("3rdparty/images", target_name="py")

@@ -2,30 +2,96 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Iterable
 
-from pants.engine.fs import Digest, DigestEntries
+from pants.engine import intrinsics
+from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, SymlinkEntry
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
-from pants.engine.rules import collect_rules, rule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.products import (
-    CoreSources,
-    ResolverToolbox,
-    StepOutcome,
-    StepRequest,
-    Toolbox,
-    ZstdToolbox,
-    canonical_json,
-)
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.products import SlimImageError, StepInputs, Tree, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.inputs import files_of
-from slim_python_image.util_rules.machine import CACHE_NAME
+from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
+
+
+class StepFailed(SlimImageError):
+    """A step of the core said no; the message is the step's own."""
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """The libraries that steps import."""
+
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class ResolverToolbox:
+    """The toolbox with pip, which resolves build requirements when they are locked."""
+
+    toolbox: Toolbox
+
+
+@dataclass(frozen=True)
+class ZstdToolbox:
+    """The toolbox with zstandard, for what writes or reads layers compressed with it, and nothing else."""
+
+    toolbox: Toolbox
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """One run of ``python -m ociwheel <step>`` in a sandbox.
+
+    :param inputs: files relative to the sandbox.
+    :param trees: large inputs by folder, shared between sandboxes and read-only.
+    :param interpreter: a Python that is content; without it, the machine's own.
+    :param fresh: the answer changes with the world (a lock), so it is not cached between runs.
+    """
+
+    step: str
+    arguments: tuple[str, ...]
+    description: str = field(compare=False)
+    toolbox: Toolbox | None
+    inputs: Digest = EMPTY_DIGEST
+    trees: FrozenDict[str, Digest] = FrozenDict()
+    interpreter: Tree | None = None
+    output_files: tuple[str, ...] = ()
+    output_directories: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a step left: its document, its files, or its error."""
+
+    document: str
+    digest: Digest
+    error: str | None = None
+
+    def fields(self, hint: str = "") -> dict[str, Any]:
+        """Return the document.
+
+        :param hint: what to add to the error.
+        :raises StepFailed: the step failed.
+        """
+        if self.error is not None:
+            raise StepFailed(f"{self.error}\n  -> {hint}" if hint else self.error)
+        value = json.loads(self.document)
+        assert isinstance(value, dict)
+        return value
+
 
 logger = logging.getLogger(__name__)
 
+OUT = "out"
+"""Where a step writes that makes one folder."""
 _ROOT = ".ociwheel"
 CORE = f"{_ROOT}/core"
 TOOLS = f"{_ROOT}/tools"
@@ -51,21 +117,21 @@ def toolbox_request(*extra: str) -> StepRequest:
 
 @rule(desc="Prepare the libraries of the build steps")
 async def prepare_toolbox() -> Toolbox:
-    outcome = await engine.run_step(toolbox_request())
+    outcome = await run_step(toolbox_request(), **implicitly())
     outcome.fields()
     return Toolbox(await engine.remove_prefix(outcome.digest, "toolbox"))
 
 
 @rule(desc="Prepare the resolver of build requirements")
 async def prepare_resolver() -> ResolverToolbox:
-    outcome = await engine.run_step(toolbox_request("--with", "pip"))
+    outcome = await run_step(toolbox_request("--with", "pip"), **implicitly())
     outcome.fields()
     return ResolverToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
 
 @rule(desc="Prepare the compressor of layers")
 async def prepare_zstd() -> ZstdToolbox:
-    outcome = await engine.run_step(toolbox_request("--with", "zstd"))
+    outcome = await run_step(toolbox_request("--with", "zstd"), **implicitly())
     outcome.fields()
     return ZstdToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
@@ -116,6 +182,21 @@ def with_properties(
     )
 
 
+async def zstd_toolbox() -> Toolbox:
+    """Return the libraries of steps that write or read zstd."""
+    return (await prepare_zstd(**implicitly())).toolbox
+
+
+async def run_for_tree(request: StepRequest) -> Tree:
+    """Run a step that writes one folder, ``OUT``, and return what is in it.
+
+    :raises StepFailed: the step failed.
+    """
+    outcome = await run_step(request, **implicitly())
+    outcome.fields()
+    return Tree(await engine.remove_prefix(outcome.digest, OUT))
+
+
 def key_document(process: Process, files: DigestEntries) -> str:
     """Return everything that is in the key of a step's process, as JSON for people who look for a difference.
 
@@ -156,8 +237,8 @@ async def run_step(
     if request.step in core.network:
         where = with_properties(where, options.fetch_platform_properties)
     if not where.remote_execution:
-        await engine.machine_ready()
-    result = await engine.run_process(process, where)
+        await prepare_machine(**implicitly())
+    result = await intrinsics.execute_process(process, where)
     stderr = result.stderr.decode(errors="replace")
     if result.exit_code != 0:
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))
@@ -165,6 +246,34 @@ async def run_step(
         if line.startswith("warning: "):
             logger.warning("%s: %s", request.description, line[len("warning: ") :])
     return StepOutcome(result.stdout.decode(), result.output_digest)
+
+
+def files_of(entries: DigestEntries) -> dict[str, str]:
+    """Return files by path: the SHA-256 of a file, the target of a link."""
+    found = {}
+    for entry in entries:
+        if isinstance(entry, FileEntry):
+            executable = " executable" if entry.is_executable else ""
+            found[entry.path] = entry.file_digest.fingerprint + executable
+        elif isinstance(entry, SymlinkEntry):
+            found[entry.path] = f"-> {entry.target}"
+        else:
+            found[entry.path] = "directory"
+    return found
+
+
+@rule
+async def step_inputs(request: StepRequest, core: CoreSources) -> StepInputs:
+    document = {
+        "step": request.step,
+        "arguments": list(request.arguments),
+        "files": files_of(await engine.entries(request.inputs)),
+        "trees": {name: digest.fingerprint for name, digest in request.trees.items()},
+        "code": core.steps[request.step].fingerprint,
+        "libraries": request.toolbox.digest.fingerprint if request.toolbox else None,
+        "interpreter": request.interpreter.digest.fingerprint if request.interpreter else None,
+    }
+    return StepInputs(canonical_json(document).decode())
 
 
 def rules() -> Iterable[object]:

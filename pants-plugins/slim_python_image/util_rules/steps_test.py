@@ -6,8 +6,15 @@ from pants.engine.fs import Digest, DigestEntries, FileDigest, FileEntry
 from pants.engine.process import ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import StepRequest, Toolbox, Tree
-from slim_python_image.util_rules.steps import error_text, key_document, step_process, with_properties
+from slim_python_image.products import Tree
+from slim_python_image.util_rules.steps import (
+    StepRequest,
+    Toolbox,
+    error_text,
+    key_document,
+    step_process,
+    with_properties,
+)
 
 
 def digest(character: str) -> Digest:

@@ -11,18 +11,36 @@ from pants.engine.internals.selectors import Get
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image import products as p
-from slim_python_image.util_rules.image import image_layers, platform_image
+from slim_python_image.products import (
+    Artifact,
+    Base,
+    ImageConfig,
+    ImageParts,
+    Interpreter,
+    Layer,
+    LayerOptions,
+    TargetEnvironment,
+    Tree,
+)
+from slim_python_image.util_rules.base_layers import BaseLayers
+from slim_python_image.util_rules.compiler import CompilerLibcRequest
+from slim_python_image.util_rules.fetch import FetchedArtifact
+from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
+from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
+from slim_python_image.util_rules.parts import ImagePartsRequest
+from slim_python_image.util_rules.plans import WheelPlan
+from slim_python_image.util_rules.sysroot import SysrootRequest, ToolsRequest
+from slim_python_image.util_rules.wheels import WheelSet
 
 PLATFORM = "linux/amd64"
-TARGET = p.TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
-BASE = p.Base("base", TARGET, (), (), p.Interpreter("base", TARGET, ()))
+TARGET = TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
+BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
 PARENT, CHILD = Address("service", target_name="image"), Address("spark", target_name="image")
-CONFIG = p.ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
+CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 
 
-def parts(address: Address, extends: Address | None) -> p.ImageParts:
-    return p.ImageParts(
+def parts(address: Address, extends: Address | None) -> ImageParts:
+    return ImageParts(
         address=address,
         base=Address("base"),
         extends=extends,
@@ -32,7 +50,7 @@ def parts(address: Address, extends: Address | None) -> p.ImageParts:
         lockfile="default.lock",
         no_binary=(),
         only_binary=(),
-        options=p.LayerOptions("/app", "unchecked-hash", ()),
+        options=LayerOptions("/app", "unchecked-hash", ()),
         layer_budget=10,
         sources=EMPTY_DIGEST,
         files=EMPTY_DIGEST,
@@ -48,16 +66,16 @@ PARTS = {PARENT: parts(PARENT, None), CHILD: parts(CHILD, PARENT)}
 
 def answer(get: Any) -> Any:
     request = get.inputs[0]
-    if isinstance(request, p.ImagePartsRequest):
+    if isinstance(request, ImagePartsRequest):
         return PARTS[request.address]
     known: dict[Any, Any] = {
-        p.Base: BASE,
-        p.WheelSet: p.WheelSet(()),
-        p.BaseLayers: p.BaseLayers(()),
-        p.ImageLayers: p.ImageLayers((), (), p.WheelSet(())),
-        p.Tree: p.Tree(EMPTY_DIGEST),
-        p.FetchedArtifact: p.FetchedArtifact(EMPTY_DIGEST),
-        p.WheelPlan: p.WheelPlan((), ()),
+        Base: BASE,
+        WheelSet: WheelSet(()),
+        BaseLayers: BaseLayers(()),
+        ImageLayers: ImageLayers((), (), WheelSet(())),
+        Tree: Tree(EMPTY_DIGEST),
+        FetchedArtifact: FetchedArtifact(EMPTY_DIGEST),
+        WheelPlan: WheelPlan((), ()),
         Digest: EMPTY_DIGEST,
     }
     return known[get.output_type]
@@ -81,25 +99,25 @@ def groups(
 
 
 def test_wheels_do_not_wait_for_the_layers_below_them() -> None:
-    found = groups(image_layers(p.ImageLayersRequest(PARENT, PLATFORM)), answer)
+    found = groups(image_layers(ImageLayersRequest(PARENT, PLATFORM)), answer)
     assert ["WheelSetRequest", "BaseLayersRequest"] in found
 
 
 def test_wheels_do_not_wait_for_the_image_that_theirs_extends() -> None:
-    found = groups(image_layers(p.ImageLayersRequest(CHILD, PLATFORM)), answer)
+    found = groups(image_layers(ImageLayersRequest(CHILD, PLATFORM)), answer)
     assert ["WheelSetRequest", "ImageLayersRequest"] in found
 
 
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
-    python = p.Interpreter("base", TARGET, (), own=own)
+    python = Interpreter("base", TARGET, (), own=own)
     inputs = engine.build_inputs(
-        p.SysrootRequest(TARGET, (), "base", None),
-        p.CompilerLibcRequest(TARGET),
+        SysrootRequest(TARGET, (), "base", None),
+        CompilerLibcRequest(TARGET),
         python,
-        [p.Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64)],
-        tools=p.ToolsRequest(TARGET, (), "base"),
-        host_libc=p.CompilerLibcRequest(TARGET, cxx=True),
+        [Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64)],
+        tools=ToolsRequest(TARGET, (), "base"),
+        host_libc=CompilerLibcRequest(TARGET, cxx=True),
     )
     (together,) = groups(inputs, answer)
     # The compiler takes longest.
@@ -109,7 +127,7 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
 
 
 def test_the_plan_does_not_wait_for_the_packages_of_the_base() -> None:
-    found = groups(image_layers(p.ImageLayersRequest(PARENT, PLATFORM)), answer)
+    found = groups(image_layers(ImageLayersRequest(PARENT, PLATFORM)), answer)
     assert found.index(["WheelPlanRequest"]) < found.index(["WheelSetRequest", "BaseLayersRequest"])
 
 
@@ -117,11 +135,11 @@ def test_sources_do_not_wait_for_wheels() -> None:
     asked: list[list[str]] = []
 
     def until_layers(get: Any) -> Any:
-        if get.output_type is p.Layer:
+        if get.output_type is Layer:
             raise NotImplementedError
         return answer(get)
 
     with pytest.raises(NotImplementedError):
-        groups(platform_image(p.PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
+        groups(platform_image(PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
     assert asked[-1] == ["ImageLayersRequest", "SourceLayerRequest"]
     assert asked.index(["WheelPlanRequest"]) < len(asked) - 1

@@ -3,163 +3,41 @@
 from __future__ import annotations
 
 import functools
-import json
-import platform as host
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any, Iterable
 
-from pants.engine.rules import collect_rules, rule
-from pants.util.frozendict import FrozenDict
-
 from slim_python_image import engine
-from slim_python_image.products import (
-    Artifact,
-    Base,
-    BuildFailed,
-    BuildWheelRequest,
-    CompilerLibcRequest,
-    CompilerRequest,
-    CoreSources,
-    DebPackage,
-    EmulateWheelRequest,
-    PlannedArtifact,
-    SlimImageError,
-    StepFailed,
-    StepRequest,
-    SysrootRequest,
-    Toolbox,
-    Tree,
-    Wheel,
-    WheelPlanRequest,
-    WheelSet,
-    WheelSetRequest,
-    canonical_json,
-)
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import Artifact, Base, DebPackage, Root, SlimImageError, Wheel, canonical_json
 from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
-from slim_python_image.util_rules.build_programs import host_libc, tools_for, with_advice, without_python
-from slim_python_image.util_rules.emulation import container_request
-
-_OUT = "out"
-
-
-def compiler_wheel(tools: dict[str, Any]) -> Artifact:
-    """Return the compiler's wheel for this machine, from the core's lock of tools."""
-    system = {"Linux": "linux", "Darwin": "macosx"}.get(host.system(), host.system())
-    machine = host.machine()
-    row = tools["zig"].get(f"{system}-{machine}")
-    if row is None:
-        raise SlimImageError(f"no compiler is locked for {system}-{machine}, only for {sorted(tools['zig'])}")
-    return Artifact(row["name"], row["version"], "wheel", row["filename"], row["sha256"])
+from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for
+from slim_python_image.util_rules.build_programs import tools_for
+from slim_python_image.util_rules.build_wheel import BuildFailed, BuildWheelRequest, build_wheel
+from slim_python_image.util_rules.emulation import EmulateWheelRequest, container_request, emulate_wheel
+from slim_python_image.util_rules.fetch import fetch_artifact
+from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
+from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlanRequest, plan_wheels
 
 
-@rule(desc="Unpack the compiler")
-async def unpack_compiler(_: CompilerRequest, toolbox: Toolbox, core: CoreSources) -> Tree:
-    artifact = compiler_wheel(json.loads(core.tools))
-    (fetched,) = await engine.fetched((artifact,))
-    outcome = await engine.run_step(
-        StepRequest(
-            step="zig",
-            arguments=("--wheel", artifact.filename, "--output", _OUT),
-            description=f"Unpack the compiler, zig {artifact.version}",
-            toolbox=toolbox,
-            inputs=fetched.digest,
-            output_directories=(_OUT,),
-        )
-    )
-    outcome.fields()
-    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
+@dataclass(frozen=True)
+class WheelSetRequest:
+    """The wheels that ``roots`` need on one platform of a base."""
+
+    roots: tuple[Root, ...]
+    lockfile: str
+    resolve: str
+    base: Base
+    no_binary: tuple[str, ...]
+    only_binary: tuple[str, ...]
 
 
-@rule
-async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
-    target = request.target
-    outcome = await engine.run_step(
-        StepRequest(
-            step="zig-libc",
-            arguments=(
-                *("--zig", "zig", "--target", "target.json", "--output", _OUT),
-                *(("--cxx",) if request.cxx else ()),
-            ),
-            description=(
-                f"Compile the {'C++' if request.cxx else 'C'} runtime for {target.platform}, "
-                f"{target.libc} {target.libc_version}"
-            ),
-            toolbox=toolbox,
-            inputs=await engine.create_files({"target.json": target.to_json()}),
-            trees=FrozenDict({"zig": (await engine.compiler()).digest}),
-            output_directories=(_OUT,),
-        )
-    )
-    outcome.fields()
-    return Tree(await engine.remove_prefix(outcome.digest, _OUT))
+@dataclass(frozen=True)
+class WheelSet:
+    """The wheels of one plan, by name."""
 
-
-@rule
-async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
-    artifact, target = request.artifact, request.target
-    made, (sdist, *requirements) = await engine.build_inputs(
-        SysrootRequest(target, request.builder, request.interpreter.resolve, request.builder_image),
-        CompilerLibcRequest(without_python(target)),
-        request.interpreter,
-        (artifact, *request.pins.artifacts),
-        tools=request.tools,
-        host_libc=host_libc(request.tools),
-    )
-    interpreter = made.pop("interpreter", None)
-    requirement_files = await engine.merge(r.digest for r in requirements)
-    inputs = await engine.merge(
-        (
-            sdist.digest,
-            await engine.add_prefix(requirement_files, "requirements"),
-            await engine.create_files(
-                {"target.json": target.to_json(), "settings.json": request.settings.encode()}
-            ),
-        )
-    )
-    programs = tuple(part for name in ("tools", "host-libc") if name in made for part in (f"--{name}", name))
-    step = StepRequest(
-        step="build",
-        arguments=(
-            *("--sdist", artifact.filename, "--target", "target.json"),
-            *("--requirements", "requirements", "--sysroot", "sysroot"),
-            *("--zig", "zig", "--zig-cache", "zig-libc"),
-            *("--settings", "settings.json", "--output", _OUT),
-            *programs,
-        ),
-        description=f"Build {artifact.name} {artifact.version} for {target.platform}",
-        toolbox=toolbox,
-        inputs=inputs,
-        trees=FrozenDict({name: tree.digest for name, tree in made.items()}),
-        interpreter=interpreter,
-        output_directories=(_OUT,),
-    )
-    outcome = await engine.run_step(step)
-    if outcome.error is None and outcome.fields().get("needs") == "c++":
-        runtime = await engine.compiler_libc(CompilerLibcRequest(without_python(target), cxx=True))
-        step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
-        outcome = await engine.run_step(step)
-    named = with_names(
-        outcome,
-        request.resolve,
-        request.interpreter.resolve,
-        builder_image=request.builder_image is not None,
-    )
-    try:
-        fields = named.fields()
-    except StepFailed as e:
-        raise BuildFailed(str(e), artifact.name) from None
-    return Wheel(
-        name=artifact.name,
-        version=artifact.version,
-        filename=fields["filename"],
-        size=fields["size"],
-        sha256=fields["sha256"],
-        digest=await engine.remove_prefix(outcome.digest, _OUT),
-        inputs=await engine.step_inputs(step),
-    )
+    wheels: tuple[Wheel, ...]
 
 
 @rule
@@ -167,7 +45,7 @@ async def fetch_wheel(planned: PlannedArtifact) -> Wheel:
     artifact = planned.artifact
     digest = planned.described
     if digest is None:
-        (fetched,) = await engine.fetched((artifact,))
+        fetched = await fetch_artifact(artifact, **implicitly())
         digest = fetched.digest
     (entry,) = await engine.entries(digest)
     size = entry.file_digest.serialized_bytes_length  # type: ignore[union-attr]
@@ -237,10 +115,28 @@ def plan_request(request: WheelSetRequest) -> WheelPlanRequest:
     )
 
 
+async def with_advice(error: BuildFailed, request: WheelSetRequest) -> SlimImageError:
+    """Return the error of a build with the newest version that needs none, where there is one."""
+    newest = await find_newest_wheels(
+        NewestWheelsRequest((error.name,), request.roots, request.lockfile, request.base.target),
+        **implicitly(),
+    )
+    where = f"{request.base.target.platform} and Python {request.base.target.minor}"
+    if newest.error is not None:
+        return error
+    version = newest.versions.get(error.name)
+    if version is None:
+        return SlimImageError(f"{error}\n  no version that the requirements allow has a wheel for {where}")
+    return SlimImageError(
+        f"{error}\n  -> or lock {error.name}=={version}: the newest version that the requirements allow "
+        f"and that has a wheel for {where}"
+    )
+
+
 @rule(desc="Make wheels")
 async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
     base: Base = request.base
-    plan = await engine.wheel_plan(plan_request(request))
+    plan = await plan_wheels(plan_request(request), **implicitly())
     ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
     lock: dict[str, Any] = {}
@@ -251,33 +147,37 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     pins = functools.partial(pins_for, lock, minor=base.target.minor, path=path, resolve=request.resolve)
     emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
     try:
-        found = await engine.wheels(
-            ready,
+        cross = [
+            BuildWheelRequest(
+                artifact=sdist,
+                target=base.target,
+                builder=builder_for(base, sdist.name, options),
+                builder_image=builder_image_of(base, sdist),
+                interpreter=base.interpreter,
+                pins=pins(artifact=sdist),
+                settings=build_settings(options, sdist),
+                resolve=request.resolve,
+                tools=tools_for(base, builder_for(base, sdist.name, options)),
+            )
+            for sdist in sdists
+            if sdist not in emulated
+        ]
+        in_containers = [
+            EmulateWheelRequest(
+                artifact=sdist,
+                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
+                pins=pins(artifact=sdist, emulated=base.target),
+                settings=build_settings(options, sdist),
+                resolve=request.resolve,
+            )
+            for sdist in emulated
+        ]
+        found = await concurrently(
             [
-                BuildWheelRequest(
-                    artifact=sdist,
-                    target=base.target,
-                    builder=builder_for(base, sdist.name, options),
-                    builder_image=builder_image_of(base, sdist),
-                    interpreter=base.interpreter,
-                    pins=pins(artifact=sdist),
-                    settings=build_settings(options, sdist),
-                    resolve=request.resolve,
-                    tools=tools_for(base, builder_for(base, sdist.name, options)),
-                )
-                for sdist in sdists
-                if sdist not in emulated
-            ],
-            [
-                EmulateWheelRequest(
-                    artifact=sdist,
-                    container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
-                    pins=pins(artifact=sdist, emulated=base.target),
-                    settings=build_settings(options, sdist),
-                    resolve=request.resolve,
-                )
-                for sdist in emulated
-            ],
+                *(fetch_wheel(one, **implicitly()) for one in ready),
+                *(build_wheel(one, **implicitly()) for one in cross),
+                *(emulate_wheel(one, **implicitly()) for one in in_containers),
+            ]
         )
     except BuildFailed as e:
         raise await with_advice(e, request) from None

@@ -17,11 +17,11 @@ from slim_python_image.products import (
     DebPackage,
     Interpreter,
     SlimImageError,
-    StepOutcome,
     TargetEnvironment,
 )
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheels import builder_for
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)

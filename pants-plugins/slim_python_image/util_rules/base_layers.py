@@ -1,0 +1,173 @@
+"""The layers that an image starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Iterable
+
+from pants.engine.fs import EMPTY_DIGEST
+
+from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import (
+    GZIP,
+    Base,
+    Interpreter,
+    Layer,
+    LayerGroup,
+    TargetEnvironment,
+    canonical_json,
+)
+from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.util_rules.debian import with_debs
+from slim_python_image.util_rules.interpreter import interpreter_tree
+from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
+
+
+@dataclass(frozen=True)
+class DebLayerRequest:
+    """One layer of Debian packages."""
+
+    group: LayerGroup
+    interpreter: Interpreter
+    bytecode: str
+    compression: str = GZIP
+
+
+@dataclass(frozen=True)
+class RootfsLayerRequest:
+    """The layer of users, folders and the empty virtual environment."""
+
+    target: TargetEnvironment
+    prefix: str
+    compression: str = GZIP
+
+
+@dataclass(frozen=True)
+class VenvLayerRequest:
+    """The layer of the empty virtual environment on an image's own Python."""
+
+    target: TargetEnvironment
+    interpreter: str
+    prefix: str
+    compression: str = GZIP
+
+
+@dataclass(frozen=True)
+class BaseLayersRequest:
+    """The layers that an image starts from."""
+
+    base: Base
+    prefix: str
+    bytecode: str
+    compression: str = GZIP
+
+
+@dataclass(frozen=True)
+class BaseLayers:
+    """The layers an image starts from, bottom first."""
+
+    layers: tuple[Layer, ...]
+
+
+@rule
+async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
+    group, python = request.group, request.interpreter
+    bytecode = group.bytecode and request.bytecode != "none"
+    extra: tuple[str, ...] = ()
+    if bytecode:
+        extra = ("--python-minor", python.target.minor, "--bytecode", request.bytecode)
+    return await make_layer(
+        StepRequest(
+            step="deb-layer",
+            arguments=("--debs", "debs", "--title", group.title, *extra, "--output", OUT),
+            description=f"Layer {group.title} ({group.packages[0].architecture})",
+            toolbox=toolbox,
+            inputs=await with_debs(group.packages, python.resolve),
+            interpreter=await interpreter_tree(python) if bytecode else None,
+            output_directories=(OUT,),
+        ),
+        request.compression,
+    )
+
+
+@rule
+async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
+    return await make_layer(
+        StepRequest(
+            step="rootfs-layer",
+            arguments=("--target", "target.json", "--prefix", request.prefix, "--output", OUT),
+            description=f"Layer users and folders ({request.target.platform})",
+            toolbox=toolbox,
+            inputs=await engine.create_files({"target.json": request.target.to_json()}),
+            output_directories=(OUT,),
+        ),
+        request.compression,
+    )
+
+
+@rule
+async def venv_layer(request: VenvLayerRequest, toolbox: Toolbox) -> Layer:
+    return await make_layer(
+        StepRequest(
+            step="venv-layer",
+            arguments=(
+                *("--target", "target.json", "--interpreter", request.interpreter),
+                *("--prefix", request.prefix, "--output", OUT),
+            ),
+            description="Layer virtual environment",
+            toolbox=toolbox,
+            inputs=await engine.create_files(
+                # The layer is one for all platforms.
+                {"target.json": replace(request.target, platform="linux/amd64").to_json()}
+            ),
+            output_directories=(OUT,),
+        ),
+        request.compression,
+    )
+
+
+def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
+    """Return the layers of a registry's image, by descriptor: no byte of them is here."""
+    return tuple(
+        Layer(
+            document=canonical_json(layer.document()).decode(),
+            digest=layer.digest,
+            size=layer.size,
+            unpacked_size=layer.unpacked,
+            elf_files=0,
+            title=layer.title,
+            blobs=EMPTY_DIGEST,
+            facts=EMPTY_DIGEST,
+            remote=layer,
+        )
+        for layer in image.layers
+    )
+
+
+@rule
+async def base_layers(request: BaseLayersRequest) -> BaseLayers:
+    base = request.base
+    if base.registry is not None:
+        # The environment's layer is the image's own: everything below it is somebody else's, by digest.
+        venv = await venv_layer(
+            VenvLayerRequest(base.target, base.registry.interpreter, request.prefix, request.compression),
+            **implicitly(),
+        )
+        return BaseLayers((*remote_layers(base.registry.image), venv))
+    rootfs = await rootfs_layer(
+        RootfsLayerRequest(base.target, request.prefix, request.compression), **implicitly()
+    )
+    groups = await concurrently(
+        deb_layer(
+            DebLayerRequest(group, base.interpreter, request.bytecode, request.compression), **implicitly()
+        )
+        for group in base.groups
+    )
+    return BaseLayers((rootfs, *groups))
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()

@@ -1,0 +1,150 @@
+"""One sdist compiled for one target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Awaitable, Iterable
+
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import (
+    Artifact,
+    DebPackage,
+    Interpreter,
+    SlimImageError,
+    TargetEnvironment,
+    Tree,
+    Wheel,
+)
+from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.util_rules.build_pins import BuildPins, with_names
+from slim_python_image.util_rules.build_programs import host_libc, without_python
+from slim_python_image.util_rules.compiler import (
+    CompilerLibcRequest,
+    CompilerRequest,
+    compile_libc,
+    unpack_compiler,
+)
+from slim_python_image.util_rules.fetch import FetchedArtifact, fetch_artifact
+from slim_python_image.util_rules.interpreter import unpack_interpreter
+from slim_python_image.util_rules.steps import OUT, StepFailed, StepRequest, Toolbox, run_step, step_inputs
+from slim_python_image.util_rules.sysroot import SysrootRequest, ToolsRequest, unpack_sysroot, unpack_tools
+
+
+class BuildFailed(SlimImageError):
+    """An sdist that does not build.
+
+    :param name: of the distribution.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class BuildWheelRequest:
+    """Build one sdist for one target."""
+
+    artifact: Artifact
+    target: TargetEnvironment
+    builder: tuple[DebPackage, ...]
+    interpreter: Interpreter
+    pins: BuildPins
+    settings: str
+    resolve: str
+    builder_image: RemoteLayers | None = None
+    tools: ToolsRequest | None = None
+
+
+async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
+    """Return what a build stands on, all made at once: trees by the name that the step gives them, and files.
+
+    :returns: without ``interpreter`` where it is the machine's own, without programs where there are none; the files
+        are the sdist's and its requirements'.
+    """
+    target = without_python(request.target)
+    sysroot = SysrootRequest(
+        request.target, request.builder, request.interpreter.resolve, request.builder_image
+    )
+    # The compiler first: it takes longest, and its libc waits for it.
+    trees: dict[str, Awaitable[Any]] = {
+        "zig": unpack_compiler(CompilerRequest(), **implicitly()),
+        "zig-libc": compile_libc(CompilerLibcRequest(target), **implicitly()),
+        "sysroot": unpack_sysroot(sysroot, **implicitly()),
+    }
+    if request.tools is not None:
+        trees["tools"] = unpack_tools(request.tools, **implicitly())
+    runtime = host_libc(request.tools)
+    if runtime is not None:
+        trees["host-libc"] = compile_libc(runtime, **implicitly())
+    if not request.interpreter.own:
+        trees["interpreter"] = unpack_interpreter(request.interpreter, **implicitly())
+    files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins.artifacts))
+    found = await concurrently([*trees.values(), *files])
+    return dict(zip(trees, found)), tuple(found[len(trees) :])
+
+
+@rule
+async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
+    artifact, target = request.artifact, request.target
+    made, (sdist, *requirements) = await build_inputs(request)
+    interpreter = made.pop("interpreter", None)
+    requirement_files = await engine.merge(r.digest for r in requirements)
+    inputs = await engine.merge(
+        (
+            sdist.digest,
+            await engine.add_prefix(requirement_files, "requirements"),
+            await engine.create_files(
+                {"target.json": target.to_json(), "settings.json": request.settings.encode()}
+            ),
+        )
+    )
+    programs = tuple(part for name in ("tools", "host-libc") if name in made for part in (f"--{name}", name))
+    step = StepRequest(
+        step="build",
+        arguments=(
+            *("--sdist", artifact.filename, "--target", "target.json"),
+            *("--requirements", "requirements", "--sysroot", "sysroot"),
+            *("--zig", "zig", "--zig-cache", "zig-libc"),
+            *("--settings", "settings.json", "--output", OUT),
+            *programs,
+        ),
+        description=f"Build {artifact.name} {artifact.version} for {target.platform}",
+        toolbox=toolbox,
+        inputs=inputs,
+        trees=FrozenDict({name: tree.digest for name, tree in made.items()}),
+        interpreter=interpreter,
+        output_directories=(OUT,),
+    )
+    outcome = await run_step(step, **implicitly())
+    if outcome.error is None and outcome.fields().get("needs") == "c++":
+        runtime = await compile_libc(CompilerLibcRequest(without_python(target), cxx=True), **implicitly())
+        step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
+        outcome = await run_step(step, **implicitly())
+    named = with_names(
+        outcome,
+        request.resolve,
+        request.interpreter.resolve,
+        builder_image=request.builder_image is not None,
+    )
+    try:
+        fields = named.fields()
+    except StepFailed as e:
+        raise BuildFailed(str(e), artifact.name) from None
+    return Wheel(
+        name=artifact.name,
+        version=artifact.version,
+        filename=fields["filename"],
+        size=fields["size"],
+        sha256=fields["sha256"],
+        digest=await engine.remove_prefix(outcome.digest, OUT),
+        inputs=await step_inputs(step, **implicitly()),
+    )
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()

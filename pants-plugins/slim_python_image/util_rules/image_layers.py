@@ -1,0 +1,173 @@
+"""Base and wheel layers of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+from pants.engine.addresses import Address
+
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.products import Base, ImageParts, Layer, SlimImageError, Wheel
+from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
+from slim_python_image.util_rules.first_party import neutral
+from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layer
+from slim_python_image.util_rules.partition import partition, title
+from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.plans import plan_wheels
+from slim_python_image.util_rules.wheels import WheelSet, WheelSetRequest, make_wheel_set, plan_request
+
+
+@dataclass(frozen=True)
+class ImageLayersRequest:
+    """Base and wheel layers of an image target on one platform."""
+
+    address: Address
+    platform: str
+
+
+@dataclass(frozen=True)
+class ImageLayers:
+    """Base and wheel layers of an image, those of the image it extends first."""
+
+    base: tuple[Layer, ...]
+    wheels: tuple[Layer, ...]
+    wheel_set: WheelSet
+
+
+def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], title: str) -> WheelLayerRequest:
+    """Return one layer of wheels: one for all platforms where the wheels fit them all."""
+    return WheelLayerRequest(
+        wheels=wheels,
+        title=title,
+        target=neutral(base.target) if all(wheel.pure for wheel in wheels) else base.target,
+        options=parts.options,
+        interpreter=base.interpreter,
+    )
+
+
+def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
+    """Return the wheel layers of an image, bottom first."""
+    return [
+        layer_request(parts, base, group, title(group)) for group in partition(wheels, parts.layer_budget)
+    ]
+
+
+def missing_wheels(
+    child: ImageParts, parent: ImageParts, own: WheelSet, theirs: WheelSet
+) -> tuple[Wheel, ...]:
+    """Return the wheels that an image has and the one it extends has not.
+
+    :raises SlimImageError: the two have different files of one distribution.
+    """
+    inherited = {wheel.name: wheel for wheel in theirs.wheels}
+    different = [
+        f"  {wheel.name}: {wheel.filename} here, {inherited[wheel.name].filename} there"
+        for wheel in own.wheels
+        if wheel.name in inherited and inherited[wheel.name].sha256 != wheel.sha256
+    ]
+    if different:
+        lines = "\n".join(different)
+        raise SlimImageError(
+            f"{child.address}: it extends {parent.address}, but their wheels differ\n{lines}\n"
+            "  -> use the same resolve, base, `no_binary` and `only_binary` in both"
+        )
+    return tuple(wheel for wheel in own.wheels if wheel.name not in inherited)
+
+
+def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
+    """Raise when an image cannot extend another."""
+    if child.base != parent.base:
+        raise SlimImageError(
+            f"{child.address}: its base is {child.base}, but it extends {parent.address}, whose base is "
+            f"{parent.base}\n  -> use one base for both"
+        )
+    if platform not in parent.platforms:
+        raise SlimImageError(
+            f"{child.address}: it is built for {platform}, but it extends {parent.address}, which is "
+            f"not\n  -> add {platform} to the field `platforms` of {parent.address}"
+        )
+    if child.options != parent.options:
+        raise SlimImageError(
+            f"{child.address}: it extends {parent.address}, but `bytecode`, `compression`, "
+            "`exclude` or `strip` differ\n"
+            "  -> use the same in both, the layers are shared"
+        )
+
+
+async def ancestors_of(parts: ImageParts) -> tuple[ImageParts, ...]:
+    """Return the image that another extends, the one that that one extends, and so on.
+
+    :raises SlimImageError: the images extend each other in a circle, in which each would wait for the other.
+    """
+    line = [parts]
+    while line[-1].extends is not None:
+        line.append(await read_image(ImagePartsRequest(line[-1].extends), **implicitly()))
+        if line[-1].address in [one.address for one in line[:-1]]:
+            circle = " -> ".join(str(one.address) for one in line)
+            raise SlimImageError(
+                f"{parts.address}: it extends itself: {circle}\n"
+                "  -> remove the field `extends` of one of them"
+            )
+    return tuple(line[1:])
+
+
+def image_wheels(parts: ImageParts, ancestors: tuple[ImageParts, ...], base: Base) -> WheelSetRequest:
+    """Return the wheels of an image, those of the one it extends included.
+
+    :raises SlimImageError: it cannot extend that one.
+    """
+    for parent in ancestors[:1]:
+        check_parent(parts, parent, base.target.platform)
+    roots = {root for one in (parts, *ancestors[:1]) for root in one.roots}
+    return WheelSetRequest(
+        tuple(sorted(roots)), parts.lockfile, parts.resolve, base, parts.no_binary, parts.only_binary
+    )
+
+
+@rule(desc="Make the layers of an image")
+async def image_layers(request: ImageLayersRequest) -> ImageLayers:
+    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    base = await read_base(
+        BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
+    )
+    ancestors = await ancestors_of(parts)
+    wheels = image_wheels(parts, ancestors, base)
+    # What is to be compiled decides how long all takes. So it is known before the packages of the base are
+    # fetched and unpacked, and the compiler does not queue behind these.
+    await plan_wheels(plan_request(wheels), **implicitly())
+    if not ancestors:
+        wheel_set, below = await concurrently(
+            make_wheel_set(wheels, **implicitly()),
+            base_layers(
+                BaseLayersRequest(
+                    base, parts.options.prefix, parts.options.bytecode, parts.options.compression
+                ),
+                **implicitly(),
+            ),
+        )
+        own = await concurrently(
+            wheel_layer(one, **implicitly()) for one in layer_requests(parts, base, wheel_set.wheels)
+        )
+        return ImageLayers(below.layers, own, wheel_set)
+    parent = ancestors[0]
+    wheel_set, inherited = await concurrently(
+        make_wheel_set(wheels, **implicitly()),
+        image_layers(ImageLayersRequest(parent.address, request.platform), **implicitly()),
+    )
+    extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
+    own = await concurrently(wheel_layer(one, **implicitly()) for one in layer_requests(parts, base, extra))
+    return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
+
+
+def local_wheel_requests(parts: ImageParts, base: Base) -> list[WheelLayerRequest]:
+    """Return the layer of an image's first-party distributions, if it has any."""
+    if not parts.local_wheels:
+        return []
+    return [layer_request(parts, base, parts.local_wheels, f"distributions of {parts.address}")]
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()

@@ -1,0 +1,164 @@
+"""The bytes of base images: fetched only where something needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable
+
+from pants.base.build_environment import get_buildroot
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
+from pants.option.global_options import GlobalOptions
+
+from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
+from slim_python_image.products import SlimImageError
+from slim_python_image.registry_products import RemoteLayer, RemoteLayers
+from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.machine import CACHE_NAME
+from slim_python_image.util_rules.registry_locks import layout_folder
+from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step, zstd_toolbox
+
+_PLACES = "registry-blobs"  # the core's: the folder of the machine's settings with a file per blob
+_MOST_PLACES = 8
+
+
+@dataclass(frozen=True)
+class BlobPlaces:
+    """Which repository has some blobs."""
+
+    digests: tuple[str, ...]
+    place: str
+
+
+@dataclass(frozen=True)
+class BlobPlacesKnown:
+    """The steps that fetch find the repository. Empty: no place is in a key."""
+
+
+@dataclass(frozen=True)
+class BlobRequest:
+    """Fetch one blob."""
+
+    layer: RemoteLayer
+    place: str
+
+
+@dataclass(frozen=True)
+class FetchedBlob:
+    """A blob below ``blobs/sha256``, or why there is none."""
+
+    digest: Digest
+    error: str | None
+
+
+@dataclass(frozen=True)
+class RemoteBlobs:
+    """The blobs of an image below ``blobs/sha256``."""
+
+    digest: Digest
+
+
+def write_places(folder: Path, request: BlobPlaces) -> None:
+    """Write, for each blob, the repositories that may have it: this one first, those of before after it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for digest in request.digests:
+        path = folder / digest.partition(":")[2]
+        try:
+            before = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            before = []
+        places = [request.place, *(place for place in before if place != request.place)][:_MOST_PLACES]
+        if places == before:
+            continue
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(places))
+        temporary.replace(path)
+
+
+@uncacheable_rule
+async def remember_places(request: BlobPlaces, global_options: GlobalOptions) -> BlobPlacesKnown:
+    write_places(Path(global_options.named_caches_dir) / CACHE_NAME / _PLACES, request)
+    return BlobPlacesKnown()
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
+def unseen(path: str, root: Path) -> str:
+    """Return why Pants sees no file at a path of the repository, and what to do."""
+    file = root / path
+    if file.exists() and not file.resolve().is_relative_to(root.resolve()):
+        return f"{path}: this blob is a link that leads out of the repository\n  -> copy the file there"
+    if file.exists():
+        return f"{path}: Pants ignores this blob\n  -> see .gitignore and [GLOBAL].pants_ignore"
+    return (
+        f"{path}: the layout lacks this blob, which the base's lock names\n"
+        "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
+    )
+
+
+async def blob_of_layout(folder: str, layer: RemoteLayer) -> FetchedBlob:
+    """Return a blob of a layout of the repository; Pants has hashed what it read."""
+    path = f"{folder}/{layer.path}"
+    found = [one for one in await engine.repository_files(path) if isinstance(one, FileEntry)]
+    if not found:
+        return FetchedBlob(EMPTY_DIGEST, unseen(path, Path(get_buildroot())))
+    read = found[0].file_digest
+    if (read.fingerprint, read.serialized_bytes_length) != (layer.hex, layer.size):
+        error = (
+            f"{path}: the blob is damaged: {read.serialized_bytes_length} bytes of "
+            f"sha256:{read.fingerprint}, not the {layer.size} bytes that the base's lock names\n"
+            "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
+        )
+        return FetchedBlob(EMPTY_DIGEST, error)
+    return FetchedBlob(await engine.create_entries([FileEntry(layer.path, read)]), None)
+
+
+@rule
+async def fetch_blob(request: BlobRequest, toolbox: Toolbox) -> FetchedBlob:
+    layer = request.layer
+    folder = layout_folder(request.place)
+    if folder is not None:
+        return await blob_of_layout(folder, layer)
+    await remember_places(BlobPlaces((layer.digest,), request.place), **implicitly())
+    outcome = await run_step(
+        StepRequest(
+            step="fetch-blob",
+            arguments=("--digest", layer.digest, "--size", str(layer.size), "--output", OUT),
+            description=f"Fetch base layer {layer.digest[:19]} ({_mebibytes(layer.size)})",
+            toolbox=toolbox,
+            output_directories=(OUT,),
+        ),
+        **implicitly(),
+    )
+    if outcome.error is not None:
+        return FetchedBlob(outcome.digest, outcome.error)
+    return FetchedBlob(await engine.remove_prefix(outcome.digest, OUT), None)
+
+
+@rule
+async def fetch_layers(request: RemoteLayers) -> RemoteBlobs:
+    # An image may have the same layer several times.
+    layers = dict.fromkeys(request.layers)
+    blobs = await concurrently(
+        fetch_blob(BlobRequest(layer, request.place), **implicitly()) for layer in layers
+    )
+    failed = [blob.error for blob in blobs if blob.error is not None]
+    if failed:
+        relock = relock_command(request.resolve)
+        raise SlimImageError("\n".join(failed).replace("./pants generate-lockfiles", relock))
+    return RemoteBlobs(await engine.merge(blob.digest for blob in blobs))
+
+
+async def reading(layers: Iterable[RemoteLayer], toolbox: Toolbox) -> Toolbox:
+    """Return the libraries of a step that reads layers: zstandard is in no key where it is not needed."""
+    return await zstd_toolbox() if any(layer.zstd for layer in layers) else toolbox
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()
