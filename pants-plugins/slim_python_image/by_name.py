@@ -4,9 +4,9 @@ Every module of rules takes them from here. A call names the rule that serves it
 
     wheel = await fetch_wheel(planned, **implicitly())
 
-Pants reads these calls from the source, so there are limits to their form. Only leading positional arguments and one
-``**implicitly(...)`` are read; helpers that are no rules are followed where they are `async` and stand above, or in
-another module; a rule further below is known by name when it is `async`.
+Pants reads these calls from the source, so there are limits to their form. Only leading positional arguments
+and one ``**implicitly(...)`` are read. Helpers that are no rules are followed where they are `async` and stand
+above, or in another module. A rule further below is known by its name when it is `async`.
 """
 
 from __future__ import annotations
@@ -21,32 +21,35 @@ if TYPE_CHECKING:
     from pants.engine.rules import collect_rules
 
     Result = TypeVar("Result")
-    Made = TypeVar("Made", covariant=True)
+    Made_co = TypeVar("Made_co", covariant=True)
     A = TypeVar("A")
     B = TypeVar("B")
     C = TypeVar("C")
 
-    class NamedRule(Protocol[Made]):
+    class NamedRule(Protocol[Made_co]):
         """A rule as those see it who call it."""
 
         rule: Any
 
-        def __call__(self, *arguments: object, **implicit: object) -> Awaitable[Made]:
+        def __call__(self, *arguments: object, **implicit: object) -> Awaitable[Made_co]:
             """Ask for what the rule makes."""
 
-    Decorator = Callable[[Callable[..., Awaitable[Result]]], NamedRule[Result]]
+    class Decorator(Protocol):
+        """What makes a rule of a function."""
+
+        def __call__(self, function: Callable[..., Awaitable[Result]], /) -> NamedRule[Result]: ...
 
     @overload
     def rule(function: Callable[..., Awaitable[Result]], /) -> NamedRule[Result]: ...
     @overload
-    def rule(*, desc: str) -> Decorator[Result]: ...
+    def rule(*, desc: str) -> Decorator: ...
     def rule(*_: object, **__: object) -> Any:
         """Make a rule of a function."""
 
     @overload
     def uncacheable_rule(function: Callable[..., Awaitable[Result]], /) -> NamedRule[Result]: ...
     @overload
-    def uncacheable_rule(*, desc: str) -> Decorator[Result]: ...
+    def uncacheable_rule(*, desc: str) -> Decorator: ...
     def uncacheable_rule(*_: object, **__: object) -> Any:
         """Make a rule that runs once per session, whatever it made before."""
 
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
         """Make the rule of a goal."""
 
     def implicitly(*_: object) -> dict[str, Any]:
-        """Return what a rule is called with beside its arguments: the parameters in scope, and those given."""
+        """Return what a rule is called with beside its arguments: parameters in scope, and those given."""
 
     @overload
     def concurrently(calls: Iterable[Awaitable[Result]], /) -> Awaitable[tuple[Result, ...]]: ...

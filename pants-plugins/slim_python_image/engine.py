@@ -1,9 +1,11 @@
-"""Pants's own rules, as this backend calls them: files, processes, targets."""
+"""Pants's own rules, as several rooms of this backend call them: files, processes, targets."""
 
 from __future__ import annotations
 
 from typing import Iterable, Mapping
 
+from pants.core.util_rules.env_vars import environment_vars_subset
+from pants.engine import intrinsics  # type: ignore[attr-defined] # 2.17 has none, see pants217.py
 from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import (
@@ -20,15 +22,11 @@ from pants.engine.fs import (
     RemovePrefix,
     SymlinkEntry,
 )
+from pants.engine.internals.graph import resolve_target, resolve_unparsed_address_inputs
+from pants.engine.process import FallibleProcessResult, Process, ProcessExecutionEnvironment
 from pants.engine.target import Target, WrappedTargetRequest
 
-from slim_python_image import by_name  # noqa: F401 # first: it teaches Pants 2.17 the names below
 from slim_python_image.by_name import implicitly
-
-# isort: split
-from pants.core.util_rules.env_vars import environment_vars_subset
-from pants.engine import intrinsics
-from pants.engine.internals.graph import resolve_target, resolve_unparsed_address_inputs
 
 # --- files ------------------------------------------------------------------------------------------
 
@@ -90,6 +88,11 @@ async def repository_folder(folder: str) -> Digest:
 async def environment(names: Iterable[str]) -> EnvironmentVars:
     """Return the variables of the user's environment that are set."""
     return await environment_vars_subset(EnvironmentVarsRequest(tuple(names)), **implicitly())
+
+
+async def run_process(process: Process, where: ProcessExecutionEnvironment) -> FallibleProcessResult:
+    """Run a process; failing is an answer too."""
+    return await intrinsics.execute_process(process, where)
 
 
 # --- targets ----------------------------------------------------------------------------------------

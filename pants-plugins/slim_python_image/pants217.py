@@ -1,8 +1,8 @@
-"""Pants 2.17.1, taught to call rules by their names. It is loaded there only, and 2.17.1 never changes any more.
+"""Pants 2.17.1, taught to call rules by their names. It is loaded there only; 2.17.1 never changes any more.
 
-Its engine knows `Get(output, inputs)`: the rule is found by the types. So a call by name becomes the `Get` of what the
-rule makes from the types that it takes, at run time and in what the rule parser reads from the source. A rule that is
-called by name must therefore be the only one that makes its output from its first inputs.
+Its engine knows `Get(output, inputs)`: the rule is found by the types. So a call by name becomes the `Get` of
+what the rule makes from the types that it takes, at run time and in what the parser reads from the source. A
+rule that is called by name must therefore be the only one that makes its output from its first inputs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ concurrently = MultiGet
 
 
 def implicitly(*arguments: object) -> dict[str, Any]:
-    """Return the keyword argument of a call that names parameters by type: values, or values with their types."""
+    """Return the keyword argument of a call that names parameters by type: values, or types by value."""
     return {_IMPLICITLY: arguments}
 
 
@@ -128,6 +128,8 @@ def _teach_rules() -> None:
         for own, (output_type, input_types) in rules.items():
             setattr(module, own, NamedRule(output_type, input_types))
         sys.modules[name] = module
+        parent, _, leaf = name.rpartition(".")
+        setattr(importlib.import_module(parent), leaf, module)
     for name, names in _RULES.items():
         place = importlib.import_module(name)
         for own in names:

@@ -8,7 +8,7 @@ from pants.version import VERSION
 SUPPORTED = "2.17.1, and 2.30 or later"
 """As messages and docs say it."""
 
-# "2.17" is the last that package indexes have; 2.29's rule parser drops calls of rules that stand further below.
+# 2.17 is the last that package indexes have. 2.29's rule parser drops calls of rules further below.
 _OLD = (2, 17)
 _FIRST = (2, 30)
 
@@ -28,7 +28,7 @@ def check_version(version: str) -> None:
     if found != _OLD and found < _FIRST:
         raise BackendConfigurationError(
             f"slim_python_image works with Pants {SUPPORTED}, and this is Pants {version}: set "
-            "[GLOBAL].pants_version to one of those; no release of slim_python_image served the versions between"
+            "[GLOBAL].pants_version to one of those; no release of slim_python_image serves those between"
         )
 
 

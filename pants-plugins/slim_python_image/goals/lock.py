@@ -88,7 +88,7 @@ def bases_of(targets: Iterable[Target]) -> dict[str, Target]:
 
 
 @rule
-def known_bases(_: KnownBaseNamesRequest, all_targets: AllTargets) -> KnownUserResolveNames:
+async def known_bases(_: KnownBaseNamesRequest, all_targets: AllTargets) -> KnownUserResolveNames:
     return KnownUserResolveNames(
         names=tuple(sorted(bases_of(all_targets))),
         option_name="the names of `debian_python_base` targets",
@@ -104,7 +104,7 @@ def lock_request(base: Target, options: SlimImageOptions) -> str:
 
 
 @rule
-def base_lock_requests(
+async def base_lock_requests(
     requested: RequestedBaseNames, all_targets: AllTargets, options: SlimImageOptions
 ) -> UserGenerateLockfiles:
     bases = bases_of(all_targets)
@@ -158,7 +158,9 @@ class KnownBuildLockNamesRequest(KnownUserResolveNamesRequest):
 
 
 @rule
-def known_build_locks(_: KnownBuildLockNamesRequest, python_setup: PythonSetup) -> KnownUserResolveNames:
+async def known_build_locks(
+    _: KnownBuildLockNamesRequest, python_setup: PythonSetup
+) -> KnownUserResolveNames:
     names = python_setup.resolves if python_setup.enable_resolves else {}
     return KnownUserResolveNames(
         names=tuple(build_resolve(name) for name in sorted(names)),
@@ -168,7 +170,7 @@ def known_build_locks(_: KnownBuildLockNamesRequest, python_setup: PythonSetup) 
 
 
 @rule
-def build_lock_requests(
+async def build_lock_requests(
     requested: RequestedBuildLockNames, all_targets: AllTargets, python_setup: PythonSetup
 ) -> UserGenerateLockfiles:
     images = tuple(sorted(t.address for t in all_targets if t.has_field(ExtendsField)))

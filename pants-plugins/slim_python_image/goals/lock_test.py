@@ -8,12 +8,12 @@ from pants.core.goals.generate_lockfiles import KnownUserResolveNames
 from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
 from pants.testutil.option_util import create_subsystem
-from pants.testutil.rule_runner import run_rule_with_mocks
 
 from slim_python_image.goals import lock
 from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import DebianPythonBaseTarget, PythonWheelSetTarget
+from tests.support.rules import answer
 
 
 def base(folder: str, name: str) -> Target:
@@ -28,13 +28,9 @@ def python_setup(**resolves: str) -> Any:
     return SimpleNamespace(enable_resolves=True, resolves=resolves)
 
 
-def run(rule: Any, *arguments: Any) -> Any:
-    return run_rule_with_mocks(rule, rule_args=list(arguments))
-
-
 def test_bases_are_known_by_their_names() -> None:
     targets = AllTargets([base("b", "two"), base("a", "one"), wheel_set()])
-    found = run(lock.known_bases, lock.KnownBaseNamesRequest(), targets)
+    found = answer(lock.known_bases, lock.KnownBaseNamesRequest(), targets)
     assert isinstance(found, KnownUserResolveNames)
     assert found.names == ("one", "two")
 
@@ -52,7 +48,7 @@ def test_only_the_bases_asked_for_are_locked() -> None:
     targets = AllTargets([base("a", "one"), base("b", "two")])
     requested = lock.RequestedBaseNames(["two"])
     options = create_subsystem(SlimImageOptions, builds={})
-    (request,) = run(lock.base_lock_requests, requested, targets, options)
+    (request,) = answer(lock.base_lock_requests, requested, targets, options)
     assert (request.resolve_name, request.lockfile_dest) == ("two", "b/two.lock")
     assert '"suites":["bookworm"]' in request.request
     assert "builder_groups" not in request.request
@@ -66,10 +62,10 @@ def test_a_base_locks_the_builder_packages_of_single_distributions() -> None:
 
 def test_each_resolve_has_a_build_lock_beside_it() -> None:
     setup = python_setup(main="3rdparty/main.lock", tools="tools.lock")
-    known = run(lock.known_build_locks, lock.KnownBuildLockNamesRequest(), setup)
+    known = answer(lock.known_build_locks, lock.KnownBuildLockNamesRequest(), setup)
     assert known.names == ("main-build", "tools-build")
     requested = lock.RequestedBuildLockNames(["main-build"])
-    (request,) = run(lock.build_lock_requests, requested, AllTargets([wheel_set()]), setup)
+    (request,) = answer(lock.build_lock_requests, requested, AllTargets([wheel_set()]), setup)
     assert request.lockfile_dest == "3rdparty/main.build.lock"
     assert request.python_resolve == "main"
     assert request.wheel_sets == (Address("src", target_name="wheels"),)
@@ -78,7 +74,7 @@ def test_each_resolve_has_a_build_lock_beside_it() -> None:
 def test_without_images_there_is_nothing_to_build() -> None:
     requested = lock.RequestedBuildLockNames(["main-build"])
     targets = AllTargets([base("a", "one")])
-    assert list(run(lock.build_lock_requests, requested, targets, python_setup(main="main.lock"))) == []
+    assert list(answer(lock.build_lock_requests, requested, targets, python_setup(main="main.lock"))) == []
 
 
 def need(platform: str, python: str) -> lock.PlanNeed:

@@ -82,7 +82,9 @@ def registry_bases(targets: Iterable[Target]) -> dict[str, Target]:
 
 
 @rule
-def known_registry_bases(_: KnownRegistryBaseNamesRequest, all_targets: AllTargets) -> KnownUserResolveNames:
+async def known_registry_bases(
+    _: KnownRegistryBaseNamesRequest, all_targets: AllTargets
+) -> KnownUserResolveNames:
     return KnownUserResolveNames(
         names=tuple(sorted(registry_bases(all_targets))),
         option_name="the names of `registry_python_base` targets",
@@ -91,7 +93,7 @@ def known_registry_bases(_: KnownRegistryBaseNamesRequest, all_targets: AllTarge
 
 
 @rule
-def registry_lock_requests(
+async def registry_lock_requests(
     requested: RequestedRegistryBaseNames, all_targets: AllTargets, docker: DockerOptions
 ) -> UserGenerateLockfiles:
     bases = registry_bases(all_targets)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image import engine
 from slim_python_image.products import Base, DebPackage, Interpreter, Root, TargetEnvironment
+from slim_python_image.util_rules import wheels
 from slim_python_image.util_rules.build_programs import tools_for
 from slim_python_image.util_rules.build_wheel import BuildFailed
 from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest
-from slim_python_image.util_rules.wheels import WheelSetRequest, with_advice
+from slim_python_image.util_rules.wheels import WheelSetRequest
 
 
 def deb(name: str) -> DebPackage:
@@ -68,13 +68,13 @@ def test_a_failed_build_names_the_version_that_needs_none(
 ) -> None:
     asked = []
 
-    async def newest_wheel(request: NewestWheelsRequest) -> NewestWheels:
+    async def newest_wheel(request: NewestWheelsRequest, **_: object) -> NewestWheels:
         asked.append(request)
         return newest
 
-    monkeypatch.setattr(engine, "newest_wheel", newest_wheel)
+    monkeypatch.setattr(wheels, "find_newest_wheels", newest_wheel)
     root = Root("orjson<3.11", "//:orjson")
     request = WheelSetRequest((root,), "x.lock", "default", base_with(), (), ())
-    advice = with_advice(BuildFailed("it is written in Rust", "orjson"), request)
+    advice = wheels.with_advice(BuildFailed("it is written in Rust", "orjson"), request)
     assert str(asyncio.run(advice)) == said
     assert asked == [NewestWheelsRequest(("orjson",), (root,), "x.lock", base_with().target)]

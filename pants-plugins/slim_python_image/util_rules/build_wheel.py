@@ -60,17 +60,17 @@ class BuildWheelRequest:
 
 
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
-    """Return what a build stands on, all made at once: trees by the name that the step gives them, and files.
+    """Return what a build stands on, made at once: trees by the name that its step gives them; files.
 
-    :returns: without ``interpreter`` where it is the machine's own, without programs where there are none; the files
-        are the sdist's and its requirements'.
+    :returns: without ``interpreter`` where it is the machine's own, without programs where there are none. The
+        files are the sdist's and its requirements'.
     """
     target = without_python(request.target)
     sysroot = SysrootRequest(
         request.target, request.builder, request.interpreter.resolve, request.builder_image
     )
     # The compiler first: it takes longest, and its libc waits for it.
-    trees: dict[str, Awaitable[Any]] = {
+    trees: dict[str, Awaitable[Tree]] = {
         "zig": unpack_compiler(CompilerRequest(), **implicitly()),
         "zig-libc": compile_libc(CompilerLibcRequest(target), **implicitly()),
         "sysroot": unpack_sysroot(sysroot, **implicitly()),
@@ -83,7 +83,8 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     if not request.interpreter.own:
         trees["interpreter"] = unpack_interpreter(request.interpreter, **implicitly())
     files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins.artifacts))
-    found = await concurrently([*trees.values(), *files])
+    calls: list[Awaitable[Any]] = [*trees.values(), *files]
+    found = await concurrently(calls)
     return dict(zip(trees, found)), tuple(found[len(trees) :])
 
 

@@ -8,7 +8,7 @@ from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
 from slim_python_image.products import StepInputs, canonical_json
-from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules import layer_steps
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 OTHER = Toolbox(Digest("1" * 64, 1))
@@ -30,33 +30,34 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[StepRequest]:
     """Return the steps that run."""
     steps: list[StepRequest] = []
 
-    async def run_step(request: StepRequest) -> StepOutcome:
+    async def run_step(request: StepRequest, **_: object) -> StepOutcome:
         steps.append(request)
         return StepOutcome(canonical_json(DOCUMENT).decode(), EMPTY_DIGEST)
 
     async def same(digest: Digest, *_: Any) -> Digest:
         return digest
 
-    async def inputs(_: StepRequest) -> StepInputs:
+    async def inputs(_: StepRequest, **__: object) -> StepInputs:
         return StepInputs()
 
     async def zstd_toolbox() -> Toolbox:
         return OTHER
 
-    for name, stand_in in (("run_step", run_step), ("remove_prefix", same), ("subset", same)):
-        monkeypatch.setattr(engine, name, stand_in)
-    monkeypatch.setattr(engine, "step_inputs", inputs)
-    monkeypatch.setattr(engine, "zstd_toolbox", zstd_toolbox)
+    for name in ("remove_prefix", "subset"):
+        monkeypatch.setattr(engine, name, same)
+    stand_ins = {"run_step": run_step, "step_inputs": inputs, "zstd_toolbox": zstd_toolbox}
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(layer_steps, name, stand_in)
     return steps
 
 
 def test_what_gzip_makes_has_nothing_of_other_compressions_in_its_key(asked: list[StepRequest]) -> None:
-    asyncio.run(make_layer(REQUEST, "gzip"))
+    asyncio.run(layer_steps.make_layer(REQUEST, "gzip"))
     assert asked == [REQUEST]
 
 
 def test_zstd_has_its_own_arguments_and_libraries(asked: list[StepRequest]) -> None:
-    layer = asyncio.run(make_layer(REQUEST, "zstd"))
+    layer = asyncio.run(layer_steps.make_layer(REQUEST, "zstd"))
     (step,) = asked
     assert step.arguments == (*REQUEST.arguments, "--compression", "zstd")
     assert step.toolbox == OTHER

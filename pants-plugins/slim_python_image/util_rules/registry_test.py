@@ -13,11 +13,11 @@ from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, Fil
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image import engine
 from slim_python_image.goals.registry_lock import registry_bases
 from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
 from slim_python_image.registry_products import RegistryBase, RemoteLayer
 from slim_python_image.registry_target import RegistryPythonBaseTarget
+from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
 from slim_python_image.util_rules.base_layers import remote_layers
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
@@ -26,7 +26,6 @@ from slim_python_image.util_rules.registry_blobs import (
     BlobPlaces,
     FetchedBlob,
     blob_of_layout,
-    reading,
     unseen,
     write_places,
 )
@@ -217,11 +216,11 @@ def test_zstandard_is_in_the_key_of_steps_that_read_it_only(monkeypatch: pytest.
     async def zstd_toolbox() -> Toolbox:
         return more
 
-    monkeypatch.setattr(engine, "zstd_toolbox", zstd_toolbox)
+    monkeypatch.setattr(registry_blobs, "zstd_toolbox", zstd_toolbox)
     layers = registry().image.layers
     packed = replace(layers[0], media_type="application/vnd.oci.image.layer.v1.tar+zstd")
-    assert asyncio.run(reading(layers, plain)) == plain
-    assert asyncio.run(reading((*layers, packed), plain)) == more
+    assert asyncio.run(registry_blobs.reading(layers, plain)) == plain
+    assert asyncio.run(registry_blobs.reading((*layers, packed), plain)) == more
 
 
 CONFIG = ImageConfig(

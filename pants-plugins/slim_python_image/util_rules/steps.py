@@ -7,7 +7,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Iterable
 
-from pants.engine import intrinsics
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, SymlinkEntry
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
@@ -238,7 +237,7 @@ async def run_step(
         where = with_properties(where, options.fetch_platform_properties)
     if not where.remote_execution:
         await prepare_machine(**implicitly())
-    result = await intrinsics.execute_process(process, where)
+    result = await engine.run_process(process, where)
     stderr = result.stderr.decode(errors="replace")
     if result.exit_code != 0:
         return StepOutcome("{}", result.output_digest, error=error_text(stderr))

@@ -10,10 +10,10 @@ from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.internals.selectors import Get
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image import engine
 from slim_python_image.products import (
     Artifact,
     Base,
+    DebPackage,
     ImageConfig,
     ImageParts,
     Interpreter,
@@ -23,14 +23,16 @@ from slim_python_image.products import (
     Tree,
 )
 from slim_python_image.util_rules.base_layers import BaseLayers
-from slim_python_image.util_rules.compiler import CompilerLibcRequest
+from slim_python_image.util_rules.build_pins import BuildPins
+from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
 from slim_python_image.util_rules.parts import ImagePartsRequest
 from slim_python_image.util_rules.plans import WheelPlan
-from slim_python_image.util_rules.sysroot import SysrootRequest, ToolsRequest
+from slim_python_image.util_rules.sysroot import ToolsRequest
 from slim_python_image.util_rules.wheels import WheelSet
+from tests.support.rules import function_of
 
 PLATFORM = "linux/amd64"
 TARGET = TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
@@ -99,26 +101,31 @@ def groups(
 
 
 def test_wheels_do_not_wait_for_the_layers_below_them() -> None:
-    found = groups(image_layers(ImageLayersRequest(PARENT, PLATFORM)), answer)
+    found = groups(function_of(image_layers)(ImageLayersRequest(PARENT, PLATFORM)), answer)
     assert ["WheelSetRequest", "BaseLayersRequest"] in found
 
 
 def test_wheels_do_not_wait_for_the_image_that_theirs_extends() -> None:
-    found = groups(image_layers(ImageLayersRequest(CHILD, PLATFORM)), answer)
+    found = groups(function_of(image_layers)(ImageLayersRequest(CHILD, PLATFORM)), answer)
     assert ["WheelSetRequest", "ImageLayersRequest"] in found
 
 
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
     python = Interpreter("base", TARGET, (), own=own)
-    inputs = engine.build_inputs(
-        SysrootRequest(TARGET, (), "base", None),
-        CompilerLibcRequest(TARGET),
-        python,
-        [Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64)],
-        tools=ToolsRequest(TARGET, (), "base"),
-        host_libc=CompilerLibcRequest(TARGET, cxx=True),
+    request = BuildWheelRequest(
+        artifact=Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64),
+        target=TARGET,
+        builder=(),
+        interpreter=python,
+        pins=BuildPins(()),
+        settings="{}",
+        resolve="python-default",
+        tools=ToolsRequest(
+            TARGET, (DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64),), "base"
+        ),
     )
+    inputs = build_inputs(request)
     (together,) = groups(inputs, answer)
     # The compiler takes longest.
     assert together[:3] == ["CompilerRequest", "CompilerLibcRequest", "SysrootRequest"]
@@ -127,7 +134,7 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
 
 
 def test_the_plan_does_not_wait_for_the_packages_of_the_base() -> None:
-    found = groups(image_layers(ImageLayersRequest(PARENT, PLATFORM)), answer)
+    found = groups(function_of(image_layers)(ImageLayersRequest(PARENT, PLATFORM)), answer)
     assert found.index(["WheelPlanRequest"]) < found.index(["WheelSetRequest", "BaseLayersRequest"])
 
 
@@ -140,6 +147,6 @@ def test_sources_do_not_wait_for_wheels() -> None:
         return answer(get)
 
     with pytest.raises(NotImplementedError):
-        groups(platform_image(PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
+        groups(function_of(platform_image)(PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
     assert asked[-1] == ["ImageLayersRequest", "SourceLayerRequest"]
     assert asked.index(["WheelPlanRequest"]) < len(asked) - 1
