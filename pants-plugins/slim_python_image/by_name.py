@@ -4,9 +4,9 @@ Every module of rules takes them from here. A call names the rule that serves it
 
     wheel = await fetch_wheel(planned, **implicitly())
 
-Pants reads these calls from the source, so there are limits to their form. Only leading positional arguments
-and one ``**implicitly(...)`` are read. Helpers that are no rules are followed where they are `async` and stand
-above, or in another module. A rule further below is known by its name when it is `async`.
+Pants reads these calls from the source, so there are limits to their form. Only leading positional
+arguments and one ``**implicitly(...)`` are read. Helpers that are no rules are followed where they are
+`async` and stand above, or in another module. A rule further below is known by its name if it is `async`.
 """
 
 from __future__ import annotations

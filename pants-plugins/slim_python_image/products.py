@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.util.frozendict import FrozenDict
 
@@ -257,59 +256,6 @@ class Layer:
         value = json.loads(self.document)
         assert isinstance(value, dict)
         return value
-
-
-@dataclass(frozen=True)
-class ImageConfig:
-    """The run-time configuration of an image, in the OCI image specification's terms."""
-
-    entrypoint: tuple[str, ...]
-    cmd: tuple[str, ...]
-    env: FrozenDict[str, str]
-    user: str
-    workdir: str
-    ports: tuple[str, ...]
-    volumes: tuple[str, ...]
-    labels: FrozenDict[str, str]
-    stop_signal: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the core's ``config`` object."""
-        return {
-            "entrypoint": list(self.entrypoint),
-            "cmd": list(self.cmd),
-            "env": dict(self.env),
-            "user": self.user,
-            "workdir": self.workdir,
-            "exposed_ports": list(self.ports),
-            "volumes": list(self.volumes),
-            "labels": dict(self.labels),
-            "stop_signal": self.stop_signal,
-        }
-
-
-@dataclass(frozen=True)
-class ImageParts:
-    """What an image target consists of, before anything is built."""
-
-    address: Address
-    base: Address
-    extends: Address | None
-    platforms: tuple[str, ...]
-    roots: tuple[Root, ...]
-    resolve: str
-    lockfile: str
-    no_binary: tuple[str, ...]
-    only_binary: tuple[str, ...]
-    options: LayerOptions
-    layer_budget: int
-    sources: Digest
-    files: Digest
-    local_wheels: tuple[Wheel, ...]
-    scripts: tuple[tuple[str, str], ...]
-    config: ImageConfig
-    accept: tuple[str, ...]
-    annotations: FrozenDict[str, str] = FrozenDict()
 
 
 # --- coverage ---------------------------------------------------------------------------------------

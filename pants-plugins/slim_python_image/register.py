@@ -6,6 +6,7 @@ from typing import Iterable
 
 from pants.engine.target import Target
 
+from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import (
     coverage,
     explain,
@@ -16,11 +17,7 @@ from slim_python_image.goals import (
     run_image,
 )
 from slim_python_image.registry_target import RegistryPythonBaseTarget
-from slim_python_image.target_types import (
-    DebianPythonBaseTarget,
-    PythonWheelSetTarget,
-    SlimPythonImageTarget,
-)
+from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules import (
     archives,
     audit,
@@ -35,6 +32,7 @@ from slim_python_image.util_rules import (
     fetch,
     image,
     image_layers,
+    inference,
     interpreter,
     layers,
     locks,
@@ -51,6 +49,7 @@ from slim_python_image.util_rules import (
     sysroot,
     wheels,
 )
+from slim_python_image.wheel_set_target import PythonWheelSetTarget
 
 
 def target_types() -> Iterable[type[Target]]:
@@ -67,7 +66,19 @@ def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
         *(archives, audit, base, base_layers, build_wheel, compiler, core, coverage, debian, docker_engine),
-        *(emulation, explain, fetch, image, image_layers, interpreter, layers, lock, locks, machine),
+        *(
+            emulation,
+            explain,
+            fetch,
+            image,
+            image_layers,
+            inference,
+            interpreter,
+            layers,
+            lock,
+            locks,
+            machine,
+        ),
         *(manifests, newest_wheels, package_image, parts, plan_coverage, plans, publish_image),
         *(registry_base, registry_blobs, registry_images, registry_lock, run_image, steps, sysroot, wheels),
     )

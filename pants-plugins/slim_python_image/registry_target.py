@@ -5,7 +5,7 @@ from __future__ import annotations
 from pants.engine.target import COMMON_TARGET_FIELDS, StringField, Target
 from pants.util.strutil import help_text
 
-from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
+from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
 
 
 class RegistryImageField(StringField):

@@ -23,10 +23,10 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image import register
 from slim_python_image.goals.lock import KnownBaseNamesRequest, KnownBuildLockNamesRequest, RequestedBaseNames
-from slim_python_image.products import Base, ImageParts, StepInputs, Tree
+from slim_python_image.products import Base, StepInputs, Tree
 from slim_python_image.util_rules.base import BaseRequest
 from slim_python_image.util_rules.core import CoreSources
-from slim_python_image.util_rules.parts import ImagePartsRequest
+from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 LOCK = {

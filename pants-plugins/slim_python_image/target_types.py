@@ -1,4 +1,4 @@
-"""Targets and fields: `debian_python_base`, `python_wheel_set`, `slim_python_image`."""
+"""Target and fields of `slim_python_image`: what each is, its `help` says."""
 
 from __future__ import annotations
 
@@ -23,238 +23,12 @@ from pants.engine.target import (
 from pants.util.strutil import help_text
 
 from slim_python_image.annotations import AnnotationsField
+from slim_python_image.base_target import matches
+from slim_python_image.wheel_set_target import BaseField, ImagePlatformsField, NoBinaryField, OnlyBinaryField
 
-# The core's platform table is the authority; a field only checks the form, os/architecture[/variant].
-_PLATFORM = re.compile(r"linux/[a-z0-9]+(/v[0-9]+)?")
 _PORT = re.compile(r"[0-9]{1,5}(/(tcp|udp|sctp))?")
 _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _ENTRY_POINT = re.compile(rf"{_MODULE}(:{_MODULE})?")
-
-
-def _matches(
-    pattern: re.Pattern[str], values: Iterable[str], alias: str, address: Address, form: str
-) -> None:
-    for value in values:
-        if not pattern.fullmatch(value):
-            raise InvalidFieldException(f"{address}: the field `{alias}` has {value!r}; expected {form}.")
-
-
-class PlatformsField(StringSequenceField):
-    alias = "platforms"
-    help = help_text(
-        """
-        The platforms, as in `docker --platform`: `linux/amd64`, `linux/arm64`, `linux/arm/v7`.
-        No machine of that platform and no emulation is needed.
-        """
-    )
-
-    @classmethod
-    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
-        value = super().compute_value(raw_value, address)
-        _matches(_PLATFORM, value or (), cls.alias, address, "an OCI platform such as 'linux/arm/v7'")
-        if value is not None and len(set(value)) != len(value):
-            raise InvalidFieldException(f"{address}: the field `{cls.alias}` names a platform twice.")
-        return value
-
-
-# --- debian_python_base -----------------------------------------------------------------------------
-
-
-class BaseSuitesField(StringSequenceField):
-    alias = "suites"
-    required = True
-    help = help_text(
-        """
-        The Debian suites that packages come from, such as `["bookworm"]`, or
-        `["bookworm", "bookworm-updates", "bookworm-security"]` to lock security updates too. Of
-        several versions the highest wins.
-        """
-    )
-
-
-class BaseComponentsField(StringSequenceField):
-    alias = "components"
-    default = ("main",)
-    help = help_text("The archive components that packages may come from.")
-
-
-class BasePackagesField(StringSequenceField):
-    alias = "packages"
-    default = ("base-files", "ca-certificates", "media-types", "netbase", "tzdata")
-    help = help_text(
-        """
-        The Debian packages that images on this base hold, besides Python itself. Their dependencies
-        come along; recommended packages do not. Name the run-time library of each native wheel that
-        is built from source here, such as `libpq5` for psycopg2.
-        """
-    )
-
-
-class BaseBuilderPackagesField(StringSequenceField):
-    alias = "builder_packages"
-    default = ()
-    help = help_text(
-        """
-        The Debian packages that wheels are compiled against, such as `libpq-dev`. Python's own
-        headers are there anyway. They are unpacked as a sysroot and never reach an image.
-        """
-    )
-
-
-class BaseEmulationPackagesField(StringSequenceField):
-    alias = "emulation_packages"
-    default = ()
-    help = help_text(
-        """
-        The compiler for distributions that are built in a container of their platform (`emulate` in
-        `[slim-image].builds`): usually `["g++", "gcc", "libc6-dev", "make"]`. The container is made of
-        these, a shell with its usual tools, Python and the builder packages; it never reaches an image.
-        By default, none: nothing of it is locked or fetched.
-        """
-    )
-
-
-class BaseExcludedPackagesField(StringSequenceField):
-    alias = "excluded_packages"
-    default = None
-    help = help_text(
-        """
-        Packages to leave out even where others depend on them. By default, the tools that only
-        maintainer scripts need (debconf, dpkg, perl-base and the like), because no maintainer script
-        ever runs.
-        """
-    )
-
-
-class BasePythonField(StringField):
-    alias = "python"
-    help = help_text(
-        """
-        The Python version, such as `3.11`. By default, the one that the suite's `python3` is.
-        """
-    )
-
-
-class BasePlatformsField(PlatformsField):
-    default = ("linux/amd64",)
-
-
-class BaseLockfileField(StringField, AsyncFieldMixin):
-    alias = "lockfile"
-    help = help_text(
-        """
-        Where the lock of this base stands, relative to the BUILD file's folder. By default, the
-        target's name with `.lock`. Write it with
-        `pants generate-lockfiles --resolve=<name of this target>`.
-        """
-    )
-
-    @property
-    def path(self) -> str:
-        """The lockfile's path in the repository."""
-        name = self.value or f"{self.address.target_name}.lock"
-        if name.startswith("//"):
-            return name[2:]
-        return f"{self.address.spec_path}/{name}" if self.address.spec_path else name
-
-
-class DebianPythonBaseTarget(Target):
-    alias = "debian_python_base"
-    core_fields = (
-        *COMMON_TARGET_FIELDS,
-        BaseSuitesField,
-        BaseComponentsField,
-        BasePackagesField,
-        BaseBuilderPackagesField,
-        BaseEmulationPackagesField,
-        BaseExcludedPackagesField,
-        BasePythonField,
-        BasePlatformsField,
-        BaseLockfileField,
-    )
-    help = help_text(
-        """
-        A base for images: Python and its libraries from locked Debian packages, and the headers that
-        wheels are compiled against.
-
-        Packages are unpacked without maintainer scripts, so that neither Docker nor root is needed
-        and any machine can make the base of any platform. The target's name is the name of its lock:
-        `pants generate-lockfiles --resolve=<name>` resolves the packages for every platform from the
-        mirror's signed index.
-        """
-    )
-
-
-# --- python_wheel_set and slim_python_image ----------------------------------------------------------
-
-
-class BaseField(StringField, AsyncFieldMixin):
-    alias = "base"
-    required = True
-    help = help_text(
-        """
-        The address of the base, such as `//3rdparty/debian:bookworm-py311`. Of an image, it may be another
-        `slim_python_image`: the image then has the base of that one, starts with its layers as with
-        `extends`, and has its platforms, `env`, `user` and `workdir` where it says nothing else.
-        """
-    )
-
-
-class ImagePlatformsField(PlatformsField):
-    help = help_text(
-        """
-        The platforms to build, such as `["linux/amd64", "linux/arm64", "linux/arm/v7"]`. By default,
-        all those of the base.
-        """
-    )
-
-
-class NoBinaryField(StringSequenceField):
-    alias = "no_binary"
-    default = ()
-    help = help_text(
-        """
-        Distributions to compile from their sdist even where a wheel fits, or `[":all:"]`. Adds to
-        `[python].resolves_to_no_binary`.
-        """
-    )
-
-
-class OnlyBinaryField(StringSequenceField):
-    alias = "only_binary"
-    default = ()
-    help = help_text(
-        """
-        Distributions that must come as a wheel, or `[":all:"]`; one without a fitting wheel is an
-        error. Adds to `[python].resolves_to_only_binary`.
-        """
-    )
-
-
-class WheelSetDependenciesField(Dependencies):
-    pass
-
-
-class PythonWheelSetTarget(Target):
-    alias = "python_wheel_set"
-    core_fields = (
-        *COMMON_TARGET_FIELDS,
-        OutputPathField,
-        WheelSetDependenciesField,
-        BaseField,
-        ImagePlatformsField,
-        NoBinaryField,
-        OnlyBinaryField,
-    )
-    help = help_text(
-        """
-        The wheels of all third-party requirements that the dependencies reach, one folder per
-        platform, fetched or compiled to fit the base.
-
-        `package` writes a wheelhouse: `pip install --no-index --find-links <dir>/<platform> ...` works
-        on a machine of that platform.
-        """
-    )
 
 
 class ImageDependenciesField(Dependencies):
@@ -274,7 +48,7 @@ class EntryPointField(StringField, AsyncFieldMixin):
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
         value = super().compute_value(raw_value, address)
         if value is not None:
-            _matches(
+            matches(
                 _ENTRY_POINT, (value,), cls.alias, address, "'package.module' or 'package.module:function'"
             )
         return value
@@ -355,7 +129,7 @@ class PortsField(StringSequenceField):
     @classmethod
     def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
         value = super().compute_value(raw_value, address)
-        _matches(_PORT, value or (), cls.alias, address, "a port such as '5000' or '53/udp'")
+        matches(_PORT, value or (), cls.alias, address, "a port such as '5000' or '53/udp'")
         for port in value or ():
             if not 1 <= int(port.split("/")[0]) <= 65535:
                 raise InvalidFieldException(

@@ -6,15 +6,15 @@ import pytest
 from pants.engine.addresses import Address
 from pants.engine.target import Field, InvalidFieldException
 
+from slim_python_image.base_target import BaseLockfileField
 from slim_python_image.target_types import (
-    BaseLockfileField,
     BytecodeField,
     EntryPointField,
-    ImagePlatformsField,
     LayerBudgetField,
     PortsField,
     WorkdirField,
 )
+from slim_python_image.wheel_set_target import ImagePlatformsField
 
 ADDRESS = Address("src/x", target_name="image")
 

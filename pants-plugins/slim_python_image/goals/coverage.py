@@ -22,7 +22,7 @@ from slim_python_image.by_name import collect_rules, concurrently, goal_rule, im
 from slim_python_image.goals.coverage_report import Fault, Row, Table, json_report, text_report
 from slim_python_image.products import Artifact, Root, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.target_types import ExtendsField, WheelSetDependenciesField
+from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest, find_newest_wheels
 from slim_python_image.util_rules.plan_coverage import (
     CoverageSubject,
@@ -37,6 +37,7 @@ from slim_python_image.util_rules.plan_coverage import (
     read_subject,
 )
 from slim_python_image.util_rules.plans import PlannedArtifact
+from slim_python_image.wheel_set_target import WheelSetDependenciesField
 
 logger = logging.getLogger(__name__)
 

@@ -23,32 +23,22 @@ from pants.engine.unions import UnionRule
 from pants.util.docutil import bin_name
 
 from slim_python_image import engine
+from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Artifact, Base, ImageParts, Interpreter, SlimImageError, canonical_json
+from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.target_types import (
-    BaseField,
-    BaseLockfileField,
-    BaseSuitesField,
-    ExtendsField,
-    WheelSetDependenciesField,
-)
+from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
 from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.footing import one_address
 from slim_python_image.util_rules.interpreter import interpreter_tree
-from slim_python_image.util_rules.parts import (
-    ImagePartsRequest,
-    binary_choices,
-    dependency_targets,
-    platforms_of,
-    read_image,
-    requirements_of,
-)
+from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, platforms_of, read_image
 from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.steps import ResolverToolbox, StepRequest, Toolbox, run_step
+from slim_python_image.wheel_set_target import BaseField, WheelSetDependenciesField
 
 # --- bases ------------------------------------------------------------------------------------------
 

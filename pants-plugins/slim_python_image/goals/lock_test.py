@@ -9,10 +9,11 @@ from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
 from pants.testutil.option_util import create_subsystem
 
+from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import lock
 from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.target_types import DebianPythonBaseTarget, PythonWheelSetTarget
+from slim_python_image.wheel_set_target import PythonWheelSetTarget
 from tests.support.rules import answer
 
 

@@ -22,7 +22,6 @@ from slim_python_image.goals.shared_blobs import shared_layout
 from slim_python_image.products import GZIP, StepInputs
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
-    BaseField,
     CompressionField,
     EntryPointField,
     ExtendsField,
@@ -30,7 +29,6 @@ from slim_python_image.target_types import (
     OutputFormatField,
     RegistriesField,
     RepositoryField,
-    WheelSetDependenciesField,
 )
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
 from slim_python_image.util_rules.base import BaseRequest, read_base
@@ -44,14 +42,11 @@ from slim_python_image.util_rules.image import (
     complete_layout,
 )
 from slim_python_image.util_rules.image_layers import ImageLayersRequest, image_layers
-from slim_python_image.util_rules.parts import (
-    binary_choices,
-    dependency_targets,
-    platforms_of,
-    requirements_of,
-)
+from slim_python_image.util_rules.parts import platforms_of
 from slim_python_image.util_rules.references import ImageNames, archive_references
+from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
+from slim_python_image.wheel_set_target import BaseField, WheelSetDependenciesField
 
 REPORT_SCHEMA = "slim-python-image.report/2"
 

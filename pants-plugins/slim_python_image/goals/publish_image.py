@@ -30,7 +30,6 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.target_types import (
-    BaseField,
     EntryPointField,
     ExtendsField,
     ImageTagsField,
@@ -45,6 +44,7 @@ from slim_python_image.util_rules.references import ImageNames, Place, places
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import MACHINE, StepRequest, run_step, step_process
+from slim_python_image.wheel_set_target import BaseField
 
 _LAYOUT = "layout"
 _BLOBS = "blobs"

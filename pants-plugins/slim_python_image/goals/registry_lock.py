@@ -23,10 +23,10 @@ from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.registry_target import RegistryImageField
-from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
 from slim_python_image.util_rules.registry_images import LearnRequest, learn_image
 from slim_python_image.util_rules.registry_locks import (
     image_places,

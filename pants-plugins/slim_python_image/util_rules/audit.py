@@ -9,7 +9,8 @@ from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Base, ImageParts, Layer, canonical_json
+from slim_python_image.products import Base, Layer, canonical_json
+from slim_python_image.util_rules.parts import ImageParts
 from slim_python_image.util_rules.registry_images import LayerFactsRequest, list_layer
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox, run_step
 

@@ -8,10 +8,10 @@ from typing import Iterable
 from pants.engine.addresses import Address
 
 from slim_python_image import engine
+from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Base, SlimImageError
 from slim_python_image.registry_target import RegistryImageField
-from slim_python_image.target_types import BaseLockfileField, BaseSuitesField
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, parse_lock
 from slim_python_image.util_rules.debian_locks import LOCK_SCHEMA, LockedBase, check_inputs, debian_base
 from slim_python_image.util_rules.registry_base import RegistryBaseRequest, read_registry_base

@@ -10,8 +10,8 @@ from pants.engine.addresses import Address
 from pants.engine.target import Target
 from pants.util.docutil import bin_name
 
+from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.products import SlimImageError
-from slim_python_image.target_types import BasePlatformsField
 
 # platform.machine() of machines that build, as OCI platforms.
 _HOST_PLATFORMS = {

@@ -60,10 +60,10 @@ class BuildWheelRequest:
 
 
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
-    """Return what a build stands on, made at once: trees by the name that its step gives them; files.
+    """Return what a build stands on, made at once: trees by the name that its step gives them, files.
 
-    :returns: without ``interpreter`` where it is the machine's own, without programs where there are none. The
-        files are the sdist's and its requirements'.
+    :returns: without ``interpreter`` where it is the machine's own, without programs where there are none.
+        The files are those of the sdist and of its requirements.
     """
     target = without_python(request.target)
     sysroot = SysrootRequest(

@@ -9,16 +9,7 @@ from pants.engine.addresses import Address
 from pants.engine.target import Target
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import (
-    Base,
-    BuilderGroup,
-    DebPackage,
-    Interpreter,
-    LayerGroup,
-    SlimImageError,
-    TargetEnvironment,
-)
-from slim_python_image.target_types import (
+from slim_python_image.base_target import (
     BaseBuilderPackagesField,
     BaseComponentsField,
     BaseEmulationPackagesField,
@@ -27,6 +18,15 @@ from slim_python_image.target_types import (
     BasePlatformsField,
     BasePythonField,
     BaseSuitesField,
+)
+from slim_python_image.products import (
+    Base,
+    BuilderGroup,
+    DebPackage,
+    Interpreter,
+    LayerGroup,
+    SlimImageError,
+    TargetEnvironment,
 )
 from slim_python_image.util_rules.base_locks import relock_command
 

@@ -13,12 +13,12 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import ImageParts, SlimImageError, canonical_json
+from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
 from slim_python_image.util_rules.inherited import remote_of
 from slim_python_image.util_rules.manifests import IndexRequest, write_index
-from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step, zstd_toolbox
 

@@ -12,8 +12,9 @@ from typing import AbstractSet, Sequence, Union
 from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry, SymlinkEntry
 
 from slim_python_image import engine
-from slim_python_image.products import Base, ImageParts, TargetEnvironment
+from slim_python_image.products import Base, TargetEnvironment
 from slim_python_image.util_rules.layers import SourceLayerRequest
+from slim_python_image.util_rules.parts import ImageParts
 
 Entry = Union[FileEntry, SymlinkEntry]
 

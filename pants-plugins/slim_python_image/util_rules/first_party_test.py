@@ -9,16 +9,10 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileDigest, FileEntry
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import (
-    Base,
-    ImageConfig,
-    ImageParts,
-    Interpreter,
-    LayerOptions,
-    TargetEnvironment,
-)
+from slim_python_image.products import Base, Interpreter, LayerOptions, TargetEnvironment
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.layers import SourceLayerRequest
+from slim_python_image.util_rules.parts import ImageConfig, ImageParts
 
 TARGET = TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
 BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))

@@ -9,7 +9,8 @@ from pants.engine.target import Target
 
 from slim_python_image import engine
 from slim_python_image.products import SlimImageError
-from slim_python_image.target_types import BaseField, ExtendsField
+from slim_python_image.target_types import ExtendsField
+from slim_python_image.wheel_set_target import BaseField
 
 
 @dataclass(frozen=True)

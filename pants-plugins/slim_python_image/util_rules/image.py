@@ -17,6 +17,7 @@ from slim_python_image.util_rules.audit import audit_layers, audit_request, audi
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.first_party import source_layer_requests
+from slim_python_image.util_rules.image_context import image_fields, platform_context
 from slim_python_image.util_rules.image_layers import (
     ImageLayersRequest,
     ancestors_of,
@@ -25,7 +26,6 @@ from slim_python_image.util_rules.image_layers import (
     local_wheel_requests,
 )
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
-from slim_python_image.util_rules.inputs import image_fields, platform_context
 from slim_python_image.util_rules.layers import source_layer, wheel_layer
 from slim_python_image.util_rules.manifests import (
     IndexRequest,

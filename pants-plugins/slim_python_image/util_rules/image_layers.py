@@ -8,13 +8,13 @@ from typing import Iterable
 from pants.engine.addresses import Address
 
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Base, ImageParts, Layer, SlimImageError, Wheel
+from slim_python_image.products import Base, Layer, SlimImageError, Wheel
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layer
 from slim_python_image.util_rules.partition import partition, title
-from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.wheels import WheelSet, WheelSetRequest, make_wheel_set, plan_request
 

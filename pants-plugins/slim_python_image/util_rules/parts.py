@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Any, Iterable
 
-from pants.backend.python.dependency_inference.module_mapper import (
-    PythonModuleOwnersRequest,
-    map_module_to_address,
-)
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
-from pants.backend.python.target_types import (
-    PythonRequirementResolveField,
-    PythonRequirementsField,
-    PythonResolveField,
-)
 from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
 from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
 from pants.core.target_types import FileSourceField
 from pants.core.util_rules.source_files import SourceFilesRequest, determine_source_files
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
-from pants.engine.internals.graph import resolve_dependencies, transitive_targets
 from pants.engine.target import (
-    Dependencies,
-    DependenciesRequest,
-    FieldSet,
-    InferDependenciesRequest,
-    InferredDependencies,
     SourcesField,
     Target,
-    TransitiveTargetsRequest,
 )
-from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.annotations import AnnotationsField
+from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import ImageConfig, ImageParts, LayerOptions, Root, SlimImageError, Wheel
+from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     AcceptField,
     ArgsField,
-    BaseField,
-    BasePlatformsField,
     BytecodeField,
     CompressionField,
     EntryPointField,
@@ -53,11 +35,8 @@ from slim_python_image.target_types import (
     ExcludeField,
     ExtendsField,
     ImageDependenciesField,
-    ImagePlatformsField,
     LabelsField,
     LayerBudgetField,
-    NoBinaryField,
-    OnlyBinaryField,
     PortsField,
     ScriptField,
     StopSignalField,
@@ -66,7 +45,62 @@ from slim_python_image.target_types import (
     VolumesField,
     WorkdirField,
 )
-from slim_python_image.util_rules.footing import footing, one_address
+from slim_python_image.util_rules.footing import footing
+from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
+from slim_python_image.wheel_set_target import ImagePlatformsField
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The run-time configuration of an image, in the OCI image specification's terms."""
+
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    env: FrozenDict[str, str]
+    user: str
+    workdir: str
+    ports: tuple[str, ...]
+    volumes: tuple[str, ...]
+    labels: FrozenDict[str, str]
+    stop_signal: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the core's ``config`` object."""
+        return {
+            "entrypoint": list(self.entrypoint),
+            "cmd": list(self.cmd),
+            "env": dict(self.env),
+            "user": self.user,
+            "workdir": self.workdir,
+            "exposed_ports": list(self.ports),
+            "volumes": list(self.volumes),
+            "labels": dict(self.labels),
+            "stop_signal": self.stop_signal,
+        }
+
+
+@dataclass(frozen=True)
+class ImageParts:
+    """What an image target consists of, before anything is built."""
+
+    address: Address
+    base: Address
+    extends: Address | None
+    platforms: tuple[str, ...]
+    roots: tuple[Root, ...]
+    resolve: str
+    lockfile: str
+    no_binary: tuple[str, ...]
+    only_binary: tuple[str, ...]
+    options: LayerOptions
+    layer_budget: int
+    sources: Digest
+    files: Digest
+    local_wheels: tuple[Wheel, ...]
+    scripts: tuple[tuple[str, str], ...]
+    config: ImageConfig
+    accept: tuple[str, ...]
+    annotations: FrozenDict[str, str] = FrozenDict()
 
 
 @dataclass(frozen=True)
@@ -84,136 +118,6 @@ DEFAULT_ENVIRONMENT = FrozenDict(
         "LANG": "C.UTF-8",
     }
 )
-
-
-# --- dependencies that fields imply ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BaseInferenceFieldSet(FieldSet):
-    """Targets that stand on a base."""
-
-    required_fields = (BaseField,)
-
-    base: BaseField
-
-
-class InferBaseDependency(InferDependenciesRequest[BaseInferenceFieldSet]):
-    """The base of an image or a wheel set, so that changing it changes them."""
-
-    infer_from = BaseInferenceFieldSet
-
-
-@dataclass(frozen=True)
-class ImageInferenceFieldSet(FieldSet):
-    """Images, whose entry point and parent are dependencies too."""
-
-    required_fields = (EntryPointField, ExtendsField)
-
-    entry_point: EntryPointField
-    extends: ExtendsField
-
-
-class InferImageDependencies(InferDependenciesRequest[ImageInferenceFieldSet]):
-    """The owner of an image's entry point, and the image it extends."""
-
-    infer_from = ImageInferenceFieldSet
-
-
-async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tuple[Address, ...]:
-    """Return the addresses that own an entry point's module.
-
-    Of a package that runs as `python -m`, both `__init__` and `__main__`.
-    """
-    if not value:
-        return ()
-    module, _, function = value.partition(":")
-    resolve = python_setup.default_resolve if python_setup.enable_resolves else None
-    found: list[Address] = []
-    for name in (module,) if function else (module, f"{module}.__main__"):
-        owners = await map_module_to_address(PythonModuleOwnersRequest(name, resolve=resolve), **implicitly())
-        found.extend(owners.unambiguous)
-    return tuple(dict.fromkeys(found))
-
-
-@rule(desc="Infer the base of an image")
-async def infer_base(request: InferBaseDependency) -> InferredDependencies:
-    field = request.field_set.base
-    assert field.value is not None
-    return InferredDependencies([await one_address(field.value, field.address, field.alias)])
-
-
-@rule(desc="Infer the entry point and the parent of an image")
-async def infer_image(request: InferImageDependencies, python_setup: PythonSetup) -> InferredDependencies:
-    fields = request.field_set
-    found = list(await entry_point_owners(fields.entry_point.value, python_setup))
-    if fields.extends.value:
-        found.append(await one_address(fields.extends.value, fields.address, fields.extends.alias))
-    return InferredDependencies(found)
-
-
-# --- requirements ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Requirements:
-    """Third-party requirements of a dependency graph and the lockfile that pins them."""
-
-    roots: tuple[Root, ...]
-    resolve: str
-    lockfile: str
-
-
-def requirements_of(targets: Iterable[Target], owner: Address, python_setup: PythonSetup) -> Requirements:
-    """Return the requirements among ``targets``.
-
-    :raises SlimImageError: resolves are off, or the requirements are of several resolves.
-    """
-    if not python_setup.enable_resolves:
-        raise SlimImageError(
-            f"{owner}: no lockfile pins the wheels\n"
-            "  -> set `[python].enable_resolves = true` and `[python].resolves` in pants.toml"
-        )
-    roots: set[Root] = set()
-    resolves: dict[str, Address] = {}
-    for target in targets:
-        if target.has_field(PythonRequirementsField):
-            resolve = target[PythonRequirementResolveField].normalized_value(python_setup)
-            resolves.setdefault(resolve, target.address)
-            roots |= {Root(str(r), str(target.address)) for r in target[PythonRequirementsField].value}
-        elif target.has_field(PythonResolveField):
-            resolves.setdefault(target[PythonResolveField].normalized_value(python_setup), target.address)
-    if len(resolves) > 1:
-        listed = "\n".join(f"  {resolve}: {address}" for resolve, address in sorted(resolves.items()))
-        raise SlimImageError(
-            f"{owner}: its dependencies are of several resolves\n{listed}\n"
-            "  -> one image takes its wheels from one lockfile; use the same `resolve` throughout"
-        )
-    resolve = next(iter(resolves), python_setup.default_resolve)
-    return Requirements(tuple(sorted(roots)), resolve, python_setup.resolves[resolve])
-
-
-async def dependency_targets(field: Dependencies, aside: Iterable[Address]) -> tuple[Target, ...]:
-    """Return the transitive targets of a dependencies field, some direct ones left out."""
-    direct = await resolve_dependencies(DependenciesRequest(field), **implicitly())
-    skipped = set(aside)
-    roots = [address for address in direct if address not in skipped]
-    reached = await transitive_targets(TransitiveTargetsRequest(roots), **implicitly())
-    return tuple(reached.closure)
-
-
-def binary_choices(
-    target: Target, resolve: str, python_setup: PythonSetup
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names to compile and the names never to compile."""
-    no_binary = {*(target[NoBinaryField].value or ())}
-    only_binary = {*(target[OnlyBinaryField].value or ())}
-    for option, names in (
-        (python_setup.options.resolves_to_no_binary, no_binary),
-        (python_setup.options.resolves_to_only_binary, only_binary),
-    ):
-        names.update(option.get(resolve, option.get("__default__", ())))
-    return tuple(sorted(no_binary)), tuple(sorted(only_binary))
 
 
 # --- the parts of an image ---------------------------------------------------------------------------
@@ -369,8 +273,4 @@ async def read_image(
 
 def rules() -> Iterable[object]:
     """Return the rules of this module."""
-    return (
-        *collect_rules(),
-        UnionRule(InferDependenciesRequest, InferBaseDependency),
-        UnionRule(InferDependenciesRequest, InferImageDependencies),
-    )
+    return collect_rules()

@@ -10,7 +10,8 @@ from pants.engine.target import Target
 
 from slim_python_image.products import Root, SlimImageError
 from slim_python_image.target_types import SlimPythonImageTarget
-from slim_python_image.util_rules.parts import binary_choices, command, image_config, requirements_of
+from slim_python_image.util_rules.parts import command, image_config
+from slim_python_image.util_rules.requirements import binary_choices, requirements_of
 
 OWNER = Address("src/x", target_name="image")
 BASE = "//3rdparty/debian:b"

@@ -13,19 +13,16 @@ from pants.engine.target import Dependencies
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Artifact, Root, SlimImageError, TargetEnvironment
-from slim_python_image.target_types import ExtendsField, ImageDependenciesField, WheelSetDependenciesField
+from slim_python_image.target_types import ExtendsField, ImageDependenciesField
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.footing import footing
 from slim_python_image.util_rules.locks import normalized
-from slim_python_image.util_rules.parts import (
-    binary_choices,
-    dependency_targets,
-    platforms_of,
-    requirements_of,
-)
+from slim_python_image.util_rules.parts import platforms_of
 from slim_python_image.util_rules.plans import WheelPlan, WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
+from slim_python_image.wheel_set_target import WheelSetDependenciesField
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from pants.util.value_interpolation import InterpolationContext, InterpolationEr
 
 from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import (
-    BaseField,
     ImageTagsField,
     RegistriesField,
     RepositoryField,
     SlimPythonImageTarget,
 )
+from slim_python_image.wheel_set_target import BaseField
 
 
 @dataclass(frozen=True)

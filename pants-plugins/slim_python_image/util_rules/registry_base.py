@@ -9,9 +9,9 @@ from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.engine.addresses import Address
 
 from slim_python_image import engine
+from slim_python_image.base_target import BaseLockfileField
 from slim_python_image.by_name import collect_rules, rule
 from slim_python_image.products import Base, SlimImageError
-from slim_python_image.target_types import BaseLockfileField
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, relock_command
 from slim_python_image.util_rules.registry_locks import base_of_lock, image_places, parse_registry_lock
 

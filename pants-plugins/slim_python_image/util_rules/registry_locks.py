@@ -10,10 +10,10 @@ from pants.engine.addresses import Address
 from pants.engine.target import Target
 from pants.util.frozendict import FrozenDict
 
+from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
 from slim_python_image.products import Base, Interpreter, SlimImageError, TargetEnvironment
 from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
 from slim_python_image.registry_target import RegistryBuilderImageField, RegistryImageField
-from slim_python_image.target_types import BaseLockfileField, BasePlatformsField
 from slim_python_image.util_rules.base_locks import parse_lock, relock_command
 
 # As skopeo and podman name an image that is an OCI layout.

@@ -14,14 +14,14 @@ from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.goals.registry_lock import registry_bases
-from slim_python_image.products import Artifact, Base, ImageConfig, Layer, SlimImageError
+from slim_python_image.products import Artifact, Base, Layer, SlimImageError
 from slim_python_image.registry_products import RegistryBase, RemoteLayer
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
 from slim_python_image.util_rules.base_layers import remote_layers
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
-from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT
+from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT, ImageConfig
 from slim_python_image.util_rules.registry_blobs import (
     BlobPlaces,
     FetchedBlob,

@@ -14,8 +14,6 @@ from slim_python_image.products import (
     Artifact,
     Base,
     DebPackage,
-    ImageConfig,
-    ImageParts,
     Interpreter,
     Layer,
     LayerOptions,
@@ -28,7 +26,7 @@ from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_in
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
-from slim_python_image.util_rules.parts import ImagePartsRequest
+from slim_python_image.util_rules.parts import ImageConfig, ImageParts, ImagePartsRequest
 from slim_python_image.util_rules.plans import WheelPlan
 from slim_python_image.util_rules.sysroot import ToolsRequest
 from slim_python_image.util_rules.wheels import WheelSet

@@ -1,13 +1,11 @@
-"""What a step was made from, in full: the parts of its key as a document that two builds can compare.
-
-It is derived from the step's request itself, so nothing can change a step's key without showing here.
-"""
+"""What stands behind the digests of an image, beside what its steps were made from: for its report."""
 
 from __future__ import annotations
 
 from typing import Any, Iterable
 
-from slim_python_image.products import Base, DebPackage, ImageParts, Wheel
+from slim_python_image.products import Base, DebPackage, Wheel
+from slim_python_image.util_rules.parts import ImageParts
 
 
 def _versions(packages: Iterable[DebPackage]) -> dict[str, str]:

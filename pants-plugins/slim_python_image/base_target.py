@@ -1,0 +1,169 @@
+"""Target and fields of `debian_python_base`: what each is, its `help` says."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, Optional, Tuple
+
+from pants.engine.addresses import Address
+from pants.engine.target import (
+    COMMON_TARGET_FIELDS,
+    AsyncFieldMixin,
+    InvalidFieldException,
+    StringField,
+    StringSequenceField,
+    Target,
+)
+from pants.util.strutil import help_text
+
+# The core's platform table is the authority; a field only checks the form, os/architecture[/variant].
+_PLATFORM = re.compile(r"linux/[a-z0-9]+(/v[0-9]+)?")
+
+
+def matches(pattern: re.Pattern[str], values: Iterable[str], alias: str, address: Address, form: str) -> None:
+    for value in values:
+        if not pattern.fullmatch(value):
+            raise InvalidFieldException(f"{address}: the field `{alias}` has {value!r}; expected {form}.")
+
+
+class PlatformsField(StringSequenceField):
+    alias = "platforms"
+    help = help_text(
+        """
+        The platforms, as in `docker --platform`: `linux/amd64`, `linux/arm64`, `linux/arm/v7`.
+        No machine of that platform and no emulation is needed.
+        """
+    )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
+        value = super().compute_value(raw_value, address)
+        matches(_PLATFORM, value or (), cls.alias, address, "an OCI platform such as 'linux/arm/v7'")
+        if value is not None and len(set(value)) != len(value):
+            raise InvalidFieldException(f"{address}: the field `{cls.alias}` names a platform twice.")
+        return value
+
+
+class BaseSuitesField(StringSequenceField):
+    alias = "suites"
+    required = True
+    help = help_text(
+        """
+        The Debian suites that packages come from, such as `["bookworm"]`, or
+        `["bookworm", "bookworm-updates", "bookworm-security"]` to lock security updates too. Of
+        several versions the highest wins.
+        """
+    )
+
+
+class BaseComponentsField(StringSequenceField):
+    alias = "components"
+    default = ("main",)
+    help = help_text("The archive components that packages may come from.")
+
+
+class BasePackagesField(StringSequenceField):
+    alias = "packages"
+    default = ("base-files", "ca-certificates", "media-types", "netbase", "tzdata")
+    help = help_text(
+        """
+        The Debian packages that images on this base hold, besides Python itself. Their dependencies
+        come along; recommended packages do not. Name the run-time library of each native wheel that
+        is built from source here, such as `libpq5` for psycopg2.
+        """
+    )
+
+
+class BaseBuilderPackagesField(StringSequenceField):
+    alias = "builder_packages"
+    default = ()
+    help = help_text(
+        """
+        The Debian packages that wheels are compiled against, such as `libpq-dev`. Python's own
+        headers are there anyway. They are unpacked as a sysroot and never reach an image.
+        """
+    )
+
+
+class BaseEmulationPackagesField(StringSequenceField):
+    alias = "emulation_packages"
+    default = ()
+    help = help_text(
+        """
+        The compiler for distributions that are built in a container of their platform (`emulate` in
+        `[slim-image].builds`): usually `["g++", "gcc", "libc6-dev", "make"]`. The container is made of
+        these, a shell with its usual tools, Python and the builder packages; it never reaches an image.
+        By default, none: nothing of it is locked or fetched.
+        """
+    )
+
+
+class BaseExcludedPackagesField(StringSequenceField):
+    alias = "excluded_packages"
+    default = None
+    help = help_text(
+        """
+        Packages to leave out even where others depend on them. By default, the tools that only
+        maintainer scripts need (debconf, dpkg, perl-base and the like), because no maintainer script
+        ever runs.
+        """
+    )
+
+
+class BasePythonField(StringField):
+    alias = "python"
+    help = help_text(
+        """
+        The Python version, such as `3.11`. By default, the one that the suite's `python3` is.
+        """
+    )
+
+
+class BasePlatformsField(PlatformsField):
+    default = ("linux/amd64",)
+
+
+class BaseLockfileField(StringField, AsyncFieldMixin):
+    alias = "lockfile"
+    help = help_text(
+        """
+        Where the lock of this base stands, relative to the BUILD file's folder. By default, the
+        target's name with `.lock`. Write it with
+        `pants generate-lockfiles --resolve=<name of this target>`.
+        """
+    )
+
+    @property
+    def path(self) -> str:
+        """The lockfile's path in the repository."""
+        name = self.value or f"{self.address.target_name}.lock"
+        if name.startswith("//"):
+            return name[2:]
+        return f"{self.address.spec_path}/{name}" if self.address.spec_path else name
+
+
+class DebianPythonBaseTarget(Target):
+    alias = "debian_python_base"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        BaseSuitesField,
+        BaseComponentsField,
+        BasePackagesField,
+        BaseBuilderPackagesField,
+        BaseEmulationPackagesField,
+        BaseExcludedPackagesField,
+        BasePythonField,
+        BasePlatformsField,
+        BaseLockfileField,
+    )
+    help = help_text(
+        """
+        A base for images: Python and its libraries from locked Debian packages, and the headers that
+        wheels are compiled against.
+
+        Packages are unpacked without maintainer scripts, so that neither Docker nor root is needed
+        and any machine can make the base of any platform. The target's name is the name of its lock:
+        `pants generate-lockfiles --resolve=<name>` resolves the packages for every platform from the
+        mirror's signed index.
+        """
+    )
