@@ -33,7 +33,6 @@ from pants.engine.internals.selectors import AwaitableConstraints, Get, MultiGet
 from pants.engine.process import FallibleProcessResult, Process, ProcessExecutionEnvironment
 
 _IMPLICITLY = "__implicitly"
-_PACKAGE = __name__.partition(".")[0]
 
 concurrently = MultiGet
 
@@ -175,7 +174,7 @@ class _Types(rule_visitor._TypeStack):
 
     def __init__(self, func: Callable[..., Any]) -> None:
         super().__init__(func)
-        if func.__module__.partition(".")[0] == _PACKAGE:
+        if getattr(self.root, "implicitly", None) is implicitly:  # a module that calls by name
             self._stack.insert(0, dict(_rules_below(self.root)))
 
 

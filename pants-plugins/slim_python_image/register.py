@@ -49,6 +49,7 @@ from slim_python_image.util_rules import (
     sysroot,
     wheels,
 )
+from slim_python_image.versions import PUBLISH_ASKS_FIRST
 from slim_python_image.wheel_set_target import PythonWheelSetTarget
 
 
@@ -82,4 +83,9 @@ def rules() -> Iterable[object]:
         *(manifests, newest_wheels, package_image, parts, plan_coverage, plans, publish_image),
         *(registry_base, registry_blobs, registry_images, registry_lock, run_image, steps, sysroot, wheels),
     )
-    return tuple(rule for module in modules for rule in module.rules())
+    found = [rule for module in modules for rule in module.rules()]
+    if PUBLISH_ASKS_FIRST:
+        from slim_python_image.goals import publish_skips  # noqa: PLC0415 # of names that earlier ones lack
+
+        found.extend(publish_skips.rules())
+    return tuple(found)

@@ -34,3 +34,6 @@ def check_version(version: str) -> None:
 
 PANTS_217 = minor_version(VERSION) == _OLD
 """Whether this is Pants 2.17, whose engine knows no call by name."""
+
+PUBLISH_ASKS_FIRST = minor_version(VERSION) >= (2, 32)
+"""Whether `publish` asks what need not be built."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.package import PackageFieldSet
 from pants.core.goals.publish import (
     PublishFieldSet,
     PublishOutputData,
@@ -70,6 +71,12 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
     image_tags: ImageTagsField
     skip_push: SkipPushField
     base: BaseField
+
+    def check_skip_request(self, package_fs: PackageFieldSet) -> object:
+        """Return what Pants 2.32 and later ask before they build; earlier ones never call this."""
+        from slim_python_image.goals.publish_skips import SkipImageRequest  # noqa: PLC0415 # not in 2.17
+
+        return SkipImageRequest(package_fs, self)
 
     def get_output_data(self) -> PublishOutputData:
         """Return what `publish --output` says of every artifact of the target."""
@@ -181,6 +188,15 @@ def would_send(document: Mapping[str, Any]) -> str:
     )
 
 
+def skipped_by_field(field_set: PublishImageFieldSet, found: Iterable[Place]) -> PublishPackages | None:
+    """Return what an image is not published as because of its own field, ``None`` where it is published."""
+    if not field_set.skip_push.value:
+        return None
+    references = tuple(reference for place in found for reference in place.references)
+    why = f"(by `{SkipPushField.alias}` on {field_set.address})"
+    return PublishPackages(references, description=why)
+
+
 def check_clash(names: Iterable[tuple[ImageNames, tuple[Place, ...]]]) -> None:
     """Raise when two images would take a reference from each other."""
     owners: dict[str, ImageNames] = {}
@@ -232,10 +248,9 @@ async def publish_image(
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     names = field_set.names()
     found = places(names, image.index_digest, docker)
-    if field_set.skip_push.value:
-        references = tuple(reference for place in found for reference in place.references)
-        why = f"(by `{SkipPushField.alias}` on {field_set.address})"
-        return PublishProcesses([PublishPackages(references, description=why)])
+    skipped = skipped_by_field(field_set, found)
+    if skipped is not None:
+        return PublishProcesses([skipped])
     check_clash([(names, found), *_places_of_others(_others(field_set, all_targets), docker)])
     jobs = []
     for place in found:

@@ -8,6 +8,7 @@ execution service the folder is empty, and the step falls back to the worker's o
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from pants.option.global_options import GlobalOptions
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, uncacheable_rule
+from slim_python_image.files import replace_file, replace_link
 from slim_python_image.subsystems.options import SlimImageOptions
 
 
@@ -85,28 +87,37 @@ def container_engines(env: Mapping[str, str]) -> dict[str, object]:
     return {"engines": [path for path in found if path], "env": dict(env)}
 
 
-# What was found once per daemon; what does not fit is asked again, because it may be installed meanwhile.
-_found: dict[str, str] = {}
+@functools.lru_cache(maxsize=None)
+def _probed(candidate: str) -> str:
+    """Return the interpreter behind a file.
+
+    :raises OSError: it does not run, or is no Python 3.11 or later: asked again, because that may change.
+    """
+    command = [candidate, "-I", "-S", "-c", _FITS]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired as e:
+        raise OSError(f"{candidate}: does not answer") from e
+    found = done.stdout.decode(errors="replace").strip()
+    if done.returncode != 0 or not os.access(found, os.X_OK):
+        raise OSError(f"{candidate}: is no Python 3.11 or later")
+    return found
 
 
 def fitting_interpreter(candidate: str) -> str | None:
     """Return the interpreter behind a file if it is a Python 3.11 or later that runs.
 
-    A pyenv shim exists even for a version that does not, and costs each step more than Python's own start.
+    A pyenv shim exists even for a version that does not, and costs each step more than Python's own start. So
+    what was found is known as long as the daemon runs and the file is there.
     """
-    known = _found.get(candidate)
-    if known is not None and os.access(known, os.X_OK):
-        return known
-    command = [candidate, "-I", "-S", "-c", _FITS]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        found = _probed(candidate)
+        if os.access(found, os.X_OK):
+            return found
+        _probed.cache_clear()
+        return _probed(candidate)
+    except OSError:
         return None
-    found = done.stdout.decode(errors="replace").strip()
-    if done.returncode != 0 or not os.access(found, os.X_OK):
-        return None
-    _found[candidate] = found
-    return found
 
 
 def find_interpreter(search_paths: Iterable[str]) -> str | None:
@@ -138,30 +149,6 @@ def network_document(
     return result
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads, at once or not at all."""
-    if path.exists() and path.read_bytes() == data:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    temporary.replace(path)
-
-
-def _replace_link(path: Path, target: str | None) -> None:
-    if target is None:
-        path.unlink(missing_ok=True)
-        return
-    if path.is_symlink() and os.readlink(path) == target:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(path)
-
-
 @uncacheable_rule(desc="Look at this machine")
 async def prepare_machine(
     repos: PythonRepos,
@@ -174,10 +161,10 @@ async def prepare_machine(
     folder = Path(global_options.named_caches_dir) / CACHE_NAME
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     document = network_document(repos, options, global_options.ca_certs_path, dict(env))
-    _replace(folder / "network.json", json.dumps(document, sort_keys=True, indent=1).encode())
+    replace_file(folder / "network.json", json.dumps(document, sort_keys=True, indent=1).encode())
     engines = container_engines(await engine.environment(_ENGINE_VARIABLES))
-    _replace(folder / "container-engine.json", json.dumps(engines, sort_keys=True, indent=1).encode())
-    _replace_link(folder / "python", find_interpreter(python_bootstrap.interpreter_search_paths))
+    replace_file(folder / "container-engine.json", json.dumps(engines, sort_keys=True, indent=1).encode())
+    replace_link(folder / "python", find_interpreter(python_bootstrap.interpreter_search_paths))
     return MachineReady()
 
 

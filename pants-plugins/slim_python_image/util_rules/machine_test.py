@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import shlex
-import stat
 import sys
 from pathlib import Path
 
-import pytest
-
-from slim_python_image.util_rules.machine import _replace, _replace_link, container_engines, find_interpreter
+from slim_python_image.util_rules.machine import container_engines, find_interpreter
 
 
 def interpreter(path: Path, version: str = "3, 11", behind: Path | None = None) -> Path:
@@ -57,26 +54,6 @@ def test_a_python_that_is_installed_meanwhile_is_found(tmp_path: Path) -> None:
     assert find_interpreter([str(shim)]) is None
     interpreter(shim)
     assert find_interpreter([str(shim)]) == str(shim)
-
-
-def test_settings_are_for_their_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "network.json"
-    _replace(path, b"{}")
-    _replace(path, b'{"env":{}}')
-    assert path.read_bytes() == b'{"env":{}}'
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [p.name for p in tmp_path.iterdir()] == ["network.json"]
-
-
-@pytest.mark.parametrize("before", [None, "/one"])
-def test_the_link_follows_the_machine(tmp_path: Path, before: str | None) -> None:
-    link = tmp_path / "python"
-    _replace_link(link, before)
-    _replace_link(link, "/other")
-    assert link.is_symlink()
-    assert str(link.readlink()) == "/other"
-    _replace_link(link, None)
-    assert not link.is_symlink()
 
 
 def test_container_engines_are_those_on_the_users_path(tmp_path: Path) -> None:

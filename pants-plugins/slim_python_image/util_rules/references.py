@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
 
 from pants.backend.docker.goals.package_image import DockerPackageFieldSet, ImageRefRegistry
 from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.backend.docker.target_types import (
-    DockerImageContextRootField,
     DockerImageRegistriesField,
     DockerImageRepositoryField,
-    DockerImageSourceField,
     DockerImageTagsField,
-    DockerImageTargetStageField,
 )
-from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address
 from pants.util.value_interpolation import InterpolationContext, InterpolationError
 
@@ -69,16 +66,16 @@ def _context(names: ImageNames, digest: str) -> InterpolationContext:
 def _field_set(names: ImageNames) -> DockerPackageFieldSet:
     """Return the field set of a `docker_image` with these names."""
     address = names.address
-    return DockerPackageFieldSet(
-        address=address,
-        context_root=DockerImageContextRootField(None, address),
-        registries=DockerImageRegistriesField(names.registries.value, address),
-        repository=DockerImageRepositoryField(names.repository.value, address),
-        source=DockerImageSourceField(None, address),
-        tags=DockerImageTagsField(names.image_tags.value, address),
-        target_stage=DockerImageTargetStageField(None, address),
-        output_path=OutputPathField(None, address),
-    )
+    given: dict[str, Any] = {
+        "address": address,
+        "registries": DockerImageRegistriesField(names.registries.value, address),
+        "repository": DockerImageRepositoryField(names.repository.value, address),
+        "tags": DockerImageTagsField(names.image_tags.value, address),
+    }
+    # The others have nothing to do with names, and each version of Pants has more of them.
+    types = get_type_hints(DockerPackageFieldSet)
+    others = (one.name for one in fields(DockerPackageFieldSet) if one.name not in given)
+    return DockerPackageFieldSet(**given, **{name: types[name](None, address) for name in others})
 
 
 def _references(names: ImageNames, digest: str, options: DockerOptions) -> tuple[ImageRefRegistry, ...]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
+from pants.backend.docker.goals.package_image import DockerPackageFieldSet
 from pants.backend.docker.registries import DockerRegistries
 from pants.engine.addresses import Address
+from pants.engine.target import StringField
 
 from slim_python_image.goals.publish_image import (
     PublishImageFieldSet,
@@ -18,6 +21,7 @@ from slim_python_image.goals.publish_image import (
 from slim_python_image.products import SlimImageError
 from slim_python_image.registry_products import RemoteLayer, RemoteLayers
 from slim_python_image.target_types import SlimPythonImageTarget
+from slim_python_image.util_rules import references
 from slim_python_image.util_rules.references import ImageNames, Place, places
 
 DIGEST = "sha256:" + "a" * 64
@@ -150,3 +154,23 @@ def test_a_dry_run_in_words() -> None:
     assert would_send(document) == (
         "(dry run: would send 2 blobs and 1 manifests, 7 bytes, mount 0 blobs; tags to move: none)"
     )
+
+
+class ALaterField(StringField):
+    alias = "later"
+    default = "as before"
+
+
+@dataclass(frozen=True)
+class LaterDockerPackageFieldSet(DockerPackageFieldSet):
+    """As of a version of Pants that knows more of a `docker_image`."""
+
+    later: ALaterField
+
+
+def test_fields_that_a_later_pants_has_more_have_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = found(image_tags=["1.0"])
+    monkeypatch.setattr(references, "DockerPackageFieldSet", LaterDockerPackageFieldSet)
+    assert found(image_tags=["1.0"]) == before
+    later: Any = references._field_set(names())
+    assert later.later.value == "as before"

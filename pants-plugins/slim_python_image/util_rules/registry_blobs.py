@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable
@@ -14,6 +13,7 @@ from pants.option.global_options import GlobalOptions
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
+from slim_python_image.files import replace_file
 from slim_python_image.products import SlimImageError
 from slim_python_image.registry_products import RemoteLayer, RemoteLayers
 from slim_python_image.util_rules.base_locks import relock_command
@@ -73,9 +73,7 @@ def write_places(folder: Path, request: BlobPlaces) -> None:
         places = [request.place, *(place for place in before if place != request.place)][:_MOST_PLACES]
         if places == before:
             continue
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(places))
-        temporary.replace(path)
+        replace_file(path, json.dumps(places).encode())
 
 
 @uncacheable_rule

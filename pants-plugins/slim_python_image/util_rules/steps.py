@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, SymlinkEntry
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
@@ -17,6 +17,7 @@ from slim_python_image.products import SlimImageError, StepInputs, Tree, canonic
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
+from slim_python_image.versions import PANTS_217
 
 
 class StepFailed(SlimImageError):
@@ -103,6 +104,12 @@ _INTERPRETER = f"{_ROOT}/interpreter"
 _WAIT_FOR_HIT_MILLIS = 60_000
 
 
+# What 2.30 wants besides, of places where a process runs that have neither: remote workers.
+_LATER_ARGUMENTS: Mapping[str, Any] = (
+    {} if PANTS_217 else {"execute_in_workspace": False, "keep_sandboxes": "never"}
+)
+
+
 def toolbox_request(*extra: str) -> StepRequest:
     """Return the step that makes a toolbox."""
     return StepRequest(
@@ -173,6 +180,7 @@ def with_properties(
         name, _, value = text.partition("=")
         asked[name] = value
     return ProcessExecutionEnvironment(
+        **_LATER_ARGUMENTS,
         environment_name=where.name,
         platform=where.platform,
         docker_image=where.docker_image,

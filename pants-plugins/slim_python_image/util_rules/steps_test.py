@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from pants.engine.fs import Digest, DigestEntries, FileDigest, FileEntry
 from pants.engine.process import ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import Tree
+from slim_python_image.util_rules import steps
 from slim_python_image.util_rules.steps import (
     StepRequest,
     Toolbox,
@@ -102,3 +104,12 @@ def test_the_error_is_the_step_s_own() -> None:
 def test_a_crash_is_shown_whole() -> None:
     assert error_text("Traceback\n  boom\n") == "Traceback\n  boom"
     assert error_text("") == "the step failed and said nothing"
+
+
+def test_a_place_has_what_later_versions_of_pants_want_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+    monkeypatch.setattr(steps, "ProcessExecutionEnvironment", lambda **arguments: given.update(arguments))
+    monkeypatch.setattr(steps, "_LATER_ARGUMENTS", {"keep_sandboxes": "never"})
+    with_properties(worker(), ["network=on"])
+    assert given["keep_sandboxes"] == "never"
+    assert given["remote_execution"] is True
