@@ -21,7 +21,8 @@ BASE = "//3rdparty/debian:bookworm-py311"
 
 # The first lines of a run that failed; the message of the error follows.
 _ENGINE_ERROR = re.compile(r"\[ERROR\] .*?\n\nEngine traceback:\n(?:  in [^\n]*\n)*\n(.*?)\n\n", re.DOTALL)
-_STARTED = re.compile(r"\[INFO\] Starting: (.*)")
+_STARTED = re.compile(r"\[INFO\] Starting: (?!Scheduling: )(.*)")
+_CANCELED = re.compile(r"\[INFO\] Canceled: (?!Scheduling: )(.*)")
 _COUNTER = re.compile(r"^  (\w+): (\d+)$", re.MULTILINE)
 
 # Of the run of these tests, not of the runs that they start.
@@ -80,8 +81,13 @@ class Run:
 
     @property
     def started(self) -> list[str]:
-        """The descriptions of the processes that ran, sorted; those found in a cache did not run."""
-        return sorted(_STARTED.findall(self.stderr))
+        """The descriptions of the processes that ran, sorted; those found in a cache did not run.
+
+        An edit of which Pants hears late, on a loaded machine, makes it cancel a step and start it anew with
+        the same input: that is one step.
+        """
+        started = Counter(_STARTED.findall(self.stderr))
+        return sorted((started - Counter(_CANCELED.findall(self.stderr))).elements())
 
     @property
     def counters(self) -> dict[str, int]:
@@ -172,7 +178,8 @@ class Repository:
 
     def stop(self) -> None:
         """End the daemon of this repository."""
-        for file in self.root.glob(".pids/*/pantsd/pid"):
+        # Where Pants 2.17 keeps it, and where later ones do.
+        for file in [*self.root.glob(".pids/*/pantsd/pid"), *self.root.glob(".pants.d/pids/*/pantsd/pid")]:
             with contextlib.suppress(ProcessLookupError, ValueError):
                 os.kill(int(file.read_text()), signal.SIGTERM)
 

@@ -41,7 +41,7 @@ from slim_python_image.target_types import (
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
 from slim_python_image.util_rules.machine import MachineReady
-from slim_python_image.util_rules.references import ImageNames, Place, places
+from slim_python_image.util_rules.references import ImageNames, Place, places, skipped_by_field
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import MACHINE, StepRequest, run_step, step_process
@@ -74,7 +74,7 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
 
     def check_skip_request(self, package_fs: PackageFieldSet) -> object:
         """Return what Pants 2.32 and later ask before they build; earlier ones never call this."""
-        from slim_python_image.goals.publish_skips import SkipImageRequest  # noqa: PLC0415 # not in 2.17
+        from slim_python_image.goals.publish_skips import SkipImageRequest  # noqa: PLC0415 # not before 2.32
 
         return SkipImageRequest(package_fs, self)
 
@@ -188,15 +188,6 @@ def would_send(document: Mapping[str, Any]) -> str:
     )
 
 
-def skipped_by_field(field_set: PublishImageFieldSet, found: Iterable[Place]) -> PublishPackages | None:
-    """Return what an image is not published as because of its own field, ``None`` where it is published."""
-    if not field_set.skip_push.value:
-        return None
-    references = tuple(reference for place in found for reference in place.references)
-    why = f"(by `{SkipPushField.alias}` on {field_set.address})"
-    return PublishPackages(references, description=why)
-
-
 def check_clash(names: Iterable[tuple[ImageNames, tuple[Place, ...]]]) -> None:
     """Raise when two images would take a reference from each other."""
     owners: dict[str, ImageNames] = {}
@@ -248,7 +239,7 @@ async def publish_image(
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     names = field_set.names()
     found = places(names, image.index_digest, docker)
-    skipped = skipped_by_field(field_set, found)
+    skipped = skipped_by_field(field_set.skip_push.value, names, found)
     if skipped is not None:
         return PublishProcesses([skipped])
     check_clash([(names, found), *_places_of_others(_others(field_set, all_targets), docker)])

@@ -17,24 +17,22 @@ from pants.core.goals.publish import (  # type: ignore[attr-defined] # 2.17, whi
 from pants.engine.unions import UnionRule
 
 from slim_python_image.by_name import collect_rules, rule
-from slim_python_image.goals.publish_image import PublishImageFieldSet, skipped_by_field
-from slim_python_image.util_rules.references import places
+from slim_python_image.util_rules.references import places, skipped_by_field
 
 # What stands for the digest in a tag of an image that is not built.
 _NOT_BUILT = "not-built"
 
 
 class SkipImageRequest(CheckSkipRequest):  # type: ignore[misc] # as above
-    """Ask whether an image has to be built for `publish`."""
-
-    publish_fs: PublishImageFieldSet
+    """Ask whether an image has to be built for `publish`; its field set is that of `publish_image`."""
 
 
 @rule
 async def skip_image(request: SkipImageRequest, docker: DockerOptions) -> CheckSkipResult:
     field_set = request.publish_fs
-    found = places(field_set.names(), _NOT_BUILT, docker)
-    own = skipped_by_field(field_set, found)
+    names = field_set.names()
+    found = places(names, _NOT_BUILT, docker)
+    own = skipped_by_field(field_set.skip_push.value, names, found)
     skipped = (
         [own]
         if own is not None

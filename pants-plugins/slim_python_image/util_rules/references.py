@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, Iterable, get_type_hints
 
 from pants.backend.docker.goals.package_image import DockerPackageFieldSet, ImageRefRegistry
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -12,6 +12,7 @@ from pants.backend.docker.target_types import (
     DockerImageRepositoryField,
     DockerImageTagsField,
 )
+from pants.core.goals.publish import PublishPackages
 from pants.engine.addresses import Address
 from pants.util.value_interpolation import InterpolationContext, InterpolationError
 
@@ -20,6 +21,7 @@ from slim_python_image.target_types import (
     ImageTagsField,
     RegistriesField,
     RepositoryField,
+    SkipPushField,
     SlimPythonImageTarget,
 )
 from slim_python_image.wheel_set_target import BaseField
@@ -111,6 +113,14 @@ def places(names: ImageNames, digest: str, options: DockerOptions) -> tuple[Plac
     if not any(place.skipped is None or "skip_push" in place.skipped for place in found):
         raise SlimImageError(f"{names.address}: the field `image_tags` is empty, so nothing can be published")
     return tuple(found)
+
+
+def skipped_by_field(skip_push: bool, names: ImageNames, found: Iterable[Place]) -> PublishPackages | None:
+    """Return what an image is not published as because of its own field, ``None`` where it is published."""
+    if not skip_push:
+        return None
+    references = tuple(reference for place in found for reference in place.references)
+    return PublishPackages(references, description=f"(by `{SkipPushField.alias}` on {names.address})")
 
 
 def archive_references(names: ImageNames, digest: str) -> tuple[str, ...]:
