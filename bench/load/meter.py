@@ -19,7 +19,7 @@ _PERIOD_SECONDS = 0.1
 # The first words of a step's description, which say what kind of step it is.
 _KINDS = (
     *("Audit the", "Build ", "Fetch the libraries", "Fetch ", "Layer sources", "Layer ", "Look up", "Pack "),
-    *("Plan ", "Read ", "Unpack ", "Write the index", "Write the manifest"),
+    *("Plan ", "Read ", "Unpack "),
 )
 
 

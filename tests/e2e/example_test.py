@@ -152,7 +152,6 @@ def test_exactly_what_an_edit_reaches_runs_again(packaged: Packaged) -> None:
     """Counted by the processes that Pants starts: those found in a cache do not start."""
     repository = packaged.repository
     before = {service: packaged.layout(service).index_digest for service in SERVICES}
-    manifests = [f"Write the manifest for {p}" for p in _platform_names(packaged)]
     assert repository.package("::", daemon=True).started == []
 
     spark = "src/brewblox/devcon_spark/brewblox_devcon_spark/__init__.py"
@@ -160,23 +159,18 @@ def test_exactly_what_an_edit_reaches_runs_again(packaged: Packaged) -> None:
     try:
         with (repository.root / spark).open("a") as file:
             file.write("# an edit\n")
-        assert repository.package("::", daemon=True).started == sorted(
-            ["Layer sources of src/brewblox/devcon_spark:image", *manifests, "Write the index"]
-        )
+        started = repository.package("::", daemon=True).started
+        assert started == ["Layer sources of src/brewblox/devcon_spark:image"]
         assert packaged.layout("service").index_digest == before["service"]
         assert packaged.layout("devcon_spark").index_digest != before["devcon_spark"]
 
         with (repository.root / library).open("a") as file:
             file.write("# an edit\n")
-        assert repository.package("::", daemon=True).started == sorted(
-            [
-                # The two that extend it have the library's code in one layer, below their own.
-                "Layer shared sources of src/brewblox/service:image",
-                "Layer sources of src/brewblox/service:image",
-                *manifests * 3,
-                *["Write the index"] * 3,
-            ]
-        )
+        assert repository.package("::", daemon=True).started == [
+            # The two that extend it have the library's code in one layer, below their own.
+            "Layer shared sources of src/brewblox/service:image",
+            "Layer sources of src/brewblox/service:image",
+        ]
     finally:
         subprocess.run(["git", "checkout", "--quiet", spark, library], cwd=repository.root, check=True)
     assert repository.package("::", daemon=True).started == []

@@ -183,11 +183,7 @@ def test_the_base_of_an_image_may_be_an_image(repository: Repository, service: L
         # Layers are those of an image that says `extends`; only its configuration is another. Files would lie
         # in the working directory, so the step of the sources is asked again.
         assert layers == extending
-        assert run.started == [
-            "Layer sources of src/child:image",
-            "Write the index",
-            "Write the manifest for linux/amd64",
-        ]
+        assert run.started == ["Layer sources of src/child:image"]
         assert (config["User"], config["WorkingDir"]) == ("1000:1001", "/srv/data")
         assert "MODE=quiet" in config["Env"]
         assert config["Entrypoint"] == ["/app/bin/python", "-P", "-m", "child"]

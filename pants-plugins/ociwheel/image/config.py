@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ociwheel.errors import ErrorCollector, ImageError
@@ -150,7 +150,7 @@ def _timestamp(seconds: object) -> str:
         raise ImageError(f"expected seconds since 1970, found {seconds!r}", where="created")
     try:
         # config.md: "formatted as defined by RFC 3339, section 5.6".
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (OverflowError, ValueError, OSError) as e:
         raise ImageError(f"expected seconds since 1970, found {seconds!r}", where="created") from e
 

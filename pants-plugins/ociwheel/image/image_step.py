@@ -10,10 +10,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import document, read_json
+from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
-from ociwheel.image.config import image_config, image_manifest, parse_request
-from ociwheel.image.layout import CONFIG, MANIFEST, Descriptor, write_blob
+from ociwheel.image.compose import compose_image
+from ociwheel.image.layout import write_files
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +27,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     value = read_json(args.request)
     if not isinstance(value, dict):
         raise UsageError("expected a JSON object", where=str(args.request))
-    request = parse_request(value)
-    config = write_blob(args.output, image_config(request), CONFIG)
-    manifest = write_blob(args.output, image_manifest(request, config), MANIFEST)
-    described = Descriptor(manifest.media_type, manifest.digest, manifest.size, request.platform.oci_dict())
-    # A layer that is there twice is stored once.
-    layers = {layer.descriptor.digest: layer.descriptor.size for layer in request.layers}
-    return document(
-        "image",
-        {
-            "manifest": described.to_json(),
-            "config": config.to_json(),
-            "size": sum(layers.values()) + config.size + manifest.size,
-            "layers": len(request.layers),
-        },
-    )
+    made = compose_image(value)
+    write_files(args.output, made.files)
+    return made.document

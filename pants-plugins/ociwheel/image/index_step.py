@@ -10,10 +10,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import document, read_json
+from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
-from ociwheel.image.index import image_index, parse_request, root_index
-from ociwheel.image.layout import INDEX, OCI_LAYOUT, encode, write_blob
+from ociwheel.image.compose import compose_index
+from ociwheel.image.layout import write_files
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     value = read_json(args.request)
     if not isinstance(value, dict):
         raise UsageError("expected a JSON object", where=str(args.request))
-    request = parse_request(value)
-    descriptor = write_blob(args.output, image_index(request), INDEX)
-    (args.output / "index.json").write_bytes(encode(root_index([(descriptor, request.name)])))
-    (args.output / "oci-layout").write_bytes(OCI_LAYOUT)
-    return document("index", {"descriptor": descriptor.to_json()})
+    made = compose_index(value)
+    write_files(args.output, made.files)
+    return made.document

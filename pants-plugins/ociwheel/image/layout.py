@@ -101,16 +101,40 @@ def encode(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+@dataclass(frozen=True)
+class Blob:
+    """A JSON document as a layout holds it."""
+
+    descriptor: Descriptor
+    data: bytes
+
+    @property
+    def path(self) -> str:
+        """Its path in a layout, ``blobs/sha256/<digest>``."""
+        return f"blobs/sha256/{self.descriptor.hex}"
+
+
+def describe(value: object, media_type: str) -> Blob:
+    """Return a JSON document as a blob."""
+    data = encode(value)
+    return Blob(Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)), data)
+
+
+def write_files(output: Path, files: Mapping[str, bytes]) -> None:
+    """Write files of a layout by path, each of them whole or not at all."""
+    for path, data in files.items():
+        file = output / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}")
+        partial.write_bytes(data)
+        os.replace(partial, file)
+
+
 def write_blob(output: Path, value: object, media_type: str) -> Descriptor:
     """Write a JSON document as ``blobs/sha256/<digest>`` below ``output``."""
-    data = encode(value)
-    digest = hashlib.sha256(data).hexdigest()
-    folder = output / "blobs" / "sha256"
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{digest}"
-    partial.write_bytes(data)
-    os.replace(partial, folder / digest)
-    return Descriptor(media_type, f"sha256:{digest}", len(data))
+    blob = describe(value, media_type)
+    write_files(output, {blob.path: blob.data})
+    return blob.descriptor
 
 
 class Layout:

@@ -1,16 +1,21 @@
-"""Manifest and index: only descriptors travel."""
+"""Manifest and index: only descriptors travel, and composing some KB of JSON starts no process."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Iterator
 
 from pants.engine.fs import Digest
 
+from ociwheel.errors import OciwheelError
+from ociwheel.image.compose import compose_image, compose_index
 from slim_python_image import engine
-from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import StepInputs, canonical_json
-from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step, step_inputs
+from slim_python_image.by_name import collect_rules, rule
+from slim_python_image.products import SlimImageError, StepInputs, canonical_json
+from slim_python_image.util_rules.core import CoreSources
 
 
 @dataclass(frozen=True)
@@ -47,40 +52,47 @@ class Index:
     inputs: StepInputs = StepInputs()
 
 
+def composed(step: str, request: str, code: str) -> StepInputs:
+    """Return what a document was made from, in the words of steps: it is composed here, without a process.
+
+    :param code: the fingerprint of the core's code for the step that does the same by hand.
+    """
+    files = {"request.json": hashlib.sha256(request.encode()).hexdigest()}
+    made_from = {"step": step, "arguments": [], "files": files, "trees": {}, "code": code}
+    nothing_else = {"libraries": None, "interpreter": None}
+    return StepInputs(canonical_json({**made_from, **nothing_else}).decode())
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """Turn the core's errors into the backend's."""
+    try:
+        yield
+    except OciwheelError as e:
+        raise SlimImageError(str(e)) from None
+
+
 @rule
-async def write_manifest(request: ManifestRequest, toolbox: Toolbox) -> Manifest:
-    step = StepRequest(
-        step="image",
-        arguments=("--request", "request.json", "--output", OUT),
-        description=f"Write the manifest for {request.platform}",
-        toolbox=toolbox,
-        inputs=await engine.create_files({"request.json": request.document.encode()}),
-        output_directories=(OUT,),
-    )
-    outcome = await run_step(step, **implicitly())
-    fields = outcome.fields()
+async def write_manifest(request: ManifestRequest, core: CoreSources) -> Manifest:
+    with _messages():
+        made = compose_image(json.loads(request.document))
     return Manifest(
-        descriptor=canonical_json(fields["manifest"]).decode(),
-        document=canonical_json(fields).decode(),
-        blobs=await engine.remove_prefix(outcome.digest, OUT),
-        inputs=await step_inputs(step, **implicitly()),
+        descriptor=canonical_json(made.document["manifest"]).decode(),
+        document=canonical_json(made.document).decode(),
+        blobs=await engine.create_files(made.files),
+        inputs=composed("image", request.document, core.steps["image"].fingerprint),
     )
 
 
 @rule
-async def write_index(request: IndexRequest, toolbox: Toolbox) -> Index:
-    step = StepRequest(
-        step="index",
-        arguments=("--request", "request.json", "--output", OUT),
-        description="Write the index",
-        toolbox=toolbox,
-        inputs=await engine.create_files({"request.json": request.document.encode()}),
-        output_directories=(OUT,),
+async def write_index(request: IndexRequest, core: CoreSources) -> Index:
+    with _messages():
+        made = compose_index(json.loads(request.document))
+    return Index(
+        digest=made.document["descriptor"]["digest"],
+        layout=await engine.create_files(made.files),
+        inputs=composed("index", request.document, core.steps["index"].fingerprint),
     )
-    outcome = await run_step(step, **implicitly())
-    digest = outcome.fields()["descriptor"]["digest"]
-    layout = await engine.remove_prefix(outcome.digest, OUT)
-    return Index(digest, layout, await step_inputs(step, **implicitly()))
 
 
 def rules() -> Iterable[object]:
