@@ -1,5 +1,7 @@
 """Install the Pants version that ``pants.toml`` names, prepare its ``pex`` tool, and become it.
 
+A version that no package index has, any after 2.17, is left to Pants's own launcher.
+
 Runs on a bare Python 3.9 with the standard library only: the ``pants`` script beside this folder starts it.
 What it makes lives in the user's cache, never in the repository:
 
@@ -39,6 +41,9 @@ PEX_VERSION = "2.1.137"
 PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
 PEX_SIZE = 3563509
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
+
+# The newest Pants that package indexes have. Later ones come by Pants's own launcher, from elsewhere.
+NEWEST_INDEXED = (2, 17)
 
 # Of an environment whose programs are started by their first line: kernels cut it at 127 bytes.
 LONGEST_PATH = 100
@@ -349,6 +354,36 @@ def pants_command(venv: Path) -> tuple[list[str], dict[str, str]]:
     return [str(client)], {"_PANTS_SERVER_EXE": str(server)}
 
 
+def is_indexed(version: str) -> bool:
+    """Tell whether package indexes have a version of Pants."""
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2]) <= NEWEST_INDEXED
+
+
+def own_launcher(root: Path, version: str, path: str) -> str:
+    """Return Pants's own launcher, which installs the versions that no index has.
+
+    :param path: the folders to look in, as ``$PATH`` lists them.
+    :raises LaunchError: there is none.
+    """
+    folders = [folder for folder in path.split(os.pathsep) if folder]
+    for folder in folders:
+        found = shutil.which("pants", path=folder)
+        if found and not os.path.samefile(found, root / "pants"):
+            return found
+    raise LaunchError(
+        f"Pants {version} is on no package index, {'.'.join(map(str, NEWEST_INDEXED))} is the newest there, "
+        "and Pants's own launcher, `pants`, is not on the PATH.\n"
+        "  -> install it (https://www.pantsbuild.org, Installing Pants), or set pants_version in pants.toml"
+    )
+
+
+def hand_over(root: Path, version: str, args: list[str], env: dict[str, str]) -> NoReturn:
+    """Replace this process by Pants's own launcher, with the index and certificates that pip uses."""
+    program = own_launcher(root, version, env.get("PATH", os.defpath))
+    env.update(network_options(pip_settings(env, Path(sys.prefix)), env))
+    os.execve(program, [program, *args], env)  # noqa: S606  becoming Pants is the point
+
+
 def launch(root: Path, args: list[str]) -> NoReturn:
     """Prepare everything and replace this process by Pants.
 
@@ -357,6 +392,8 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     """
     env = dict(os.environ)
     version = env.get("PANTS_VERSION") or pants_version((root / "pants.toml").read_text(encoding="utf-8"))
+    if not is_indexed(version):
+        hand_over(root, version, args, env)
     cache = cache_root(env)
     venv = prepare_pants(root, cache, version)
     remember_python(cache, env)

@@ -60,6 +60,44 @@ def test_another_version_than_the_locked_one_names_the_relock_command(tmp_path: 
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "found"), [("2.17.1", True), ("2.16.0", True), ("2.18.0", False), ("2.34.0.dev3", False)]
+)
+def test_versions_that_indexes_have(version: str, found: bool) -> None:
+    assert launcher.is_indexed(version) is found
+
+
+def test_later_versions_are_left_to_pants_own_launcher(tmp_path: Path) -> None:
+    """What runs then is the other `pants`, with the arguments of this one and pip's index."""
+    root = tmp_path / "repository"
+    (root / "build-support").mkdir(parents=True)
+    for name in ("pants", "build-support/pants_launcher.py", "build-support/pants_server.py"):
+        shutil.copy(Path(__file__).parents[1] / name, root / name)
+    (root / "pants.toml").write_text('[GLOBAL]\npants_version = "2.33.0"\n')
+    own = tmp_path / "bin" / "pants"
+    own.parent.mkdir()
+    own.write_text('#!/bin/sh\necho "$@" "$PANTS_PYTHON_REPOS_INDEXES"\n')
+    env = {
+        "HOME": str(tmp_path),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "https://pypi.example/simple",
+    }
+    env["PATH"] = os.pathsep.join([str(root), str(own.parent), "/usr/bin", "/bin"])
+    command = [sys.executable, "-I", str(root / "build-support/pants_launcher.py"), str(root), "list", "::"]
+
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "./pants: Pants 2.33.0 is on no package index, 2.17 is the newest there, and Pants's own launcher, "
+        "`pants`, is not on the PATH.\n"
+        "  -> install it (https://www.pantsbuild.org, Installing Pants), or set pants_version in pants.toml\n"
+    )
+
+    own.chmod(0o755)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "list :: ['https://pypi.example/simple']\n"
+
+
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert launcher.cache_root({}) == tmp_path / ".cache" / launcher.CACHE_NAME

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.monorepo import write_monorepo
 from tests.integration.repository import Caches, Layout, Repository, Run, make_repository
-from tests.support.remote_cache import INSTANCE, BuildGrid, free_port, running, token
+from tests.support.remote_cache import INSTANCE, BuildGrid, bearer_token, free_port, running, token
 from tests.support.step_keys import VARIABLES, first_difference
 
 pytestmark = pytest.mark.slow
@@ -171,7 +171,7 @@ def test_a_server_that_cannot_be_used_is_a_warning(
     env = {
         "nobody listens": {"PANTS_REMOTE_STORE_ADDRESS": f"grpcs://localhost:{free_port()}"},
         "wrong instance": {"PANTS_REMOTE_INSTANCE_NAME": "other"},
-        "wrong token": {"PANTS_REMOTE_OAUTH_BEARER_TOKEN_PATH": str(tmp_path / "token")},
+        "wrong token": bearer_token(tmp_path / "token"),
     }[fault]
     assert server.environment()["PANTS_REMOTE_INSTANCE_NAME"] == INSTANCE
     repository = edited(first, tmp_path / "caches")

@@ -98,6 +98,14 @@ def token(secret: str = SECRET, *, seconds: int = 3600) -> str:
     return f"{signed}.{part(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 
 
+def bearer_token(file: Path) -> dict[str, str]:
+    """Return the variables that name the file of a token: Pants 2.17's, and that of 2.23 and later."""
+    return {
+        "PANTS_REMOTE_OAUTH_BEARER_TOKEN_PATH": str(file),
+        "PANTS_REMOTE_OAUTH_BEARER_TOKEN": f"@{file}",
+    }
+
+
 def write_certificate(folder: Path) -> tuple[Path, Path]:
     """Write a key and a certificate for ``localhost`` that signs itself; return their files."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -149,7 +157,7 @@ class BuildGrid:
         if self.secure:
             (self.folder / "token").write_text(token())
             chosen["PANTS_REMOTE_CA_CERTS_PATH"] = str(self.folder / "certificate.pem")
-            chosen["PANTS_REMOTE_OAUTH_BEARER_TOKEN_PATH"] = str(self.folder / "token")
+            chosen.update(bearer_token(self.folder / "token"))
         return chosen
 
     def _write_configuration(self) -> Path:
