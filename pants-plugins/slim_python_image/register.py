@@ -46,6 +46,7 @@ from slim_python_image.util_rules import (
     registry_blobs,
     registry_images,
     steps,
+    subjects,
     sysroot,
     wheels,
 )
@@ -81,7 +82,17 @@ def rules() -> Iterable[object]:
             machine,
         ),
         *(manifests, newest_wheels, package_image, parts, plan_coverage, plans, publish_image),
-        *(registry_base, registry_blobs, registry_images, registry_lock, run_image, steps, sysroot, wheels),
+        *(
+            registry_base,
+            registry_blobs,
+            registry_images,
+            registry_lock,
+            run_image,
+            steps,
+            subjects,
+            sysroot,
+            wheels,
+        ),
     )
     found = [rule for module in modules for rule in module.rules()]
     if PUBLISH_ASKS_FIRST:

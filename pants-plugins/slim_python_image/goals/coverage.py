@@ -25,8 +25,6 @@ from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest, find_newest_wheels
 from slim_python_image.util_rules.plan_coverage import (
-    CoverageSubject,
-    CoverageSubjectRequest,
     InspectedSdist,
     InspectSdist,
     PlanAttempt,
@@ -34,9 +32,9 @@ from slim_python_image.util_rules.plan_coverage import (
     attempt_plan,
     by_choice,
     inspect_sdist,
-    read_subject,
 )
 from slim_python_image.util_rules.plans import PlannedArtifact
+from slim_python_image.util_rules.subjects import Subject, SubjectRequest, read_subject
 from slim_python_image.wheel_set_target import WheelSetDependenciesField
 
 logger = logging.getLogger(__name__)
@@ -95,7 +93,7 @@ class Place:
 class Planned:
     """One platform of one target, planned or not."""
 
-    subject: CoverageSubject
+    subject: Subject
     platform: str
     outcome: PlanOutcome
 
@@ -236,7 +234,7 @@ def newest_requests(
 
 async def _planned(targets: Iterable[Target]) -> tuple[Planned, ...]:
     subjects = await concurrently(
-        read_subject(CoverageSubjectRequest(target.address), **implicitly()) for target in targets
+        read_subject(SubjectRequest(target.address), **implicitly()) for target in targets
     )
     pairs = [(subject, platform) for subject in subjects for platform in subject.platforms]
     outcomes = await concurrently(

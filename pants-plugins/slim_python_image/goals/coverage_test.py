@@ -12,8 +12,9 @@ from slim_python_image.goals.coverage import Findings, Place, Planned, by_place,
 from slim_python_image.goals.coverage_report import Fault
 from slim_python_image.products import Artifact, Root, TargetEnvironment
 from slim_python_image.util_rules.newest_wheels import NewestWheels
-from slim_python_image.util_rules.plan_coverage import CoverageSubject, InspectedSdist, PlanOutcome
+from slim_python_image.util_rules.plan_coverage import InspectedSdist, PlanOutcome
 from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlan
+from slim_python_image.util_rules.subjects import Subject
 
 ARM = TargetEnvironment("linux/arm/v7", "3.11.2", "glibc", "2.36")
 WHEEL = Artifact("anyio", "4.16.0", "wheel", "anyio-4.16.0-py3-none-any.whl", "a" * 64)
@@ -28,7 +29,7 @@ def planned(
     error: Optional[str] = None,
     no_binary: tuple[str, ...] = (),
 ) -> Planned:
-    subject = CoverageSubject(
+    subject = Subject(
         address=Address(f"src/{name}", target_name="image"),
         base=Address("base"),
         platforms=("linux/arm/v7",),

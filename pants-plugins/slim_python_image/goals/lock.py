@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections import defaultdict
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from pants.core.goals.generate_lockfiles import (
 from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
-from pants.util.docutil import bin_name
 
 from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
@@ -29,16 +29,16 @@ from slim_python_image.products import Artifact, Base, Interpreter, SlimImageErr
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.base import BaseRequest, read_base
-from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
+from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve, empty_lock
 from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.fetch import fetch_artifact
-from slim_python_image.util_rules.footing import one_address
 from slim_python_image.util_rules.interpreter import interpreter_tree
-from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, platforms_of, read_image
 from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
-from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.steps import ResolverToolbox, StepRequest, Toolbox, run_step
-from slim_python_image.wheel_set_target import BaseField, WheelSetDependenciesField
+from slim_python_image.util_rules.subjects import Subject, SubjectRequest, attempt_subject, read_subject
+from slim_python_image.wheel_set_target import WheelSetDependenciesField
+
+logger = logging.getLogger(__name__)
 
 # --- bases ------------------------------------------------------------------------------------------
 
@@ -135,8 +135,7 @@ class GenerateBuildLock(GenerateLockfile):
     """Lock what the sdists of a resolve need to build."""
 
     python_resolve: str
-    images: tuple[Address, ...]
-    wheel_sets: tuple[Address, ...]
+    subjects: tuple[Address, ...]
 
 
 class RequestedBuildLockNames(RequestedUserResolveNames):
@@ -159,25 +158,45 @@ async def known_build_locks(
     )
 
 
+async def subjects_of(targets: Iterable[Target]) -> dict[str, tuple[Address, ...]]:
+    """Return the images and wheel sets among targets by the resolve that their wheels are of.
+
+    What is broken in one of them is for it to report when it is packaged: it stops no lock of others.
+    """
+    addresses = sorted(
+        t.address for t in targets if t.has_field(ExtendsField) or t.has_field(WheelSetDependenciesField)
+    )
+    attempts = await concurrently(
+        attempt_subject(SubjectRequest(address), **implicitly()) for address in addresses
+    )
+    found: dict[str, list[Address]] = defaultdict(list)
+    for address, attempt in zip(addresses, attempts):
+        if attempt.subject is None:
+            logger.warning("Nothing is locked for %s: %s", address, attempt.error)
+        else:
+            found[attempt.subject.resolve].append(address)
+    return {resolve: tuple(members) for resolve, members in found.items()}
+
+
 @rule
 async def build_lock_requests(
     requested: RequestedBuildLockNames, all_targets: AllTargets, python_setup: PythonSetup
 ) -> UserGenerateLockfiles:
-    images = tuple(sorted(t.address for t in all_targets if t.has_field(ExtendsField)))
-    wheel_sets = tuple(sorted(t.address for t in all_targets if t.has_field(WheelSetDependenciesField)))
-    if not images and not wheel_sets:
-        return UserGenerateLockfiles()
+    wanted = {
+        name: lockfile for name, lockfile in python_setup.resolves.items() if build_resolve(name) in requested
+    }
+    subjects = await subjects_of(all_targets)
+    for name in sorted(wanted.keys() - subjects.keys()):
+        logger.info("%s: no image and no wheel set is of the resolve %s.", build_resolve(name), name)
     return UserGenerateLockfiles(
         GenerateBuildLock(
             resolve_name=build_resolve(name),
-            lockfile_dest=build_lock_path(name, lockfile),
+            lockfile_dest=build_lock_path(name, wanted[name]),
             diff=False,
             python_resolve=name,
-            images=images,
-            wheel_sets=wheel_sets,
+            subjects=subjects[name],
         )
-        for name, lockfile in sorted(python_setup.resolves.items())
-        if build_resolve(name) in requested
+        for name in sorted(wanted.keys() & subjects.keys())
     )
 
 
@@ -189,42 +208,12 @@ class PlanNeed:
     base: Base
 
 
-async def _image_needs(parts: ImageParts) -> tuple[PlanNeed, ...]:
+async def _needs(subject: Subject) -> tuple[PlanNeed, ...]:
     bases = await concurrently(
-        read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
-        for platform in parts.platforms
+        read_base(BaseRequest(subject.base, platform, origin=str(subject.address)), **implicitly())
+        for platform in subject.platforms
     )
-    return tuple(
-        PlanNeed(
-            WheelPlanRequest(parts.roots, parts.lockfile, base.target, parts.no_binary, parts.only_binary),
-            base,
-        )
-        for base in bases
-    )
-
-
-async def _wheel_set_needs(address: Address, resolve: str, python_setup: PythonSetup) -> tuple[PlanNeed, ...]:
-    target = await engine.target(address, "a wheel set to lock")
-    base_value = target[BaseField].value
-    assert base_value is not None
-    base_address = await one_address(base_value, address, BaseField.alias)
-    targets = await dependency_targets(target[WheelSetDependenciesField], (base_address,))
-    requirements = requirements_of(targets, address, python_setup)
-    if requirements.resolve != resolve:
-        return ()
-    no_binary, only_binary = binary_choices(target, resolve, python_setup)
-    platforms = await platforms_of(target, base_address)
-    bases = await concurrently(
-        read_base(BaseRequest(base_address, platform, origin=str(address)), **implicitly())
-        for platform in platforms
-    )
-    return tuple(
-        PlanNeed(
-            WheelPlanRequest(requirements.roots, requirements.lockfile, base.target, no_binary, only_binary),
-            base,
-        )
-        for base in bases
-    )
+    return tuple(PlanNeed(subject.plan_request(base), base) for base in bases)
 
 
 def sdists_by_interpreter(
@@ -252,24 +241,24 @@ def emulated_platforms(
 @rule
 async def lock_builds(
     request: GenerateBuildLock,
-    python_setup: PythonSetup,
     options: SlimImageOptions,
     resolver: ResolverToolbox,
 ) -> GenerateLockfileResult:
-    parts = await concurrently(
-        read_image(ImagePartsRequest(address), **implicitly()) for address in request.images
+    subjects = await concurrently(
+        read_subject(SubjectRequest(address), **implicitly()) for address in request.subjects
     )
     needs: list[PlanNeed] = []
-    for one in parts:
-        if one.resolve == request.python_resolve:
-            needs.extend(await _image_needs(one))
-    for address in request.wheel_sets:
-        needs.extend(await _wheel_set_needs(address, request.python_resolve, python_setup))
+    for subject in subjects:
+        needs.extend(await _needs(subject))
     plans = await concurrently(plan_wheels(need.plan, **implicitly()) for need in needs)
     by_interpreter = sdists_by_interpreter(
         needs, ([planned.artifact for planned in plan.artifacts] for plan in plans)
     )
     previous = await engine.read_path(request.lockfile_dest)
+    if not by_interpreter and previous is None:
+        # Pants says that it wrote the lock: so there is one, of nothing.
+        logger.info("%s: nothing of the resolve is compiled today.", request.resolve_name)
+        previous = canonical_json(empty_lock())
     digest = await engine.create_files({request.lockfile_dest: previous or b""} if previous else {})
     written = previous is not None
     emulated = emulated_platforms(itertools.chain(*by_interpreter.values()), needs, options)
@@ -313,11 +302,6 @@ async def lock_builds(
         )
         outcome.fields()
         digest, written = outcome.digest, True
-    if not by_interpreter:
-        raise SlimImageError(
-            f"{request.resolve_name}: nothing of the resolve {request.python_resolve} is compiled, so there "
-            f"is nothing to lock\n  -> {bin_name()} generate-lockfiles --resolve=<another>"
-        )
     return GenerateLockfileResult(digest, request.resolve_name, request.lockfile_dest)
 
 

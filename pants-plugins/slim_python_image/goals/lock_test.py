@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Awaitable, Iterable
 
 import pytest
 from pants.core.goals.generate_lockfiles import KnownUserResolveNames
@@ -13,6 +13,7 @@ from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import lock
 from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.subjects import Subject, SubjectAttempt, SubjectRequest
 from slim_python_image.wheel_set_target import PythonWheelSetTarget
 from tests.support.rules import answer
 
@@ -21,8 +22,8 @@ def base(folder: str, name: str) -> Target:
     return DebianPythonBaseTarget({"suites": ["bookworm"]}, Address(folder, target_name=name))
 
 
-def wheel_set() -> Target:
-    return PythonWheelSetTarget({"base": ":b"}, Address("src", target_name="wheels"))
+def wheel_set(name: str = "wheels") -> Target:
+    return PythonWheelSetTarget({"base": ":b"}, Address("src", target_name=name))
 
 
 def python_setup(**resolves: str) -> Any:
@@ -61,21 +62,60 @@ def test_a_base_locks_the_builder_packages_of_single_distributions() -> None:
     assert '"builder_groups":{"lxml":["a-dev","b-dev"]}' in request
 
 
-def test_each_resolve_has_a_build_lock_beside_it() -> None:
+def attempts(monkeypatch: pytest.MonkeyPatch, found: dict[Address, SubjectAttempt]) -> None:
+    async def attempt(request: SubjectRequest, **_: object) -> SubjectAttempt:
+        return found[request.address]
+
+    async def at_once(calls: Iterable[Awaitable[Any]]) -> tuple[Any, ...]:
+        return tuple([await one for one in calls])
+
+    monkeypatch.setattr(lock, "attempt_subject", attempt)
+    monkeypatch.setattr(lock, "concurrently", at_once)
+
+
+def subject(address: Address, resolve: str) -> SubjectAttempt:
+    made = Subject(address, Address("b"), ("linux/amd64",), (), resolve, f"{resolve}.lock", (), ())
+    return SubjectAttempt(made)
+
+
+WHEELS = Address("src", target_name="wheels")
+
+
+def test_a_resolve_that_is_taken_has_a_build_lock_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = python_setup(main="3rdparty/main.lock", tools="tools.lock")
     known = answer(lock.known_build_locks, lock.KnownBuildLockNamesRequest(), setup)
     assert known.names == ("main-build", "tools-build")
-    requested = lock.RequestedBuildLockNames(["main-build"])
+    requested = lock.RequestedBuildLockNames(["main-build", "tools-build"])
+    attempts(monkeypatch, {WHEELS: subject(WHEELS, "main")})
     (request,) = answer(lock.build_lock_requests, requested, AllTargets([wheel_set()]), setup)
     assert request.lockfile_dest == "3rdparty/main.build.lock"
     assert request.python_resolve == "main"
-    assert request.wheel_sets == (Address("src", target_name="wheels"),)
+    assert request.subjects == (WHEELS,)
 
 
-def test_without_images_there_is_nothing_to_build() -> None:
+def test_a_broken_target_stops_no_lock_of_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     requested = lock.RequestedBuildLockNames(["main-build"])
-    targets = AllTargets([base("a", "one")])
-    assert list(answer(lock.build_lock_requests, requested, targets, python_setup(main="main.lock"))) == []
+    targets = AllTargets([wheel_set("one"), wheel_set("two")])
+    one, two = (target.address for target in targets)
+    attempts(monkeypatch, {one: SubjectAttempt(error="no such base"), two: subject(two, "main")})
+    (request,) = answer(lock.build_lock_requests, requested, targets, python_setup(main="main.lock"))
+    assert request.subjects == (two,)
+    assert caplog.messages == [f"Nothing is locked for {one}: no such base"]
+
+
+def test_a_resolve_that_nothing_takes_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    requested = lock.RequestedBuildLockNames(["pytest-build"])
+    attempts(monkeypatch, {})
+    made = answer(
+        lock.build_lock_requests, requested, AllTargets([base("a", "one")]), python_setup(pytest="p.lock")
+    )
+    assert list(made) == []
+    assert caplog.messages == ["pytest-build: no image and no wheel set is of the resolve pytest."]
 
 
 def need(platform: str, python: str) -> lock.PlanNeed:

@@ -34,13 +34,18 @@ def build_resolve(resolve: str) -> str:
     return f"{resolve}-build"
 
 
+def empty_lock() -> dict[str, Any]:
+    """Return the lock of nothing."""
+    return {"schema": BUILD_LOCK_SCHEMA, "environments": [], "files": {}}
+
+
 def parse_build_lock(path: str, data: bytes | None, resolve: str) -> dict[str, Any]:
     """Return a build lock's document, an empty one where the file is not there.
 
     :raises SlimImageError: it is not a build lock.
     """
     if data is None:
-        return {"environments": [], "files": {}}
+        return empty_lock()
     hint = f"write it again: {relock_command(build_resolve(resolve))}"
     try:
         lock = json.loads(data)
