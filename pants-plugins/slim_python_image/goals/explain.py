@@ -21,7 +21,7 @@ from slim_python_image.by_name import collect_rules, concurrently, goal_rule, im
 from slim_python_image.goals.explain_report import SCHEMA, Explanation, explain, parse_report
 from slim_python_image.goals.explain_steps import Document
 from slim_python_image.goals.explain_text import text_report
-from slim_python_image.goals.package_image import SlimImageFieldSet, report
+from slim_python_image.goals.package_image import SlimImageFieldSet, output_of, report
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.image import BuiltImageRequest, build_image
 
@@ -127,10 +127,7 @@ def gather(
     """
     images = list(fields)
     if against is None:
-        return {
-            one.address: read_report(dist / f"{one.output_path.value_or_default(file_ending=None)}.json")
-            for one in images
-        }
+        return {one.address: read_report(dist / f"{output_of(one.output_path)}.json") for one in images}
     where = root / Path(against).expanduser()
     if where.is_dir():
         earlier = reports_below(where)

@@ -19,7 +19,7 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.goals.shared_blobs import shared_layout
-from slim_python_image.products import GZIP, StepInputs
+from slim_python_image.products import GZIP, SlimImageError, StepInputs
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     CompressionField,
@@ -78,6 +78,21 @@ class WheelSetFieldSet(PackageFieldSet):
     output_path: OutputPathField
     base: BaseField
     dependencies: WheelSetDependenciesField
+
+
+def output_of(field: OutputPathField) -> str:
+    """Return where `package` writes, below `dist`.
+
+    :raises SlimImageError: it is `dist` itself, or outside of it: Pants clears the place before it writes.
+    """
+    path = field.value_or_default(file_ending=None)
+    if path.startswith("/") or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        example = f"images/{field.address.target_name}"
+        raise SlimImageError(
+            f"{field.address}: the field `{field.alias}` is {path!r}, which is no place below the folder "
+            f"`dist`\n  -> write a relative path, for example {field.alias}={example!r}, or leave the field out"
+        )
+    return path
 
 
 def mebibytes(size: int) -> str:
@@ -309,8 +324,8 @@ async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozen
 async def package_image(
     field_set: SlimImageFieldSet, relations: ImageRelations, options: SlimImageOptions
 ) -> BuiltPackage:
+    output = output_of(field_set.output_path)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
-    output = field_set.output_path.value_or_default(file_ending=None)
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
     report_file = await engine.create_files({f"{output}.json": text})
     lines = log_lines(image, await _shared_layers(image, relations))
@@ -335,6 +350,7 @@ async def package_image(
 
 @rule(desc="Package a wheel set")
 async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSetup) -> BuiltPackage:
+    output = output_of(field_set.output_path)
     target = await engine.target(field_set.address, "a wheel set to package")
     assert field_set.base.value is not None
     base_address = await one_address(field_set.base.value, field_set.address, BaseField.alias)
@@ -355,7 +371,6 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
         )
         for base in bases
     )
-    output = field_set.output_path.value_or_default(file_ending=None)
     folders = []
     lines = []
     for platform, wheel_set in zip(platforms, sets):

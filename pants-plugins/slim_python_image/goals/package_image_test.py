@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
 
@@ -13,10 +14,11 @@ from slim_python_image.goals.package_image import (
     chain,
     common_ancestors,
     log_lines,
+    output_of,
     report,
     resolved,
 )
-from slim_python_image.products import Layer, StepInputs, Wheel
+from slim_python_image.products import Layer, SlimImageError, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules.image import BuiltImage, PlatformImage
 from slim_python_image.util_rules.manifests import Manifest
@@ -186,3 +188,20 @@ def test_images_of_another_compression_share_no_base() -> None:
     assert common_ancestors(two, address("a")) == (frozenset(), False)
     two[address("a")] = Relations(BASE, None, "zstd")
     assert common_ancestors(two, address("a")) == (frozenset(), True)
+
+
+@pytest.mark.parametrize("path", ["../x", ".", "/images/app", "a/../../b", "a//b", "images/.", "a/"])
+def test_an_output_path_outside_of_dist_is_refused_before_anything_is_cleared(path: str) -> None:
+    field = OutputPathField(path, Address("src/app", target_name="image"))
+    with pytest.raises(SlimImageError) as e:
+        output_of(field)
+    assert str(e.value) == (
+        f"src/app:image: the field `output_path` is {path!r}, which is no place below the folder `dist`\n"
+        "  -> write a relative path, for example output_path='images/image', or leave the field out"
+    )
+
+
+def test_where_package_writes() -> None:
+    address = Address("src/app", target_name="image")
+    assert output_of(OutputPathField("images/app", address)) == "images/app"
+    assert output_of(OutputPathField(None, address)) == "src.app/image"
