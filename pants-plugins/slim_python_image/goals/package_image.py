@@ -90,7 +90,8 @@ def output_of(field: OutputPathField) -> str:
         example = f"images/{field.address.target_name}"
         raise SlimImageError(
             f"{field.address}: the field `{field.alias}` is {path!r}, which is no place below the folder "
-            f"`dist`\n  -> write a relative path, for example {field.alias}={example!r}, or leave the field out"
+            f"`dist`\n  -> write a relative path, for example {field.alias}={example!r}, or leave the field "
+            "out"
         )
     return path
 
