@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ociwheel.base.merge import merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
-from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
+from ociwheel.layer.entries import Content, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -51,7 +51,7 @@ def write_tree(placed: Mapping[str, Entry], output: Path) -> None:
                     folder.link(path, posixpath.relpath(end, posixpath.dirname(path) or "."))
             else:
                 file = _file(placed, path)
-                key = file.source if file.source else path, bool(file.mode & 0o111)
+                key = file.source or path, bool(file.mode & 0o111)
                 if key in written:
                     folder.second_name(path, written[key])
                 else:

@@ -56,7 +56,7 @@ class ImageTree:
                 facts[number, item["path"]] = ElfFacts.from_json(item)
         self._facts = facts
         self.elf = self._elf()
-        """Facts of ELF files by path; of a file with several names, by the one that its layer has it under."""
+        """Facts of ELF files by path; of several names of a file, by the one that its layer has it under."""
 
     def _elf(self) -> dict[str, ElfFacts]:
         found: dict[object, ElfFacts] = {}

@@ -11,11 +11,12 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 
 from ociwheel.errors import FetchError
+from ociwheel.fetch.static_metadata import from_sources, with_marker
+from ociwheel.formats.filetree import FileTree
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.streams import open_file
-from ociwheel.formats.tar import TarReader
+from ociwheel.formats.tar import TarEntry, TarReader
 from ociwheel.formats.zip import open_zip
-from ociwheel.fetch.static_metadata import from_sources, with_marker
 
 _SECTION = re.compile(r"^\[([^\]:]*)(?::(.*))?\]$")
 _SOURCES = ("pyproject.toml", "setup.cfg", "setup.py")
@@ -114,9 +115,16 @@ def _zip_members(path: Path, guard: Guard) -> Iterator[tuple[str, bytes]]:
 def _tar_members(path: Path, guard: Guard) -> Iterator[tuple[str, bytes]]:
     with path.open("rb") as file:
         tar = TarReader(open_file(file, guard), guard)
+        names: FileTree[TarEntry] = FileTree(lambda e: e.target if e.kind == "symlink" else None, guard)
+        links = []
         for entry in tar:
+            names.put(entry.path, entry, folder=entry.kind == "dir")
+            if entry.kind == "symlink":
+                links.append(entry.path)
             if entry.kind == "file" and _wanted_in_sdist(entry.path) and entry.size <= MOST_BYTES:
                 yield entry.path, tar.read(MOST_BYTES)
+        for path in links:  # an sdist that could not be unpacked is told of now, not when it is built
+            names.check_link(path)
 
 
 def _text(data: bytes) -> str:

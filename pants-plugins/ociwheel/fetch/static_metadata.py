@@ -18,7 +18,7 @@ from ociwheel.formats.toml import read_toml
 
 Requirements = tuple[str, ...]
 
-# Characters of a script or of settings, and of the requirements of all its extras: what is larger was made to take memory.
+# Characters of a script or of settings, and of the requirements of all extras: beyond that they take memory.
 _MOST_TEXT = 1 << 16
 _MOST_REQUIREMENTS = 1 << 22
 

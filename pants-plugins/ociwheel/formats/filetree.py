@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from ociwheel.formats.guard import Guard
+from ociwheel.formats.guard import Guard, shown
 
 R = TypeVar("R")
 
@@ -96,9 +96,14 @@ class FileTree(Generic[R]):
         """Return where a folder really is, whether or not it is there yet."""
         return self._walk(path, missing=True, above=True)
 
-    def resolve_inside(self, path: str) -> str | None:
-        """Return where a path leads to, there or not; ``None`` where a link is absolute or leads above the root."""
-        return self._walk(path, missing=True, above=False)
+    def check_link(self, path: str) -> None:
+        """Make sure that a symbolic link stays inside, whether or not there is something where it leads to.
+
+        :raises OciwheelError: it is absolute, leads above the root, or leads in a circle.
+        """
+        if self._walk(path, missing=True, above=False) is None:
+            what = "leads in a circle" if self.folder(path) is None else "would leave its folder"
+            raise self._guard.refuse(f"the link {shown(path)} {what}")
 
     def _at(self, path: str) -> _Node[R] | None:
         node: _Node[R] | None = self._root

@@ -1,8 +1,8 @@
 """The one place that writes what comes out of an archive: below a folder, and through no link.
 
-Every path is opened part by part from the folder's own descriptor (``openat(2)`` with ``O_NOFOLLOW``), so that
-no order of entries leads elsewhere. Symbolic links are made last, when all names are known, and only those
-that stay inside. Modes are ours: 0755 for folders and programs, 0644 for all else, whatever the archive and
+Every path is opened part by part from the folder's own descriptor (``openat(2)`` with ``O_NOFOLLOW``), so
+that no order of entries leads elsewhere. Symbolic links are made last, when all names are known, and only
+those that stay inside. Modes are ours: 0755 for folders and programs, 0644 for all else, whatever the archive and
 the umask say; no owner, device, pipe or setuid bit gets through.
 """
 
@@ -78,10 +78,18 @@ class Folder:
             folder, name = self._make_room(path)
             descriptor = os.open(name, _NEW_FILE, _FILE_MODE, dir_fd=folder)
         self._names.put(path, _FILE, folder=False)
-        with os.fdopen(descriptor, "wb") as file:
+        try:
             for chunk in chunks:
-                file.write(chunk)
-            os.fchmod(file.fileno(), _PROGRAM_MODE if executable else _FILE_MODE)
+                self._put(descriptor, chunk, path)
+            os.fchmod(descriptor, _PROGRAM_MODE if executable else _FILE_MODE)
+        finally:
+            os.close(descriptor)
+
+    def _put(self, descriptor: int, chunk: bytes, path: str) -> None:
+        with self._telling(path):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
 
     def copy(self, path: str, source: BinaryIO, *, executable: bool) -> None:
         """Write a file with what is left of a stream."""
@@ -157,10 +165,8 @@ class Folder:
         return descriptor
 
     def _make_links(self) -> None:
-        for path, text in self._links.items():
-            if text.startswith("/") or self._names.resolve_inside(path) is None:
-                what = "leads in a circle" if self._names.folder(path) is None else "would leave its folder"
-                raise self._guard.refuse(f"the link {shown(path)} {what}")
+        for path in self._links:
+            self._names.check_link(path)
         for path, text in self._links.items():
             with self._telling(path):
                 os.symlink(text, path.rpartition("/")[2], dir_fd=self._parent(path, path))

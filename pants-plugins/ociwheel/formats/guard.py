@@ -57,7 +57,8 @@ class Guard:
         return self.error(
             f"{self.prefix}{what}",
             where=self.where,
-            hint=f"damaged, or made to do harm; if you trust it, raise the limit: {VARIABLE}={limit}={2 * value}",
+            hint="damaged, or made to do harm; if you trust it, raise the limit: "
+            f"{VARIABLE}={limit}={2 * value}",
         )
 
     @contextmanager

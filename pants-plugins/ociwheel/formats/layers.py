@@ -1,4 +1,7 @@
-"""Layers on top of each other: what a container of an image sees. Specification: OCI image-spec 1.1, layer.md."""
+"""Layers on top of each other: what a container of an image sees.
+
+Specification: OCI image-spec 1.1, layer.md.
+"""
 
 from __future__ import annotations
 

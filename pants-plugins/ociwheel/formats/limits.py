@@ -32,8 +32,8 @@ class Limits:
     """Characters of a path or of a link's text: half of PATH_MAX of Linux, the rest is for the folder."""
     header_bytes: int = 1 * MB
     """Bytes of one extended header."""
-    headers_ratio: int = 20
-    """Bytes of a tar's headers for one packed byte, beyond the first 12 MB."""
+    headers_ratio: int = 16
+    """Bytes of a tar's headers for one packed byte, beyond the first 4 MB."""
     memory_bytes: int = 66 * MB
     """Bytes that a decompressor may ask for, beyond ten times its input: ``xz -9`` takes 65 MB."""
 
@@ -43,7 +43,7 @@ class Limits:
 
     def headers(self, packed: int) -> int:
         """Return the bytes of headers that ``packed`` bytes may hold."""
-        return 12 * MB + self.headers_ratio * packed
+        return 4 * MB + self.headers_ratio * packed
 
     def decompressor(self, packed: int) -> int:
         """Return the bytes of memory that a decompressor of ``packed`` bytes may take."""

@@ -1,4 +1,4 @@
-"""Compressed streams: gzip, bzip2, xz and zstd, by what they begin with, bounded in bytes, ratio and memory."""
+"""Compressed streams: gzip, bzip2, xz and zstd, by what they begin with, within limits of bytes and memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, Protocol
 
 from ociwheel.errors import OciwheelError
@@ -245,7 +246,7 @@ def _zstd(source: Source, guard: Guard) -> Source:
             stream: Source = unpacker.stream_reader(source, read_size=_INPUT_BYTES, read_across_frames=True)
             return stream
         options = {module.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
-        return _Blocks(source, lambda: module.ZstdDecompressor(options=options), strict_end=True)
+        return _Blocks(source, partial(module.ZstdDecompressor, options=options), strict_end=True)
     raise _no_zstd(guard)
 
 

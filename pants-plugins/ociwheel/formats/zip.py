@@ -49,20 +49,18 @@ class ZipReader:
         if len(infos) > guard.limits.entries:
             raise guard.too_much(f"more than {guard.limits.entries} entries", "entries")
         self.entries = tuple(_entry(info, guard) for info in infos)
+        seen: set[str] = set()
+        for entry in self.entries:
+            if entry.path in seen and not entry.is_folder:
+                raise guard.refuse(f"the entry {shown(entry.path)} comes twice")
+            seen.add(entry.path)
 
     def chunks(self, entry: ZipEntry) -> Iterator[bytes]:
         """Yield the content of a file.
 
-        :raises OciwheelError: it is damaged, compressed in another way, or beyond a limit.
+        :raises OciwheelError: it is damaged, or beyond a limit.
         """
         shown_path = shown(entry.path)
-        if entry.info.flag_bits & _ENCRYPTED:
-            raise self._guard.refuse(f"the entry {shown_path} is encrypted")
-        if entry.info.compress_type not in _METHODS:
-            raise self._guard.refuse(
-                f"the entry {shown_path} is compressed in a way that wheels and sdists are not: "
-                f"method {entry.info.compress_type}"
-            )
         if entry.size > self._guard.limits.entry_bytes:
             raise self._guard.too_much(
                 f"the entry {shown_path} says that it has {entry.size} bytes", "entry_bytes"
@@ -94,7 +92,8 @@ class ZipReader:
 def open_zip(path: Path, guard: Guard) -> Iterator[ZipReader]:
     """Open an archive.
 
-    :raises OciwheelError: it is none, or an entry of it is a link, or would be outside of its folder.
+    :raises OciwheelError: it is none, or has an entry that is encrypted, compressed in another way, a link, or
+        outside of its folder.
     """
     with guard.reading("is no zip archive, or a damaged one"):
         archive = zipfile.ZipFile(path)
@@ -109,5 +108,12 @@ def _entry(info: zipfile.ZipInfo, guard: Guard) -> ZipEntry:
     if "\\" in name or stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         what = "would leave its folder" if "\\" in name else "is a link or a special file"
         raise guard.refuse(f"the entry {shown(name)} {what}")
+    if info.flag_bits & _ENCRYPTED:
+        raise guard.refuse(f"the entry {shown(name)} is encrypted")
+    if info.compress_type not in _METHODS:
+        raise guard.refuse(
+            f"the entry {shown(name)} is compressed in a way that wheels and sdists are not: "
+            f"method {info.compress_type}"
+        )
     path = inside(name, guard)
     return ZipEntry(path, info.is_dir() or not path, bool(mode & 0o111), info.file_size, info)

@@ -11,6 +11,7 @@ from ociwheel.documents import canonical, document
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
+from ociwheel.formats.metered import Meter
 from ociwheel.layer.archive import FACT_LETTERS
 from ociwheel.layer.entries import Entry
 from ociwheel.registry.layer_tar import LayerReader, open_layer
@@ -29,10 +30,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Read the layer."""
     files: list[list[str | int]] = []
     elf: list[dict[str, Any]] = []
+    meter = Meter(args.blob.stat().st_size)
     with open_layer(args.blob) as reader:
         for entry in reader:
             files.append(_row(entry))
-            facts = _elf(reader, entry) if entry.kind == "file" else None
+            facts = _elf(reader, entry, meter) if entry.kind == "file" else None
+            if meter.is_empty:
+                raise BaseError("its ELF files take more work than any of that size", where=args.blob.name)
             if facts is not None:
                 elf.append(facts)
         diff_id, size = reader.finish()
@@ -49,7 +53,7 @@ def _row(entry: Entry) -> list[str | int]:
     return [entry.path, letter, entry.mode, entry.uid, entry.gid, entry.size(), entry.target]
 
 
-def _elf(reader: LayerReader, entry: Entry) -> dict[str, Any] | None:
+def _elf(reader: LayerReader, entry: Entry, meter: Meter) -> dict[str, Any] | None:
     chunks = reader.chunks()
     start = next(chunks, b"")
     if not start.startswith(ELF_MAGIC):
@@ -57,5 +61,5 @@ def _elf(reader: LayerReader, entry: Entry) -> dict[str, Any] | None:
     with tempfile.TemporaryFile() as file:
         file.write(start)
         file.writelines(chunks)
-        facts = read_facts(file, entry.path, ORIGIN)
+        facts = read_facts(file, entry.path, ORIGIN, meter=meter)
     return facts.to_json() if facts else None

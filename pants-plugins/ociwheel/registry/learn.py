@@ -16,9 +16,9 @@ from typing import Any
 from ociwheel.elf.facts import ElfFacts, machine_name
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
-from ociwheel.platforms import Platform
 from ociwheel.formats.layers import LayerStack
 from ociwheel.layer.entries import Entry
+from ociwheel.platforms import Platform
 from ociwheel.registry.filesystem import ImageFiles
 
 # execvp(3): where programs are found when PATH is not set; and where official images have theirs.
