@@ -123,8 +123,8 @@ def _tar_members(path: Path, guard: Guard) -> Iterator[tuple[str, bytes]]:
                 links.append(entry.path)
             if entry.kind == "file" and _wanted_in_sdist(entry.path) and entry.size <= MOST_BYTES:
                 yield entry.path, tar.read(MOST_BYTES)
-        for path in links:  # an sdist that could not be unpacked is told of now, not when it is built
-            names.check_link(path)
+        for link in links:  # an sdist that could not be unpacked is told of now, not when it is built
+            names.check_link(link)
 
 
 def _text(data: bytes) -> str:

@@ -2,8 +2,8 @@
 
 Every path is opened part by part from the folder's own descriptor (``openat(2)`` with ``O_NOFOLLOW``), so
 that no order of entries leads elsewhere. Symbolic links are made last, when all names are known, and only
-those that stay inside. Modes are ours: 0755 for folders and programs, 0644 for all else, whatever the archive and
-the umask say; no owner, device, pipe or setuid bit gets through.
+those that stay inside. Modes are ours: 0755 for folders and programs, 0644 for all else, whatever the
+archive and the umask say; no owner, device, pipe or setuid bit gets through.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 
 from ociwheel.formats.filetree import FileTree
 from ociwheel.formats.guard import Guard, shown
-from ociwheel.formats.streams import CHUNK_BYTES
+from ociwheel.formats.limits import CHUNK_BYTES
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,11 +32,13 @@ class Folder:
     Paths are relative and plain, see :func:`ociwheel.formats.names.inside`. A later entry takes the place of
     an earlier file or link, never of a folder.
 
-    :param path: is made where it is not there.
+    :param path: is made where it is not there, with the folders above it.
     """
 
     def __init__(self, path: Path, guard: Guard) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        for folder in [place for place in (path, *path.parents) if not place.exists()][::-1]:
+            folder.mkdir()
+            folder.chmod(_FOLDER_MODE)  # whatever the umask is
         self._guard = guard
         # The folder itself and those that lead to the last entry, each with its descriptor.
         self._open: list[tuple[str, int]] = [("", os.open(path, _DIRECTORY))]

@@ -11,6 +11,8 @@ from ociwheel.errors import UsageError
 VARIABLE = "OCIWHEEL_LIMITS"
 """The variable that raises limits: ``ratio=1000 total_bytes=64000000000``."""
 MB = 1 << 20
+CHUNK_BYTES = 1 << 18
+"""Bytes that are held at once of what is copied."""
 
 
 @dataclass(frozen=True)

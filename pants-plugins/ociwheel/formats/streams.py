@@ -1,4 +1,4 @@
-"""Compressed streams: gzip, bzip2, xz and zstd, by what they begin with, within limits of bytes and memory."""
+"""Compressed streams: gzip, bzip2, xz and zstd, within limits of bytes and memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import IO, Any, Protocol
 
 from ociwheel.errors import OciwheelError
 from ociwheel.formats.guard import Guard
+from ociwheel.formats.limits import CHUNK_BYTES
 
-CHUNK_BYTES = 1 << 18
 _INPUT_BYTES = 1 << 15
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_WINDOW_LOG = 26

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.limits import CHUNK_BYTES
 from ociwheel.formats.names import inside, link_text
-from ociwheel.formats.streams import CHUNK_BYTES, Unpacked
+from ociwheel.formats.streams import Unpacked
 
 Kind = Literal["file", "dir", "symlink", "hardlink", "other"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.limits import CHUNK_BYTES
 from ociwheel.formats.names import inside
-from ociwheel.formats.streams import CHUNK_BYTES
 
 _ENCRYPTED = 0x1
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -92,8 +92,8 @@ class ZipReader:
 def open_zip(path: Path, guard: Guard) -> Iterator[ZipReader]:
     """Open an archive.
 
-    :raises OciwheelError: it is none, or has an entry that is encrypted, compressed in another way, a link, or
-        outside of its folder.
+    :raises OciwheelError: it is none, or has an entry that comes twice, is encrypted, compressed in another
+        way, a link, or outside of its folder.
     """
     with guard.reading("is no zip archive, or a damaged one"):
         archive = zipfile.ZipFile(path)
