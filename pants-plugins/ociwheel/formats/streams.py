@@ -231,7 +231,7 @@ def _decompressed(source: Source, suffix: str, size: int, guard: Guard) -> Sourc
         return _Blocks(source, bz2.BZ2Decompressor, strict_end=False)
     if suffix == ".xz":
         memory = guard.limits.decompressor(size)
-        return _Blocks(source, lambda: lzma.LZMADecompressor(memlimit=memory), strict_end=False)
+        return _Blocks(source, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memory), strict_end=False)
     return _zstd(source, guard) if suffix == ".zst" else source
 
 

@@ -84,6 +84,7 @@ def test_reads_what_tarfile_reads(infos: list[tuple[tarfile.TarInfo, bytes]], fo
     ]
 
 
+@settings(deadline=None)
 @given(_NAMES, st.binary(max_size=2000), st.integers(0, 1 << 31))
 def test_reads_what_the_writer_of_layers_writes(path: str, content: bytes, owner: int) -> None:
     entry = Entry(path, "file", 0o640, owner, owner, content)

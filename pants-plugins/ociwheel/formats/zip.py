@@ -116,4 +116,4 @@ def _entry(info: zipfile.ZipInfo, guard: Guard) -> ZipEntry:
             f"method {info.compress_type}"
         )
     path = inside(name, guard)
-    return ZipEntry(path, info.is_dir() or not path, bool(mode & 0o111), info.file_size, info)
+    return ZipEntry(path, name.endswith("/") or not path, bool(mode & 0o111), info.file_size, info)
