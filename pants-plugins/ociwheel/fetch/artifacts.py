@@ -62,16 +62,16 @@ class _Search:
     wanted: Wanted
     lines: list[str]
     failures: list[Failure]
-    others: list[str]
-    """Hashes under which the file was found, that are not the locked one."""
+    others: int = 0
+    """How often it was found with a content that is not the locked one."""
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)
         self.lines.append(str(failure))
 
-    def differs(self, place: str, sha256: str) -> None:
-        self.others.append(sha256)
-        self.lines.append(f"{place}: has it with SHA-256 {sha256}")
+    def differs(self, place: str, has: str) -> None:
+        self.others += 1
+        self.lines.append(f"{place}: has it with {has}")
 
     def error(self) -> FetchError:
         wanted = self.wanted
@@ -106,7 +106,7 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
     """
     if not client.places:
         raise no_places(wanted.where)
-    search = _Search(wanted, [], [], [])
+    search = _Search(wanted, [], [])
     for offer in client.offers(wanted.name):
         if offer.failure:
             search.failed(offer.failure)
@@ -115,15 +115,16 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
         for file in candidates(offer, wanted):
             seen = True
             try:
-                return download(client.network, file.url, output / wanted.filename, sha256=wanted.sha256)
+                path = output / wanted.filename
+                return download(client.network, file.url, path, sha256=wanted.sha256, most=file.size)
             except Failure as e:
                 search.failed(e)
             except WrongContentError as e:
-                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.sha256)
+                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.brief)
         for file in offer.files:
             if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
                 seen = True
-                search.differs(offer.place.label, str(file.sha256))
+                search.differs(offer.place.label, f"SHA-256 {file.sha256}")
         if not seen:
             search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
     raise search.error()

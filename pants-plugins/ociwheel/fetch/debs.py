@@ -76,7 +76,7 @@ def fetch_deb(
         except WrongContentError as e:
             differs = True
             place = Failure(Kind.ANSWER, url, "").url
-            lines.append(f"{place}: has {e.size} bytes with SHA-256 {e.sha256}")
+            lines.append(f"{place}: has {e}")
     if differs:
         raise FetchError(
             "what the mirror has is not the package that was locked",

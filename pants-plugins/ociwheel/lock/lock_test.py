@@ -222,16 +222,15 @@ def test_several_resolves_of_a_pex_lock_are_one() -> None:
         (
             "{}",
             (
-                "a.lock: is no Pex lock: 'locked_resolves' is missing or of the wrong type\n"
+                "a.lock: locked_resolves: is missing (read as a Pex lock)\n"
                 "  -> lock again with `./pants generate-lockfiles`"
             ),
         ),
         (
             pex_lock({}),
             (
-                "a.lock: locked_resolves[0].locked_requirements[0]: is no Pex lock: 'project_name' is "
-                "missing or of "
-                "the wrong type\n  -> lock again with `./pants generate-lockfiles`"
+                "a.lock: locked_resolves[0].locked_requirements[0].project_name: is missing (read as a Pex lock)\n"
+                "  -> lock again with `./pants generate-lockfiles`"
             ),
         ),
     ],

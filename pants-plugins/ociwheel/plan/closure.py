@@ -16,6 +16,7 @@ from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
 from ociwheel.plan import artifacts
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Locked, Request, Root
+from ociwheel.requirement import parse_marker, parse_requirement
 
 RELOCK = "./pants generate-lockfiles"
 _MAX_CHAINS = 4
@@ -63,12 +64,12 @@ class Node:
 
 @lru_cache(maxsize=4096)
 def _requirement(text: str) -> Requirement:
-    return Requirement(text)
+    return parse_requirement(text)
 
 
 @lru_cache(maxsize=1024)
 def _lock_marker(text: str) -> Marker:
-    return Marker(text)
+    return parse_marker(text)
 
 
 def _satisfied(specifier: SpecifierSet, version: str) -> bool:

@@ -17,6 +17,7 @@ from ociwheel.errors import PlanError, UsageError
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.plan_step import plan
+from tests.support.values import value_of
 
 LOCK = "3rdparty/python/default.lock"
 
@@ -63,7 +64,7 @@ def make(
         "lockfile": LOCK,
         **formats,
     }
-    found = plan(parse_request(value), on)
+    found = plan(parse_request(value_of(value)), on)
     assert [row["name"] for row in found] == sorted(row["name"] for row in found)
     return {row["name"]: row for row in found}
 

@@ -19,6 +19,7 @@ class RegistryError(OciwheelError):
     """A registry that refuses, or does not answer as one."""
 
     exit_code = 21
+    kind = "registry"
 
 
 def not_allowed(failure: Failure, login: RegistryLogin | None, verb: str) -> str:
