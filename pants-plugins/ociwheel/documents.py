@@ -15,7 +15,7 @@ from typing import Any
 
 from ociwheel.errors import OciwheelError, UsageError
 from ociwheel.reading import LIMITS, Limits, Value, bytes_of, failing, from_json
-from ociwheel.remedies import Remedy
+from ociwheel.remedies import WORDS, Remedy, placeholders
 from ociwheel.wording import quoted
 
 SCHEMA_VERSIONS: Mapping[str, int] = {
@@ -122,3 +122,21 @@ def read_document(path: Path, kind: str) -> dict[str, Any]:
     """
     members: dict[str, Any] = check_schema(read_value(path, limits=_OWN), kind).raw
     return members
+
+
+def read_error(value: Value, error: type[OciwheelError]) -> OciwheelError:
+    """Return the error that another process of ours wrote with :meth:`OciwheelError.to_json`.
+
+    :param error: its class: what a sandbox says of its own kind does not count.
+    """
+    remedy = value.maybe("remedy")
+    hint: Remedy | None = None
+    if remedy:
+        code, arguments = remedy.at("code").text(), remedy.at("arguments").text_members()
+        if code not in WORDS or placeholders(WORDS[code]) != set(arguments):
+            raise remedy.error("is no remedy that is known here")
+        hint = Remedy(code, arguments)
+    inner = [read_error(item, error) for item in value.at("errors").items()]
+    details = value.at("details").texts()
+    where = value.optional("where", Value.text)
+    return error(value.at("what").text(), where=where, hint=hint, details=details, errors=inner)

@@ -18,6 +18,7 @@ from debian.deb822 import Release as ReleaseFields
 
 from ociwheel import process
 from ociwheel.errors import BaseError, ToolError
+from ociwheel.remedies import Remedy
 from ociwheel.wording import QUOTED, cut, quoted
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ class IndexedFile:
                     f"signed: {self.size} bytes, sha256 {self.sha256}",
                     f"found:  {len(data)} bytes, sha256 {found}",
                 ],
-                hint="the mirror is out of step with itself: try later, or name another one in "
-                "[slim-python-image].debian_mirrors",
+                hint=Remedy("mirror-out-of-step"),
             )
 
 
@@ -148,7 +148,7 @@ def parse_release(text: str, suite: str, now: datetime, where: str) -> Release:
         raise BaseError(
             f"the release was valid until {until}",
             where=where,
-            hint="the mirror is out of date: name another one in [slim-python-image].debian_mirrors",
+            hint=Remedy("mirror-out-of-date"),
         )
     files = tuple(_indexed(item, number, where) for number, item in enumerate(_hashes(fields)))
     if not files:

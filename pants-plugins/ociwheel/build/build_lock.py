@@ -18,6 +18,7 @@ from ociwheel.documents import check_schema, schema
 from ociwheel.errors import LockError
 from ociwheel.fetch.simple_api import LONGEST_NAME, IndexFile
 from ociwheel.reading import Value, failing
+from ociwheel.remedies import Remedy
 from ociwheel.wording import quoted
 
 # PEP 508 names; versions as PEP 440 and the projects of before it write them.
@@ -185,8 +186,7 @@ def no_wheel(requirement: str, has_sdist: bool) -> LockError:
     return LockError(
         f"the build requirement {requirement} has {kind} on the index, and a build requirement is never "
         "built itself",
-        hint="constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, "
-        "or put a wheel of it on an index of your own",
+        hint=Remedy("constrain-build-requirement"),
     )
 
 

@@ -71,7 +71,7 @@ def test_a_build_requirement_with_only_an_sdist() -> None:
     assert str(caught.value) == (
         "the build requirement old==1.0 has only an sdist on the index, and a build requirement is never "
         "built itself\n"
-        "  -> constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, or "
+        "  -> constrain it to a version with a wheel: `constraints` of its build settings, or "
         "put a wheel of it on an index of your own"
     )
 

@@ -24,9 +24,11 @@ from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.in_container import ROOT, STARTED, Result
 from ociwheel.build.settings import Settings
+from ociwheel.documents import read_error
 from ociwheel.errors import BuildError, ToolError
 from ociwheel.layer.target import Target
 from ociwheel.process import Completed
+from ociwheel.reading import Value, failing
 
 _LIBRARIES = ("installer", "packaging", "pyproject_hooks")
 # Runs in the container. The backend gives each step what it imports, and reads this import too.
@@ -63,7 +65,7 @@ def build(session: Session, inputs: Inputs, settings: Settings, work: Path, outp
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     result = _run(session, inputs, target, where, work)
     if result.error:
-        raise BuildError(**result.error)
+        raise read_error(Value(result.error, "error", failing(ToolError, where)), BuildError)
     if result.failed_hook or result.wheel is None:
         raise diagnose(result.lines, Context(where, settings.resolve, settings.base, target))
     made = work / "out" / Path(result.wheel).name

@@ -153,7 +153,7 @@ def test_a_failed_build_is_read_as_a_cross_build_is(
     error = fault(fake, arguments, monkeypatch)
     assert "yaml.h" in error.what
     assert "libyaml-dev" in str(error.hint)
-    said = {"what": "is written in Rust", "where": WHERE, "hint": "choose", "details": ["a"]}
+    said = BuildError("is written in Rust", where=WHERE, hint="choose", details=["a"]).to_json()
     fake.plan(**answer(Result(error=said)))
     assert str(fault(fake, arguments, monkeypatch)) == f"{WHERE}: is written in Rust\n  a\n  -> choose"
 

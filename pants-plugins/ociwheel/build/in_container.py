@@ -129,6 +129,5 @@ def main() -> None:
     try:
         result = run(ROOT)
     except OciwheelError as e:
-        error = {"what": e.what, "where": e.where, "hint": e.hint, "details": list(e.details)}
-        result = Result(error=error)
+        result = Result(error=e.to_json())
     (ROOT / "out/result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")

@@ -20,6 +20,7 @@ from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.platforms import platform
 from ociwheel.reading import Value
+from ociwheel.remedies import Remedy
 from ociwheel.requirement import parse_requirement
 
 _FILENAME = re.compile(r"[^./\\\0][^/\\\0]{0,254}")
@@ -97,8 +98,7 @@ class RequirementsLock:
                     "its build backend cannot say what it requires",
                     where=sdist.key,
                     details=[line[:400] for line in e.output[-30:]],
-                    hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
-                    '[slim-image].builds, for example ["setuptools<81"])',
+                    hint=Remedy("constrain-old-tools"),
                 ) from e
             new = [r for r in dynamic if r not in required]
             pins = tuple(sorted(r.pin for r in resolved))

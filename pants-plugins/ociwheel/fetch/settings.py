@@ -160,7 +160,7 @@ def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     fields = _overrides(value)
     mirrors = {**base.debian_mirrors, **fields.pop("debian_mirrors", {})}
     if "indexes" in fields:
-        fields["origin"] = "the Pants options (network.json)"
+        fields["origin"] = "network.json"
     values = {**vars(base), **fields, "debian_mirrors": mirrors}
     return NetworkSettings(**values)
 

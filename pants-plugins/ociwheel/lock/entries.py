@@ -9,13 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ociwheel.errors import ErrorCollector, LockError
+from ociwheel.remedies import Remedy
 
-RELOCK = "./pants generate-lockfiles"
-WITH_HASHES = (
-    "lock again with hashes: `./pants generate-lockfiles`, `uv pip compile --generate-hashes` "
-    "or `pip-compile --generate-hashes`"
-)
-RELOCK_HINT = f"lock again with `{RELOCK}`"
+RELOCK = Remedy("relock")
+WITH_HASHES = Remedy("relock-with-hashes")
 LONGEST_NAME = 255
 """Characters of a file's name: file systems take no more."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -96,7 +93,7 @@ def merge(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 LockError(
                     f"{entry.name} {entry.version} is locked twice, with different requirements",
                     where=f"{known.where} and {entry.where}",
-                    hint=RELOCK_HINT,
+                    hint=RELOCK,
                 )
             )
         found = files.setdefault(key, {})

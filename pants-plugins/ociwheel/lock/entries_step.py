@@ -9,8 +9,8 @@ from typing import Any
 from ociwheel.documents import document
 from ociwheel.errors import LockError
 from ociwheel.lock import formats
-from ociwheel.lock.entries import RELOCK
 from ociwheel.reading import LIMITS, bytes_of
+from ociwheel.remedies import Remedy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     try:
         data = bytes_of(args.lockfile, LIMITS.size)
     except OSError as e:
-        raise LockError(f"cannot read it: {e.strerror}", where=label, hint=f"make it with `{RELOCK}`") from e
+        raise LockError(f"cannot read it: {e.strerror}", where=label, hint=Remedy("write-lock")) from e
     except ValueError as e:
         raise LockError(str(e), where=label) from e
     kind, entries = formats.parse(data, label)

@@ -6,7 +6,7 @@ import re
 
 from ociwheel.errors import LockError
 from ociwheel.lock import pex, pylock, requirements
-from ociwheel.lock.entries import RELOCK_HINT, Entry
+from ociwheel.lock.entries import RELOCK, Entry
 from ociwheel.reading import failing, from_json
 
 _PYLOCK = re.compile(r"""^[ \t]*+lock-version[ \t]*+=""", re.MULTILINE)
@@ -27,10 +27,10 @@ def parse(data: bytes, label: str) -> tuple[str, tuple[Entry, ...]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise LockError("is not UTF-8 text", where=label, hint=RELOCK_HINT) from e
+        raise LockError("is not UTF-8 text", where=label, hint=RELOCK) from e
     body = without_header(text)
     if body.startswith("{"):
-        return "pex", pex.parse(from_json(body, failing(LockError, label, RELOCK_HINT)), label)
+        return "pex", pex.parse(from_json(body, failing(LockError, label, RELOCK)), label)
     if _PYLOCK.search(text):
         return "pylock", pylock.parse(text, label)
     return "requirements", requirements.parse(text, label)

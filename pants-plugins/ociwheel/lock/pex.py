@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, LockError
-from ociwheel.lock.entries import RELOCK_HINT, Entry, LockedFile, artifact_name, merge, sha256_of
+from ociwheel.lock.entries import RELOCK, Entry, LockedFile, artifact_name, merge, sha256_of
 from ociwheel.reading import Value, failing
 
 
@@ -30,7 +30,7 @@ def _file(artifact: Value, where: str) -> LockedFile:
     digest = sha256_of(algorithm, artifact.at("hash").text())
     if digest is None:
         what = f"{filename} has no usable SHA-256 hash, but {algorithm}"
-        raise LockError(what, where=where, hint=RELOCK_HINT)
+        raise LockError(what, where=where, hint=RELOCK)
     return LockedFile(digest, filename)
 
 
@@ -70,7 +70,7 @@ def parse(document: Value, label: str) -> tuple[Entry, ...]:
     :param label: the lockfile's name for messages.
     :raises LockError: it is no Pex lock, or has artifacts that cannot be used; all together.
     """
-    fail = failing(LockError, label, RELOCK_HINT)
+    fail = failing(LockError, label, RELOCK)
     document = Value(document.raw, "", lambda path, what: fail(path, f"{what} (read as a Pex lock)"))
     errors = ErrorCollector()
     entries: list[Entry] = []

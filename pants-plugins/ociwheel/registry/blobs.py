@@ -15,6 +15,7 @@ from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.credentials import logins
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
+from ociwheel.remedies import Remedy
 
 _MOST_PLACES = 1 << 20
 """Bytes of a file of them."""
@@ -54,19 +55,17 @@ def fetch_blob(
     output: Path,
     *,
     environ: Mapping[str, str],
-    relock: str,
 ) -> Downloaded:
     """Write a blob to ``output/blobs/sha256/<hex>`` from the first repository that has it.
 
     :param names: images of the repositories to ask, in order.
-    :param relock: the command that makes a new lock.
     :raises FetchError: none has it; the message says what each answered.
     """
     if not names:
         raise FetchError(
             "this machine does not know which registry has it",
             where=wanted.digest,
-            hint="build on a machine that Pants runs on, or let it read a remote cache that has the blob",
+            hint=Remedy("blob-place-unknown"),
         )
     login = logins(environ)
     lines: list[str] = []
@@ -90,7 +89,7 @@ def fetch_blob(
         except WrongContentError as e:
             lines.append(f"{name.place}: gives {e}, not {wanted.size}")
     gone = all(failure.kind is Kind.NOT_FOUND for failure in failures) and len(failures) == len(lines)
-    relocked = f"lock the base again: {relock}"
+    relocked = Remedy("relock-base")
     raise FetchError(
         "the base's blob is gone: no registry has it any more" if gone else "no registry gives this blob",
         where=wanted.digest,
