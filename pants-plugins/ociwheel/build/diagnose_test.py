@@ -43,7 +43,7 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             "the header own/thing.h is missing",
             (
                 "find the Debian package that ships it (apt-file search own/thing.h), add it to "
-                "builder packages of //3rdparty/debian:bookworm and lock it again"
+                "the builder packages of //3rdparty/debian:bookworm and lock it again"
             ),
         ),
         (
