@@ -1,0 +1,8 @@
+"""All doors. A module ``*_doors.py`` of this folder adds its own by being listed here."""
+
+from __future__ import annotations
+
+from tests.fuzz import elf_doors
+from tests.fuzz.harness import Door
+
+DOORS: dict[str, Door] = {door.name: door for module in (elf_doors,) for door in module.DOORS}
