@@ -8,16 +8,17 @@ own, so that a caller can tell them apart without reading anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 from ociwheel.remedies import Remedy
-from ociwheel.wording import shown
+from ociwheel.wording import LONGEST, shown
 
-MOST_DETAILS = 200
+MOST_DETAILS = 60
 """Lines of details; what is beyond is counted, not shown."""
-MOST_ERRORS = 100
+MOST_ERRORS = 12
 """Errors that one message gathers."""
-_LONGEST_WHERE = 500
+_LONGEST_WHAT = 320
+_LONGEST_WHERE = 150
 
 
 class OciwheelError(Exception):
@@ -44,8 +45,8 @@ class OciwheelError(Exception):
         details: Iterable[str] = (),
         errors: Sequence[OciwheelError] = (),
     ) -> None:
-        self.what = shown(what)
-        self.where = shown(where, _LONGEST_WHERE) if where else None
+        self.what = shown(what, _LONGEST_WHAT)
+        self.where = _place(where) if where else None
         self.remedy = Remedy.text(hint) if isinstance(hint, str) and hint else hint or None
         self.details = _lines(details)
         self.errors = tuple(errors)
@@ -56,7 +57,7 @@ class OciwheelError(Exception):
         """The remedy in words."""
         return self.remedy.render() if self.remedy else None
 
-    def again(self, *, what: str | None = None, where: str | None = None) -> Self:
+    def again(self, *, what: str | None = None, where: str | None = None) -> OciwheelError:
         """Return the same error, of the same class, with another sentence or place."""
         return type(self)(
             what or self.what,
@@ -85,6 +86,13 @@ class OciwheelError(Exception):
             "remedy": self.remedy.to_json() if self.remedy else None,
             "errors": [error.to_json() for error in self.errors],
         }
+
+
+def _place(where: str) -> str:
+    """Return a place, its middle left out where it is long: the end says most."""
+    text = shown(where, 8 * LONGEST)
+    half = _LONGEST_WHERE // 3
+    return text if len(text) <= _LONGEST_WHERE else f"{text[:half]}…{text[half - _LONGEST_WHERE + 1 :]}"
 
 
 def _lines(details: Iterable[str]) -> tuple[str, ...]:

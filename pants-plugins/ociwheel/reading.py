@@ -1,8 +1,8 @@
-"""The one door for JSON and TOML of others: guarded parsing, and typed reading with paths.
+"""The one door for JSON of others: guarded parsing; and typed reading with paths, of TOML too.
 
-What comes out of :func:`from_json` and :func:`from_toml` is a :class:`Value`, which knows where in which
-document it stands. Asked for a text, a number or a list, it gives that or raises the error of the caller's
-choice, with a place such as ``packages[3].hash``.
+What comes out of :func:`from_json` is a :class:`Value`, which knows where in which document it stands. Asked
+for a text, a number or a list, it gives that or raises the error of the caller's choice, with a place such as
+``packages[3].hash``.
 
 Standard library only, because steps read documents before they have any other library.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +44,9 @@ _INTEGER_MOST = (1 << 63) - 1
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
-# A key of TOML, or what looks like one; possessive, so that no line is read twice.
-_KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')"
-_DOTTED_KEY = re.compile(rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*+")
 
 
-class _BadDocumentError(ValueError):
+class BadDocumentError(ValueError):
     """A document that a guard refuses."""
 
 
@@ -201,19 +197,19 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _BadDocumentError(f"has the key {quoted(key)} twice")
+                raise BadDocumentError(f"has the key {quoted(key)} twice")
             seen.add(key)
     return found
 
 
 def _constant(text: str) -> NoReturn:
-    raise _BadDocumentError(f"has {text}, which is no number of JSON")
+    raise BadDocumentError(f"has {text}, which is no number of JSON")
 
 
 def _integer(most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if len(text) > most:
-            raise _BadDocumentError(f"has a number of {len(text)} digits; at most {most} make sense")
+            raise BadDocumentError(f"has a number of {len(text)} digits; at most {most} make sense")
         return int(text)
 
     return parse
@@ -221,27 +217,35 @@ def _integer(most: int) -> Callable[[str], int]:
 
 def _float(text: str) -> float:
     if len(text) > 400:
-        raise _BadDocumentError(f"has a number of {len(text)} digits; at most 400 make sense")
+        raise BadDocumentError(f"has a number of {len(text)} digits; at most 400 make sense")
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise _BadDocumentError("has a number that is too large")
+        raise BadDocumentError("has a number that is too large")
     return value
 
 
-def _text(data: bytes | str, limits: Limits) -> str:
+def text_of(data: bytes | str, limits: Limits) -> str:
+    """Return a document's text.
+
+    :raises BadDocumentError: it has too many bytes, or is not UTF-8.
+    """
     if len(data) > limits.size:
-        raise _BadDocumentError(f"has {len(data)} bytes; at most {limits.size} are read")
+        raise BadDocumentError(f"has {len(data)} bytes; at most {limits.size} are read")
     if isinstance(data, str):
         return data
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise _BadDocumentError(f"is not UTF-8 text: byte {e.start}") from e
+        raise BadDocumentError(f"is not UTF-8 text: byte {e.start}") from e
 
 
-def _count(text: str, limits: Limits) -> None:
+def check_count(text: str, limits: Limits) -> None:
+    """Check how many values a text may hold.
+
+    :raises BadDocumentError: too many.
+    """
     if len(text) > limits.values and sum(map(text.count, ",[{=")) > limits.values:
-        raise _BadDocumentError(f"has more than {limits.values} values")
+        raise BadDocumentError(f"has more than {limits.values} values")
 
 
 def parse_json(data: bytes | str, limits: Limits = LIMITS) -> Any:
@@ -249,8 +253,8 @@ def parse_json(data: bytes | str, limits: Limits = LIMITS) -> Any:
 
     :raises ValueError: it is none, or more than the limits allow; the message is one short line.
     """
-    text = _text(data, limits)
-    _count(text, limits)
+    text = text_of(data, limits)
+    check_count(text, limits)
     try:
         value = json.loads(
             text,
@@ -261,50 +265,21 @@ def parse_json(data: bytes | str, limits: Limits = LIMITS) -> Any:
         )
         if _HALF_CHARACTER.search(text):
             json.dumps(value, ensure_ascii=False).encode()
-    except _BadDocumentError:
+    except BadDocumentError:
         raise
     except UnicodeEncodeError:
-        raise _BadDocumentError("has half of a character (a lone surrogate)") from None
+        raise BadDocumentError("has half of a character (a lone surrogate)") from None
     except RecursionError:
-        raise _BadDocumentError("is nested too deeply") from None
+        raise BadDocumentError("is nested too deeply") from None
     except json.JSONDecodeError as e:
-        raise _BadDocumentError(f"is not JSON: {e}") from None
+        raise BadDocumentError(f"is not JSON: {e}") from None
     return value
 
 
-def parse_toml(data: bytes | str, limits: Limits = LIMITS) -> dict[str, Any]:
-    """Return the table of a TOML text.
-
-    :raises ValueError: it is none, or more than the limits allow; the message is one short line.
-    """
-    text = _text(data, limits)
-    _count(text, limits)
-    _check_keys(text, limits)
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise _BadDocumentError("is nested too deeply") from None
-    except tomllib.TOMLDecodeError as e:
-        raise _BadDocumentError(f"is not TOML: {e}") from None
-    except (ValueError, OverflowError):
-        # tomllib lets pass what `int` and `datetime` say of a number or a date.
-        raise _BadDocumentError("is not TOML: a number or a date that cannot be") from None
-
-
-def _check_keys(text: str, limits: Limits) -> None:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > limits.dots and _dotted(line) > limits.dots:
-            raise _BadDocumentError(f"has a key of more than {limits.dots} parts in line {number}")
-
-
-def _dotted(line: str) -> int:
-    """Return the number of dots of the longest key of a line, or of what looks like one."""
-    return max((match[0].count(".") for match in _DOTTED_KEY.finditer(line)), default=0)
-
-
-def _parsed(
+def parsed(
     data: bytes | str, fail: Fail, limits: Limits, parse: Callable[[bytes | str, Limits], Any]
 ) -> Value:
+    """Return what ``parse`` makes of a text; what it refuses is an error of ``fail``."""
     try:
         return Value(parse(data, limits), "", fail)
     except ValueError as e:
@@ -313,12 +288,7 @@ def _parsed(
 
 def from_json(data: bytes | str, fail: Fail, limits: Limits = LIMITS) -> Value:
     """Return the value of a JSON text, to be read with paths; what is wrong is an error of ``fail``."""
-    return _parsed(data, fail, limits, parse_json)
-
-
-def from_toml(data: bytes | str, fail: Fail, limits: Limits = LIMITS) -> Value:
-    """Return the table of a TOML text, to be read with paths; what is wrong is an error of ``fail``."""
-    return _parsed(data, fail, limits, parse_toml)
+    return parsed(data, fail, limits, parse_json)
 
 
 def bytes_of(path: Path, most: int) -> bytes:

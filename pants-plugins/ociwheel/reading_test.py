@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ociwheel.errors import LockError
-from ociwheel.reading import Limits, Value, bytes_of, failing, fault_of, from_json, parse_json, parse_toml
+from ociwheel.reading import Limits, Value, bytes_of, failing, fault_of, from_json, parse_json
+from ociwheel.reading_toml import parse_toml
 
 FAIL = failing(LockError, "a.lock", "lock again")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 MASK = "****"
-LONGEST = 1000
+LONGEST = 480
 """Characters of one line of a message."""
 QUOTED = 80
 """Characters of a value that a message repeats."""
@@ -81,8 +81,8 @@ def quoted(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return "a number"
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return "a list"
     return "an object" if isinstance(value, dict) else f"a {type(value).__name__}"

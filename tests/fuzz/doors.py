@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import elf_doors
+from tests.fuzz import document_doors, elf_doors, index_doors, registry_doors
 from tests.fuzz.harness import Door
 
-DOORS: dict[str, Door] = {door.name: door for module in (elf_doors,) for door in module.DOORS}
+DOORS: dict[str, Door] = {door.name: door for module in (document_doors, elf_doors, index_doors, registry_doors) for door in module.DOORS}

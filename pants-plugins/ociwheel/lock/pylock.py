@@ -8,7 +8,8 @@ from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, Pylock
 
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.entries import LONGEST_NAME, Entry, LockedFile, merge, sha256_of
-from ociwheel.reading import failing, fault_of, from_toml
+from ociwheel.reading import failing, fault_of
+from ociwheel.reading_toml import from_toml
 
 _HINT = "lock again with the tool that wrote it, for example `uv export --format pylock.toml`"
 
