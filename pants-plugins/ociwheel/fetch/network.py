@@ -25,6 +25,7 @@ from typing import IO, Any
 from ociwheel import __version__
 from ociwheel.fetch import pace
 from ociwheel.fetch.credentials import Credentials, Login, basic, split_userinfo
+from ociwheel.fetch.pace import TooSlowError
 from ociwheel.fetch.settings import NetworkSettings, host_of
 from ociwheel.fetch.urls import join_url, split_url
 from ociwheel.notes import note
@@ -156,6 +157,13 @@ def _tls_failure(url: str, error: ssl.SSLError) -> Failure:
     return Failure(Kind.TLS, url, f"TLS failed: {_reason(error)}")
 
 
+def _late(url: str, error: Exception) -> Failure:
+    if isinstance(error, TooSlowError):
+        retry = None if error.endless else 0.0
+        return Failure(Kind.UNREACHABLE, url, f"too slow: {error}", retry_after=retry)
+    return Failure(Kind.UNREACHABLE, url, "no answer in time", retry_after=0)
+
+
 def failure_of(url: str, error: Exception) -> Failure:
     """Return what an exception of urllib, ssl or a socket means."""
     inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -164,9 +172,7 @@ def failure_of(url: str, error: Exception) -> Failure:
     if isinstance(inner, OSError) and "Tunnel connection failed" in str(inner):
         return Failure(Kind.PROXY, url, f"the proxy refused: {inner}")
     if isinstance(inner, TimeoutError) or "timed out" in str(inner):
-        slow = isinstance(inner, TimeoutError) and str(inner).startswith("it ")
-        answer = f"too slow: {inner}" if slow else "no answer in time"
-        return Failure(Kind.UNREACHABLE, url, answer, retry_after=0)
+        return _late(url, inner)
     if isinstance(inner, socket.gaierror):
         retry = 0.0 if inner.errno == socket.EAI_AGAIN else None
         return Failure(Kind.UNREACHABLE, url, "its host name has no address", retry_after=retry)
@@ -334,7 +340,7 @@ class Network:
 def redirected(url: str, location: str) -> str:
     """Return where a redirect leads, which is never from https to http."""
     target = join_url(split_userinfo(url)[0], location)
-    if target is None:
+    if target is None or not split_url(target).geturl():
         raise Failure(Kind.ANSWER, url, f"redirects to {quoted(location)}, which is no URL")
     before, after = split_url(url).scheme, split_url(target).scheme
     if after not in ("http", "https"):

@@ -38,8 +38,19 @@ class Pace:
     clock: Callable[[], float] = time.monotonic
 
 
+class TooSlowError(TimeoutError):
+    """An answer that is slower than a pace.
+
+    :param endless: it took too long in all: another attempt would too.
+    """
+
+    def __init__(self, what: str, *, endless: bool) -> None:
+        super().__init__(what)
+        self.endless = endless
+
+
 class _Paced(io.RawIOBase):
-    """A stream that raises :class:`TimeoutError` when it is slower than a pace."""
+    """A stream that raises :class:`TooSlowError` when it is slower than a pace."""
 
     def __init__(self, raw: io.RawIOBase, pace: Pace) -> None:
         self._raw = raw
@@ -59,12 +70,13 @@ class _Paced(io.RawIOBase):
             self._since, self._silent = now, False
         self._bytes += count or 0
         if now - self._start > self._pace.longest:
-            raise TimeoutError(f"it took more than {self._pace.longest:.0f} s in all")
+            raise TooSlowError(f"it took more than {self._pace.longest:.0f} s in all", endless=True)
         elapsed = now - self._since
         if count and elapsed >= self._pace.window:
             if self._bytes < self._pace.floor * elapsed:
                 slow = f"{self._bytes} bytes in {elapsed:.0f} s"
-                raise TimeoutError(f"it gave {slow}, less than {self._pace.floor:.0f} a second")
+                what = f"it gave {slow}, less than {self._pace.floor:.0f} a second"
+                raise TooSlowError(what, endless=False)
             self._since, self._bytes = now, 0
         return count
 
