@@ -15,6 +15,8 @@ from ociwheel.wording import LONGEST, shown
 
 MOST_DETAILS = 60
 """Lines of details; what is beyond is counted, not shown."""
+ENOUGH = 100
+"""Errors after which nobody looks for more."""
 MOST_ERRORS = 12
 """Errors that one message gathers."""
 _LONGEST_WHAT = 320
@@ -193,17 +195,24 @@ class ErrorCollector:
 
     def add(self, error: OciwheelError) -> None:
         """Keep ``error`` for :meth:`raise_if_any`."""
-        self._errors.append(error)
+        if not self.full:
+            self._errors.append(error)
+
+    @property
+    def full(self) -> bool:
+        """Whether looking for more is of no use to anybody: a hostile input has as many as it likes."""
+        return len(self._errors) >= ENOUGH
 
     def raise_if_any(self) -> None:
         """Raise the only error, or one of the first one's class that holds all messages."""
         if not self._errors:
             return
-        if len(self._errors) == 1:
+        count = len(self._errors)
+        if count == 1:
             raise self._errors[0]
-        more = len(self._errors) - MOST_ERRORS
+        more = count - MOST_ERRORS
         raise type(self._errors[0])(
-            f"{len(self._errors)} problems:",
+            f"{'at least ' if self.full else ''}{count} problems:",
             errors=self._errors[:MOST_ERRORS],
             details=[f"… and {more} more"] if more > 0 else (),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -79,6 +80,11 @@ HOSTILE: tuple[Any, ...] = (
 )
 
 
+def hostile(rng: random.Random) -> Any:
+    """Return one of the hostile values, a copy of its own."""
+    return copy.deepcopy(rng.choice(HOSTILE))
+
+
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Return every container of a document with each of its keys or indexes."""
     found: list[tuple[Any, Any]] = []
@@ -104,11 +110,14 @@ def changed(rng: random.Random, good: Any) -> Any:
             case 0 if isinstance(holder, dict):
                 del holder[key]
             case 1 if isinstance(holder, dict):
-                holder[str(rng.choice(("", "\x1b", "a" * 5000, "extra", "..")))] = rng.choice(HOSTILE)
+                holder[str(rng.choice(("", "\x1b", "a" * 5000, "extra", "..")))] = hostile(rng)
             case 2 if isinstance(holder, list):
-                holder.extend([holder[key]] * rng.choice((1, 50, 2000)))
+                text = json.dumps(holder[key])
+                holder.extend(
+                    json.loads(text) for _ in range(min(rng.choice((1, 50, 2000)), 200_000 // len(text)))
+                )
             case _:
-                holder[key] = rng.choice(HOSTILE)
+                holder[key] = hostile(rng)
     return value
 
 
@@ -126,7 +135,7 @@ def json_maker(good: Sequence[Any]) -> Make:
                 text = text.replace('"', '"\\ud800', 2)
             case 3:
                 text = text.replace("{", '{"a":1,"a":2,', 1)
-        return text.encode(errors="surrogatepass")
+        return text.encode(errors="surrogatepass")[: 1 << 20]
 
     return make
 

@@ -75,6 +75,8 @@ def parse(document: Value, label: str) -> tuple[Entry, ...]:
     errors = ErrorCollector()
     entries: list[Entry] = []
     for value in _locked(document):
+        if errors.full:
+            break
         try:
             entry = _entry(value, label, errors)
         except LockError as e:

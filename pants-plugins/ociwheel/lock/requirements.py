@@ -140,6 +140,8 @@ def parse(text: str, label: str) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     notes: list[str] = []
     for number, line in logical_lines(text):
+        if errors.full:
+            break
         where = f"{label}:{number}"
         try:
             if line.startswith("-"):
