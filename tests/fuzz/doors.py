@@ -5,4 +5,8 @@ from __future__ import annotations
 from tests.fuzz import document_doors, elf_doors, index_doors, registry_doors
 from tests.fuzz.harness import Door
 
-DOORS: dict[str, Door] = {door.name: door for module in (document_doors, elf_doors, index_doors, registry_doors) for door in module.DOORS}
+DOORS: dict[str, Door] = {
+    door.name: door
+    for module in (document_doors, elf_doors, index_doors, registry_doors)
+    for door in module.DOORS
+}

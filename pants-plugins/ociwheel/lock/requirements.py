@@ -43,7 +43,9 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             continued = line.endswith("\\")
             line = line[:-1] if continued else line  # noqa: PLW2901
         start = start or number
-        parts += " " + _COMMENT.sub("", line) if parts else _COMMENT.sub("", line)
+        if "#" in line:
+            line = _COMMENT.sub("", line)  # noqa: PLW2901
+        parts += f" {line}" if parts else line
         if continued:
             continue
         if parts.strip():
