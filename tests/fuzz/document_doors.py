@@ -18,14 +18,15 @@ from ociwheel.base.packages import Universe, split_paragraphs
 from ociwheel.base.relations import Relation
 from ociwheel.base.release import parse_release
 from ociwheel.build.build_lock import BuildLock, render
+from ociwheel.build.emulated import read_answer
 from ociwheel.documents import canonical, document, read_error, schema
-from ociwheel.errors import BaseError, BuildError, LockError, UsageError
+from ociwheel.errors import BaseError, BuildError, LockError, ToolError, UsageError
 from ociwheel.fetch import settings
 from ociwheel.lock import formats
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.plan_step import plan
-from ociwheel.reading import failing, from_json
+from ociwheel.reading import Value, failing, from_json
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
 
@@ -338,6 +339,24 @@ def _error(data: bytes, folder: Path) -> None:
     canonical(read_error(from_json(data, failing(BuildError, "result.json")), BuildError).to_json())
 
 
+_ANSWER = {
+    "wheel": "demo-1.0-py3-none-any.whl",
+    "lines": ["one", "two"],
+    "compiled": 2,
+    "sources": ["a.c"],
+    "failed_hook": False,
+    "error": _ERROR,
+}
+
+
+def _answer(data: bytes, folder: Path) -> None:
+    (folder / "result.json").write_bytes(data)
+    result = read_answer(folder / "result.json", "demo 1.0")
+    if result.error:
+        raise read_error(Value(result.error, "error", failing(ToolError, "demo 1.0")), BuildError)
+    (folder / str(result.wheel)).exists()
+
+
 def _settings(data: bytes, folder: Path) -> None:
     (folder / "network.json").write_bytes(data)
     settings.load({"OCIWHEEL_MACHINE": str(folder), "HOME": str(folder), "PIP_CONFIG_FILE": "/dev/null"})
@@ -359,5 +378,6 @@ DOORS = (
     _json_door("plan-request", _plan, _PLAN),
     _json_door("debian-request", _debian_request, _DEBIAN_REQUEST),
     _json_door("error-document", _error, _ERROR),
+    _json_door("backend-answer", _answer, _ANSWER, {**_ANSWER, "error": {}}),
     _json_door("network-settings", _settings, _NETWORK),
 )
