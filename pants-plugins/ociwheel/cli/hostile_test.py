@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.support.debian import Mirror, SigningKey, signing_key
 from tests.support.limited import MEMORY_BYTES, MEMORY_RATIO, SECONDS, Ended, run_limited
 
 SCHEMA = json.loads((Path(ociwheel.__file__).parent / "schemas/error.json").read_bytes())
+INPUTS = Path(__file__).parents[3] / "tests/fuzz/inputs"
 A = "a" * 64
 ROW: dict[str, Any] = {"sdist": "demo==1.0", "sha256": A, "python": "3.11", "pins": ["setuptools==65"]}
 FILE: dict[str, Any] = {"filename": "setuptools-65-py3-none-any.whl", "sha256": A}
@@ -105,20 +107,45 @@ BUILD_LOCKS = {
 @pytest.mark.parametrize("name", BUILD_LOCKS)
 def test_build_locks(name: str, tmp_path: Path, usual: int) -> None:
     value, expected = BUILD_LOCKS[name]
-    (tmp_path / "x.build.lock").write_text(json.dumps(value))
-    (tmp_path / "request.json").write_text('{"sdists": []}')
+    message = build_lock(json.dumps(value).encode(), tmp_path, usual)
+    assert message.startswith(f"x.build.lock: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("locks-01", "environments: expected a list, found null"),
+        ("locks-02", "environments: is missing"),
+        ("locks-03", "environments[0].pins: expected a list, found an object"),
+        ("locks-04", "environments[0].python: expected a minor version such as 3.11, found a list"),
+        ("locks-05", "files: expected an object, found a list"),
+        ("locks-07", "files['setuptools==65'][0]: expected an object, found null"),
+    ],
+)
+def test_build_locks_that_were_found(name: str, expected: str, tmp_path: Path, usual: int) -> None:
+    data = (INPUTS / f"{name}.build.lock").read_bytes()
+    assert build_lock(data, tmp_path, usual) == f"x.build.lock: {expected}\n"
+
+
+def build_lock(data: bytes, folder: Path, usual: int) -> str:
+    """Lock with a build lock so far, and return the message."""
+    (folder / "x.build.lock").write_bytes(data)
+    (folder / "request.json").write_text('{"sdists": []}')
     done = run_limited(
-        *("build-lock", "--python-minor", "3.11", "--sdists", str(tmp_path)),
-        *("--request", str(tmp_path / "request.json"), "--previous", str(tmp_path / "x.build.lock")),
-        *("--output", str(tmp_path / "out.lock")),
-        folder=tmp_path,
+        *("build-lock", "--python-minor", f"{sys.version_info[0]}.{sys.version_info[1]}"),
+        *("--sdists", str(folder), "--request", str(folder / "request.json")),
+        *("--previous", str(folder / "x.build.lock"), "--output", str(folder / "out.lock")),
+        folder=folder,
     )
-    size = (tmp_path / "x.build.lock").stat().st_size
-    assert check(done, 12, size, usual, tmp_path).startswith(f"x.build.lock: {expected}")
-    assert not (tmp_path / "out.lock").exists()
+    assert not (folder / "out.lock").exists()
+    return check(done, 12, len(data), usual, folder)
 
 
 LOCKFILES: dict[str, tuple[str | bytes, str]] = {
+    "locks-06": (
+        (INPUTS / "locks-06.lock").read_bytes(),
+        "is not TOML: a number or a date that cannot be",
+    ),
     "digits in TOML": (f"{PYLOCK}x = {'1' * 5000}\n", "is not TOML: a number or a date that cannot be"),
     "digits in a version": (
         PYLOCK.replace('"1.0"\nsdist', f'"{"1" * 5000}"\nsdist'),
@@ -198,6 +225,16 @@ INDEXES: dict[str, tuple[dict[str, str], Callable[[str], str], str]] = {
         {"Valid-Until": f"Sat, 01 Nov 2036 10:00:0{'9' * 99}"},
         str,
         "InRelease: Valid-Until: expected a date, found 'Sat, 01 Nov 2036 10:00:09",
+    ),
+    "packages-01": (
+        {"Valid-Until": (INPUTS / "packages-01.Release").read_text().rpartition("Valid-Until: ")[2].strip()},
+        str,
+        "InRelease: Valid-Until: expected a date, found 'Sat, 01 Nov 2036 10:00:09",
+    ),
+    "packages-02": (
+        {},
+        lambda _: (INPUTS / "packages-02.Packages").read_text(),
+        "package python3.11: the package index gives the size '1999",
     ),
     "an offset of many digits": (
         {"Valid-Until": "Sat, 01 Nov 2036 10:00:00 +9999999999999"},
