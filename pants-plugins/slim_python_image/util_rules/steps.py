@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, SymlinkEntry
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
@@ -161,10 +161,15 @@ async def prepare_zstd() -> ZstdToolbox:
     return ZstdToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
 
-def step_process(request: StepRequest, core: Digest) -> Process:
-    """Return the process of a step: content in its key, no place."""
+def step_process(request: StepRequest, core: Digest, limits: Sequence[str] = ()) -> Process:
+    """Return the process of a step: content in its key, no place.
+
+    :param limits: of archives, each ``name=number``.
+    """
     trees = {CORE: core, **request.trees}
     env = {"OCIWHEEL_MACHINE": MACHINE}
+    if limits:
+        env["OCIWHEEL_LIMITS"] = " ".join(sorted(limits))
     if request.toolbox is not None:
         trees[TOOLS] = request.toolbox.digest
         env["OCIWHEEL_TOOLS"] = TOOLS
@@ -256,7 +261,7 @@ async def run_step(
     where: ProcessExecutionEnvironment,
     options: SlimImageOptions,
 ) -> StepOutcome:
-    process = step_process(request, core.steps[request.step])
+    process = step_process(request, core.steps[request.step], options.limits)
     if logger.isEnabledFor(logging.DEBUG):
         files = await engine.entries(request.inputs)
         logger.debug("Key of `%s`: %s", request.description, key_document(process, files))
