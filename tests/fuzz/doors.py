@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fuzz import archive_doors, elf_doors
+from tests.fuzz import archive_doors, document_doors, elf_doors, index_doors, registry_doors
 from tests.fuzz.harness import Door
 
-DOORS: dict[str, Door] = {door.name: door for module in (archive_doors, elf_doors) for door in module.DOORS}
+DOORS: dict[str, Door] = {
+    door.name: door
+    for module in (archive_doors, document_doors, elf_doors, index_doors, registry_doors)
+    for door in module.DOORS
+}

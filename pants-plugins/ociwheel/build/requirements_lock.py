@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from ociwheel.build import sdist as sdists
 from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
@@ -19,7 +19,11 @@ from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.platforms import platform
+from ociwheel.reading import Value
+from ociwheel.remedies import Remedy
+from ociwheel.requirement import parse_requirement
 
+_FILENAME = re.compile(r"[^./\\\0][^/\\\0]{0,254}")
 _ROUNDS = 3  # requirements that name requirements: two rounds settle all known backends
 
 
@@ -65,7 +69,11 @@ class RequirementsLock:
                 pins = self._pins(sdist, self.work / str(number))
                 rows.append(BuildEnvironment(sdist.key, sdist.sha256, self.python, pins))
             except OciwheelError as e:
-                errors.add(LockError(e.what, where=e.where or sdist.key, hint=e.hint, details=e.details))
+                errors.add(
+                    LockError(
+                        e.what, where=e.where or sdist.key, hint=e.remedy, details=e.details, errors=e.errors
+                    )
+                )
         errors.raise_if_any()
         lock = self.previous.with_python(self.python, rows, minors)
         return BuildLock(lock.environments, self._files(lock))
@@ -90,8 +98,7 @@ class RequirementsLock:
                     "its build backend cannot say what it requires",
                     where=sdist.key,
                     details=[line[:400] for line in e.output[-30:]],
-                    hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
-                    '[slim-image].builds, for example ["setuptools<81"])',
+                    hint=Remedy("constrain-old-tools"),
                 ) from e
             new = [r for r in dynamic if r not in required]
             pins = tuple(sorted(r.pin for r in resolved))
@@ -117,7 +124,7 @@ class RequirementsLock:
             missing = missing_requirement(text)
             if missing and self._has_sdist(missing):
                 error = no_wheel(missing, has_sdist=True)
-                raise LockError(error.what, where=where, hint=error.hint) from e
+                raise error.again(where=where) from e
             raise LockError(
                 f"pip cannot satisfy its build requirements {', '.join(required)}",
                 where=where,
@@ -126,7 +133,7 @@ class RequirementsLock:
 
     def _has_sdist(self, requirement: str) -> bool:
         try:
-            parsed = Requirement(requirement)
+            parsed = parse_requirement(requirement)
         except InvalidRequirement:
             return False
         offered = [f for o in self.client.offers(parsed.name) for f in o.files]
@@ -158,27 +165,28 @@ class RequirementsLock:
 
 
 def _satisfied(requirement: str, pins: Sequence[Pin]) -> bool:
-    parsed = Requirement(requirement)
+    parsed = parse_requirement(requirement)
     if parsed.marker and not parsed.marker.evaluate():
         return True
     name = re.sub(r"[-_.]+", "-", parsed.name).lower()
     return any(p.name == name and parsed.specifier.contains(p.version, prereleases=True) for p in pins)
 
 
-def read_sdists(request: Mapping[str, object], folder: Path) -> list[LockedSdist]:
+def read_sdists(request: Value, folder: Path) -> list[LockedSdist]:
     """Return the sdists that a request names, found below ``folder`` and verified.
 
     :raises UsageError: one is not there or has another hash.
     """
-    rows = request.get("sdists")
-    if not isinstance(rows, list):
-        raise UsageError('the request has no list "sdists"')
     result = []
-    for row in rows:
-        path = folder / row["filename"]
+    for row in request.at("sdists").items():
+        filename = row.at("filename").matching(_FILENAME, "the name of a file")
+        path = folder / filename
         if not path.is_file():
-            raise UsageError(f"there is no {row['filename']}", where=str(folder))
-        if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-            raise UsageError("is not the file that was locked: its SHA-256 differs", where=row["filename"])
-        result.append(LockedSdist(row["name"], row["version"], row["sha256"], path.absolute()))
+            raise UsageError(f"there is no {filename}", where=str(folder))
+        sha256 = row.at("sha256").sha256()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise UsageError("is not the file that was locked: its SHA-256 differs", where=filename)
+        result.append(LockedSdist(row.at("name").text(), row.at("version").text(), sha256, path.absolute()))
     return result
