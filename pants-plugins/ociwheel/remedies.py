@@ -67,6 +67,9 @@ WORDS: Mapping[str, str] = {
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
     "the `env` "
     f"of {_SETTINGS}",
+    # Archives.
+    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    'OCIWHEEL_LIMITS="{limit}={value}"',
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",

@@ -75,6 +75,9 @@ _TEMPLATES: Mapping[str, str] = {
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
     "the "
     f"`env` of its {_BUILDS} entry",
+    # Archives.
+    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    'add "{limit}={value}" to [slim-image].limits',
     # The audit.
     "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",

@@ -61,7 +61,7 @@ def test_a_stream_that_is_cut_short(suffix: str) -> None:
 def test_a_bomb_ends_at_the_limit(suffix: str) -> None:
     limits = Limits(free_bytes=1 << 20, ratio=1, total_bytes=1 << 21)
     with pytest.raises(
-        BaseError, match=r"more than \d+ bytes unpacked\n  -> .*OCIWHEEL_LIMITS=(ratio|total)"
+        BaseError, match=r"more than \d+ bytes unpacked\n  -> .*OCIWHEEL_LIMITS=\"(ratio|total)"
     ):
         unpack(PACKERS[suffix](bytes(3 << 20)), limits=limits)
 
@@ -100,4 +100,3 @@ def test_members_of_an_ar_archive() -> None:
 def test_text_of_others_is_escaped_and_cut() -> None:
     assert shown("a\x1b[2J\u202e\udcff") == r"'a\x1b[2J\u202e\udcff'"
     assert shown("x" * 500) == "'" + "x" * 50 + "'…'" + "x" * 25 + "'"
-    assert shown(b"caf\xe9") == r"'caf\\xe9'"
