@@ -1,0 +1,213 @@
+"""Our Python sources as syntax trees: which name of which module a name stands for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from api_check import guards
+from api_check.model import Condition
+
+PANTS = "pants"
+_FAILED_IMPORTS = frozenset({"ImportError", "ModuleNotFoundError"})
+RULE_DECORATORS = frozenset({"rule", "goal_rule", "_uncacheable_rule"})
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Import:
+    """A name that an import binds in a module.
+
+    :param target: what it stands for, dotted.
+    :param otherwise: see `Use.otherwise`.
+    """
+
+    local: str
+    target: str
+    line: int
+    conditions: tuple[Condition, ...] = ()
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the backend: what it imports and defines."""
+
+    name: str
+    path: str
+    tree: ast.Module
+    imports: Mapping[str, tuple[Import, ...]]
+    functions: Mapping[str, FunctionNode]
+    classes: Mapping[str, ast.ClassDef]
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass
+class _ImportCollector(ast.NodeVisitor):
+    conditions: tuple[Condition, ...]
+    found: list[Import] = field(default_factory=list)
+    alternatives: Mapping[str, str] | None = None
+
+    def _add(self, local: str, target: str, line: int) -> None:
+        otherwise = None if self.alternatives is None else self.alternatives.get(local, "")
+        self.found.append(Import(local, target, line, self.conditions, otherwise))
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.asname is None:
+                self._add(alias.name.split(".")[0], alias.name.split(".")[0], node.lineno)
+            # The module that is named, also where the import binds the package above it.
+            self._add(alias.asname or alias.name, alias.name, node.lineno)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for alias in node.names:
+            self._add(alias.asname or alias.name, f"{node.module}.{alias.name}", node.lineno)
+
+    def visit_If(self, node: ast.If) -> None:
+        condition = guards.of_test(node.test)
+        before = self.conditions
+        for branch, one in ((node.body, condition), (node.orelse, condition and condition.opposite())):
+            self.conditions = before if one is None else (*before, one)
+            for statement in branch:
+                self.visit(statement)
+        self.conditions = before
+
+    def visit_Try(self, node: ast.Try) -> None:
+        handlers = [one for one in node.handlers if _names(one.type) & _FAILED_IMPORTS]
+        if not handlers:
+            self.generic_visit(node)
+            return
+        body = [ast.Module(node.body, [])]
+        for branch, others in ((body, handlers), (handlers, body)):
+            before, self.alternatives = self.alternatives, _bound(others)
+            for part in branch:
+                self.visit(part)
+            self.alternatives = before
+        for statement in (*node.orelse, *node.finalbody):
+            self.visit(statement)
+
+
+def _names(node: ast.expr | None) -> set[str]:
+    return set() if node is None else {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def _bound(parts: list[ast.ExceptHandler] | list[ast.Module]) -> dict[str, str]:
+    collector = _ImportCollector(())
+    for part in parts:
+        collector.generic_visit(part)
+    return {one.local: one.target for one in collector.found}
+
+
+def read_module(name: str, path: Path, shown: str) -> Module:
+    """Return a module.
+
+    :param shown: the path that messages have.
+    """
+    tree = ast.parse(path.read_bytes(), str(path))
+    conditions = guards.of_module(name)
+    collector = _ImportCollector(conditions)
+    collector.visit(tree)
+    imports: dict[str, list[Import]] = {}
+    for one in collector.found:
+        imports.setdefault(one.local, []).append(one)
+    return Module(
+        name,
+        shown,
+        tree,
+        {local: tuple(found) for local, found in imports.items()},
+        {node.name: node for node in tree.body if isinstance(node, FunctionNode)},
+        {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)},
+        conditions,
+    )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All modules of the backend but tests, by name."""
+
+    modules: Mapping[str, Module]
+
+    def split(self, dotted: str) -> tuple[Module, str] | None:
+        """Return the module of ours that a dotted name is in, and the rest of it."""
+        parts = dotted.split(".")
+        for count in range(len(parts), 0, -1):
+            module = self.modules.get(".".join(parts[:count]))
+            if module is not None:
+                return module, ".".join(parts[count:])
+        return None
+
+    def resolve(self, dotted: str) -> Iterator[Import]:
+        """Yield what a dotted name stands for, through the imports of our own modules.
+
+        Several where branches for versions of Pants bind the name; each with the conditions of its branch.
+        """
+        found = self.split(dotted)
+        if found is None or not found[1]:
+            yield Import("", dotted, 0)
+            return
+        module, rest = found
+        head, dot, tail = rest.partition(".")
+        if head in module.functions or head in module.classes or head not in module.imports:
+            yield Import("", dotted, 0, module.conditions)
+            return
+        for one in module.imports[head]:
+            for further in self.resolve(one.target + dot + tail):
+                conditions = (*one.conditions, *further.conditions)
+                otherwise = further.otherwise if one.otherwise is None else one.otherwise
+                yield Import(one.local, further.target, one.line, conditions, otherwise)
+
+    def class_node(self, dotted: str) -> tuple[Module, ast.ClassDef] | None:
+        """Return a class of ours."""
+        found = self.split(dotted)
+        return None if found is None or found[1] not in found[0].classes else (found[0], found[0].classes[found[1]])
+
+    def function_node(self, dotted: str) -> tuple[Module, FunctionNode] | None:
+        """Return a function of ours."""
+        found = self.split(dotted)
+        if found is None or found[1] not in found[0].functions:
+            return None
+        return found[0], found[0].functions[found[1]]
+
+    def named(self, module: Module, node: ast.expr) -> tuple[Import, ...]:
+        """Return what an expression of names and dots stands for in a module: nothing for other expressions."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return ()
+        if node.id in module.functions or node.id in module.classes or node.id in module.imports:
+            return tuple(self.resolve(".".join([module.name, node.id, *reversed(parts)])))
+        return ()
+
+
+def is_rule(node: FunctionNode) -> bool:
+    """Tell whether a function is a rule."""
+    for decorator in node.decorator_list:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if name in RULE_DECORATORS:
+            return True
+    return False
+
+
+def read_sources(folder: Path, package: str) -> Sources:
+    """Return the sources of a package.
+
+    :param folder: the package's parent.
+    :raises FileNotFoundError: there is no such package.
+    """
+    root = folder / package
+    if not (root / "__init__.py").is_file():
+        raise FileNotFoundError(f"{folder} has no package {package}")
+    modules = {}
+    for path in sorted(root.rglob("*.py")):
+        if path.name.endswith("_test.py") or path.name == "conftest.py":
+            continue
+        parts = path.relative_to(folder).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        modules[name] = read_module(name, path, path.relative_to(folder).as_posix())
+    return Sources(modules)

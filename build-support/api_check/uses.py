@@ -1,0 +1,145 @@
+"""What our sources use of Pants: names they import, what they call and with which arguments, what they read of its objects."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from api_check import guards
+from api_check.inference import Scope, annotated, bases, from_pants, member, scope_of
+from api_check.model import Call, Condition, Fact, Parameter, Place, Use
+from api_check.sources import FunctionNode, Import, Module, Sources, is_rule
+
+
+@dataclass
+class _UseCollector(ast.NodeVisitor):
+    sources: Sources
+    module: Module
+    scope: Scope
+    conditions: tuple[Condition, ...]
+    owner: str | None = None
+    found: list[Use] = field(default_factory=list)
+
+    def _use(self, one: Import, node: ast.expr, call: Call | None = None) -> None:
+        conditions = tuple(dict.fromkeys((*self.conditions, *one.conditions)))
+        place = Place(self.module.path, node.lineno)
+        self.found.append(Use(one.target, place, call, conditions, one.otherwise))
+
+    def _referenced(self, node: ast.expr) -> tuple[Import, ...]:
+        """Return the names that an expression stands for: imported or of our own, or an attribute of a typed value."""
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(root, ast.Name) and root.id not in self.scope.types:
+            return self.sources.named(self.module, node)
+        if isinstance(node, ast.Attribute) and not node.attr.startswith("__"):
+            owner = self.scope.type_of(node.value)
+            inherited = None if owner is None else member(self.sources, owner, node.attr).inherited
+            return () if inherited is None else (Import("", inherited, node.lineno),)
+        return ()
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        for one in self._referenced(node):
+            if from_pants(one.target) and isinstance(node.ctx, ast.Load):
+                self._use(one, node)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        call = self._call(node)
+        for one in self._referenced(node.func):
+            if one.target == "dataclasses.replace" and node.args:
+                replaced = self.scope.type_of(node.args[0])
+                if replaced is not None and from_pants(replaced):
+                    fields = Call(keywords=call.keywords, more=call.more, replaces=True)
+                    self._use(Import("", replaced, node.lineno), node, fields)
+            elif from_pants(one.target) or self._is_own_rule(one.target):
+                self._use(one, node, call)
+        self.generic_visit(node)
+
+    def _is_own_rule(self, dotted: str) -> bool:
+        found = self.sources.function_node(dotted)
+        return found is not None and is_rule(found[1])
+
+    def _call(self, node: ast.Call) -> Call:
+        implicitly = [
+            one
+            for one in node.keywords
+            if one.arg is None
+            and isinstance(one.value, ast.Call)
+            and any(named.target.endswith(".implicitly") for named in self._referenced(one.value.func))
+        ]
+        starred = any(isinstance(one, ast.Starred) for one in node.args)
+        opened = any(one.arg is None and one not in implicitly for one in node.keywords)
+        return Call(
+            tuple(self.scope.type_of(one) for one in node.args if not isinstance(one, ast.Starred)),
+            tuple(one.arg for one in node.keywords if one.arg is not None),
+            starred or opened,
+            bool(implicitly),
+        )
+
+    def visit_If(self, node: ast.If) -> None:
+        condition = guards.of_test(node.test)
+        self.visit(node.test)
+        before = self.conditions
+        for branch, one in ((node.body, condition), (node.orelse, condition and condition.opposite())):
+            self.conditions = before if one is None else (*before, one)
+            for statement in branch:
+                self.visit(statement)
+        self.conditions = before
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        before, self.owner = self.owner, f"{self.module.name}.{node.name}"
+        self.generic_visit(node)
+        self.owner = before
+
+    def _visit_function(self, node: FunctionNode) -> None:
+        before = self.scope, self.owner
+        inner = scope_of(self.sources, self.module, node, self.owner)
+        self.scope = Scope(self.sources, self.module, {**self.scope.types, **inner.types})
+        self.owner = None
+        self.generic_visit(node)
+        self.scope, self.owner = before
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_function(node)
+
+
+def of_module(sources: Sources, module: Module) -> Iterator[Use]:
+    """Yield what one module uses, in any order."""
+    for imports in module.imports.values():
+        for one in imports:
+            if from_pants(one.target):
+                yield Use(one.target, Place(module.path, one.line), None, one.conditions, one.otherwise)
+    collector = _UseCollector(sources, module, Scope(sources, module), module.conditions)
+    collector.visit(module.tree)
+    yield from collector.found
+
+
+def of_sources(sources: Sources) -> list[Use]:
+    """Return what the backend uses, sorted by name and place."""
+    found = {use for module in sources.modules.values() for use in of_module(sources, module)}
+    return sorted(found, key=lambda use: (use.name, use.place, repr(use)))
+
+
+def own_facts(sources: Sources) -> dict[str, Fact]:
+    """Return what the backend has for itself to call: its rules, and the classes that are arguments of rules."""
+    found: dict[str, Fact] = {}
+    for module in sources.modules.values():
+        for name, node in module.functions.items():
+            if is_rule(node):
+                arguments = [*node.args.posonlyargs, *node.args.args]
+                found[f"{module.name}.{name}"] = Fact(
+                    "rule",
+                    parameters=tuple(
+                        Parameter(one.arg, type=annotated(sources, module, one.annotation)) for one in arguments
+                    ),
+                )
+        for name in module.classes:
+            dotted = f"{module.name}.{name}"
+            above = tuple(one for one in bases(sources, dotted) if one != dotted)
+            found[dotted] = Fact("class", bases=above)
+    return found
