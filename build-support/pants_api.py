@@ -2,8 +2,8 @@
 
     build-support/pants_api.py PANTS_CHECKOUT [--record tests/pants_api/2.33.0.json]
 
-Run it with a Python that has the requirements of that Pants (``3rdparty/python/requirements.txt`` of the checkout),
-its own version of Python or 3.11 and later.
+Run it with a Python that has the requirements of that Pants (``3rdparty/python/requirements.txt`` of the
+checkout): the version of Python that this Pants wants, or 3.11 and later as long as its sources can be read.
 """
 
 from __future__ import annotations
@@ -27,34 +27,41 @@ def parsed_arguments(arguments: list[str] | None) -> argparse.Namespace:
         prog="build-support/pants_api.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
-            "Does the backend fit a version of Pants? Imports it against the Python sources of a checkout, lets the\n"
-            "rule parser of that Pants read every rule, and compares each name, call, field and option that we use\n"
-            "with what is there. Prints a table; a line BREAK says what does not fit, and where."
+            "Does the backend fit a version of Pants? Imports it against the Python sources of a checkout,\n"
+            "lets the rule parser of that Pants read every rule, and compares each name, call, field and\n"
+            "option that we use with what is there. Prints a table; a line BREAK says what does not fit."
         ),
         epilog=(
             "A checkout, outside this repository:\n"
             "  git clone --depth 1 --branch 2.33.x https://github.com/pantsbuild/pants /tmp/pants-2.33\n"
-            "A Python with its requirements (only those that its modules import at the top are needed; a run says\n"
-            "which one is missing):\n"
+            "A Python with its requirements (a run names one that is missing):\n"
             "  python3.14 -m venv /tmp/venv\n"
             "  /tmp/venv/bin/python -m pip install -r /tmp/pants-2.33/3rdparty/python/requirements.txt\n"
             "  /tmp/venv/bin/python build-support/pants_api.py /tmp/pants-2.33\n"
             "Exits with 0 where all fits, 1 for breaks, 2 where the comparison could not be made."
         ),
     )
-    command.add_argument("checkout", type=Path, metavar="PANTS_CHECKOUT", help="of pantsbuild/pants, at a release branch")
+    command.add_argument(
+        "checkout", type=Path, metavar="PANTS_CHECKOUT", help="of pantsbuild/pants, at a release branch"
+    )
+    command.add_argument(
+        "--repository",
+        type=Path,
+        metavar="DIR",
+        default=ROOT,
+        help="whose pants.toml, README.md and docs name options (default: this one)",
+    )
     command.add_argument(
         "--backend",
         type=Path,
         metavar="DIR",
-        default=ROOT / "pants-plugins",
-        help=f"the folder of {PACKAGE} (default: this repository's)",
+        help=f"the folder of {PACKAGE} (default: pants-plugins of the repository)",
     )
     command.add_argument(
         "--record",
         type=Path,
         metavar="FILE",
-        help="write what was found, as tests/pants_api/<version>.json keeps it; CI holds the backend against that",
+        help="write what was found: tests/pants_api/<version>.json, which CI holds the backend against",
     )
     command.add_argument("--quiet", action="store_true", help="breaks and the summary only")
     return command.parse_args(arguments)
@@ -63,12 +70,14 @@ def parsed_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print, and return the exit code."""
     given = parsed_arguments(arguments)
+    root = given.repository.resolve()
     folder, backend, record = (one and one.resolve() for one in (given.checkout, given.backend, given.record))
+    backend = backend or root / "pants-plugins"
     # Some defaults of Pants's options are of the repository that it is started in.
-    os.chdir(ROOT)
+    os.chdir(root)
     try:
         ours = sources.read_sources(backend, PACKAGE)
-        used = [*uses.of_sources(ours), *options.of_messages(ours), *options.of_repository(ROOT)]
+        used = [*uses.of_sources(ours), *options.of_messages(ours), *options.of_repository(root)]
         own = {**uses.own_facts(ours), **options.own_facts(ours)}
         pants = checkout.ready(folder)
         found = inspected.inspected(pants, used, own)
@@ -81,10 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(compare.table([one for one in findings if one.faults or not given.quiet]))
     if record is not None:
         record.write_text(facts.written(found))
-    print(
-        f"\nPants {pants.version}: {len(findings)} names, {rules.rules} rules with {rules.awaitables} awaitables, "
-        + (f"{len(broken)} BREAKS" if broken else "all fit")
-    )
+    result = f"{len(broken)} BREAKS" if broken else "all fit"
+    counts = f"{len(findings)} names, {rules.rules} rules, {rules.awaitables} awaitables"
+    print(f"\nPants {pants.version}: {counts}: {result}")
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""A checkout of Pants that Python can import without its engine, or one line that says what it or this Python lacks."""
+"""A checkout of Pants that Python imports without its engine, or a line that says what is lacking."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class Checkout:
         here = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
         if missing in sys.stdlib_module_names or missing == "annotationlib":
             return f"{name} imports {missing}, which {here} has not; {_runs_on(self.folder)}"
-        return f"{name} imports {missing}, which this {here} lacks\n  -> {sys.executable} -m pip install '{requirement}'"
+        install = f"{sys.executable} -m pip install '{requirement}'"
+        return f"{name} imports {missing}, which this {here} lacks\n  -> {install}"
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -117,7 +118,7 @@ def version_of(folder: Path) -> str:
 
 
 def _stand_in_for_annotationlib() -> None:
-    """Let sources for Python 3.14 be imported on an older one: without types that are hinted before they exist."""
+    """Let an older Python import sources for 3.14: without types that are hinted before they exist."""
     module = types.ModuleType("annotationlib")
     for name in ("Format", "ForwardRef", "call_annotate_function"):
         setattr(module, name, type(name, (), {}))

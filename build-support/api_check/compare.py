@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from api_check.facts import Facts, signature_text
-from api_check.model import Call, Fact, Parameter, Place, Use
+from api_check.model import CALLED, Call, Fact, Parameter, Place, Use
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class _Known:
 
     version: str
     names: Mapping[str, Fact | None]
+    unrecorded: str
 
     def fact(self, name: str) -> Fact | None:
         return self.names.get(name)
@@ -65,12 +66,14 @@ def _call_faults(call: Call, parameters: tuple[Parameter, ...]) -> list[str]:
     first = [one.name for one in parameters if one.kind in {"positional", "both"}][: len(call.positional)]
     given = {*first, *call.keywords}
     return faults + [
-        f"requires `{one.name}`" for one in parameters if one.required and one.kind[0] != "*" and one.name not in given
+        f"requires `{one.name}`"
+        for one in parameters
+        if one.required and one.kind[0] != "*" and one.name not in given
     ]
 
 
 def _rule_faults(call: Call, parameters: tuple[Parameter, ...], known: _Known) -> list[str]:
-    """Return what is wrong with the call of a rule: leading positional arguments, and ``**implicitly()`` for the rest."""
+    """Return what is wrong with the call of a rule: leading arguments, ``**implicitly()`` for the rest."""
     too_many = _too_many(call, parameters)
     faults = [] if too_many is None else [too_many]
     if call.keywords or call.more:
@@ -92,17 +95,19 @@ def _faults(use: Use, fact: Fact | None, known: _Known) -> list[str]:
             not use.otherwise.startswith("pants.") or known.fact(use.otherwise) is not None
         )
         return [] if replaced else [f"is not in Pants {known.version}"]
-    if use.call is None or fact.parameters is None:
+    if use.call is None or fact.kind not in CALLED:
         return []
+    if fact.parameters is None:
+        return [known.unrecorded]
     if fact.kind == "rule":
         return _rule_faults(use.call, fact.parameters, known)
     return _call_faults(use.call, fact.parameters)
 
 
-def _finding(name: str, uses: list[Use], known: _Known, unrecorded: str) -> Finding:
+def _finding(name: str, uses: list[Use], known: _Known) -> Finding:
     places = tuple(sorted({use.place for use in uses}))
     if name not in known.names:
-        return Finding("unknown", name, places, "not recorded", (f"{places[0]}: {unrecorded}",))
+        return Finding("unknown", name, places, "not recorded", (f"{places[0]}: {known.unrecorded}",))
     fact = known.names[name]
     # A name that only a guarded import binds is used where the import worked.
     guarded = {use.name for use in uses if use.otherwise is not None}
@@ -120,14 +125,14 @@ def compare(
     """Return each name that is used on this version of Pants, with what does not fit.
 
     :param own: our own rules, classes and options.
-    :param unrecorded: the fault of a name about which `facts` says nothing.
+    :param unrecorded: the fault of a name, or a call, about which `facts` says nothing.
     """
-    known = _Known(facts.version, {**facts.names, **own})
+    known = _Known(facts.version, {**facts.names, **own}, unrecorded)
     by_name: dict[str, list[Use]] = {}
     for use in uses:
         if use.applies(facts.minor):
             by_name.setdefault(use.name, []).append(use)
-    return [_finding(name, found, known, unrecorded) for name, found in sorted(by_name.items())]
+    return [_finding(name, found, known) for name, found in sorted(by_name.items())]
 
 
 def breaks(findings: Iterable[Finding]) -> list[str]:

@@ -32,7 +32,7 @@ class Facts:
 
 def signature_text(parameters: tuple[Parameter, ...]) -> list[str]:
     """Return parameters as they stand in Python: ``["argv", "*", "description", "level="]``."""
-    texts = []
+    texts: list[str] = []
     previous = "positional"
     for one in parameters:
         if previous == "positional" and one.kind != "positional" and texts:

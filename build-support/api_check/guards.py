@@ -31,7 +31,10 @@ def of_module(name: str) -> tuple[Condition, ...]:
 
 
 def of_comment(line: str) -> tuple[Condition, ...]:
-    """Return the condition that a line of a document has: ``# Pants 2.17``, ``# before Pants 2.23``, ``# from Pants 2.23``."""
+    """Return the condition of a line of a document.
+
+    It is in a comment: ``# Pants 2.17``, ``# before Pants 2.23`` or ``# from Pants 2.23``.
+    """
     found = _COMMENT.search(line)
     if found is None:
         return ()
@@ -53,7 +56,7 @@ def _compared_version(node: ast.expr) -> tuple[int, int] | None:
 
 
 def of_test(test: ast.expr) -> Condition | None:
-    """Return the condition of an ``if`` that compares the version of Pants with a constant, ``None`` for another one."""
+    """Return the condition of an ``if`` that compares the version of Pants with a constant, else ``None``."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = of_test(test.operand)
         return None if inner is None else inner.opposite()

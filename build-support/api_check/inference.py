@@ -78,11 +78,12 @@ def _own_member(sources: Sources, module: Module, node: ast.ClassDef, name: str)
             return Member(annotated(sources, module, statement.returns))
         if isinstance(statement, ast.AnnAssign) and getattr(statement.target, "id", None) == name:
             return Member(annotated(sources, module, statement.annotation))
-        if isinstance(statement, ast.Assign) and name in {getattr(one, "id", None) for one in statement.targets}:
+        if isinstance(statement, ast.Assign) and name in {
+            getattr(one, "id", None) for one in statement.targets
+        }:
             return Member()
     for inner in ast.walk(node):
-        stored = isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store) and inner.attr == name
-        if stored and getattr(inner.value, "id", None) == "self":
+        if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store) and inner.attr == name:
             return Member()
     return None
 
@@ -137,33 +138,34 @@ def scope_of(sources: Sources, module: Module, node: FunctionNode, owner: str | 
         if its_type is not None:
             types[one.arg] = its_type
     bound = Counter(one.arg for one in arguments)
-    bound.update(one.id for one in ast.walk(node) if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load))
-    bound.update(one.arg for inner in ast.walk(node) if isinstance(inner, ast.Lambda) for one in inner.args.args)
+    bound.update(
+        one.id for one in ast.walk(node) if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)
+    )
+    bound.update(
+        one.arg for inner in ast.walk(node) if isinstance(inner, ast.Lambda) for one in inner.args.args
+    )
     narrowed = _narrowed(node)
     types = {name: one for name, one in types.items() if bound[name] <= 1 and name not in narrowed}
     for statement in ast.walk(node):
-        target, value = _assigned(statement)
-        if target is None or bound[target] != 1 or target in narrowed:
-            continue
-        if isinstance(statement, ast.AnnAssign):
-            its_type = annotated(sources, module, statement.annotation)
-        else:
-            its_type = None if value is None else Scope(sources, module, types).type_of(value)
-        if its_type is not None:
-            types[target] = its_type
+        found = _assigned(sources, Scope(sources, module, types), statement)
+        if found is not None and bound[found[0]] == 1 and found[0] not in narrowed:
+            types[found[0]] = found[1]
     return Scope(sources, module, types)
 
 
-def _assigned(statement: ast.AST) -> tuple[str | None, ast.expr | None]:
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        return getattr(statement.targets[0], "id", None), statement.value
+def _assigned(sources: Sources, scope: Scope, statement: ast.AST) -> tuple[str, str] | None:
+    """Return the name that a statement binds, with its type, where it tells one."""
     if isinstance(statement, ast.AnnAssign):
-        return getattr(statement.target, "id", None), statement.value
-    return None, None
+        target, its_type = statement.target, annotated(sources, scope.module, statement.annotation)
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, its_type = statement.targets[0], scope.type_of(statement.value)  # type: ignore[assignment]
+    else:
+        return None
+    return (target.id, its_type) if isinstance(target, ast.Name) and its_type is not None else None
 
 
 def _narrowed(node: FunctionNode) -> set[str]:
-    """Return the names that ``isinstance`` asks about: they are read as something else than what they are declared."""
+    """Return the names that ``isinstance`` asks about: they are read as other classes than those declared."""
     return {
         inner.args[0].id
         for inner in ast.walk(node)

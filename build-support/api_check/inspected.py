@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from api_check import native_module
-from api_check.checkout import Checkout
+from api_check.checkout import Checkout, CheckoutError
 from api_check.facts import Facts
-from api_check.model import Fact, Parameter, Use
+from api_check.model import ANYTHING, Fact, Parameter, Use
 from api_check.options import option
 
 _KINDS = {
@@ -35,7 +35,7 @@ def dotted(one: Any) -> str:
 
 def _declared_names(node: ast.ClassDef) -> set[str]:
     """Return the attributes that a class's own text gives its instances."""
-    found = set()
+    found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(inner.name)
@@ -48,8 +48,8 @@ def _declared_names(node: ast.ClassDef) -> set[str]:
             and ast.unparse(inner.func) == "object.__setattr__"
             and isinstance(inner.args[1], ast.Constant)
         ):
-            found.add(inner.args[1].value)
-    return {name for name in found if isinstance(name, str)}
+            found.add(str(inner.args[1].value))
+    return found
 
 
 class _Native:
@@ -63,8 +63,8 @@ class _Native:
         node = self._classes.get(cls.__name__)
         return set() if node is None else _declared_names(node)
 
-    def parameters(self, name: str) -> tuple[Parameter, ...] | None:
-        """Return the parameters of a class's constructor, ``None`` where it has none or several."""
+    def parameters(self, name: str) -> tuple[Parameter, ...]:
+        """Return the parameters of a class's constructor; anything where it has none or several."""
         node = self._classes.get(name)
         constructors = [
             one
@@ -74,7 +74,7 @@ class _Native:
         if len(constructors) == 1:
             return parameters_of(constructors[0].args)[1:]
         above = [ast.unparse(base) for base in node.bases] if node and not constructors else []
-        return self.parameters(above[0]) if len(above) == 1 else None
+        return self.parameters(above[0]) if len(above) == 1 else ANYTHING
 
 
 def parameters_of(arguments: ast.arguments) -> tuple[Parameter, ...]:
@@ -94,11 +94,11 @@ def parameters_of(arguments: ast.arguments) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def _signature(value: Any) -> tuple[Parameter, ...] | None:
+def _signature(value: Any) -> tuple[Parameter, ...]:
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
-        return None
+        return ANYTHING
     return tuple(
         Parameter(one.name, _KINDS[one.kind], one.default is one.empty and _KINDS[one.kind][0] != "*")
         for one in signature.parameters.values()
@@ -134,7 +134,8 @@ class Inspector:
 
     def _imported(self, name: str) -> types.ModuleType:
         module = self._checkout.import_module(name)
-        assert module is not None, name
+        if module is None:
+            raise CheckoutError(f"{self._checkout.folder} has no module {name}")
         return module
 
     def _option_names(self) -> Iterator[str]:
@@ -151,7 +152,7 @@ class Inspector:
                     yield option(scope or "GLOBAL", info.args[0].lstrip("-").replace("-", "_"))
 
     def _found(self, name: str) -> tuple[Any, Any]:
-        """Return what a dotted name stands for, and what it is an attribute of; `_MISSING` where there is nothing."""
+        """Return what a dotted name stands for, or `_MISSING`, and what it is an attribute of."""
         parts = name.split(".")
         parent: Any = None
         value: Any = self._checkout.import_module(parts[0])
@@ -187,21 +188,25 @@ class Inspector:
     def _fact_of(self, name: str, value: Any, parent: Any) -> Fact:
         rule = getattr(value, "rule", None)
         if isinstance(rule, self._task_rule):
-            parameters = tuple(Parameter(one, type=dotted(its)) for one, its in rule.parameters.items())
-            return Fact("rule", self._home(name, value), parameters)
+            takes = tuple(Parameter(one, type=dotted(its)) for one, its in rule.parameters.items())
+            return Fact("rule", self._home(name, value), takes)
         if isinstance(value, type):
             native = value.__module__ == native_module.NAME
-            found = None
+            constructor: tuple[Parameter, ...] | None = None
             if name in self._called:
-                found = self._native.parameters(value.__name__) if native else _signature(value)
+                constructor = self._native.parameters(value.__name__) if native else _signature(value)
             above = tuple(dotted(one) for one in value.__mro__[1:] if one.__module__.startswith("pants."))
-            return Fact("class", self._home(name, value), found, above if name in self._arguments else ())
+            return Fact(
+                "class", self._home(name, value), constructor, above if name in self._arguments else ()
+            )
         if isinstance(value, types.ModuleType):
             return Fact("module")
         if not inspect.isroutine(value):
             return Fact("value")
         parameters = _signature(value) if name in self._called else None
-        is_method = isinstance(parent, type) and inspect.isfunction(inspect.getattr_static(parent, name.rpartition(".")[2]))
+        is_method = isinstance(parent, type) and inspect.isfunction(
+            inspect.getattr_static(parent, name.rpartition(".")[2])
+        )
         if is_method:
             return Fact("function", parameters=parameters and parameters[1:])
         return Fact("function", None if isinstance(parent, type) else self._home(name, value), parameters)

@@ -1,4 +1,4 @@
-"""What our sources use of Pants, and what a Pants has: plain values that both sides of the comparison share."""
+"""What our sources use of Pants, and what a Pants has: values that both sides of the comparison share."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Call:
 class Use:
     """A name that our sources or documents use.
 
-    :param name: dotted, as it is imported (``pants.engine.process.Process``, with ``.argv`` for an attribute of an
-        instance), or an option (``[python].resolves``).
+    :param name: dotted, as it is imported (``pants.engine.process.Process``, with ``.argv`` for an attribute
+        of an instance), or an option (``[python].resolves``).
     :param call: how it is called, ``None`` where it is only named.
     :param conditions: all that must hold for the version on which it is used.
-    :param otherwise: what is imported in its place where this import fails; empty for something else than an import,
-        ``None`` where an import must succeed.
+    :param otherwise: what is imported in its place where this import fails; empty for something else than an
+        import, ``None`` where an import must succeed.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Fact:
 
     :param kind: ``rule``, ``class``, ``function``, ``module``, ``value``, ``attribute`` or ``option``.
     :param home: the dotted name under which it was defined, where that is another one.
-    :param parameters: ``None`` where it is not called, or takes anything.
+    :param parameters: ``None`` where it was not called when we asked, `ANYTHING` where they cannot be told.
     :param bases: of a class that is an argument of a rule: its own bases, dotted.
     """
 
@@ -127,3 +127,7 @@ class Fact:
     home: str | None = None
     parameters: tuple[Parameter, ...] | None = None
     bases: tuple[str, ...] = ()
+
+
+ANYTHING = (Parameter("arguments", "*", required=False), Parameter("more", "**", required=False))
+CALLED = frozenset({"rule", "class", "function"})

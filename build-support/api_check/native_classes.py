@@ -1,10 +1,10 @@
-"""What Pants's native extension has that the import of Pants's Python and its rule parser need to work, in plain Python."""
+"""What the import of Pants's Python and its rule parser need of the native extension, in Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
-from types import GenericAlias
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Self
 
 _EMPTY_FINGERPRINT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -25,19 +25,21 @@ class FrozenDict(dict[Any, Any]):
     def __hash__(self) -> int:  # type: ignore[override]  # a dict cannot be hashed
         return hash(frozenset(self))
 
-    def __or__(self, other: Any) -> FrozenDict:  # type: ignore[override]  # of its own class
+    def __or__(self, other: Any) -> FrozenDict:
         return FrozenDict({**self, **other})
 
 
-class FrozenOrderedSet(Set[Any]):
+class FrozenOrderedSet(AbstractSet[Any]):
     """A set in the order of what was given."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    def __class_getitem__(cls, _items: Any) -> type[Self]:
+        return cls
 
     _items: dict[Any, None]
 
     # As the extension's own: subclasses override `__new__` and hand it what they were given.
-    def __new__(cls, items: Iterable[Any] | None = None) -> FrozenOrderedSet:
+    def __new__(cls, items: Iterable[Any] | None = None) -> Self:
+        """Return a set that holds the items already."""
         made = super().__new__(cls)
         made._items = dict.fromkeys(items or ())
         return made
@@ -65,7 +67,8 @@ class FrozenOrderedSet(Set[Any]):
 class LockedMap:
     """A dictionary that threads share."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    def __class_getitem__(cls, _items: Any) -> type[Self]:
+        return cls
 
     def __init__(self) -> None:
         self._items: dict[Hashable, Any] = {}
@@ -163,7 +166,8 @@ class PyGeneratorResponseGet:
 class RuleCallTrampoline:
     """A rule as its module has it since Pants 2.33: what calls it by name."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    def __class_getitem__(cls, _items: Any) -> type[Self]:
+        return cls
 
     def __init__(self, rule_id: str, output_type: type, wrapped: Callable[..., Any], rule: object) -> None:
         self.rule_id = rule_id
@@ -174,6 +178,7 @@ class RuleCallTrampoline:
             setattr(self, name, getattr(wrapped, name))
 
     def __call__(self, *arguments: Any, **implicit: Any) -> Any:
+        """Refuse: there is no engine."""
         raise NotImplementedError(f"{self.rule_id} cannot run without an engine")
 
 

@@ -1,7 +1,6 @@
-"""A stand-in for Pants's native extension, made from the declarations that Pants itself has of it (its ``.pyi``)."""
+"""A stand-in for Pants's native extension, made from Pants's own declarations of it (its ``.pyi``)."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -74,7 +73,11 @@ def install(sources: Path) -> ast.Module:
         if isinstance(value, type):
             value.__module__ = NAME
     for node in ast.parse(path.read_bytes(), str(path)).body:
-        if not _has_a_place_here(node) or _without_alias(node, names) or getattr(node, "name", None) in STAND_INS:
+        if (
+            not _has_a_place_here(node)
+            or _without_alias(node, names)
+            or getattr(node, "name", None) in STAND_INS
+        ):
             continue
         _run(_with_values(node) if isinstance(node, ast.ClassDef) else node, path, names)
     if isinstance(marker := names.get("_NoValue"), type):

@@ -1,4 +1,4 @@
-"""The options of Pants that our configuration, documents and messages name, and those that we have ourselves."""
+"""The options of Pants that our configuration, documents and messages name, and our own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def option(scope: str, name: str) -> str:
 
 
 def _line_of(lines: list[str], scope: str, name: str) -> int:
-    """Return the index of the line that sets an option: after its table's header, or the header of a table below it."""
+    """Return the index of the line that sets an option: below its table's header, or a header of its own."""
     inside = False
     for number, line in enumerate(lines):
         stripped = line.strip()
@@ -54,8 +54,7 @@ def _of_toml(text: str, path: str, first_line: int) -> Iterator[Use]:
 
 def _backends(value: object, place: Place, conditions: tuple[Condition, ...]) -> Iterator[Use]:
     packages = value.get("add", []) if isinstance(value, dict) else value
-    assert isinstance(packages, list)
-    for package in packages:
+    for package in packages if isinstance(packages, list) else ():
         if package.startswith("pants."):
             yield Use(f"{package}.register", place, conditions=conditions)
 
@@ -89,7 +88,9 @@ def of_messages(sources: Sources) -> Iterator[Use]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for found in _INLINE.finditer(node.value):
-                    yield Use(option(found[1], found[2]), Place(module.path, node.lineno), None, module.conditions)
+                    yield Use(
+                        option(found[1], found[2]), Place(module.path, node.lineno), None, module.conditions
+                    )
 
 
 def _own_options(module: Module) -> Iterator[str]:
@@ -101,7 +102,9 @@ def _own_options(module: Module) -> Iterator[str]:
         }
         scope = assigned.get("options_scope") or assigned.get("name")
         if isinstance(scope, ast.Constant) and isinstance(scope.value, str):
-            yield from (option(scope.value, name) for name, value in assigned.items() if isinstance(value, ast.Call))
+            yield from (
+                option(scope.value, name) for name, value in assigned.items() if isinstance(value, ast.Call)
+            )
 
 
 def own_facts(sources: Sources) -> dict[str, Fact]:

@@ -1,11 +1,11 @@
-"""Pants's own rule parser over every rule of the backend: does each awaitable name a rule that is registered?"""
+"""Pants's own rule parser over every rule of the backend: is each rule that is awaited registered?"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,23 @@ def _engine_rules() -> Iterator[Any]:
     """Yield the rules that Pants registers whatever is enabled, of the modules that are imported."""
     for name, module in list(sys.modules.items()):
         rules = getattr(module, "rules", None)
-        if not name.startswith("pants.engine.") or not inspect.isfunction(rules) or inspect.signature(rules).parameters:
+        if (
+            not name.startswith("pants.engine.")
+            or not inspect.isfunction(rules)
+            or inspect.signature(rules).parameters
+        ):
             continue
         yield from rules()
+
+
+def _made(rules: Iterable[Any]) -> list[Any]:
+    """Return rules without those that the native extension makes: its stand-in has ``None`` for them."""
+    return [one for one in rules if one is not None]
+
+
+def _is_in(package: str, function: Any) -> bool:
+    """Tell whether a rule is a function of the package; those that construct subsystems are Pants's own."""
+    return inspect.isfunction(function) and function.__module__.startswith(f"{package}.")
 
 
 def _parameters(rule: Any) -> tuple[Parameter, ...]:
@@ -52,7 +66,8 @@ def _faults(rule: Any, awaitable: Any, known: dict[str, Any], place: Place) -> I
     elif called is None:
         yield f"{where} awaits a rule that neither Pants nor the backend registers"
     elif awaitable.explicit_args_arity > len(called.parameters):
-        yield f"{where} gives {awaitable.explicit_args_arity} arguments, and it takes {len(called.parameters)}"
+        takes = len(called.parameters)
+        yield f"{where} gives {awaitable.explicit_args_arity} arguments, and it takes {takes}"
 
 
 def _of_rules(ours: list[Any], known: dict[str, Any], folder: Path) -> Iterator[Finding]:
@@ -66,7 +81,9 @@ def _of_rules(ours: list[Any], known: dict[str, Any], folder: Path) -> Iterator[
             places.setdefault(name, set()).add(place)
             faults.setdefault(name, {}).update(dict.fromkeys(_faults(rule, awaitable, known, place)))
     for name, found in sorted(places.items()):
-        there = f"({', '.join(signature_text(_parameters(known[name])))})" if name in known else "no such rule"
+        there = (
+            f"({', '.join(signature_text(_parameters(known[name])))})" if name in known else "no such rule"
+        )
         yield Finding("awaitable", name, tuple(sorted(found)), there, tuple(faults[name]))
 
 
@@ -78,7 +95,7 @@ def parsed(checkout: Checkout, folder: Path, package: str) -> Parsed:
     """
     sys.path.insert(1, str(folder))
     try:
-        ours = list(importlib.import_module(f"{package}.register").rules())
+        ours = _made(importlib.import_module(f"{package}.register").rules())
     except Exception as e:  # noqa: BLE001  # whatever the backend's import or Pants's parser ends with is the finding
         fault = f"{type(e).__name__}: {' '.join(str(e).split())}"
         return Parsed(0, 0, (Finding("backend", f"{package}.register", (), "does not load", (fault,)),))
@@ -86,9 +103,9 @@ def parsed(checkout: Checkout, folder: Path, package: str) -> Parsed:
     pants: list[Any] = []
     for name in BACKENDS:
         module = checkout.import_module(name)
-        pants += [] if module is None else module.rules()
-    rules = [one for one in rule_index.create(ours).rules if one.func.__module__.startswith(f"{package}.")]
-    registered = rule_index.create([*pants, *_engine_rules(), *ours]).rules
+        pants += [] if module is None else _made(module.rules())
+    rules = [one for one in rule_index.create(ours).rules if _is_in(package, one.func)]
+    registered = rule_index.create([*pants, *_made(_engine_rules()), *ours]).rules
     known = {rule.canonical_name: rule for rule in registered}
     count = sum(len(rule.awaitables) for rule in rules)
     return Parsed(len(rules), count, tuple(_of_rules(rules, known, folder.resolve())))

@@ -162,7 +162,11 @@ class Sources:
     def class_node(self, dotted: str) -> tuple[Module, ast.ClassDef] | None:
         """Return a class of ours."""
         found = self.split(dotted)
-        return None if found is None or found[1] not in found[0].classes else (found[0], found[0].classes[found[1]])
+        return (
+            None
+            if found is None or found[1] not in found[0].classes
+            else (found[0], found[0].classes[found[1]])
+        )
 
     def function_node(self, dotted: str) -> tuple[Module, FunctionNode] | None:
         """Return a function of ours."""
@@ -172,7 +176,7 @@ class Sources:
         return found[0], found[0].functions[found[1]]
 
     def named(self, module: Module, node: ast.expr) -> tuple[Import, ...]:
-        """Return what an expression of names and dots stands for in a module: nothing for other expressions."""
+        """Return what an expression of names and dots stands for in a module; nothing for others."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)

@@ -1,4 +1,4 @@
-"""What our sources use of Pants: names they import, what they call and with which arguments, what they read of its objects."""
+"""What our sources use of Pants: names that they import, calls with arguments, attributes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _UseCollector(ast.NodeVisitor):
         self.found.append(Use(one.target, place, call, conditions, one.otherwise))
 
     def _referenced(self, node: ast.expr) -> tuple[Import, ...]:
-        """Return the names that an expression stands for: imported or of our own, or an attribute of a typed value."""
+        """Return what an expression stands for: a name, or an attribute of a value of known type."""
         root = node
         while isinstance(root, ast.Attribute):
             root = root.value
@@ -126,7 +126,7 @@ def of_sources(sources: Sources) -> list[Use]:
 
 
 def own_facts(sources: Sources) -> dict[str, Fact]:
-    """Return what the backend has for itself to call: its rules, and the classes that are arguments of rules."""
+    """Return what the backend itself has: its rules, and the classes that are arguments of rules."""
     found: dict[str, Fact] = {}
     for module in sources.modules.values():
         for name, node in module.functions.items():
@@ -135,7 +135,8 @@ def own_facts(sources: Sources) -> dict[str, Fact]:
                 found[f"{module.name}.{name}"] = Fact(
                     "rule",
                     parameters=tuple(
-                        Parameter(one.arg, type=annotated(sources, module, one.annotation)) for one in arguments
+                        Parameter(one.arg, type=annotated(sources, module, one.annotation))
+                        for one in arguments
                     ),
                 )
         for name in module.classes:
