@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from api_check.model import Condition
 
@@ -18,8 +19,9 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
-# A module of one version says so in its name: `pants217.py` is imported on 2.17 only.
+# What is of one version says so in its name: `pants217.py` is loaded on 2.17 only, `PANTS_217` is true there.
 _MODULE_OF_ONE_VERSION = re.compile(r"(?:.*\.)?pants(\d)(\d+)")
+_FLAG_OF_ONE_VERSION = re.compile(r"PANTS_(\d)(\d+)")
 _COMMENT = re.compile(r"#.*?\b(?:(before|from) )?Pants (\d+)\.(\d+)")
 _OF_A_COMMENT = {"before": "<", "from": ">=", None: "=="}
 
@@ -55,14 +57,32 @@ def _compared_version(node: ast.expr) -> tuple[int, int] | None:
     return None
 
 
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def branches(node: ast.If) -> Iterator[tuple[tuple[Condition, ...], list[ast.stmt]]]:
+    """Yield the branches of an ``if`` that run, each with its condition; those for type checkers do not."""
+    condition = of_test(node.test)
+    if _last_name(node.test) != "TYPE_CHECKING":
+        yield (() if condition is None else (condition,)), node.body
+    yield (() if condition is None else (condition.opposite(),)), node.orelse
+
+
 def of_test(test: ast.expr) -> Condition | None:
-    """Return the condition of an ``if`` that compares the version of Pants with a constant, else ``None``."""
+    """Return the condition of an ``if`` that asks for the version of Pants, else ``None``.
+
+    It compares it with a constant, or names a flag such as ``PANTS_217``.
+    """
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = of_test(test.operand)
         return None if inner is None else inner.opposite()
+    flag = _FLAG_OF_ONE_VERSION.fullmatch(_last_name(test))
+    if flag is not None:
+        return Condition("==", (int(flag[1]), int(flag[2])))
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return None
-    name = test.left.attr if isinstance(test.left, ast.Attribute) else getattr(test.left, "id", None)
+    name = _last_name(test.left)
     comparison = _COMPARISONS.get(type(test.ops[0]))
     version = _compared_version(test.comparators[0])
     if name not in VERSION_NAMES or comparison is None or version is None:

@@ -12,7 +12,7 @@ from api_check.model import Condition
 
 PANTS = "pants"
 _FAILED_IMPORTS = frozenset({"ImportError", "ModuleNotFoundError"})
-RULE_DECORATORS = frozenset({"rule", "goal_rule", "_uncacheable_rule"})
+RULE_DECORATORS = frozenset({"rule", "goal_rule", "uncacheable_rule", "_uncacheable_rule"})
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -67,10 +67,9 @@ class _ImportCollector(ast.NodeVisitor):
             self._add(alias.asname or alias.name, f"{node.module}.{alias.name}", node.lineno)
 
     def visit_If(self, node: ast.If) -> None:
-        condition = guards.of_test(node.test)
         before = self.conditions
-        for branch, one in ((node.body, condition), (node.orelse, condition and condition.opposite())):
-            self.conditions = before if one is None else (*before, one)
+        for conditions, branch in guards.branches(node):
+            self.conditions = (*before, *conditions)
             for statement in branch:
                 self.visit(statement)
         self.conditions = before

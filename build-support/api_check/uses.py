@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from api_check import guards
 from api_check.inference import Scope, annotated, bases, from_pants, member, scope_of
+from api_check.keywords import Keywords, combined, keywords_of
 from api_check.model import Call, Condition, Fact, Parameter, Place, Use
 from api_check.sources import FunctionNode, Import, Module, Sources, is_rule
 
@@ -19,6 +20,7 @@ class _UseCollector(ast.NodeVisitor):
     scope: Scope
     conditions: tuple[Condition, ...]
     owner: str | None = None
+    function: FunctionNode | None = None
     found: list[Use] = field(default_factory=list)
 
     def _use(self, one: Import, node: ast.expr, call: Call | None = None) -> None:
@@ -46,44 +48,49 @@ class _UseCollector(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        call = self._call(node)
         for one in self._referenced(node.func):
-            if one.target == "dataclasses.replace" and node.args:
-                replaced = self.scope.type_of(node.args[0])
-                if replaced is not None and from_pants(replaced):
+            replaced = self.scope.type_of(node.args[0]) if node.args else None
+            for conditions, call in self._calls(node):
+                if one.target == "dataclasses.replace" and replaced is not None and from_pants(replaced):
                     fields = Call(keywords=call.keywords, more=call.more, replaces=True)
-                    self._use(Import("", replaced, node.lineno), node, fields)
-            elif from_pants(one.target) or self._is_own_rule(one.target):
-                self._use(one, node, call)
+                    self._use(Import("", replaced, node.lineno, conditions), node, fields)
+                elif from_pants(one.target) or self._is_own_rule(one.target):
+                    self._use(replace(one, conditions=(*one.conditions, *conditions)), node, call)
         self.generic_visit(node)
 
     def _is_own_rule(self, dotted: str) -> bool:
         found = self.sources.function_node(dotted)
         return found is not None and is_rule(found[1])
 
-    def _call(self, node: ast.Call) -> Call:
-        implicitly = [
-            one
-            for one in node.keywords
-            if one.arg is None
-            and isinstance(one.value, ast.Call)
-            and any(named.target.endswith(".implicitly") for named in self._referenced(one.value.func))
-        ]
-        starred = any(isinstance(one, ast.Starred) for one in node.args)
-        opened = any(one.arg is None and one not in implicitly for one in node.keywords)
-        return Call(
-            tuple(self.scope.type_of(one) for one in node.args if not isinstance(one, ast.Starred)),
-            tuple(one.arg for one in node.keywords if one.arg is not None),
-            starred or opened,
-            bool(implicitly),
+    def _calls(self, node: ast.Call) -> Iterator[tuple[tuple[Condition, ...], Call]]:
+        """Yield the arguments of a call; several where ``**more`` depends on the version of Pants."""
+        implicitly = False
+        opened = any(isinstance(one, ast.Starred) for one in node.args)
+        named = [one.arg for one in node.keywords if one.arg is not None]
+        variants: list[Keywords] = [((), ())]
+        for keyword in node.keywords:
+            if keyword.arg is not None:
+                continue
+            if self._is_implicitly(keyword.value):
+                implicitly = True
+                continue
+            told = keywords_of(self.module, self.function, keyword.value)
+            opened = opened or told is None
+            variants = combined(variants, told or [((), ())])
+        types = tuple(self.scope.type_of(one) for one in node.args if not isinstance(one, ast.Starred))
+        for conditions, more in variants:
+            yield conditions, Call(types, (*named, *more), opened, implicitly)
+
+    def _is_implicitly(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and any(
+            one.target.endswith(".implicitly") for one in self._referenced(node.func)
         )
 
     def visit_If(self, node: ast.If) -> None:
-        condition = guards.of_test(node.test)
         self.visit(node.test)
         before = self.conditions
-        for branch, one in ((node.body, condition), (node.orelse, condition and condition.opposite())):
-            self.conditions = before if one is None else (*before, one)
+        for conditions, branch in guards.branches(node):
+            self.conditions = (*before, *conditions)
             for statement in branch:
                 self.visit(statement)
         self.conditions = before
@@ -94,12 +101,12 @@ class _UseCollector(ast.NodeVisitor):
         self.owner = before
 
     def _visit_function(self, node: FunctionNode) -> None:
-        before = self.scope, self.owner
+        before = self.scope, self.owner, self.function
         inner = scope_of(self.sources, self.module, node, self.owner)
         self.scope = Scope(self.sources, self.module, {**self.scope.types, **inner.types})
-        self.owner = None
+        self.owner, self.function = None, node
         self.generic_visit(node)
-        self.scope, self.owner = before
+        self.scope, self.owner, self.function = before
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._visit_function(node)
