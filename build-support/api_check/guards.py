@@ -1,16 +1,17 @@
-"""Which versions of Pants a branch of our sources, a module or a line of a document is for."""
+"""Which versions of Pants a branch of our sources or a line of a document is for."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from api_check.model import Condition
+from api_check.model import Condition, Version
 
-# What a module calls the version that it compares: `if PANTS_VERSION >= (2, 32):`.
-VERSION_NAMES = frozenset({"PANTS_VERSION", "PANTS_SEMVER"})
+Flags = Mapping[str, Condition]
+"""The constants that tell versions apart, by name: ``PANTS_217 = minor_version(VERSION) == (2, 17)``."""
 
+_NUMBERS = "minor_version"
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -19,17 +20,8 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
-# What is of one version says so in its name: `pants217.py` is loaded on 2.17 only, `PANTS_217` is true there.
-_MODULE_OF_ONE_VERSION = re.compile(r"(?:.*\.)?pants(\d)(\d+)")
-_FLAG_OF_ONE_VERSION = re.compile(r"PANTS_(\d)(\d+)")
 _COMMENT = re.compile(r"#.*?\b(?:(before|from) )?Pants (\d+)\.(\d+)")
 _OF_A_COMMENT = {"before": "<", "from": ">=", None: "=="}
-
-
-def of_module(name: str) -> tuple[Condition, ...]:
-    """Return the condition of a module that is for one version, such as ``slim_python_image.pants217``."""
-    found = _MODULE_OF_ONE_VERSION.fullmatch(name)
-    return () if found is None else (Condition("==", (int(found[1]), int(found[2]))),)
 
 
 def of_comment(line: str) -> tuple[Condition, ...]:
@@ -43,48 +35,51 @@ def of_comment(line: str) -> tuple[Condition, ...]:
     return (Condition(_OF_A_COMMENT[found[1]], (int(found[2]), int(found[3]))),)
 
 
-def _compared_version(node: ast.expr) -> tuple[int, int] | None:
-    if isinstance(node, ast.Call) and len(node.args) == 1:
-        node = node.args[0]
-    try:
-        value = ast.literal_eval(node)
-    except ValueError:
-        return None
-    if isinstance(value, str):
-        value = tuple(int(part) for part in re.findall(r"\d+", value)[:2])
-    if isinstance(value, tuple) and len(value) >= 2 and all(isinstance(part, int) for part in value[:2]):
-        return value[0], value[1]
-    return None
-
-
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def branches(node: ast.If) -> Iterator[tuple[tuple[Condition, ...], list[ast.stmt]]]:
+def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
+
+
+def _version(node: ast.expr) -> Version | None:
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        numbers = [one.value for one in node.elts if isinstance(one, ast.Constant)]
+        if len(numbers) == 2 and isinstance(numbers[0], int) and isinstance(numbers[1], int):
+            return numbers[0], numbers[1]
+    return None
+
+
+def flags_of(trees: Iterable[ast.Module]) -> Flags:
+    """Return the flags that modules define."""
+    found = {}
+    for tree in trees:
+        constants = dict(_constants(tree))
+        for name, value in constants.items():
+            if not isinstance(value, ast.Compare) or not isinstance(value.left, ast.Call):
+                continue
+            comparison = _COMPARISONS.get(type(value.ops[0]))
+            other = value.comparators[0]
+            version = _version(constants.get(_last_name(other), other))
+            if _last_name(value.left.func) == _NUMBERS and comparison is not None and version is not None:
+                found[name] = Condition(comparison, version)
+    return found
+
+
+def of_test(test: ast.expr, flags: Flags) -> Condition | None:
+    """Return the condition of an ``if`` that asks a flag, else ``None``."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = of_test(test.operand, flags)
+        return None if inner is None else inner.opposite()
+    return flags.get(_last_name(test))
+
+
+def branches(node: ast.If, flags: Flags) -> Iterator[tuple[tuple[Condition, ...], list[ast.stmt]]]:
     """Yield the branches of an ``if`` that run, each with its condition; those for type checkers do not."""
-    condition = of_test(node.test)
+    condition = of_test(node.test, flags)
     if _last_name(node.test) != "TYPE_CHECKING":
         yield (() if condition is None else (condition,)), node.body
     yield (() if condition is None else (condition.opposite(),)), node.orelse
-
-
-def of_test(test: ast.expr) -> Condition | None:
-    """Return the condition of an ``if`` that asks for the version of Pants, else ``None``.
-
-    It compares it with a constant, or names a flag such as ``PANTS_217``.
-    """
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = of_test(test.operand)
-        return None if inner is None else inner.opposite()
-    flag = _FLAG_OF_ONE_VERSION.fullmatch(_last_name(test))
-    if flag is not None:
-        return Condition("==", (int(flag[1]), int(flag[2])))
-    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
-        return None
-    name = _last_name(test.left)
-    comparison = _COMPARISONS.get(type(test.ops[0]))
-    version = _compared_version(test.comparators[0])
-    if name not in VERSION_NAMES or comparison is None or version is None:
-        return None
-    return Condition(comparison, version)

@@ -12,7 +12,7 @@ from typing import Any
 from api_check import native_module
 from api_check.checkout import Checkout, CheckoutError
 from api_check.facts import Facts
-from api_check.model import ANYTHING, Fact, Parameter, Use
+from api_check.model import ANYTHING, Fact, Parameter, Use, minor_version
 from api_check.options import option
 
 _KINDS = {
@@ -223,7 +223,8 @@ def inspected(checkout: Checkout, uses: Iterable[Use], own: Mapping[str, Fact]) 
     :param own: what is ours.
     :raises CheckoutError: a module of Pants cannot be imported here.
     """
-    uses = [use for use in uses if use.name not in own]
+    version = minor_version(checkout.version)
+    uses = [use for use in uses if use.name not in own and use.applies(version)]
     called = {use.name for use in uses if use.call is not None}
     arguments = {one for use in uses if use.call for one in use.call.positional if one is not None}
     inspector = Inspector(checkout, called, arguments)

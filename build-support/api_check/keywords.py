@@ -42,7 +42,7 @@ def keywords_of(module: Module, function: FunctionNode | None, node: ast.expr) -
 
 
 def _of_versions(module: Module, function: FunctionNode | None, node: ast.IfExp) -> list[Keywords] | None:
-    condition = guards.of_test(node.test)
+    condition = guards.of_test(node.test, module.flags)
     if condition is None:
         return None
     found: list[Keywords] = []

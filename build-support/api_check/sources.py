@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from api_check import guards
@@ -23,6 +23,7 @@ class Import:
 
     :param target: what it stands for, dotted.
     :param otherwise: see `Use.otherwise`.
+    :param late: it stands in a function, and so may never run.
     """
 
     local: str
@@ -30,11 +31,16 @@ class Import:
     line: int
     conditions: tuple[Condition, ...] = ()
     otherwise: str | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the backend: what it imports and defines."""
+    """A module of the backend: what it imports and defines.
+
+    :param flags: the flags of the whole backend.
+    :param conditions: the versions of Pants on which it is loaded.
+    """
 
     name: str
     path: str
@@ -42,18 +48,32 @@ class Module:
     imports: Mapping[str, tuple[Import, ...]]
     functions: Mapping[str, FunctionNode]
     classes: Mapping[str, ast.ClassDef]
+    flags: guards.Flags
     conditions: tuple[Condition, ...] = ()
 
 
 @dataclass
 class _ImportCollector(ast.NodeVisitor):
-    conditions: tuple[Condition, ...]
+    flags: guards.Flags
+    conditions: tuple[Condition, ...] = ()
     found: list[Import] = field(default_factory=list)
     alternatives: Mapping[str, str] | None = None
+    late: bool = False
 
     def _add(self, local: str, target: str, line: int) -> None:
         otherwise = None if self.alternatives is None else self.alternatives.get(local, "")
-        self.found.append(Import(local, target, line, self.conditions, otherwise))
+        self.found.append(Import(local, target, line, self.conditions, otherwise, self.late))
+
+    def _visit_function(self, node: FunctionNode) -> None:
+        before, self.late = self.late, True
+        self.generic_visit(node)
+        self.late = before
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_function(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -68,7 +88,7 @@ class _ImportCollector(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         before = self.conditions
-        for conditions, branch in guards.branches(node):
+        for conditions, branch in guards.branches(node, self.flags):
             self.conditions = (*before, *conditions)
             for statement in branch:
                 self.visit(statement)
@@ -94,20 +114,14 @@ def _names(node: ast.expr | None) -> set[str]:
 
 
 def _bound(parts: list[ast.ExceptHandler] | list[ast.Module]) -> dict[str, str]:
-    collector = _ImportCollector(())
+    collector = _ImportCollector({})
     for part in parts:
         collector.generic_visit(part)
     return {one.local: one.target for one in collector.found}
 
 
-def read_module(name: str, path: Path, shown: str) -> Module:
-    """Return a module.
-
-    :param shown: the path that messages have.
-    """
-    tree = ast.parse(path.read_bytes(), str(path))
-    conditions = guards.of_module(name)
-    collector = _ImportCollector(conditions)
+def _module(name: str, shown: str, tree: ast.Module, flags: guards.Flags) -> Module:
+    collector = _ImportCollector(flags)
     collector.visit(tree)
     imports: dict[str, list[Import]] = {}
     for one in collector.found:
@@ -119,8 +133,23 @@ def read_module(name: str, path: Path, shown: str) -> Module:
         {local: tuple(found) for local, found in imports.items()},
         {node.name: node for node in tree.body if isinstance(node, FunctionNode)},
         {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)},
-        conditions,
+        flags,
     )
+
+
+def _loaded_on(name: str, modules: Mapping[str, Module]) -> tuple[Condition, ...]:
+    """Return the condition of a module: that of its imports, if no other import runs on every start."""
+    found = [
+        (one.conditions, one.late)
+        for module in modules.values()
+        for imports in module.imports.values()
+        for one in imports
+        if one.target == name or one.target.startswith(f"{name}.")
+    ]
+    guarded = [conditions for conditions, _ in found if conditions]
+    if not guarded or not all(conditions or late for conditions, late in found):
+        return ()
+    return tuple(one for one in guarded[0] if all(one in others for others in guarded))
 
 
 @dataclass(frozen=True)
@@ -154,7 +183,7 @@ class Sources:
             return
         for one in module.imports[head]:
             for further in self.resolve(one.target + dot + tail):
-                conditions = (*one.conditions, *further.conditions)
+                conditions = (*module.conditions, *one.conditions, *further.conditions)
                 otherwise = further.otherwise if one.otherwise is None else one.otherwise
                 yield Import(one.local, further.target, one.line, conditions, otherwise)
 
@@ -206,11 +235,17 @@ def read_sources(folder: Path, package: str) -> Sources:
     root = folder / package
     if not (root / "__init__.py").is_file():
         raise FileNotFoundError(f"{folder} has no package {package}")
-    modules = {}
+    trees = {}
+    paths = {}
     for path in sorted(root.rglob("*.py")):
         if path.name.endswith("_test.py") or path.name == "conftest.py":
             continue
         parts = path.relative_to(folder).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        modules[name] = read_module(name, path, path.relative_to(folder).as_posix())
-    return Sources(modules)
+        paths[name] = path.relative_to(folder).as_posix()
+        trees[name] = ast.parse(path.read_bytes(), str(path))
+    flags = guards.flags_of(trees.values())
+    modules = {name: _module(name, paths[name], tree, flags) for name, tree in trees.items()}
+    return Sources(
+        {name: replace(one, conditions=_loaded_on(name, modules)) for name, one in modules.items()}
+    )

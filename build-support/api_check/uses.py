@@ -89,7 +89,7 @@ class _UseCollector(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
         before = self.conditions
-        for conditions, branch in guards.branches(node):
+        for conditions, branch in guards.branches(node, self.module.flags):
             self.conditions = (*before, *conditions)
             for statement in branch:
                 self.visit(statement)
@@ -120,7 +120,8 @@ def of_module(sources: Sources, module: Module) -> Iterator[Use]:
     for imports in module.imports.values():
         for one in imports:
             if from_pants(one.target):
-                yield Use(one.target, Place(module.path, one.line), None, one.conditions, one.otherwise)
+                conditions = (*module.conditions, *one.conditions)
+                yield Use(one.target, Place(module.path, one.line), None, conditions, one.otherwise)
     collector = _UseCollector(sources, module, Scope(sources, module), module.conditions)
     collector.visit(module.tree)
     yield from collector.found
