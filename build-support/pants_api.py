@@ -1,6 +1,6 @@
 """Holds the backend against the Python sources of a Pants, without its engine.
 
-    build-support/pants_api.py PANTS_CHECKOUT [--record tests/pants_api/2.33.0.json]
+    build-support/pants_api.py PANTS_CHECKOUT [--record tests/pants_api/2.33.json]
 
 Run it with a Python that has the requirements of that Pants (``3rdparty/python/requirements.txt`` of the
 checkout): the version of Python that this Pants wants, or 3.11 and later as long as its sources can be read.
@@ -61,7 +61,7 @@ def parsed_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--record",
         type=Path,
         metavar="FILE",
-        help="write what was found: tests/pants_api/<version>.json, which CI holds the backend against",
+        help="write what was found: tests/pants_api/2.33.json, which CI holds the backend against",
     )
     command.add_argument("--quiet", action="store_true", help="breaks and the summary only")
     return command.parse_args(arguments)

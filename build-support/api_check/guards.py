@@ -20,14 +20,14 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
-_COMMENT = re.compile(r"#.*?\b(?:(before|from) )?Pants (\d+)\.(\d+)")
+_COMMENT = re.compile(r"# (?:(before|from) )?Pants (\d+)\.(\d+)$")
 _OF_A_COMMENT = {"before": "<", "from": ">=", None: "=="}
 
 
 def of_comment(line: str) -> tuple[Condition, ...]:
     """Return the condition of a line of a document.
 
-    It is in a comment: ``# Pants 2.17``, ``# before Pants 2.23`` or ``# from Pants 2.23``.
+    It is a whole comment: ``# Pants 2.17``, ``# before Pants 2.23`` or ``# from Pants 2.23``.
     """
     found = _COMMENT.search(line)
     if found is None:

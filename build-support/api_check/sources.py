@@ -226,8 +226,20 @@ def is_rule(node: FunctionNode) -> bool:
     return False
 
 
-def read_sources(folder: Path, package: str) -> Sources:
-    """Return the sources of a package.
+def of_trees(trees: Mapping[str, tuple[str, ast.Module]]) -> Sources:
+    """Return sources.
+
+    :param trees: of each module its path as messages have it, and its syntax tree.
+    """
+    flags = guards.flags_of(tree for _, tree in trees.values())
+    modules = {name: _module(name, path, tree, flags) for name, (path, tree) in trees.items()}
+    return Sources(
+        {name: replace(one, conditions=_loaded_on(name, modules)) for name, one in modules.items()}
+    )
+
+
+def read_trees(folder: Path, package: str) -> dict[str, tuple[str, ast.Module]]:
+    """Return the path and the syntax tree of each module of a package but tests.
 
     :param folder: the package's parent.
     :raises FileNotFoundError: there is no such package.
@@ -236,16 +248,15 @@ def read_sources(folder: Path, package: str) -> Sources:
     if not (root / "__init__.py").is_file():
         raise FileNotFoundError(f"{folder} has no package {package}")
     trees = {}
-    paths = {}
     for path in sorted(root.rglob("*.py")):
         if path.name.endswith("_test.py") or path.name == "conftest.py":
             continue
         parts = path.relative_to(folder).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        paths[name] = path.relative_to(folder).as_posix()
-        trees[name] = ast.parse(path.read_bytes(), str(path))
-    flags = guards.flags_of(trees.values())
-    modules = {name: _module(name, paths[name], tree, flags) for name, tree in trees.items()}
-    return Sources(
-        {name: replace(one, conditions=_loaded_on(name, modules)) for name, one in modules.items()}
-    )
+        trees[name] = path.relative_to(folder).as_posix(), ast.parse(path.read_bytes(), str(path))
+    return trees
+
+
+def read_sources(folder: Path, package: str) -> Sources:
+    """Return the sources of a package; see `read_trees`."""
+    return of_trees(read_trees(folder, package))
