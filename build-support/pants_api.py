@@ -13,6 +13,9 @@ import os
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 11):
+    sys.exit("pants_api.py: needs Python 3.11 or later: run it with the Python of that Pants")
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -80,19 +83,22 @@ def main(arguments: list[str] | None = None) -> int:
         used = [*uses.of_sources(ours), *options.of_messages(ours), *options.of_repository(root)]
         own = {**uses.own_facts(ours), **options.own_facts(ours)}
         pants = checkout.ready(folder)
-        found = inspected.inspected(pants, used, own)
+        overridden = uses.overrides(ours)
+        found = inspected.inspected(pants, used, overridden, own)
         rules = parser.parsed(pants, backend, PACKAGE)
     except (checkout.CheckoutError, FileNotFoundError, ValueError) as e:
         print(f"pants_api.py: {e}", file=sys.stderr)
         return 2
+    used += [use for use in overridden if use.name in found.names]
     findings = [*compare.compare(used, own, found), *rules.findings]
     broken = compare.breaks(findings)
-    print(compare.table([one for one in findings if one.faults or not given.quiet]))
+    if broken or not given.quiet:
+        print(compare.table([one for one in findings if one.faults or not given.quiet]))
     if record is not None:
         record.write_text(facts.written(found))
     result = f"{len(broken)} BREAKS" if broken else "all fit"
     counts = f"{len(findings)} names, {rules.rules} rules, {rules.awaitables} awaitables"
-    print(f"\nPants {pants.version}: {counts}: {result}")
+    print(f"Pants {pants.version}: {counts}: {result}")
     return 1 if broken else 0
 
 

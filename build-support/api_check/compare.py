@@ -154,4 +154,4 @@ def table(findings: Iterable[Finding]) -> str:
         cells = [text.ljust(width) for text, width in zip(row[:3], widths, strict=True)]
         lines.append("  ".join([*cells, row[3]]).rstrip())
         lines += [f"    BREAK {fault}" for fault in faults]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])

@@ -217,9 +217,12 @@ class Inspector:
         return None if home == name else home
 
 
-def inspected(checkout: Checkout, uses: Iterable[Use], own: Mapping[str, Fact]) -> Facts:
+def inspected(
+    checkout: Checkout, uses: Iterable[Use], overrides: Iterable[Use], own: Mapping[str, Fact]
+) -> Facts:
     """Return what a checkout has of all that we use of Pants.
 
+    :param overrides: what we may override; of these only those that are there are in the answer.
     :param own: what is ours.
     :raises CheckoutError: a module of Pants cannot be imported here.
     """
@@ -230,4 +233,6 @@ def inspected(checkout: Checkout, uses: Iterable[Use], own: Mapping[str, Fact]) 
     inspector = Inspector(checkout, called, arguments)
     otherwise = {use.otherwise for use in uses if use.otherwise and use.otherwise.startswith("pants.")}
     names = {use.name for use in uses} | otherwise
-    return Facts(checkout.version, {name: inspector.fact(name) for name in sorted(names)})
+    found = {use.name: inspector.fact(use.name) for use in overrides if use.applies(version)}
+    there = {name: fact for name, fact in found.items() if fact is not None}
+    return Facts(checkout.version, {**there, **{name: inspector.fact(name) for name in names}})

@@ -77,10 +77,11 @@ class _ImportCollector(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            if alias.asname is None:
-                self._add(alias.name.split(".")[0], alias.name.split(".")[0], node.lineno)
-            # The module that is named, also where the import binds the package above it.
             self._add(alias.asname or alias.name, alias.name, node.lineno)
+            package = alias.name.split(".")[0]
+            # `import a.b` binds `a`, and loads the module that it names.
+            if alias.asname is None and package != alias.name:
+                self._add(package, package, node.lineno)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for alias in node.names:

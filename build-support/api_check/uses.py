@@ -133,6 +133,33 @@ def of_sources(sources: Sources) -> list[Use]:
     return sorted(found, key=lambda use: (use.name, use.place, repr(use)))
 
 
+def _defined(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
+    """Yield the attributes that the body of a class defines, with their lines."""
+    for statement in node.body:
+        if isinstance(statement, FunctionNode):
+            yield statement.name, statement.lineno
+        targets = (
+            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        )
+        yield from ((one.id, statement.lineno) for one in targets if isinstance(one, ast.Name))
+
+
+def overrides(sources: Sources) -> list[Use]:
+    """Return what Pants may look for in our classes: each attribute that they define, as of their base.
+
+    Which of them that base has, only Pants tells.
+    """
+    found = set()
+    for module in sources.modules.values():
+        for node in module.classes.values():
+            above = [one for one in bases(sources, f"{module.name}.{node.name}") if from_pants(one)]
+            for name, line in _defined(node):
+                if not name.startswith("__"):
+                    place = Place(module.path, line)
+                    found |= {Use(f"{base}.{name}", place, conditions=module.conditions) for base in above}
+    return sorted(found, key=lambda use: (use.name, use.place))
+
+
 def own_facts(sources: Sources) -> dict[str, Fact]:
     """Return what the backend itself has: its rules, and the classes that are arguments of rules."""
     found: dict[str, Fact] = {}

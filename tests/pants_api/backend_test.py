@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,28 @@ def test_every_supported_version_is_recorded() -> None:
 @pytest.mark.parametrize("version", RECORDS)
 def test_the_backend_fits(version: str) -> None:
     assert backend().faults(facts.read(RECORDS[version])) == []
+
+
+def vanished(records: list[Facts]) -> list[str]:
+    """Return what our classes define for Pants, and a later version no longer looks for."""
+    ours = sources.read_sources(ROOT / "pants-plugins", PACKAGE)
+    return [
+        f"{name}: Pants {older.version} has it, {newer.version} has not"
+        for name in sorted({use.name for use in uses.overrides(ours)})
+        for older, newer in itertools.pairwise(records)
+        if older.names.get(name) is not None and newer.names.get(name) is None
+    ]
+
+
+def test_what_pants_looks_for_in_our_classes_stays() -> None:
+    records = [facts.read(path) for path in RECORDS.values()]
+    assert vanished(records) == []
+    name = "pants.core.goals.publish.PublishFieldSet.get_output_data"
+    oldest, *between, newest = records
+    without = Facts(newest.version, {**newest.names, name: None})
+    assert vanished([oldest, *between, without]) == [
+        f"{name}: Pants {between[-1].version} has it, {newest.version} has not"
+    ]
 
 
 @pytest.mark.parametrize("version", RECORDS)

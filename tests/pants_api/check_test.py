@@ -49,7 +49,7 @@ def test_all_fits(tmp_path: Path) -> None:
     run = check(tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.splitlines()[0].split("  ")[0] == "kind"
-    assert run.stdout.splitlines()[-1] == f"Pants {VERSION}: 23 names, 2 rules, 3 awaitables: all fit"
+    assert run.stdout.splitlines()[-1] == f"Pants {VERSION}: 24 names, 2 rules, 3 awaitables: all fit"
     assert run.stderr == ""
     assert row(run, "class", "pants.engine.process.Process") == [
         "slim_python_image/steps.py:4 and 1 more",
@@ -57,6 +57,10 @@ def test_all_fits(tmp_path: Path) -> None:
     ]
     assert (
         row(run, "awaitable", "pants.engine.intrinsics.create_digest")[0] == "slim_python_image/steps.py:17"
+    )
+    # What Pants looks for in a class of ours.
+    assert (
+        row(run, "attribute", "pants.option.subsystem.Subsystem.help")[0] == "slim_python_image/options.py:7"
     )
     assert row(run, "option", "[GLOBAL].remote_token") == ["docs/how-to/remote.md:4", "yes"]
 

@@ -136,7 +136,7 @@ def collect_options_info(cls):
         if isinstance(found := getattr(cls, name), OptionInfo):
             yield found
 """,
-    "src/python/pants/option/subsystem.py": "class Subsystem:\n    pass\n",
+    "src/python/pants/option/subsystem.py": "class Subsystem:\n    help = ''\n",
     "src/python/pants/option/global_options.py": """
 from pants.option.option_types import StrOption
 from pants.option.subsystem import Subsystem
@@ -183,6 +183,7 @@ from pants.option.subsystem import Subsystem
 
 class Options(Subsystem):
     options_scope = "slim"
+    help = "Ours."
     address = StrOption(help="")
 """,
     "pants-plugins/slim_python_image/steps.py": """
