@@ -61,6 +61,8 @@ class Checkout:
             raise CheckoutError(self._lacks(name, missing.split(".")[0])) from e
         except (SyntaxError, ImportError) as e:
             raise CheckoutError(f"{name} of {self.folder}: {e}; {_runs_on(self.folder)}") from e
+        except Exception as e:
+            raise CheckoutError(f"{name} of {self.folder} needs the engine: {type(e).__name__}: {e}") from e
 
     def _lacks(self, name: str, missing: str) -> str:
         requirement = _requirement(self.folder, missing)

@@ -44,11 +44,14 @@ def _with_values(node: ast.ClassDef) -> ast.ClassDef:
 
 def _run(node: ast.stmt, path: Path, names: dict[str, object]) -> None:
     code = compile(ast.Module([node], []), str(path), "exec", flags=_HINTS_STAY_TEXT, dont_inherit=True)
-    exec(code, names)  # noqa: S102  # declarations of the checkout that the user named, as importing it runs them
+    try:
+        exec(code, names)  # noqa: S102  # declarations of the checkout that the user named, as importing it runs them
+    except Exception as e:
+        raise ValueError(f"{path}:{node.lineno}: has no stand-in: {type(e).__name__}: {e}") from e
 
 
-def _without_alias(node: ast.stmt, names: dict[str, object]) -> bool:
-    """Give a name that is declared without a value an object; tell whether that was one."""
+def _is_given_a_value(node: ast.stmt, names: dict[str, object]) -> bool:
+    """Tell whether a statement declares a name without a value; there it has one then."""
     if not isinstance(node, ast.AnnAssign) or node.value is not None or not isinstance(node.target, ast.Name):
         return False
     empty: object = frozenset() if "frozenset" in ast.unparse(node.annotation) else types.SimpleNamespace()
@@ -61,6 +64,7 @@ def install(sources: Path) -> ast.Module:
 
     :param sources: ``src/python`` of the checkout.
     :raises FileNotFoundError: there are no declarations.
+    :raises ValueError: a declaration is of a kind that this module does not know.
     """
     path = sources / DECLARATIONS
     declared = ast.parse(path.read_bytes(), str(path))
@@ -75,7 +79,7 @@ def install(sources: Path) -> ast.Module:
     for node in ast.parse(path.read_bytes(), str(path)).body:
         if (
             not _has_a_place_here(node)
-            or _without_alias(node, names)
+            or _is_given_a_value(node, names)
             or getattr(node, "name", None) in STAND_INS
         ):
             continue

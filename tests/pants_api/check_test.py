@@ -264,6 +264,17 @@ def test_a_python_that_is_too_old(tmp_path: Path) -> None:
     )
 
 
+def test_a_pants_that_needs_more_than_there_is(tmp_path: Path) -> None:
+    pants = edited(PANTS, "src/python/pants/core/register.py", "def rules", "{}['engine']\ndef rules")
+    assert failed(check(tmp_path, pants)) == (
+        f"pants_api.py: pants.core.register of {tmp_path}/pants needs the engine: KeyError: 'engine'\n"
+    )
+    name = f"{_ENGINE}/internals/native_engine.pyi"
+    assert failed(check(tmp_path, edited(PANTS, name, "class Place:", "class Place(Unknown):"))) == (
+        f"pants_api.py: {tmp_path}/pants/{name}:9: has no stand-in: NameError: name 'Unknown' is not defined\n"
+    )
+
+
 def test_no_backend(tmp_path: Path) -> None:
     assert failed(check(tmp_path, PANTS, REPOSITORY, "--backend", tmp_path)) == (
         f"pants_api.py: {tmp_path} has no package slim_python_image\n"
