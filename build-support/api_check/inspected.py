@@ -191,10 +191,7 @@ class Inspector:
             takes = tuple(Parameter(one, type=dotted(its)) for one, its in rule.parameters.items())
             return Fact("rule", self._home(name, value), takes)
         if isinstance(value, type):
-            native = value.__module__ == native_module.NAME
-            constructor: tuple[Parameter, ...] | None = None
-            if name in self._called:
-                constructor = self._native.parameters(value.__name__) if native else _signature(value)
+            constructor = self._constructor(value) if name in self._called else None
             above = tuple(dotted(one) for one in value.__mro__[1:] if one.__module__.startswith("pants."))
             return Fact(
                 "class", self._home(name, value), constructor, above if name in self._arguments else ()
@@ -210,6 +207,15 @@ class Inspector:
         if is_method:
             return Fact("function", parameters=parameters and parameters[1:])
         return Fact("function", None if isinstance(parent, type) else self._home(name, value), parameters)
+
+    def _constructor(self, cls: type) -> tuple[Parameter, ...]:
+        """Return the parameters of a class; where it inherits a native constructor, as that is declared."""
+        for one in cls.__mro__:
+            if one.__module__ == native_module.NAME:
+                return self._native.parameters(one.__name__)
+            if "__init__" in one.__dict__ or "__new__" in one.__dict__:
+                break
+        return _signature(cls)
 
     @staticmethod
     def _home(name: str, value: Any) -> str | None:

@@ -162,6 +162,12 @@ def test_a_break(tmp_path: Path, name: str, old: str, new: str, expected: list[s
     assert [text.partition(" (")[0] for text in found] == expected
 
 
+def test_a_constructor_that_is_inherited_from_the_native_extension(tmp_path: Path) -> None:
+    more = "from pants.engine.process import Elsewhere\ndef elsewhere(): return Elsewhere(name='a')\n"
+    repository = {**REPOSITORY, f"{_PLUGIN}/steps.py": more + REPOSITORY[f"{_PLUGIN}/steps.py"]}
+    assert broken(check(tmp_path, PANTS, repository)) == ["slim_python_image/steps.py:2: requires `platform`"]
+
+
 def test_a_rule_that_nobody_registers(tmp_path: Path) -> None:
     pants = edited(
         PANTS, f"{_ENGINE}/intrinsics.py", "return collect_rules(globals())", "return [create_digest.rule]"

@@ -57,6 +57,9 @@ from pants.engine.internals.native_engine import Place as Place
 class Scope(Enum):
     always = "always"
 
+class Elsewhere(Place):
+    pass
+
 @dataclass(frozen=True)
 class Process:
     argv: tuple
