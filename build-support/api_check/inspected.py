@@ -73,7 +73,10 @@ class _Native:
         ]
         if len(constructors) == 1:
             return parameters_of(constructors[0].args)[1:]
-        above = [ast.unparse(base) for base in node.bases] if node and not constructors else []
+        written = (
+            [ast.unparse(base).partition("[")[0] for base in node.bases] if node and not constructors else []
+        )
+        above = [base for base in written if base in self._classes]
         return self.parameters(above[0]) if len(above) == 1 else ANYTHING
 
 
