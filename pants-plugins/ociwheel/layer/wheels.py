@@ -27,6 +27,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.formats.guard import Guard
+from ociwheel.formats.zip import check_sizes
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.spool import Slice, Spool
@@ -73,6 +75,7 @@ def install_wheel(wheel: Path, spool: Spool, options: Options) -> InstalledWheel
         with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             _check_members(archive, wheel.name)
+            check_sizes(archive, wheel.stat().st_size, Guard(wheel.name, LayerError))
             source = _Wheel(archive, wheel.name)
             source.validate_record(validate_contents=False)
             destination = _Destination(spool, options, origin)
