@@ -36,18 +36,6 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
-    limits = StrListOption(
-        default=[],
-        advanced=True,
-        help=softwrap(
-            """
-            Limits of archives of others to raise, each `name=number`, such as `ratio=1000`, for a wheel,
-            sdist, package or layer that is refused because it is larger than any should be. The message names
-            the limit; `docs/explanation/archives.md` lists all. They are in the key of every step.
-            """
-        ),
-    )
-
     shared_blobs = BoolOption(
         default=False,
         help=softwrap(
@@ -115,6 +103,18 @@ class SlimImageOptions(Subsystem):
             Properties, each `name=value`, that a remote worker must have to run the steps that reach the
             network, beside those of `[GLOBAL].remote_execution_extra_platform_properties` or the
             `remote_environment`. No other step asks for them, so builds can run where there is no network.
+            """
+        ),
+    )
+
+    limits = StrListOption(
+        default=[],
+        advanced=True,
+        help=softwrap(
+            """
+            Limits of archives of others to raise, each `name=number`, such as `ratio=1000`, for a wheel,
+            sdist, package or layer that is refused because it is larger than any should be. The message names
+            the limit; `docs/explanation/archives.md` lists all. They are in the key of every step.
             """
         ),
     )
