@@ -161,3 +161,13 @@ def test_a_process_that_is_killed_leaves_no_half_of_a_file(tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(file.read_bytes()) == 2_000_000
+
+
+def test_where_standard_output_is_somebody_else_s_an_error_is_a_message_alone(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OCIWHEEL_ERRORS", "text")
+    assert main(["lock-entries", "--lockfile", str(tmp_path / "none"), "--label", "a.lock"]) == 12
+    out, err = capsysbinary.readouterr()
+    assert out == b""
+    assert err.startswith(b"error: a.lock: cannot read it: No such file or directory\n")
