@@ -7,10 +7,12 @@ user types. Each of its codes has words here.
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
 from pants.util.docutil import bin_name
 
+MOST_LINES = 38
+"""Lines of a message before its remedy, as the core has it."""
 ERROR_SCHEMA = "ociwheel.error/1"
 _BUILDS = "[slim-image].builds"
 _MIRRORS = "[slim-image].debian_mirrors"
@@ -121,13 +123,16 @@ def render_remedy(remedy: Mapping[str, Any], known: Mapping[str, str]) -> str:
     return template.format_map({**remedy["arguments"], **known})
 
 
-def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
-    yield f"{fault['where']}: {fault['what']}" if fault["where"] else fault["what"]
+def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
+    lines = [f"{fault['where']}: {fault['what']}" if fault["where"] else fault["what"]]
     for inner in fault["errors"]:
-        yield from (f"  {line}" for line in _lines(inner, known))
-    yield from (f"  {line}" for line in fault["details"])
+        lines += [f"  {line}" for line in _lines(inner, known)]
+    lines += [f"  {line}" for line in fault["details"]]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"  … and {len(lines) - MOST_LINES} more lines"]
     if fault["remedy"]:
-        yield f"  -> {render_remedy(fault['remedy'], known)}"
+        lines.append(f"  -> {render_remedy(fault['remedy'], known)}")
+    return lines
 
 
 def fault_document(what: str, where: str, code: str) -> str:
