@@ -33,6 +33,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "index": 1,
     "layer": 1,
     "layer-facts": 1,
+    "layer-names": 1,
     "lock-entries": 1,
     "newest-wheel": 1,
     "plan": 1,

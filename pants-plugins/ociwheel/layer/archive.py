@@ -16,10 +16,13 @@ from ociwheel.errors import LayerError
 from ociwheel.layer import tar
 from ociwheel.layer.compress import Compressor, compressor
 from ociwheel.layer.entries import Content, Entry, Kind, Stored, arrange
+from ociwheel.layer.left_out import LeftOut
 
 __all__ = ["Content", "Entry", "Stored", "write_layer"]
 
 CHUNK_BYTES = 1 << 18
+# Hexadecimal digits of a SHA-256 that tell two files apart.
+_TOLD_APART = 16
 FACT_LETTERS: dict[Kind, str] = {"file": "f", "dir": "d", "symlink": "l", "hardlink": "h"}
 
 
@@ -30,8 +33,9 @@ def write_layer(
     title: str,
     contents: Sequence[Content],
     compression: str = "gzip",
+    left_out: LeftOut | None = None,
 ) -> dict[str, Any]:
-    """Write ``blobs/sha256/<digest>`` and ``layer-facts.json`` below ``output``.
+    """Write ``blobs/sha256/<digest>``, ``layer-facts.json`` and ``layer-names.json`` below ``output``.
 
     Entries may come in any order; missing parent folders are added. Content is streamed: memory
     use does not depend on the size of a file.
@@ -39,6 +43,7 @@ def write_layer(
     :param title: what ``docker history`` shows for the layer.
     :param contents: what the layer holds; with exactly one, entries without an origin get it.
     :param compression: ``gzip`` or ``zstd``.
+    :param left_out: what went into the layer and is not in it.
     :returns: the ``ociwheel.layer/1`` document.
     :raises LayerError: entries that do not make a layer, or content that cannot be read.
     :raises UsageError: an unknown compression.
@@ -64,6 +69,7 @@ def write_layer(
     diff_id = f"sha256:{stream.hash.hexdigest()}"
     facts = document("layer-facts", {"diff_id": diff_id, "files": [_row(e) for e in ordered], "elf": elf})
     (output / "layer-facts.json").write_bytes(canonical(facts))
+    (output / "layer-names.json").write_bytes(canonical(document("layer-names", names(ordered))))
     return document(
         "layer",
         {
@@ -74,6 +80,7 @@ def write_layer(
             "elf_files": len(elf),
             "title": title,
             "contents": [c.to_json() for c in contents],
+            "left_out": left_out.to_json() if left_out else [],
         },
     )
 
@@ -151,6 +158,24 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
 
 def _note(text: str) -> None:
     sys.stderr.write(f"note: {text}\n")
+
+
+def names(ordered: Sequence[Entry]) -> dict[str, Any]:
+    """Return what a check of the whole image needs of a layer, and what an edit of a file leaves as it is.
+
+    Of each entry: path, kind, mode, owner, group, where a link leads, the number of its origin, and the start
+    of its content's SHA-256 where it matters which of two files is there.
+    """
+    origins = sorted({entry.origin for entry in ordered})
+    numbers = {origin: number for number, origin in enumerate(origins)}
+    rows = [
+        [
+            e.path, FACT_LETTERS[e.kind], e.mode, e.uid, e.gid, e.target, numbers[e.origin],
+            e.sha256[:_TOLD_APART],
+        ]
+        for e in ordered
+    ]  # fmt: skip
+    return {"origins": origins, "files": rows}
 
 
 def _row(entry: Entry) -> list[str | int]:

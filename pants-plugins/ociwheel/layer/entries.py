@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.layer.times import CONSTANT
 
 Kind = Literal["file", "dir", "symlink", "hardlink"]
 
@@ -64,6 +65,10 @@ class Entry:
     origin: str = ""
     """``name version`` of what ships it, for error messages and ELF facts. When empty, and the layer
     has exactly one content, that one's."""
+    mtime: int = CONSTANT
+    """Seconds since 1970."""
+    sha256: str = ""
+    """Of the content, where it is told from that of another distribution's file of this path."""
 
     def size(self) -> int:
         """Return the number of content bytes."""
