@@ -7,27 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.errors import UsageError
+from ociwheel.image.users import GROUP, NONROOT, PASSWD
 from ociwheel.layer.archive import Entry
 from ociwheel.platforms import Platform, platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NONROOT = 65532
-"""The user that services run as; the number that distroless images use."""
-
-_PASSWD = f"""\
-root:x:0:0:root:/root:/sbin/nologin
-nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-nonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin
-"""
-_GROUP = f"""\
-root:x:0:
-tty:x:5:
-staff:x:50:
-nogroup:x:65534:
-nonroot:x:{NONROOT}:
-"""
 _NSSWITCH = """\
 passwd:         files
 group:          files
@@ -77,8 +63,8 @@ def rootfs_entries(target: dict[str, Any], prefix: str) -> list[Entry]:
     return [
         *_usrmerge(row),
         *(Entry(path, "dir", mode, owner, owner) for path, mode, owner in _FOLDERS),
-        Entry("etc/passwd", "file", 0o644, source=_PASSWD.encode()),
-        Entry("etc/group", "file", 0o644, source=_GROUP.encode()),
+        Entry("etc/passwd", "file", 0o644, source=PASSWD.encode()),
+        Entry("etc/group", "file", 0o644, source=GROUP.encode()),
         Entry("etc/nsswitch.conf", "file", 0o644, source=_NSSWITCH.encode()),
         *_environment(_checked_prefix(prefix), python),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from ociwheel.layer.left_out import LeftOut
 __all__ = ["Content", "Entry", "Stored", "write_layer"]
 
 CHUNK_BYTES = 1 << 18
+# execve(2): "the interpreter [...] line is limited to 255 characters"; two for #!, and the newline.
+_SHEBANG_BYTES = 258
 # Hexadecimal digits of a SHA-256 that tell two files apart.
 _TOLD_APART = 16
 FACT_LETTERS: dict[Kind, str] = {"file": "f", "dir": "d", "symlink": "l", "hardlink": "h"}
@@ -69,7 +71,8 @@ def write_layer(
     diff_id = f"sha256:{stream.hash.hexdigest()}"
     facts = document("layer-facts", {"diff_id": diff_id, "files": [_row(e) for e in ordered], "elf": elf})
     (output / "layer-facts.json").write_bytes(canonical(facts))
-    (output / "layer-names.json").write_bytes(canonical(document("layer-names", names(ordered))))
+    told = document("layer-names", names(ordered, stream.shebangs))
+    (output / "layer-names.json").write_bytes(canonical(told))
     return document(
         "layer",
         {
@@ -106,6 +109,7 @@ class _TarStream:
     def __post_init__(self) -> None:
         self.hash = hashlib.sha256()
         self.unpacked_size = 0
+        self.shebangs: dict[str, str] = {}
 
     def write(self, data: bytes | memoryview) -> None:
         self.hash.update(data)
@@ -141,14 +145,16 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
             count = source.readinto(buffer[: min(len(buffer), left)])  # type: ignore[attr-defined]
             if not count:
                 break
-            start = start or bytes(buffer[: len(ELF_MAGIC)])
+            start = start or bytes(buffer[: min(count, _SHEBANG_BYTES)])
             stream.write(buffer[:count])
             left -= count
         if left or source.read(1):
             raise LayerError(f"{entry.path} changed while it was read", where=entry.origin or None)
         stream.write(tar.padding(size))
         stream.unpacked_size += size
-        if start != ELF_MAGIC:
+        if start.startswith(b"#!") and entry.mode & 0o111:
+            stream.shebangs[entry.path] = start[2:].partition(b"\n")[0].decode(errors="replace").strip()
+        if not start.startswith(ELF_MAGIC):
             return None
         from ociwheel.elf.reader import read_facts  # noqa: PLC0415  most layers hold no ELF file: loads slowly
 
@@ -160,11 +166,12 @@ def _note(text: str) -> None:
     sys.stderr.write(f"note: {text}\n")
 
 
-def names(ordered: Sequence[Entry]) -> dict[str, Any]:
+def names(ordered: Sequence[Entry], shebangs: Mapping[str, str]) -> dict[str, Any]:
     """Return what a check of the whole image needs of a layer, and what an edit of a file leaves as it is.
 
     Of each entry: path, kind, mode, owner, group, where a link leads, the number of its origin, and the start
-    of its content's SHA-256 where it matters which of two files is there.
+    of its content's SHA-256 where it matters which of two files is there. Of scripts that can be executed:
+    what follows ``#!`` in the first line.
     """
     origins = sorted({entry.origin for entry in ordered})
     numbers = {origin: number for number, origin in enumerate(origins)}
@@ -175,7 +182,7 @@ def names(ordered: Sequence[Entry]) -> dict[str, Any]:
         ]
         for e in ordered
     ]  # fmt: skip
-    return {"origins": origins, "files": rows}
+    return {"origins": origins, "files": rows, "shebangs": dict(shebangs)}
 
 
 def _row(entry: Entry) -> list[str | int]:

@@ -23,13 +23,14 @@ from installer.destinations import WheelDestination
 from installer.records import Hash, RecordEntry
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme, construct_record_file
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
+from ociwheel.layer.prefer import hint, ranks
 from ociwheel.layer.spool import Slice, Spool
 from ociwheel.layer.target import Target
 from ociwheel.layer.times import CONSTANT, of_content
@@ -41,7 +42,6 @@ _CHUNK_BYTES = 1 << 18
 _ENCRYPTED = 0x1
 # What installer says of a RECORD that lacks something; every installer takes such a wheel.
 _RECORD_GAPS = ("is not mentioned in RECORD", "is not included in RECORD", "incorrectly contain")
-PREFER_HINT = 'name the one whose file the image shall have in the field `prefer`: prefer=["{}"]'
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> li
     errors = ErrorCollector()
     names: dict[str, Content] = {}
     merged: dict[str, Entry] = {}
-    rank: dict[str, int] = {canonicalize_name(name): number for number, name in enumerate(prefer)}
+    rank = ranks(prefer)
     last = len(rank)
     installed = sorted(installed, key=lambda wheel: rank.get(wheel.content.name, last))
     for wheel in installed:
@@ -124,7 +124,7 @@ def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> li
                 errors.add(
                     LayerError(
                         f"{first.origin} and {entry.origin} have different files for /{entry.path}",
-                        hint=PREFER_HINT.format(first.origin.partition(" ")[0]),
+                        hint=hint(first.origin.partition(" ")[0]),
                     )
                 )
     errors.raise_if_any()
