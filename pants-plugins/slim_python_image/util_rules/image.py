@@ -38,6 +38,7 @@ from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT, ImagePartsRe
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
+from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, checked
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class PlatformImage:
     """One platform of a built image.
 
     :param context: JSON of what stands behind its digests, for the report.
+    :param notes: what the check of the whole image has to say.
     """
 
     platform: str
@@ -69,6 +71,7 @@ class PlatformImage:
     wheels: tuple[Wheel, ...]
     audit: str
     context: str = "{}"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,11 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     ]
     shared, *sources = await concurrently(calls)
     local = await concurrently(wheel_layer(one, **implicitly()) for one in local_wheel_requests(parts, base))
+    config = config_on_base(parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
+    layers = (*layers, *await account_layers(parts, config, base, layers))
+    check = await check_image(await check_request(parts, config, base, layers), **implicitly())
+    notes = checked(check, parts.address)
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
     found = audit.outcome.fields(
@@ -116,10 +123,8 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     document = {
         "platform": request.platform,
         "layers": [layer.fields() for layer in layers],
-        "config": config_on_base(
-            parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT
-        ).to_dict(),
-        "created": 0,
+        "config": config.to_dict(),
+        "created": parts.time or 0,
         "annotations": {**base_annotations(base.registry), **parts.annotations},
     }
     manifest = await write_manifest(
@@ -132,6 +137,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         base_layers=len(shared.base),
         wheels=shared.wheel_set.wheels,
         audit=canonical_json(found).decode(),
+        notes=notes,
         context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
     )
 
