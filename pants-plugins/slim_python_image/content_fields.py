@@ -1,4 +1,4 @@
-"""Fields of an image that say what its files are: whose, of what time, and how strictly they are looked at."""
+"""Fields of an image that say whose its files are, of what time, and how strictly they are looked at."""
 
 from __future__ import annotations
 

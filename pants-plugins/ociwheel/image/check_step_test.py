@@ -35,7 +35,10 @@ class Image:
         self.folder = folder
         self.names: list[str] = []
         (folder / "target.json").write_text(json.dumps(_TARGET))
-        self.layer([*rootfs_entries(_TARGET, "/app"), Entry("usr/bin/python3.11", "file", 0o755)])
+        out = self._next()
+        entries = [*rootfs_entries(_TARGET, "/app"), Entry("usr/bin/python3.11", "file", 0o755)]
+        write_layer(entries, out, title="t", contents=[Content("rootfs", "rootfs", "1")])
+        self.names.append(str(out / "layer-names.json"))
 
     def _next(self) -> Path:
         return self.folder / f"layer{len(self.names)}"
@@ -282,7 +285,7 @@ def test_everything_that_is_wrong_is_told_at_once(image: Image) -> None:
     image.wheels(two={"files": {"x.py": b"2"}})
     text = image.fails(start={"script": "absent"}, workdir="/etc/passwd", volumes=["/app/pyvenv.cfg"])
     assert text.startswith("4 problems:\n")
-    assert "  the field `workdir`: /etc/passwd is a file of demo 1\n" in text
+    assert "  the field `workdir`: /etc/passwd is a file of the base\n" in text
 
 
 # --- users and folders --------------------------------------------------------------------------------
@@ -326,6 +329,7 @@ def test_a_number_gets_rows_and_a_home(image: Image) -> None:
     rows = image.account(user="1000")
     assert _owned(rows)["home/app"] == (0o700, 1000, 1000)
     assert {row[0] for row in rows if row[1] == "f"} == {"etc/passwd", "etc/group"}
+    assert image.check() == []
 
 
 def test_what_nobody_may_write_to(image: Image) -> None:

@@ -102,7 +102,9 @@ def arrange(entries: Iterable[Entry], contents: Sequence[Content] = ()) -> tuple
         something that is no folder, a hard link to nothing. All faults together.
     """
     errors = ErrorCollector()
-    origin = f"{contents[0].name} {contents[0].version}".strip() if len(contents) == 1 else ""
+    one = contents[0] if len(contents) == 1 else None
+    # What is made here belongs to nobody: its files may be written anew in a layer above.
+    origin = f"{one.name} {one.version}".strip() if one and one.type != "rootfs" else ""
     by_path: dict[str, Entry] = {}
     for raw in entries:
         problem = _problem(raw)
