@@ -36,6 +36,7 @@ def write_layer(
     contents: Sequence[Content],
     compression: str = "gzip",
     left_out: LeftOut | None = None,
+    opened: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write ``blobs/sha256/<digest>``, ``layer-facts.json`` and ``layer-names.json`` below ``output``.
 
@@ -46,6 +47,7 @@ def write_layer(
     :param contents: what the layer holds; with exactly one, entries without an origin get it.
     :param compression: ``gzip`` or ``zstd``.
     :param left_out: what went into the layer and is not in it.
+    :param opened: by origin, what its Python code opens (:meth:`ociwheel.layer.opened.OpenedNames.to_json`).
     :returns: the ``ociwheel.layer/1`` document.
     :raises LayerError: entries that do not make a layer, or content that cannot be read.
     :raises UsageError: an unknown compression.
@@ -69,7 +71,10 @@ def write_layer(
     finally:
         partial.unlink(missing_ok=True)
     diff_id = f"sha256:{stream.hash.hexdigest()}"
-    facts = document("layer-facts", {"diff_id": diff_id, "files": [_row(e) for e in ordered], "elf": elf})
+    rows = [_row(e) for e in ordered]
+    facts = document(
+        "layer-facts", {"diff_id": diff_id, "files": rows, "elf": elf, "opened": dict(opened or {})}
+    )
     (output / "layer-facts.json").write_bytes(canonical(facts))
     told = document("layer-names", names(ordered, stream.shebangs))
     (output / "layer-names.json").write_bytes(canonical(told))

@@ -77,6 +77,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             contents=sorted((w.content for w in installed), key=lambda c: c.name),
             compression=args.compression,
             left_out=left_out,
+            opened={
+                f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened
+            },
         )
     facts = json.loads((args.output / "layer-facts.json").read_bytes())
     # The layer of a wheel for any platform serves images of all: of code for one, each image's audit tells.

@@ -30,6 +30,7 @@ from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
+from ociwheel.layer.opened import OpenedNames, opened_names
 from ociwheel.layer.prefer import hint, ranks
 from ociwheel.layer.spool import Slice, Spool
 from ociwheel.layer.target import Target
@@ -64,6 +65,7 @@ class InstalledWheel:
     content: Content
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
+    opened: OpenedNames | None = None
 
 
 def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut) -> InstalledWheel:
@@ -91,7 +93,15 @@ def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut
     # A hostile wheel makes installer and zipfile raise nearly anything, AssertionError included.
     except Exception as e:
         raise LayerError(f"the wheel cannot be installed: {_one_line(e, wheel)}", where=wheel.name) from e
-    return InstalledWheel(content, destination.entries(), (*gaps, *destination.notes))
+    entries = destination.entries()
+    return InstalledWheel(content, entries, (*gaps, *destination.notes), opened_names(_sources(entries)))
+
+
+def _sources(entries: Sequence[Entry]) -> Iterator[bytes]:
+    for entry in entries:
+        if entry.path.endswith(".py"):
+            with entry.open() as stream:
+                yield stream.read()
 
 
 def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> list[Entry]:

@@ -115,7 +115,7 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
         "digest": descriptor["digest"],
         "size": json.loads(image.manifest.document)["size"],
         "unpacked_size": sum(layer["unpacked_size"] for layer in layers),
-        "audit": {k: v for k, v in json.loads(image.audit).items() if k != "schema"},
+        "audit": {k: v for k, v in json.loads(image.audit).items() if k not in {"schema", "notes"}},
         "notes": list(image.notes),
         "step": image.manifest.inputs.key,
         **json.loads(image.context),

@@ -112,7 +112,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     local = await concurrently(wheel_layer(one, **implicitly()) for one in local_wheel_requests(parts, base))
     config = config_on_base(parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
-    layers = (*layers, *await account_layers(parts, config, base, layers))
+    layers = (*layers, *await account_layers(parts, config, base, shared.base))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
     notes = checked(check, parts.address)
     facts = await audited_facts(audited(layers), base)
@@ -137,7 +137,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         base_layers=len(shared.base),
         wheels=shared.wheel_set.wheels,
         audit=canonical_json(found).decode(),
-        notes=notes,
+        notes=(*notes, *found["notes"]),
         context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
     )
 
