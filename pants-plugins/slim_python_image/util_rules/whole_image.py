@@ -62,8 +62,8 @@ def account_request(
     """Return the layer of what an image's user owns, ``None`` where it asks for nothing.
 
     :param config: the image's, with what it inherits of its base.
-    :param layers: of the base. Above them, all folders belong to root: those that the image's user has are its
-        own, also where first-party files lie in them.
+    :param layers: of the base. Above them, all folders belong to root; those that the image's user has are
+        its own, also where first-party files lie in them.
     """
     of_debian = base.registry is None
     known = not of_debian or config.user.partition(":")[0] in _KNOWN_USERS
