@@ -304,7 +304,7 @@ def test_usr_local_is_looked_through_where_ldconfig_ran(tmp_path: Path) -> None:
     assert "not where the file's loader looks: /usr/local/lib/libown.so.1" in _fails(
         tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED
     )
-    cached = [*_LINKS, Entry("etc/ld.so.cache", "file", 0o644)]
+    cached = [*_LINKS, Entry("etc/ld.so.cache", "file", 0o644), Entry("etc/ld.so.conf", "file", 0o644)]
     assert _audit(tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED, base_links=cached)["accepted"] == []
 
 

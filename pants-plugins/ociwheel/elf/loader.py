@@ -58,7 +58,7 @@ class Loader:
         self._default: tuple[str, ...] = (
             f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
         )  # fmt: skip
-        if tree.resolve("etc/ld.so.cache") is not None:
+        if tree.resolve("etc/ld.so.cache") is not None and tree.resolve("etc/ld.so.conf") is not None:
             # An image that ran ldconfig: what is in its cache is what Debian's ld.so.conf names besides.
             self._default += ("/usr/local/lib", f"/usr/local/lib/{triplet}")
         self._musl: str | None = None
