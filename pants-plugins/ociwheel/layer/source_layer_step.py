@@ -29,7 +29,6 @@ from ociwheel.layer.venv import Venv, compile_entries
 ORIGIN = "first-party code"
 DEFAULT_TITLE = "first-party code"
 _BYTECODE = ("*.pyc", "*.pyo")
-_SHARED = "__init__.py"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -119,12 +118,8 @@ def tree(folder: Path, place: str, left_out: LeftOut) -> Iterator[Entry]:
             mode = 0o755 if info.st_mode & 0o100 else 0o644
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            # Packages that share a namespace have this file each. Any other is nobody else's, whatever is
-            # in it, and an edit of it leaves the layer's names as they are.
-            told = digest if name == _SHARED else ""
-            yield Entry(
-                inside, "file", mode, source=path, origin=ORIGIN, mtime=of_content(digest), sha256=told
-            )
+            # Without sha256: nobody else has this file, and an edit leaves the layer's names as they are.
+            yield Entry(inside, "file", mode, source=path, origin=ORIGIN, mtime=of_content(digest))
 
 
 def _kept(entries: Iterator[Entry], place: str, args: argparse.Namespace, left_out: LeftOut) -> list[Entry]:
