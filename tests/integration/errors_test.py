@@ -198,6 +198,17 @@ def test_a_script_that_nobody_installs(message: Message) -> None:
     )
 
 
+def test_code_for_another_python(message: Message) -> None:
+    build = 'python_sources(name="new", sources=["*.py"], interpreter_constraints=["CPython>=3.12"])\n'
+    files = {"src/broken/newer.py": ""}
+    assert message(build + image(entry_point="newer", dependencies=[":new"]), files) == (
+        "SlimImageError: src/broken:image: the base 3rdparty/debian:bookworm-py311 has Python 3.11.2, which the "
+        "interpreter constraints of its code exclude\n"
+        "  CPython>=3.12: src/broken:new\n"
+        "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )
+
+
 def test_a_user_that_is_not_there(message: Message) -> None:
     assert message(image(user="appuser")) == (
         "SlimImageError: src/broken:image: the field `user`: there is no user 'appuser' in the image, whose users "

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, ImageError
 from ociwheel.image.names import Contest, NameTree
+from ociwheel.image.requires import check_requires
 from ociwheel.image.start import (
     Image,
     check_function,
@@ -35,6 +36,8 @@ class CheckRequest:
     workdir: str
     volumes: tuple[str, ...]
     prefer: tuple[str, ...]
+    markers: Mapping[str, str] | None = None
+    """The target's, where distributions are asked for what they require."""
 
 
 def check(request: CheckRequest) -> dict[str, Any]:
@@ -46,6 +49,8 @@ def check(request: CheckRequest) -> dict[str, Any]:
     errors = ErrorCollector()
     image = request.image
     notes = _check_contests(image.tree, request.prefer, errors)
+    if request.markers is not None:
+        check_requires(image.tree.requires, request.markers, errors)
     try:
         _check_start(request)
     except ImageError as e:

@@ -2,7 +2,8 @@
 
 The request is a JSON object: prefix, python (3.11), path (the variable PATH), names (paths of
 layer-names.json files, bottom first), whole (whether these are all layers), start (an object with module,
-with module and function, or with script), workdir, volumes, prefer (names of distributions whose files win).
+with module and function, or with script), workdir, volumes, prefer (names of distributions whose files win),
+target (a target document: distributions are asked for what they require there).
 Below --sources is first-party code, of which the start's own module is enough.
 """
 
@@ -17,6 +18,7 @@ from ociwheel.errors import UsageError
 from ociwheel.image.check import CheckRequest, check, read_source
 from ociwheel.image.names import NameTree
 from ociwheel.image.start import Image
+from ociwheel.plan.environment import TargetPython
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             str(value.get("workdir") or "/"),
             tuple(value.get("volumes") or ()),
             tuple(value.get("prefer") or ()),
+            TargetPython.from_document(value["target"]).markers if value.get("target") else None,
         )
     )
     return document("check", found)

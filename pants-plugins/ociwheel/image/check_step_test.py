@@ -288,6 +288,27 @@ def test_everything_that_is_wrong_is_told_at_once(image: Image) -> None:
     assert "  the field `workdir`: /etc/passwd is a file of the base\n" in text
 
 
+# --- what distributions require ------------------------------------------------------------------------
+
+
+def test_a_distribution_without_what_its_metadata_requires(image: Image) -> None:
+    requires = (
+        "Two_b>=1",
+        "three; python_version < '3.8'",
+        "four; extra == 'x'",
+        "pytz>dev",
+        "colorama; sys_platform == 'win32'",
+        "absent (>=1)",
+    )
+    image.wheels(one={"files": {"one.py": b""}, "requires": requires}, two_b={"files": {"two.py": b""}})
+    assert image.fails(target=_TARGET) == (
+        "one 1.0 requires absent, which the image does not have: its metadata said so only once it was built\n"
+        "  -> add absent to the requirements beside one, then run: ./pants generate-lockfiles"
+    )
+    image.wheels(absent={"files": {"absent.py": b""}})
+    assert image.check(target=_TARGET) == []
+
+
 # --- users and folders --------------------------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ class NameTree:
         self.names: dict[str, Name] = {}
         self.contests: list[Contest] = []
         self.shebangs: dict[str, str] = {}
+        self.requires: dict[str, list[str]] = {}
+        """``Requires-Dist`` of each distribution, by origin."""
         for layer in layers:
             self._add(layer)
         rows = [[[*row[:5], 0, row[5]] for row in layer["files"]] for layer in layers]
@@ -61,6 +63,7 @@ class NameTree:
             self.names[path] = name
             self.shebangs.pop(path, None)
         self.shebangs.update(layer["shebangs"])
+        self.requires.update(layer["requires"])
 
     def resolve(self, path: str) -> str | None:
         """Return the path of what an absolute path leads to, links followed; ``None`` for nothing."""

@@ -37,6 +37,7 @@ def write_layer(
     compression: str = "gzip",
     left_out: LeftOut | None = None,
     opened: Mapping[str, Any] | None = None,
+    requires: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Write ``blobs/sha256/<digest>``, ``layer-facts.json`` and ``layer-names.json`` below ``output``.
 
@@ -49,6 +50,7 @@ def write_layer(
     :param left_out: what went into the layer and is not in it.
     :param opened: by origin, what its Python code opens (:meth:`ociwheel.layer.opened.OpenedNames.to_json`).
     :returns: the ``ociwheel.layer/1`` document.
+    :param requires: by origin, what its metadata requires.
     :raises LayerError: entries that do not make a layer, or content that cannot be read.
     :raises UsageError: an unknown compression.
     """
@@ -76,7 +78,7 @@ def write_layer(
         "layer-facts", {"diff_id": diff_id, "files": rows, "elf": elf, "opened": dict(opened or {})}
     )
     (output / "layer-facts.json").write_bytes(canonical(facts))
-    told = document("layer-names", names(ordered, stream.shebangs))
+    told = document("layer-names", {**names(ordered, stream.shebangs), "requires": dict(requires or {})})
     (output / "layer-names.json").write_bytes(canonical(told))
     return document(
         "layer",

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             contents=sorted((w.content for w in installed), key=lambda c: c.name),
             compression=args.compression,
             left_out=left_out,
+            requires={f"{w.content.name} {w.content.version}": w.requires for w in installed},
             opened={
                 f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened
             },

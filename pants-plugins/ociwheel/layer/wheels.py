@@ -7,6 +7,7 @@ destination of an installation (entries instead of files) and a stricter source.
 from __future__ import annotations
 
 import base64
+import email.parser
 import hashlib
 import os
 import posixpath
@@ -66,6 +67,8 @@ class InstalledWheel:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
     opened: OpenedNames | None = None
+    requires: tuple[str, ...] = ()
+    """``Requires-Dist`` of its metadata."""
 
 
 def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut) -> InstalledWheel:
@@ -94,7 +97,17 @@ def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut
     except Exception as e:
         raise LayerError(f"the wheel cannot be installed: {_one_line(e, wheel)}", where=wheel.name) from e
     entries = destination.entries()
-    return InstalledWheel(content, entries, (*gaps, *destination.notes), opened_names(_sources(entries)))
+    notes = (*gaps, *destination.notes)
+    return InstalledWheel(content, entries, notes, opened_names(_sources(entries)), _requires(entries))
+
+
+def _requires(entries: Sequence[Entry]) -> tuple[str, ...]:
+    metadata = next((e for e in entries if e.path.endswith(".dist-info/METADATA")), None)
+    if metadata is None:
+        return ()
+    with metadata.open() as stream:
+        headers = email.parser.BytesHeaderParser().parse(stream)
+    return tuple(" ".join(str(text).split()) for text in headers.get_all("Requires-Dist") or ())
 
 
 def _sources(entries: Sequence[Entry]) -> Iterator[bytes]:

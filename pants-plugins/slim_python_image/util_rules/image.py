@@ -16,6 +16,7 @@ from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.util_rules.audit import audit_layers, audit_request, audited, audited_facts
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.image_context import image_fields, platform_context
 from slim_python_image.util_rules.image_layers import (
@@ -100,6 +101,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     base = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
+    check_declared(parts.declared, base, parts.address, parts.base)
     ancestors = await ancestors_of(parts)
     await plan_wheels(
         plan_request(image_wheels(parts, ancestors, base)), **implicitly()

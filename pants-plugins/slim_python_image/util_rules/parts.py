@@ -51,6 +51,7 @@ from slim_python_image.target_types import (
     VolumesField,
     WorkdirField,
 )
+from slim_python_image.util_rules.declared_python import DeclaredPython, declared
 from slim_python_image.util_rules.footing import footing
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.wheel_set_target import ImagePlatformsField
@@ -116,6 +117,7 @@ class ImageParts:
     writable: tuple[str, ...] = ()
     time: int | None = None
     strict_audit: bool = False
+    declared: tuple[DeclaredPython, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,7 @@ async def read_image(
         writable=tuple(target[WritableField].value or ()),
         time=target[SourceDateEpochField].seconds,
         strict_audit=target[StrictAuditField].value,
+        declared=declared(targets, python_setup),
     )
 
 

@@ -148,6 +148,7 @@ async def check_request(
         "workdir": config.workdir,
         "volumes": list(config.volumes),
         "prefer": list(parts.prefer),
+        "target": json.loads(base.target.to_json()),
     }
     return CheckRequest(
         document=canonical_json(document).decode(),
