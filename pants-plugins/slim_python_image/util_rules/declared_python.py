@@ -68,7 +68,7 @@ def check_declared(
         lines.append(f"  {' or '.join(one.alternatives)}: {names}{more}")
     listed = "\n".join(lines)
     raise SlimImageError(
-        f"{origin}: the base {base_address} has Python {base.target.python}, which the interpreter constraints "
-        f"of its code exclude\n{listed}\n"
+        f"{origin}: the base {base_address} has Python {base.target.python}, which the interpreter "
+        f"constraints of its code exclude\n{listed}\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
     )
