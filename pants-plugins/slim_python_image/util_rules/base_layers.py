@@ -39,7 +39,7 @@ class DebLayerRequest:
 class RootfsLayerRequest:
     """The layer of users, folders, the loader's cache and the empty virtual environment.
 
-    :param facts: `layer-facts.json` of the layers of packages.
+    :param facts: `layer-facts.json` of the layers of packages that have ELF files.
     """
 
     target: TargetEnvironment
@@ -176,7 +176,10 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
     )
     rootfs = await rootfs_layer(
         RootfsLayerRequest(
-            base.target, request.prefix, tuple(layer.facts for layer in groups), request.compression
+            base.target,
+            request.prefix,
+            tuple(one.facts for one in groups if one.elf_files),
+            request.compression,
         ),
         **implicitly(),
     )
