@@ -403,7 +403,7 @@ def test_a_library_that_the_distributions_own_code_opens_is_started(tmp_path: Pa
     opened = {"lightgbm 4": {"files": ["lib_lightgbm.so"], "calls": []}}
     message = _fails(tmp_path, wheels, opened=opened)
     assert message.startswith("1 file of the image for linux/amd64 cannot be loaded:\n  lightgbm 4: ")
-    assert '  -> add "libgomp1" to packages' in message
+    assert '  -> add "libgomp1" to the packages' in message
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_the_message_is_by_library(tmp_path: Path) -> None:
         f"opencv-python 4, first /{_SITE}/PyQt6/Qt0.abi3.so\n"
         f"  libegl.so.9, {_NOT_THERE} (no Debian package known for it): needed by 20 files of PyQt6 6.7, first "
         f"/{_SITE}/PyQt6/Qt0.abi3.so\n"
-        '  -> add "libgl1" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+        '  -> add "libgl1" to the packages of the base and lock it again'
     )
 
 

@@ -264,12 +264,12 @@ def test_scripts(image: Image) -> None:
     )
     assert image.fails(start={"script": "run.sh"}) == (
         "the field `script`: /app/bin/run.sh starts with #!/bin/bash -e, but the image has no /bin/bash\n"
-        '  -> add "bash" to packages of the debian_python_base, then run: ./pants generate-lockfiles; or write '
+        '  -> add "bash" to the packages of the base and lock it again; or write '
         "the script in Python"
     )
     assert image.fails(start={"script": "env"}) == (
         "the field `script`: /app/bin/env starts with #!/usr/bin/env python3, but the image has no /usr/bin/env\n"
-        '  -> add "coreutils" to packages of the debian_python_base, then run: ./pants generate-lockfiles; or '
+        '  -> add "coreutils" to the packages of the base and lock it again; or '
         "write the script in Python"
     )
     image.layer([Entry("usr/bin/bash", "file", 0o755), Entry("usr/bin/env", "file", 0o755)])
@@ -303,7 +303,7 @@ def test_a_distribution_without_what_its_metadata_requires(image: Image) -> None
     image.wheels(one={"files": {"one.py": b""}, "requires": requires}, two_b={"files": {"two.py": b""}})
     assert image.fails(target=_TARGET) == (
         "one 1.0 requires absent, which the image does not have: its metadata said so only once it was built\n"
-        "  -> add absent to the requirements beside one, then run: ./pants generate-lockfiles"
+        "  -> add absent to the requirements beside one, then lock again"
     )
     image.wheels(absent={"files": {"absent.py": b""}})
     assert image.check(target=_TARGET) == []

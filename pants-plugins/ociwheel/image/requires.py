@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, ImageError
+from ociwheel.remedies import Remedy
 
 
 def check_requires(
@@ -35,8 +36,7 @@ def check_requires(
                 ImageError(
                     f"{origin} requires {names}, which the image does not have: its metadata said so only "
                     "once it was built",
-                    hint=f"add {names} to the requirements beside {origin.partition(' ')[0]}, then run: "
-                    "./pants generate-lockfiles",
+                    hint=Remedy("add-requirements", {"names": names, "name": origin.partition(" ")[0]}),
                 )
             )
 

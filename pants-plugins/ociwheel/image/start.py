@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from ociwheel.errors import ImageError
 from ociwheel.image.names import NameTree
+from ociwheel.remedies import Remedy
 
 _EXTENSION = re.compile(r"(\.cpython-[\w-]+|\.abi3)?\.so")
 _INTERPRETERS: Mapping[str, str] = {
@@ -20,6 +21,7 @@ _INTERPRETERS: Mapping[str, str] = {
 }  # fmt: skip
 """Debian package of an interpreter that scripts name."""
 _SHOWN = 12
+_CORRECT = Remedy.text("correct that line")
 _DYNAMIC = frozenset({"exec", "globals", "locals", "setattr", "vars"})
 
 
@@ -102,7 +104,7 @@ class Problem:
     """Why a script cannot run, and what to do."""
 
     text: str
-    hint: str
+    hint: Remedy
 
 
 def interpreter_problem(image: Image, path: str) -> Problem | None:
@@ -116,7 +118,7 @@ def _problem(image: Image, path: str, line: str) -> Problem | None:
     program = parts[0] if parts else ""
     where = f"/{path} starts with #!{line}"
     if not program.startswith("/"):
-        return Problem(f"{where}, which names no interpreter by its absolute path", "correct that line")
+        return Problem(f"{where}, which names no interpreter by its absolute path", _CORRECT)
     if not _is_there(image, program):
         return Problem(f"{where}, but the image has no {program}", _remedy(program))
     wanted = next((p for p in parts[1:] if not p.startswith("-") and "=" not in p), "/")
@@ -131,15 +133,11 @@ def _is_there(image: Image, program: str) -> bool:
     return image.tree.find(program) is not None or not (image.whole or program.startswith(f"{image.prefix}/"))
 
 
-def _remedy(program: str) -> str:
-    name = posixpath.basename(program)
-    package = _INTERPRETERS.get(name)
+def _remedy(program: str) -> Remedy:
+    package = _INTERPRETERS.get(posixpath.basename(program))
     if package:
-        return (
-            f'add "{package}" to packages of the debian_python_base, then run: ./pants generate-lockfiles; '
-            "or write the script in Python"
-        )
-    return "correct that line, or add the Debian package that has it to packages of the debian_python_base"
+        return Remedy("add-script-package", {"package": package})
+    return Remedy.text("correct that line, or add the Debian package that has it to the packages of the base")
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     layers = (*shared.base, *shared.wheels, *local, *sources)
     layers = (*layers, *await account_layers(parts, config, base, shared.base))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
-    notes = checked(check, parts.address)
+    notes = checked(check, parts, base)
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
     found = audit.outcome.fields(

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable
 
-from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Base, Layer, SlimImageError, canonical_json
+from slim_python_image.remedies import names
 from slim_python_image.util_rules.layer_steps import make_layer
 from slim_python_image.util_rules.parts import ImageConfig, ImageParts
 from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
@@ -178,13 +178,14 @@ async def check_image(request: CheckRequest, toolbox: Toolbox) -> Check:
     )
 
 
-def checked(check: Check, address: Address) -> tuple[str, ...]:
+def checked(check: Check, parts: ImageParts, base: Base) -> tuple[str, ...]:
     """Return the notes of a check.
 
     :raises SlimImageError: something is wrong with the image.
     """
     if check.outcome.error is not None:
-        raise SlimImageError(f"{address}: {check.outcome.error}")
+        named = check.outcome.naming(names(parts.resolve, base.resolve))
+        raise SlimImageError(f"{parts.address}: {named.error}")
     return tuple(check.outcome.fields()["notes"])
 
 

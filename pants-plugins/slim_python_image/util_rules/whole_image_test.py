@@ -83,6 +83,6 @@ def test_where_a_module_may_be() -> None:
 
 def test_what_the_check_says() -> None:
     document = json.dumps({"notes": ["a note"]})
-    assert checked(Check(StepOutcome(document, EMPTY_DIGEST)), ADDRESS) == ("a note",)
+    assert checked(Check(StepOutcome(document, EMPTY_DIGEST)), PARTS, BASE) == ("a note",)
     with pytest.raises(SlimImageError, match=r"^src:image: it is wrong$"):
-        checked(Check(StepOutcome("{}", EMPTY_DIGEST, error="it is wrong")), ADDRESS)
+        checked(Check(StepOutcome("{}", EMPTY_DIGEST, error="it is wrong")), PARTS, BASE)
