@@ -73,6 +73,10 @@ WORDS: Mapping[str, str] = {
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",
+    # The check of a whole image.
+    "add-script-package": 'add "{package}" to the packages of the base and lock it again; or write the '
+    "script in Python",
+    "add-requirements": "add {names} to the requirements beside {name}, then lock again",
 }
 """By code, what to say; names in braces are the arguments."""
 

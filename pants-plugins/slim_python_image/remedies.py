@@ -83,6 +83,10 @@ _TEMPLATES: Mapping[str, str] = {
     # The audit.
     "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
+    # The check of a whole image.
+    "add-script-package": 'add "{package}" to packages of the debian_python_base, then run: {lock_base}; '
+    "or write the script in Python",
+    "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
 _OWN: Mapping[str, str] = {
     "copy-into-repository": "copy the file there",
