@@ -111,6 +111,7 @@ def run_hook(job: Job, isolation: Isolation, work: Path) -> Done:
     python = [str(INSIDE / "python/usr/bin/python3"), "-I", "-S", "-B", "-X", "utf8", "-c", _MAIN]
     paths = [str(INSIDE / "request.json"), str(INSIDE / "core"), str(INSIDE / "lib")]
     env = {"OCIWHEEL_INTERPRETER": str(INSIDE / "python"), "PATH": "/usr/bin", "LC_ALL": "C.UTF-8"}
+    env["TMPDIR"] = str(INSIDE / "work")  # /tmp is the backend's
     ended = run_limited([*words, *python, *paths], env=env, limits=isolation.limits)
     found = _answer(job, isolation.limits, ended, folders["out"])
     return Done(found, ended.lines, places, folders["out"], "root")
