@@ -74,7 +74,7 @@ def test_a_build_sees_nothing_of_the_machine_and_the_same_everywhere(builds: Bui
     seen = built[0].report()
     assert seen["root"] == ["bin", "dev", "etc", "lib", "lib64", "ociwheel", "proc", "tmp", "usr", "var"]
     assert seen["tmp"] == []
-    assert seen["home"] == "/ociwheel/work/home"
+    assert seen["home"] == "/build/home"  # as texts of wheels name it
     assert "SECRET" not in seen["variables"]
     assert {"make", "sed", "bash", "sh", "tar"} <= set(seen["programs"])
     assert not {"apt-get", "git", "gcc-12", "bwrap", "mount"} & set(seen["programs"])
@@ -83,6 +83,7 @@ def test_a_build_sees_nothing_of_the_machine_and_the_same_everywhere(builds: Bui
     assert seen["who"] == ["build", "x", 1000, 1000]
     assert seen["headers"] == [f"python{builds.minor}"]
     assert seen["name"] == "build"
+    assert all(one.report() == seen for one in built)
     assert len({one.wheel.read_bytes() for one in built}) == 1
     assert [one.document["isolation"] for one in built] == ["root"] * len(built)
 
@@ -166,7 +167,7 @@ report["unshare"] = [libc.unshare(flag) for flag in (0x10000000, 0x20000, 0x1000
 report["mount"] = libc.mount(b"proc", b"/tmp", b"proc", 0, None)
 report["chroot"] = attempt(lambda: os.chroot("/tmp"))
 report["outside"] = os.path.exists({place!r})
-report["uid"] = [attempt(lambda: os.setuid(0)), os.getuid()]
+report["uid"] = [str(attempt(lambda: os.setuid(0)))[:7], os.getuid()]
 with open("/proc/self/status") as file:
     report["capabilities"] = [line.split()[1] for line in file if line.startswith(("CapEff", "CapPrm", "CapBnd"))]
 """
@@ -190,7 +191,7 @@ def test_it_leaves_no_namespace(builds: Builds, folder: Path, user: int | None) 
         "unshare": [-1, -1, -1],
         "mount": -1,
         "outside": False,
-        "uid": ["REFUSED PermissionError", 1000],
+        "uid": ["REFUSED", 1000],
         "capabilities": ["0000000000000000"] * 3,
     }
 
@@ -200,10 +201,10 @@ import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 PTRACE_ATTACH = 16
 own = os.getpid()
-seen = {}
+seen = dict()
 for name in os.listdir("/proc"):
     if name.isdigit() and int(name) != own:
-        seen[int(name)] = open(f"/proc/{name}/cmdline").read().replace("\\0", " ")
+        seen[int(name)] = open("/proc/" + name + "/cmdline").read().replace("\\0", " ")
 report["strangers"] = [text for text in seen.values() if "ociwheel" not in text]
 report["outside"] = attempt(lambda: os.kill({pid}, 0))
 report["traced"] = libc.ptrace(PTRACE_ATTACH, {pid}, None, None)
@@ -274,9 +275,7 @@ def test_one_that_sleeps_is_ended(builds: Builds, folder: Path, user: int | None
 
 
 def test_two_gigabytes_of_output_are_not_kept(builds: Builds, folder: Path, user: int | None) -> None:
-    code = (
-        'line = b"x" * (1 << 20)\nfor _ in range(2048):\n    os.write(1, line)\nraise SystemExit("the end")'
-    )
+    code = 'line = b"x" * (1 << 20)\nfor _ in range(2048):\n    os.write(1, line)\nraise SystemExit("\\nthe end")'
     built = builds.build(sdist(folder, code), folder / "work", "--output-limit", "1", user=user)
     assert built.returncode == 15
     assert "the end" in built.stderr
@@ -340,7 +339,7 @@ def test_a_wheel_that_is_no_file_is_not_read(builds: Builds, folder: Path, kind:
     assert SECRET not in built.stderr
 
 
-@pytest.mark.parametrize("result", ['"../../etc/passwd"', "7", '"/etc/passwd"', "[]", "b'x.whl'"])
+@pytest.mark.parametrize("result", ['"../../etc/passwd"', "7", '"/etc/passwd"', "[1]", "b'x.whl'"])
 def test_an_answer_that_is_no_name_is_an_error(builds: Builds, folder: Path, result: str) -> None:
     built = builds.build(sdist(folder, f"result = {result}"), folder / "work")
     assert built.returncode == 15
@@ -381,6 +380,7 @@ def test_a_lock_without_bubblewrap_is_told(builds: Builds, folder: Path) -> None
 
 # As an engine that forbids namespaces, or a remote worker's sandbox.
 FORBIDS = ["bwrap", "--unshare-user", "--disable-userns", "--dev-bind", "/", "/", "--proc", "/proc"]
+FORBIDS += ["--cap-drop", "ALL"]
 
 
 def test_a_machine_that_forbids_namespaces_is_told(builds: Builds, folder: Path) -> None:
@@ -399,7 +399,8 @@ def test_a_machine_that_forbids_namespaces_is_told(builds: Builds, folder: Path)
 def test_a_root_within_a_root(builds: Builds, folder: Path) -> None:
     """As where Pants itself runs in a container that allows namespaces."""
     outer = ["bwrap", "--unshare-user", "--unshare-pid", "--dev-bind", "/", "/", "--proc", "/proc"]
-    built = builds.build(sdist(folder, 'report["fine"] = True'), folder / "work", around=outer)
+    user = SOMEBODY if os.getuid() == 0 else None
+    built = builds.build(sdist(folder, 'report["fine"] = True'), folder / "work", around=outer, user=user)
     assert built.document["isolation"] == "root", built.stderr
 
 

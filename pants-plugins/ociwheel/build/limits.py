@@ -23,6 +23,8 @@ _LOOK = 0.2
 _DRAIN = 1.0
 """Seconds for what was still on its way when the command ended."""
 _CHUNK = 1 << 16
+_LINE = 2000
+"""Characters of a line."""
 _HELD = ("RssAnon:", "RssShmem:", "VmSwap:")
 _PR_SET_CHILD_SUBREAPER = 36
 MIB = 1 << 20
@@ -40,7 +42,7 @@ class Limits:
     seconds: int = 7200
     memory: int = 0
     """MiB; 0: three quarters of the machine's."""
-    output: int = 8
+    output: int = 4
     """MiB of output that is kept; the middle of what is more is left out."""
 
     @property
@@ -89,10 +91,14 @@ class _Kept:
     def lines(self) -> tuple[str, ...]:
         begin, end = bytes(self.begin), b"".join(self.end)
         if not self.left_out:
-            return tuple((begin + end).decode(errors="replace").splitlines())
+            return _lines(begin + end)
         note = f"[{self.left_out} bytes of output are left out here]"
-        parts = begin.decode(errors="replace"), end.decode(errors="replace")
-        return (*parts[0].splitlines(), note, *parts[1].splitlines())
+        return (*_lines(begin), note, *_lines(end))
+
+
+def _lines(data: bytes) -> tuple[str, ...]:
+    """Return lines of a length that can be searched: a megabyte without an end of line is no message."""
+    return tuple(line[:_LINE] for line in data.decode(errors="replace").splitlines())
 
 
 def run_limited(

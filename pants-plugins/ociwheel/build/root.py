@@ -139,7 +139,9 @@ def command(content: Content, root: Path, *, work: Path, output: Path, temporary
     for path, place in ((work, INSIDE / "work"), (output, INSIDE / "out"), (temporary, "/tmp")):  # noqa: S108
         words += ["--bind", str(path), str(place)]
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]  # noqa: S108
-    return [*words, "--remount-ro", "/dev", "--chdir", str(INSIDE / "work")]
+    # The kernel's settings belong to root's number outside, whoever that is inside: they stay open else.
+    words += ["--remount-ro", "/dev", "--remount-ro", "/proc"]
+    return [*words, "--chdir", str(INSIDE / "work")]
 
 
 def prepare(words: Sequence[str]) -> tuple[str, ...] | Refused:
