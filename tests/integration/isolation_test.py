@@ -6,6 +6,7 @@ The interpreter and the programs are the example's own, from its lock.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -61,7 +62,8 @@ report["interfaces"] = [n for _, n in socket.if_nameindex()]
 report["processes"] = len([n for n in os.listdir("/proc") if n.isdigit()])
 report["who"] = pwd.getpwuid(os.getuid())[:4]
 report["headers"] = sorted(os.listdir("/usr/include"))
-report["mounts"] = sorted({line.split()[4] for line in open("/proc/self/mountinfo")})
+mounts = {line.split()[4] for line in open("/proc/self/mountinfo")}
+report["mounts"] = sorted(m for m in mounts if not m.startswith("/proc/"))
 report["name"] = socket.gethostname()
 """
 
@@ -441,3 +443,80 @@ def test_a_kernel_header_of_the_machine_changes_nothing(builds: Builds, folder: 
         assert built.document["isolation"] == "root", built.stderr
         wheels[kind] = hashlib.sha256(built.wheel.read_bytes()).hexdigest()
     assert len(set(wheels.values())) == 1, wheels
+
+
+# As scikit-build-core and meson-python do: what is not found on the machine has to be locked.
+ASKS = """
+import shutil
+required += [] if shutil.which("cmake") else ["packaging==24.0"]
+required += [] if shutil.which("ninja") else ["setuptools==80.9.0"]
+required += [] if shutil.which("gcc") else ["wheel==0.45.1"]
+required += ["installer==0.7.0"] if os.path.isdir("/usr/include/linux") else ["flit-core==3.12.0"]
+import glob
+required += ["hatchling==1.27.0"] if glob.glob("/usr/lib/*/lib*.so") else []
+"""
+
+
+def test_a_lock_is_the_same_whatever_the_machine_has(builds: Builds, folder: Path) -> None:
+    source = sdist(folder, "pass", requires=ASKS)
+    bare = folder / "bare"
+    bare.mkdir()
+    machine = ["bwrap", "--dev-bind", "/", "/"]
+    kinds = {
+        "with": [*machine, *_shown(folder, "cmake", "ninja", "gcc")],
+        "without": [*machine, "--ro-bind", str(bare), "/usr/include"],
+    }
+    kinds["without"] += [word for name in ("cmake", "ninja", "gcc") for word in _hidden(folder, name)]
+    look = ["/bin/sh", "-c", "command -v cmake ninja gcc | wc -l"]
+    seen = [
+        subprocess.run([*kinds[kind], *look], capture_output=True, text=True, check=True).stdout
+        for kind in kinds
+    ]
+    assert seen == ["3\n", "0\n"]
+    locks = {}
+    for kind, around in kinds.items():
+        done = builds.lock([source], folder / kind, around=around)
+        assert done.returncode == 0, done.stderr
+        locks[kind] = (folder / kind / "build.lock").read_bytes()
+    assert locks["with"] == locks["without"]
+    pins = json.loads(locks["with"])["environments"][0]["pins"]
+    assert pins == ["flit-core==3.12.0", "packaging==24.0", "setuptools==80.9.0", "wheel==0.45.1"]
+
+
+def _shown(folder: Path, *names: str) -> list[str]:
+    """Return the words that show programs among those of the machine."""
+    shown, real = folder / "shown", folder / "real"
+    shown.mkdir()
+    real.mkdir()
+    for path in Path("/usr/bin").iterdir():
+        (shown / path.name).symlink_to(real / path.name)
+    for name in names:
+        (shown / name).unlink(missing_ok=True)
+        (shown / name).write_text("#!/bin/sh\nexit 0\n")
+        (shown / name).chmod(0o755)
+    return ["--ro-bind", "/usr/bin", str(real), "--ro-bind", str(shown), "/usr/bin"]
+
+
+def _hidden(folder: Path, name: str) -> list[str]:
+    """Return the words that hide a program of the machine, where it has it."""
+    found = shutil.which(name)
+    if found is None:
+        return []
+    empty = folder / "hidden"
+    empty.write_text("")
+    empty.chmod(0o644)
+    return ["--ro-bind", str(empty), str(Path(found).resolve())]
+
+
+def test_a_lock_hook_reads_nothing_of_the_machine(builds: Builds, folder: Path) -> None:
+    secret = folder / "secret"
+    secret.write_text(SECRET)
+    hook = f"""
+import socket
+assert not os.path.exists({str(secret)!r})
+assert [n for _, n in socket.if_nameindex()] == ["lo"]
+assert "PIP_INDEX_URL" not in os.environ
+"""
+    done = builds.lock([sdist(folder, "pass", requires=hook)], folder / "work")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "work/build.lock").read_bytes())["environments"][0]["pins"] == []

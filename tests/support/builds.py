@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -123,8 +124,8 @@ class Builds(Workshop):
         (folder / "zig").mkdir(parents=True)
         (folder / "zig/zig").write_text("#!/bin/sh\nexit 1\n")
         (folder / "runtime").mkdir()
-        description = {"platform": self.host, "flags": [], "c": [], "cxx": None, "libraries": []}
-        (folder / "runtime/toolchain.json").write_text(json.dumps({**description, "dynamic_linker": None}))
+        none: dict[str, Any] = {"flags": [], "c": [], "cxx": None, "libraries": [], "dynamic_linker": None}
+        (folder / "runtime/toolchain.json").write_text(json.dumps({"platform": self.host, **none}))
         include = folder / f"sysroot/usr/include/python{self.minor}"
         include.mkdir(parents=True)
         (include / "Python.h").touch()
@@ -171,11 +172,40 @@ class Builds(Workshop):
             "out",
             *more,
         ]
+        return self._run("build", arguments, folder, user=user, around=around, env=env)
+
+    def lock(self, sources: Sequence[Path], folder: Path, around: Sequence[str] = ()) -> Built:
+        """Lock the build requirements of sdists."""
+        (folder / "sdists").mkdir(parents=True)
+        rows = []
+        for source in sources:
+            name, data = source.name, source.read_bytes()
+            (folder / "sdists" / name).write_bytes(data)
+            row = {"name": name.partition("-")[0], "version": "1.0", "filename": name}
+            rows.append({**row, "sha256": hashlib.sha256(data).hexdigest()})
+        (folder / "request.json").write_text(json.dumps({"sdists": rows}))
+        arguments = ["--python-minor", self.minor, "--sdists", "sdists", "--request", "request.json"]
+        arguments += ["--tools", str(self.programs), "--output", "build.lock"]
+        settings = {
+            k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")
+        }
+        return self._run("build-lock", arguments, folder, user=None, around=around, env=settings)
+
+    def _run(
+        self,
+        step: str,
+        arguments: Sequence[object],
+        folder: Path,
+        *,
+        user: int | None,
+        around: Sequence[str],
+        env: Mapping[str, str] | None,
+    ) -> Built:
         if user is not None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, user, user)
         done = subprocess.run(
-            [*around, "/bin/sh", str(self.steps.core / "step.sh"), "build", *map(str, arguments)],
+            [*around, "/bin/sh", str(self.steps.core / "step.sh"), step, *map(str, arguments)],
             cwd=folder,
             env={
                 "OCIWHEEL_TOOLS": str(self.work / "tools"),

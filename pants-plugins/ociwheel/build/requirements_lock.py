@@ -11,8 +11,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ociwheel.build import sdist as sdists
-from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
 from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, no_wheel
+from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.pip_resolver import PipResolver, ResolutionError, Resolved, missing_requirement
 from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
@@ -50,6 +50,9 @@ class RequirementsLock:
     previous: BuildLock
     emulated: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Platforms in whose containers an sdist is built, by its name."""
+    tools: Path | None = None
+    """What the ``tools`` step made: hooks get a root of their own with it."""
+    isolation: Isolation = field(default_factory=Isolation)
     wheels: dict[str, Path] = field(default_factory=dict)
 
     def lock(self, wanted: Sequence[LockedSdist], minors: Sequence[str] | None) -> BuildLock:
@@ -79,26 +82,40 @@ class RequirementsLock:
         for number in range(_ROUNDS):
             resolved = self._resolve(required, limits, before, sdist.key)
             folder = work / str(number)
-            environment = make_environment(
-                folder, [self._wheel(r) for r in resolved], (int(self.python[0]), int(self.python[2:]))
-            )
-            backend = Backend(source, system, environment, base_environment(environment))
-            try:
-                dynamic = backend.requirements({})
-            except HookError as e:
-                raise LockError(
-                    "its build backend cannot say what it requires",
-                    where=sdist.key,
-                    details=[line[:400] for line in e.output[-30:]],
-                    hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
-                    '[slim-image].builds, for example ["setuptools<81"])',
-                ) from e
+            folder.mkdir()
+            dynamic = self._ask(sdist, [self._wheel(r) for r in resolved], folder)
             new = [r for r in dynamic if r not in required]
             pins = tuple(sorted(r.pin for r in resolved))
             if all(_satisfied(r, pins) for r in new):
                 return pins
             required += new
         raise LockError("its build requirements never settle", where=sdist.key, details=required)
+
+    def _ask(self, sdist: LockedSdist, wheels: Sequence[Path], work: Path) -> tuple[str, ...]:
+        """Return what the sdist's backend says that it requires.
+
+        :raises LockError: it cannot say.
+        """
+        job = Job(
+            where=sdist.key,
+            sdist=sdist.path,
+            requirements=tuple(wheels),
+            minor=(int(self.python[0]), int(self.python[2:])),
+            settings={"name": sdist.name, "version": sdist.version},
+            tools=self.tools,
+        )
+        done = run_hook(job, self.isolation, work)
+        if done.answer.error:
+            raise LockError(**{"details": (), **done.answer.error})
+        if done.answer.failed_hook:
+            raise LockError(
+                "its build backend cannot say what it requires",
+                where=sdist.key,
+                details=[line[:400] for line in done.lines[-30:]],
+                hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
+                '[slim-image].builds, for example ["setuptools<81"])',
+            )
+        return done.answer.requires
 
     def _resolve(
         self, required: Sequence[str], limits: Sequence[str], before: Sequence[str], where: str
