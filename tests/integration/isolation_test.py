@@ -467,7 +467,7 @@ def test_a_lock_is_the_same_whatever_the_machine_has(builds: Builds, folder: Pat
         "without": [*machine, "--ro-bind", str(bare), "/usr/include"],
     }
     kinds["without"] += [word for name in ("cmake", "ninja", "gcc") for word in _hidden(folder, name)]
-    look = ["/bin/sh", "-c", "command -v cmake ninja gcc | wc -l"]
+    look = ["/bin/sh", "-c", "for n in cmake ninja gcc; do command -v $n; done | wc -l"]
     seen = [
         subprocess.run([*kinds[kind], *look], capture_output=True, text=True, check=True).stdout
         for kind in kinds

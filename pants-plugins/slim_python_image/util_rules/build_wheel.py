@@ -19,6 +19,7 @@ from slim_python_image.products import (
     Wheel,
 )
 from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import BuildPins, with_names
 from slim_python_image.util_rules.build_programs import host_libc, without_python
 from slim_python_image.util_rules.compiler import (
@@ -89,7 +90,7 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
 
 
 @rule
-async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
+async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: SlimImageOptions) -> Wheel:
     artifact, target = request.artifact, request.target
     made, (sdist, *requirements) = await build_inputs(request)
     interpreter = made.pop("interpreter", None)
@@ -112,6 +113,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             *("--zig", "zig", "--zig-cache", "zig-libc"),
             *("--settings", "settings.json", "--output", OUT),
             *programs,
+            *options.isolation_arguments(),
         ),
         description=f"Build {artifact.name} {artifact.version} for {target.platform}",
         toolbox=toolbox,
@@ -143,6 +145,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         sha256=fields["sha256"],
         digest=await engine.remove_prefix(outcome.digest, OUT),
         inputs=await step_inputs(step, **implicitly()),
+        isolation=fields["isolation"],
     )
 
 
