@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from ociwheel.errors import redact
+from ociwheel.wording import shown
 
 
 def note(text: str) -> None:
-    """Write one line for the user; credentials in URLs are left out."""
-    sys.stderr.write(f"note: {redact(text)}\n")
+    """Write one line for the user, as :func:`shown` makes it."""
+    sys.stderr.write(f"note: {shown(text)}\n")
+
+
+def warn(text: str) -> None:
+    """Write one line that whoever runs the step passes on to the user."""
+    sys.stderr.write(f"warning: {shown(text)}\n")

@@ -38,6 +38,7 @@ from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request as parse_plan
 from ociwheel.plan.plan_step import plan
 from ociwheel.platforms import PLATFORMS, Platform
+from tests.support.values import value_of
 
 # The bytes of a number are the other way round.
 S390X = Platform(
@@ -128,7 +129,7 @@ def test_a_plan_takes_the_wheels_of_the_platform(row: Platform) -> None:
         "no_binary": [],
         "only_binary": [],
     }
-    found = plan(parse_plan(request), TargetPython.from_document(document(row)))
+    found = plan(parse_plan(value_of(request)), TargetPython.from_document(document(row)))
     assert [one["filename"] for one in found] == [
         f"a-1-{TAG}-{TAG}-manylinux_2_31_{row.machine}.whl",
         "b-1-py3-none-any.whl",
@@ -144,7 +145,7 @@ def test_a_base_asks_for_the_packages_of_its_architecture(row: Platform) -> None
 
     value = {"suites": ["bookworm"], "platforms": [row.oci], "python": "3.11"}
     with pytest.raises(BaseError, match=f"no {row.debian} here"):
-        build_lock(Request.parse(value, "request.json"), load)
+        build_lock(Request.parse(value_of(value)), load)
     assert set(asked) == {row.debian, "amd64", "arm64"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ def run(
         )
     except FileNotFoundError as e:
         raise ToolError(f"the program {argv[0]!r} is not there", hint=install_hint) from e
+    except (PermissionError, NotADirectoryError, ValueError) as e:
+        # ValueError: a zero byte in an argument. ENOEXEC is a PermissionError's neighbour, below.
+        raise ToolError(f"the program {argv[0]!r} cannot be started: {e}", hint=install_hint) from e
+    except OSError as e:
+        if e.errno not in (errno.ENOEXEC, errno.E2BIG):
+            raise
+        raise ToolError(f"the program {argv[0]!r} cannot be started: {e.strerror}") from e
     return Completed(
         done.returncode,
         done.stdout.decode(errors="replace"),

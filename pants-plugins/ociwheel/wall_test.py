@@ -86,6 +86,22 @@ def test_the_backend_imports_of_the_core_what_it_may_call() -> None:
         assert own <= CALLED, f"{path.relative_to(backend)} imports {sorted(own - CALLED)}"
 
 
+# What the core must not know: who runs its steps, and by which names of targets and options.
+_WORDS = re.compile(r"pants|pex_binary|slim[-_](?:python[-_])?image", re.IGNORECASE)
+
+
+def test_the_core_speaks_no_word_of_pants() -> None:
+    spoken = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.suffix in {".py", ".sh", ".json", ".tsv", ".toml", ".lock"}
+        and not path.name.endswith("_test.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if _WORDS.search(line)
+    ]
+    assert not spoken, "\n".join(spoken)
+
+
 def test_a_broken_wall_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import b\n")
     (tmp_path / "b.py").write_text("from pants.engine import rules\n")

@@ -167,9 +167,7 @@ def test_a_package_that_left_every_mirror(message: Message, tmp_path: Path) -> N
     assert said == (
         f"SlimImageError: tzdata={tzdata} (all): no mirror has this version any more\n"
         f"  {tmp_path.as_uri()}/{path}: is not there\n"
-        "  -> mirrors drop old versions: lock again with `./pants generate-lockfiles`, or add a mirror that keeps "
-        "them\n"
-        f"  -> lock the versions that the mirrors have: {RELOCK}"
+        f"  -> mirrors drop old versions: lock again with `{RELOCK}`, or add a mirror that keeps them"
     )
 
 

@@ -18,7 +18,7 @@ from tests.support.small_image import digest_of, write_layout
 
 FETCH_ERROR, BASE_ERROR = 14, 17
 REACH = "check the address, the proxy settings, and that the registry runs; then try again"
-RELOCK = "lock the base again: ./pants generate-lockfiles --resolve=slim"
+RELOCK = "lock the base again"
 
 
 @dataclass
@@ -29,9 +29,10 @@ class Steps:
     capture: pytest.CaptureFixture[str]
 
     def run(self, *argv: str) -> tuple[int, str, str]:
-        """Run a step and return its exit code, its document and its error."""
+        """Run a step and return its exit code, its document when it is no error, and its message."""
         code = main(list(argv))
         out, err = self.capture.readouterr()
+        out = "" if code else out
         return code, out, err[err.index("error: ") :] if "error: " in err else ""
 
     def resolve(self, image: str, *platforms: str) -> tuple[int, str, str]:
@@ -49,8 +50,7 @@ class Steps:
     def fetch(self, image: str, layer: dict[str, Any]) -> tuple[int, str, str]:
         """Fetch a layer below ``out``."""
         wanted = ("--digest", layer["digest"], "--size", str(layer["size"]), "--repository", image)
-        again = ("--relock-command", "./pants generate-lockfiles --resolve=slim")
-        return self.run("fetch-blob", *wanted, *again, "--output", str(self.folder / "out"))
+        return self.run("fetch-blob", *wanted, "--output", str(self.folder / "out"))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_layer_that_is_gone(registry: Registry, steps: Steps, tmp_path: Path) 
             f"error: {layer['digest']}: the base's blob is gone: no registry has it any more\n"
             f"  http://{registry.host}/v2/layers/blobs/{layer['digest']}: answered 404 Not Found "
             "(BLOB_UNKNOWN: blob unknown to registry)\n"
-            "  -> lock the base again: ./pants generate-lockfiles --resolve=slim\n"
+            "  -> lock the base again\n"
         ),
     )
 

@@ -33,7 +33,7 @@ class Bridge:
         """
         taken = {f"{address['local']}/{address['prefixlen']}" for address in _addresses()}
         # Two that look at the same time hardly choose the same.
-        subnet = random.choice([subnet for subnet in SUBNETS if subnet not in taken])  # noqa: S311
+        subnet = random.choice([subnet for subnet in SUBNETS if subnet not in taken])
         bridge = cls(f"e2e{secrets.token_hex(5)}")
         _ip("link", "add", bridge.name, "type", "bridge")
         try:

@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
-import gzip
 import lzma
-import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.mirrors import archive_mirrors, archive_of_suite
 from ociwheel.base.packages import Candidate, split_paragraphs
 from ociwheel.base.release import IndexedFile, Release, parse_release, verified_text
-from ociwheel.errors import BaseError, FetchError, OciwheelError, redact
+from ociwheel.errors import BaseError, FetchError, OciwheelError
+from ociwheel.notes import warn
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-Opener = Callable[[str], bytes]
-"""Returns what a URL gives; raises :class:`OciwheelError`."""
+Opener = Callable[[str, int], bytes]
+"""Returns what a URL gives, at most so many bytes; raises :class:`OciwheelError`."""
 
-_DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
-    ".xz": lzma.decompress,
-    ".gz": gzip.decompress,
-    "": bytes,
-}
+_SUFFIXES = (".xz", ".gz", "")
+MOST_RELEASE = 16 << 20
+"""Bytes of an ``InRelease``; Debian's have some hundred thousand."""
+MOST_INDEX = 1 << 30
+"""Bytes of a package index; Debian's largest has 60 million."""
+_XZ_MEMORY = 256 << 20
+
+
+def decompressed(data: bytes, suffix: str, most: int, where: str) -> bytes:
+    """Return a package index as text.
+
+    :param suffix: ``.xz``, ``.gz`` or none.
+    :param most: bytes that it may have.
+    :raises BaseError: it is damaged, or has more.
+    """
+    if not suffix:
+        return data
+    parts: list[bytes] = []
+    left = most
+    while data:
+        unpacker: Any = lzma.LZMADecompressor(memlimit=_XZ_MEMORY) if suffix == ".xz" else _Gunzip()
+        try:
+            part = unpacker.decompress(data, left + 1)
+        except (lzma.LZMAError, zlib.error) as e:
+            raise BaseError(f"cannot be decompressed: {e}", where=where) from e
+        left -= len(part)
+        if left < 0:
+            raise BaseError(f"has more than {most} bytes when decompressed", where=where)
+        if not unpacker.eof:
+            raise BaseError("cannot be decompressed: it ends too early", where=where)
+        parts.append(part)
+        data = unpacker.unused_data
+    return b"".join(parts)
+
+
+class _Gunzip:
+    """Reads one member of a gzip file as the decompressor of :mod:`lzma` reads a stream."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=31)
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        return self._inner.decompress(data, most)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
 
 
 @dataclass(frozen=True)
@@ -64,7 +109,7 @@ class ArchiveClient:
         for mirror in archive_mirrors(archive, self.mirrors):
             where = f"{mirror}/dists/{name}/InRelease"
             try:
-                text = verified_text(self.opener(where), self.keyrings, where)
+                text = verified_text(self.opener(where, MOST_RELEASE), self.keyrings, where)
                 return Suite(name, archive, mirror, parse_release(text, name, self.now, where))
             except (BaseError, FetchError) as e:
                 faults.append(e)
@@ -79,15 +124,13 @@ class ArchiveClient:
         :raises BaseError: the suite has no such index, or no mirror gives it as signed.
         """
         prefix = f"{component}/binary-{architecture}/Packages"
-        for suffix, decompress in _DECOMPRESS.items():
+        plain = suite.release.file(prefix)
+        for suffix in _SUFFIXES:
             entry = suite.release.file(prefix + suffix)
             if entry:
-                data = self._index(suite, entry)
-                try:
-                    text = decompress(data).decode(errors="replace")
-                except (lzma.LZMAError, OSError, EOFError, zlib.error) as e:
-                    raise BaseError(f"cannot be decompressed: {e}", where=entry.path) from e
-                return list(split_paragraphs(text, suite.archive))
+                most = min(plain.size, MOST_INDEX) if plain else MOST_INDEX
+                data = decompressed(self._index(suite, entry), suffix, most, entry.path)
+                return list(split_paragraphs(data.decode(errors="replace"), suite.archive))
         raise BaseError(
             f"the suite has no component {component!r} for {architecture}",
             where=suite.name,
@@ -102,10 +145,10 @@ class ArchiveClient:
         faults: list[OciwheelError] = []
         for url in urls:
             try:
-                data = self.opener(url)
+                data = self.opener(url, min(entry.size, MOST_INDEX))
                 entry.check(data, url)
                 return data
             except OciwheelError as e:
-                sys.stderr.write(redact(f"warning: {e.what} ({url})\n"))
+                warn(f"{e.what} ({url})")
                 faults.append(e)
         raise faults[0]

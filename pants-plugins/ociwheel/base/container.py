@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ociwheel.base.deb import Package
-    from ociwheel.base.merge import Placed
 
 BUILD = "build"
 """The folder of the build: inputs go to ``in``, the wheel comes from ``out``."""
@@ -51,7 +50,7 @@ def container_entries(packages: Iterable[Package], target: dict[str, Any]) -> li
             hint='add "gcc" to emulation_packages of the base and lock it again',
         )
     minor = ".".join(str(target["python"]).split(".")[:2])
-    shipped = [_entry(path, item) for path, item in placed.items()]
+    shipped = list(placed.values())
     # The skeleton of an image: its users and folders, and the links of merged /usr.
     skeleton = [
         entry
@@ -68,21 +67,7 @@ def container_entries(packages: Iterable[Package], target: dict[str, Any]) -> li
     ]
 
 
-def _entry(path: str, item: Placed) -> Entry:
-    member = item.member
-    return Entry(
-        path,
-        member.kind,
-        member.mode,
-        member.uid,
-        member.gid,
-        source=member.source,
-        target=member.target,
-        origin=item.origin,
-    )
-
-
-def _alternatives(placed: Mapping[str, Placed]) -> Iterator[Entry]:
+def _alternatives(placed: Mapping[str, Entry]) -> Iterator[Entry]:
     """Yield the links that maintainer scripts make, where no package ships them."""
     for name, programs in _ALTERNATIVES.items():
         found = [program for program in programs if f"usr/bin/{program}" in placed]

@@ -6,62 +6,31 @@ no name of the archive ever becomes a path on this machine.
 
 from __future__ import annotations
 
-import gzip
-import importlib
 import itertools
-import lzma
-import shutil
-import stat
-import tarfile
-import zlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Literal
-
-from debian.arfile import ArError, ArFile
-from debian.deb822 import Deb822
+from pathlib import Path
 
 from ociwheel.errors import BaseError
+from ociwheel.formats.ar import ArMember, read_ar
+from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.limits import MB
+from ociwheel.formats.names import is_text
+from ociwheel.formats.streams import open_stream
+from ociwheel.formats.tar import TarReader
+from ociwheel.layer.entries import Entry
+from ociwheel.platforms import Platform
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from ociwheel.platforms import Platform
-
-Kind = Literal["file", "dir", "symlink", "hardlink"]
-
-_DECOMPRESSORS: Mapping[str, Callable[[Any], Any]] = {
-    "": lambda stream: stream,
-    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
-    ".xz": lzma.LZMAFile,
+_COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
+# Texts of the control tarball, and their most bytes: the largest of Debian have a tenth of that.
+_TEXTS: Mapping[str, int] = {"control": MB // 4, "md5sums": 8 * MB}
+# Debian Policy 5.6.1, 5.6.8 and 5.6.12, in any case of letters.
+_FIELDS = {
+    "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
+    "version": re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~_-]{0,199}"),
+    "architecture": re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,49}"),
 }
-_DAMAGE = (
-    ArError,
-    tarfile.TarError,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    IndexError,
-    KeyError,
-)
-
-
-@dataclass(frozen=True)
-class Member:
-    """One entry of a package's data tarball."""
-
-    path: str
-    """Relative to the root, without ``./``."""
-    kind: Kind
-    mode: int
-    uid: int = 0
-    gid: int = 0
-    source: Path | None = None
-    """Where a file's content is."""
-    target: str = ""
-    """A symbolic link's text; a hard link's other path, relative to the root."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,8 @@ class Package:
     control: str
     """The text of its control file."""
     md5sums: str
-    members: tuple[Member, ...]
+    members: tuple[Entry, ...]
+    """What its data tarball holds, paths relative to the root."""
 
 
 def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:
@@ -104,123 +74,73 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
     :param numbers: names for the files of ``scratch``.
     :raises BaseError: the file is no package, is damaged, or has a member that must not be unpacked.
     """
-    try:
-        with path.open("rb") as file:
-            archive = ArFile(fileobj=file)
-            _check_format(archive, path)
-            control, md5sums = _control(archive, path)
-            members = tuple(_data(archive, path, scratch, numbers))
-    except BaseError:
-        raise
-    except _DAMAGE as e:
-        raise BaseError(f"cannot be read: {type(e).__name__}: {e}", where=path.name) from e
-    fields = Deb822(control)
-    values = [str(fields.get(key, "")).strip() for key in ("Package", "Version", "Architecture")]
-    if not all(values) or "/" in values[0] or values[0].startswith("."):
-        raise BaseError("its control file lacks Package, Version or Architecture", where=path.name)
-    return Package(values[0], values[1], values[2], control, md5sums, members)
+    guard = Guard(path.name, BaseError)
+    with path.open("rb") as file:
+        members = read_ar(file, guard)
+        # deb(5): "debian-binary [...] The first member", whose content is "2." and a minor number.
+        if not members or members[0].name != "debian-binary" or members[0].open().read(2) != b"2.":
+            raise guard.refuse("is no Debian package of format 2")
+        texts = _control(_tarball(members, "control", guard))
+        fields = _fields(texts.get("control", ""))
+        values = [fields.get(key, "") for key in _FIELDS]
+        if not all(form.fullmatch(value) for form, value in zip(_FIELDS.values(), values, strict=True)):
+            raise guard.refuse("its control file lacks Package, Version or Architecture")
+        data = _tarball(members, "data", guard)
+        entries = tuple(_data(data, f"{values[0]} {values[1]}", scratch, numbers, guard))
+    name, version, architecture = values
+    return Package(name, version, architecture, texts["control"], texts.get("md5sums", ""), entries)
 
 
-def _check_format(archive: ArFile, path: Path) -> None:
-    # deb(5): "debian-binary [...] The first member", whose content is "2." and a minor number.
-    names = archive.getnames()
-    first = names[0] if names else ""
-    if first != "debian-binary" or not archive.getmember(first).read().startswith(b"2."):
-        raise BaseError("is no Debian package of format 2", where=path.name)
+def _tarball(members: tuple[ArMember, ...], stem: str, guard: Guard) -> TarReader:
+    found = [member for member in members if member.name.startswith(f"{stem}.tar")]
+    if len(found) != 1:
+        raise guard.refuse(f"has {len(found)} members {stem}.tar*, not one")
+    suffix = found[0].name.removeprefix(f"{stem}.tar")
+    if suffix not in _COMPRESSIONS:
+        raise guard.refuse(f"is compressed in a way that is not known: {shown(found[0].name)}")
+    return TarReader(open_stream(found[0].open(), found[0].size, guard, suffix=suffix), guard)
 
 
-def _tarball(archive: ArFile, stem: str, path: Path) -> tarfile.TarFile:
-    names = [name for name in archive.getnames() if name.startswith(f"{stem}.tar")]
-    if len(names) != 1:
-        raise BaseError(f"has {len(names)} members {stem}.tar*, not one", where=path.name)
-    suffix = names[0].removeprefix(f"{stem}.tar")
-    decompress = _DECOMPRESSORS.get(suffix) or _zstd(suffix)
-    if decompress is None:
-        raise BaseError(
-            f"is compressed in a way this Python cannot read: {names[0]}",
-            where=path.name,
-            hint="zstandard (.zst) needs Python 3.14 or later; Debian's own packages use .xz",
-        )
-    stream = decompress(archive.getmember(names[0]))
-    return tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape")
+def _control(tar: TarReader) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for entry in tar:
+        if entry.kind == "file" and entry.path in _TEXTS:
+            texts[entry.path] = tar.read(_TEXTS[entry.path]).decode(errors="replace")
+    return texts
 
 
-def _zstd(suffix: str) -> Callable[[Any], Any] | None:
-    if suffix != ".zst":
-        return None
-    try:
-        module: Any = importlib.import_module("compression.zstd")
-    except ImportError:
-        return None
-    opener: Callable[[Any], Any] = module.ZstdFile
-    return opener
+def _fields(control: str) -> dict[str, str]:
+    """Return the fields of one line of a control file's first paragraph, by name in small letters."""
+    found: dict[str, str] = {}
+    for line in control.lstrip("\n").split("\n"):
+        if not line.strip():
+            break
+        name, colon, value = line.partition(":")
+        if colon and not line[0].isspace() and not line.startswith("#"):
+            found.setdefault(name.strip().lower(), value.strip())
+    return found
 
 
-def _control(archive: ArFile, path: Path) -> tuple[str, str]:
-    texts = {"control": "", "md5sums": ""}
-    with _tarball(archive, "control", path) as tar:
-        for info in tar:
-            name = info.name.removeprefix("./")
-            if name in texts and info.isreg():
-                texts[name] = _stream(tar, info).read().decode(errors="replace")
-    return texts["control"], texts["md5sums"]
+def _data(
+    tar: TarReader, origin: str, scratch: Path, numbers: Iterator[int], guard: Guard
+) -> Iterator[Entry]:
+    for entry in tar:
+        if not entry.path:
+            continue  # the root itself
+        kind = entry.kind
+        if kind == "other":
+            raise guard.refuse(f"the entry {shown(entry.path)} is a device or another special file")
+        if not (is_text(entry.path) and is_text(entry.target)):
+            raise guard.refuse(f"the path of the entry {shown(entry.path)} is no UTF-8 text")
+        source = _written(tar, scratch / str(next(numbers))) if kind == "file" else None
+        mode = 0o777 if kind == "symlink" else entry.mode
+        yield Entry(entry.path, kind, mode, entry.uid, entry.gid, source, entry.target, origin)
 
 
-def _stream(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    stream = tar.extractfile(info)
-    if stream is None:
-        raise tarfile.ReadError(f"{info.name} has no content")
-    return stream
-
-
-def _data(archive: ArFile, path: Path, scratch: Path, numbers: Iterator[int]) -> Iterator[Member]:
-    with _tarball(archive, "data", path) as tar:
-        for info in tar:
-            where = f"{path.name}, {info.name!r}"
-            name = _plain_path(info.name, where)
-            if not name:
-                continue  # the root itself
-            mode = stat.S_IMODE(info.mode)
-            if info.isdir():
-                yield Member(name, "dir", mode, info.uid, info.gid)
-            elif info.issym():
-                yield Member(
-                    name, "symlink", 0o777, info.uid, info.gid, target=_link_text(info.linkname, where)
-                )
-            elif info.islnk():
-                target = _plain_path(info.linkname, where)
-                yield Member(name, "hardlink", mode, info.uid, info.gid, target=target)
-            elif info.isreg():
-                stream = _stream(tar, info)
-                source = scratch / str(next(numbers))
-                with source.open("wb") as file:
-                    shutil.copyfileobj(stream, file)
-                yield Member(name, "file", mode, info.uid, info.gid, source)
-            else:
-                raise BaseError("is a device or another special file", where=where)
-
-
-def _plain_path(name: str, where: str) -> str:
-    """Return a path relative to the root.
-
-    :raises BaseError: it would leave the root, or is no text.
-    """
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if name.startswith("/") or ".." in parts:
-        raise BaseError("its path leaves the package's root", where=where)
-    return _text("/".join(parts), where)
-
-
-def _link_text(target: str, where: str) -> str:
-    if not target:
-        raise BaseError("is a symbolic link to nothing", where=where)
-    return _text(target, where)
-
-
-def _text(value: str, where: str) -> str:
-    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise BaseError("its path is no UTF-8 text", where=where)
-    return value
+def _written(tar: TarReader, path: Path) -> Path:
+    with path.open("wb") as file:
+        file.writelines(tar.chunks())
+    return path
 
 
 def check_architecture(packages: Iterable[Package], row: Platform) -> None:

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ociwheel.base.merge import Placed, merge
+from ociwheel.base.merge import merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
-from ociwheel.layer.archive import Content, Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
+from ociwheel.layer.entries import Content, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +22,8 @@ _DROPPED = re.compile(
 )
 _CERTIFICATE = re.compile(r"usr/share/ca-certificates/(?:.+/)?[^/]+\.crt")
 _CERTIFICATE_FOLDER = "usr/share/ca-certificates"
+_BUNDLE_BYTES = 4 << 20
+"""Most bytes of all certificates: those of Mozilla have a twentieth of that."""
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _STATUS = "var/lib/dpkg/status.d"
 
@@ -43,48 +45,41 @@ def layer_entries(packages: tuple[Package, ...]) -> list[Entry]:
     """
     placed = merge(packages, is_dropped)
     return [
-        *(_entry(path, item) for path, item in placed.items() if not _is_certificate_source(path)),
+        *(entry for path, entry in placed.items() if not _is_certificate_source(path)),
         *_certificates(placed),
         *_status(packages),
     ]
-
-
-def _entry(path: str, item: Placed) -> Entry:
-    member = item.member
-    return Entry(
-        path,
-        member.kind,
-        member.mode,
-        member.uid,
-        member.gid,
-        source=member.source,
-        target=member.target,
-        origin=item.origin,
-    )
 
 
 def _is_certificate_source(path: str) -> bool:
     return path == _CERTIFICATE_FOLDER or path.startswith(_CERTIFICATE_FOLDER + "/")
 
 
-def _certificates(placed: Mapping[str, Placed]) -> Iterator[Entry]:
+def _certificates(placed: Mapping[str, Entry]) -> Iterator[Entry]:
     """Yield what ``update-ca-certificates`` makes: the bundle, and OpenSSL's names for it."""
     chosen = sorted(path for path in placed if _CERTIFICATE.fullmatch(path))
     if not chosen:
         return
     origin = placed[chosen[0]].origin
-    bundle = b"".join(_pem(placed[path]) for path in chosen)
-    yield Entry(_BUNDLE, "file", 0o644, source=bundle, origin=origin)
+    bundle = bytearray()
+    for path in chosen:
+        bundle += _pem(placed[path])
+        if len(bundle) > _BUNDLE_BYTES:
+            raise BaseError(f"the certificates have more than {_BUNDLE_BYTES} bytes together", where=origin)
+    yield Entry(_BUNDLE, "file", 0o644, source=bytes(bundle), origin=origin)
     # OpenSSL looks below its own folder (OPENSSLDIR); the links come with the openssl command otherwise.
     for name, target in (("cert.pem", f"/{_BUNDLE}"), ("certs", "/etc/ssl/certs")):
         if f"usr/lib/ssl/{name}" not in placed:
             yield Entry(f"usr/lib/ssl/{name}", "symlink", 0o777, target=target, origin=origin)
 
 
-def _pem(item: Placed) -> bytes:
-    if item.member.source is None:
-        raise BaseError("a certificate is no file", where=f"{item.origin}, /{item.member.path}")
-    return item.member.source.read_bytes().rstrip(b"\n") + b"\n"
+def _pem(entry: Entry) -> bytes:
+    if entry.kind != "file":
+        raise BaseError("a certificate is no file", where=f"{entry.origin}, /{entry.path}")
+    if entry.size() > _BUNDLE_BYTES // 4:
+        raise BaseError(f"a certificate of {entry.size()} bytes", where=f"{entry.origin}, /{entry.path}")
+    with entry.open() as file:
+        return file.read().rstrip(b"\n") + b"\n"
 
 
 def _status(packages: Iterable[Package]) -> Iterator[Entry]:

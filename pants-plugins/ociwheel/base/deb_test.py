@@ -42,15 +42,15 @@ def fault(tmp_path: Path, data: bytes) -> str:
     return str(e.value)
 
 
-@pytest.mark.parametrize("compression", ["", ".gz", ".xz"])
+@pytest.mark.parametrize("compression", ["", ".gz", ".xz", ".bz2", ".zst"])
 def test_a_package_reads_whatever_its_compression(tmp_path: Path, compression: str) -> None:
     package = read(tmp_path, deb("sample", [Item("./etc/x", b"content")], compression=compression))
     assert (package.name, package.version, package.architecture) == ("sample", "1.0-1", "amd64")
     assert package.control.startswith("Package: sample\n")
     assert package.md5sums == "9a0364b9e99bb480dd25e1f0284c8555  etc/x\n"
     (member,) = package.members
-    assert member.source is not None
-    assert member.source.read_bytes() == b"content"
+    with member.open() as file:
+        assert file.read() == b"content"
 
 
 def test_modes_owners_and_links_are_kept(tmp_path: Path) -> None:
@@ -67,17 +67,23 @@ def test_modes_owners_and_links_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (Item("./usr/../../etc/passwd"), "'./usr/../../etc/passwd': its path leaves the package's root"),
-        (Item("/etc/passwd"), "'/etc/passwd': its path leaves the package's root"),
-        (hardlink("./x", "../../etc/shadow"), "'./x': its path leaves the package's root"),
-        (Item("./dev/sda", type=tarfile.BLKTYPE), "'./dev/sda': is a device or another special file"),
-        (Item("./dev/null", type=tarfile.CHRTYPE), "'./dev/null': is a device or another special file"),
-        (Item("./run/pipe", type=tarfile.FIFOTYPE), "'./run/pipe': is a device or another special file"),
-        (symlink("./x", ""), "'./x': is a symbolic link to nothing"),
+        (Item("./usr/../../etc/passwd"), "the entry './usr/../../etc/passwd' would leave its folder"),
+        (Item("/etc/passwd"), "the entry '/etc/passwd' would leave its folder"),
+        (hardlink("./x", "../../etc/shadow"), "the entry '../../etc/shadow' would leave its folder"),
+        (Item("./dev/sda", type=tarfile.BLKTYPE), "the entry 'dev/sda' is a device or another special file"),
+        (
+            Item("./dev/null", type=tarfile.CHRTYPE),
+            "the entry 'dev/null' is a device or another special file",
+        ),
+        (
+            Item("./run/pipe", type=tarfile.FIFOTYPE),
+            "the entry 'run/pipe' is a device or another special file",
+        ),
+        (symlink("./x", ""), "the entry './x' is a symbolic link to nothing"),
     ],
 )
 def test_hostile_members_are_refused(tmp_path: Path, item: Item, message: str) -> None:
-    assert fault(tmp_path, deb("sample", [item])) == f"sample_1.0-1_amd64.deb, {message}"
+    assert fault(tmp_path, deb("sample", [item])) == f"sample_1.0-1_amd64.deb: {message}"
 
 
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -85,7 +91,9 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     data = info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape") + b"\0" * 1024
     control = tarball([Item("./control", b"Package: sample\nVersion: 1\nArchitecture: all\n")])
     package = ar([("debian-binary", b"2.0\n"), ("control.tar", control), ("data.tar", data)])
-    assert fault(tmp_path, package) == "sample_1.0-1_amd64.deb, './usr/\\udcff': its path is no UTF-8 text"
+    assert fault(tmp_path, package) == (
+        "sample_1.0-1_amd64.deb: the path of the entry 'usr/\\udcff' is no UTF-8 text"
+    )
 
 
 def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
@@ -95,14 +103,13 @@ def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
     assert (
         fault(tmp_path, ar([("debian-binary", b"2.0\n")])) == f"{where}: has 0 members control.tar*, not one"
     )
-    assert fault(tmp_path, b"<html>not found</html>").startswith(f"{where}: cannot be read: ")
+    assert fault(tmp_path, b"<html>not found</html>") == f"{where}: it is no ar archive"
 
 
-def test_a_compression_that_this_python_lacks_is_named(tmp_path: Path) -> None:
+def test_a_compression_that_is_not_known_is_named(tmp_path: Path) -> None:
     package = ar([("debian-binary", b"2.0\n"), ("control.tar.lz4", b"")])
     assert fault(tmp_path, package) == (
-        "sample_1.0-1_amd64.deb: is compressed in a way this Python cannot read: control.tar.lz4\n"
-        "  -> zstandard (.zst) needs Python 3.14 or later; Debian's own packages use .xz"
+        "sample_1.0-1_amd64.deb: is compressed in a way that is not known: 'control.tar.lz4'"
     )
 
 

@@ -23,8 +23,9 @@ from ociwheel.base.policy import (
 )
 from ociwheel.base.resolver import resolve
 from ociwheel.documents import document
-from ociwheel.errors import BaseError, ErrorCollector, FetchError, UsageError
+from ociwheel.errors import BaseError, ErrorCollector, FetchError
 from ociwheel.platforms import PLATFORMS, Platform, platform
+from ociwheel.reading import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,41 +61,26 @@ class Request:
     """The request as given, without its name: a lock whose inputs differ is stale."""
 
     @classmethod
-    def parse(cls, value: Any, where: str) -> Request:
-        """Check a request document.
-
-        :raises UsageError: with the key that is wrong.
-        """
-        if not isinstance(value, dict):
-            raise UsageError("the request is no object", where=where)
-        lists = {key: _strings(value, key, where) for key in _LISTS}
+    def parse(cls, value: Value) -> Request:
+        """Return the request that a document holds; what is wrong is an error of the document's."""
+        value.only(*_LISTS, "python", "name", "builder_groups")
+        given = {key: value.maybe(key) for key in _LISTS}
+        lists = {key: item.texts(empty=False) if item else () for key, item in given.items()}
         for key in ("suites", "platforms"):
             if not lists[key]:
-                raise UsageError(f"{key} is empty", where=where)
-        unknown = sorted(set(value) - set(_LISTS) - {"python", "name", "builder_groups"})
-        if unknown:
-            raise UsageError(f"unknown keys: {', '.join(unknown)}", where=where)
-        python = value.get("python")
-        if python is not None and not (isinstance(python, str) and _MINOR.fullmatch(python)):
-            raise UsageError(f'python is {python!r}, not a minor version such as "3.11"', where=where)
+                raise value.error(f"{key} is empty")
         for name in lists["platforms"]:
             platform(name)
-        if "excluded_packages" not in value:
+        if given["excluded_packages"] is None:
             lists["excluded_packages"] = DEFAULT_EXCLUDED
         lists["components"] = lists["components"] or ("main",)
-        inputs = {key: item for key, item in value.items() if key != "name"}
-        groups = value.get("builder_groups", {})
-        if not isinstance(groups, dict):
-            raise UsageError("builder_groups is no object of lists", where=where)
-        checked = {name: _strings(groups, name, f"{where}, builder_groups") for name in sorted(groups)}
+        python = value.optional(
+            "python", lambda item: item.matching(_MINOR, 'a minor version such as "3.11"')
+        )
+        groups = value.optional("builder_groups", Value.members) or {}
+        inputs = {key: item for key, item in value.raw.items() if key != "name"}
+        checked = {name: groups[name].texts(empty=False) for name in sorted(groups)}
         return cls(python=python, inputs=inputs, builder_groups=checked, **lists)
-
-
-def _strings(value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    items = value.get(key, [])
-    if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
-        raise UsageError(f"{key} is no list of strings", where=where)
-    return tuple(items)
 
 
 @dataclass(frozen=True)

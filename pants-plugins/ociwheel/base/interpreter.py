@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import ociwheel
 from ociwheel import process
-from ociwheel.base.merge import Placed, merge
+from ociwheel.base.merge import merge
 from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
-from ociwheel.base.tree import resolve_path, write_tree
+from ociwheel.base.tree import file_tree, write_tree
 from ociwheel.errors import BaseError, ToolError
 from ociwheel.platforms import Platform, platform
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ociwheel.base.deb import Package
+    from ociwheel.layer.entries import Entry
 
 PROGRAM_FOLDER = "usr/libexec"
 """Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""
@@ -87,19 +88,19 @@ def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], ou
     packages = tuple(packages)
     source, program = f"usr/bin/python{minor}", f"{PROGRAM_FOLDER}/python{minor}"
     placed = merge(packages, lambda path: path != source and _DROPPED.fullmatch(path) is not None)
-    loader = resolve_path(placed, f"usr{row.loader}")
+    loader = file_tree(placed).resolve(f"usr{row.loader}")
     if source not in placed or loader is None:
         missing = row.loader if loader is None else f"/{source}"
         raise BaseError(
             f"the packages have no {missing}", details=[f"{p.name} {p.version}" for p in packages]
         )
     placed[program] = placed.pop(source)
-    placed = {path: item for path, item in placed.items() if item.member.kind != "dir"}
+    placed = {path: item for path, item in placed.items() if item.kind != "dir"}
     finish_interpreter(placed, row, minor, loader, output)
 
 
 def finish_interpreter(
-    placed: Mapping[str, Placed], row: Platform, minor: str, loader: str, output: Path
+    placed: Mapping[str, Entry], row: Platform, minor: str, loader: str, output: Path
 ) -> None:
     """Write the tree, the scripts that start it, and bytecode where this machine can run it.
 

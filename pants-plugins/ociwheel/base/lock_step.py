@@ -18,10 +18,11 @@ from ociwheel.base.archive_client import ArchiveClient, Opener, Suite
 from ociwheel.base.debian_lock import Request, build_lock, render_lock
 from ociwheel.base.packages import Universe
 from ociwheel.base.release import default_keyrings
-from ociwheel.documents import read_json
+from ociwheel.documents import read_value, write_whole
 from ociwheel.errors import FetchError
-from ociwheel.fetch.network import Failure, Network, Response
+from ociwheel.fetch.network import Failure, Network
 from ociwheel.fetch.settings import NetworkSettings, load
+from ociwheel.reading import bytes_of
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the lock and return it."""
-    request = Request.parse(read_json(arguments.request), str(arguments.request))
+    request = Request.parse(read_value(arguments.request))
     settings = load()
     client = ArchiveClient(
         opener=_opener(settings),
@@ -52,8 +53,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     suites = [client.suite(name) for name in request.suites]
     lock = build_lock(request, lambda architecture: _load(client, request, suites, architecture))
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_bytes(render_lock(lock))
+    write_whole(arguments.output, render_lock(lock))
     return lock
 
 
@@ -73,11 +73,11 @@ def _load(client: ArchiveClient, request: Request, suites: list[Suite], architec
 def _opener(settings: NetworkSettings) -> Opener:
     network = Network(settings)
 
-    def read(url: str) -> bytes:
+    def read(url: str, most: int) -> bytes:
         if url.startswith("file:"):
-            return _read_file(url)
+            return _read_file(url, most)
         try:
-            body: bytes = network.get(url, Response.read)
+            body: bytes = network.get(url, lambda response: response.read(most))
         except Failure as e:
             raise FetchError(f"the mirror does not give it: {e.answer}", where=url) from e
         return body
@@ -85,9 +85,11 @@ def _opener(settings: NetworkSettings) -> Opener:
     return read
 
 
-def _read_file(url: str) -> bytes:
+def _read_file(url: str, most: int) -> bytes:
     path = Path(url2pathname(url.removeprefix("file://").removeprefix("file:")))
     try:
-        return path.read_bytes()
+        return bytes_of(path, most)
     except OSError as e:
         raise FetchError(f"the mirror does not give it: {e.strerror}", where=url) from e
+    except ValueError as e:
+        raise FetchError(f"the mirror does not give it: it {e}", where=url) from e

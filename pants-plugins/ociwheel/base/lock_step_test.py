@@ -162,7 +162,9 @@ def test_a_groups_faults_name_its_distribution(tmp_path: Path, mirror: Mirror, k
     message = fault(tmp_path, key, builder_groups={"lxml": ["libxslt-dev"]})
     assert "linux/amd64, builder_packages of lxml: " in message
     assert "no suite has libxslt-dev" in message
-    with pytest.raises(UsageError, match="lxml is no list of strings"):
+    with pytest.raises(
+        UsageError, match=r"request\.json: builder_groups\.lxml: expected a list, found 'libxslt-dev'$"
+    ):
         lock(tmp_path, key, builder_groups={"lxml": "libxslt-dev"})
 
 
@@ -275,7 +277,7 @@ def test_an_expired_release_is_refused(tmp_path: Path, mirror: Mirror, key: Sign
     publish(mirror)
     assert fault(tmp_path, key) == (
         f"{mirror.url}/dists/tiny/InRelease: the release was valid until Sat, 08 Jan 2022 00:00:00 UTC\n"
-        "  -> the mirror is out of date: name another one in [slim-python-image].debian_mirrors"
+        "  -> the mirror is out of date: name another one"
     )
 
 
@@ -380,8 +382,8 @@ def test_faults_of_image_and_sysroot_come_together(tmp_path: Path, mirror: Mirro
     ("changes", "message"),
     [
         ({"suites": []}, "suites is empty"),
-        ({"packages": "tzdata"}, "packages is no list of strings"),
-        ({"python": "3"}, "python is '3', not a minor version such as \"3.11\""),
+        ({"packages": "tzdata"}, "packages: expected a list, found 'tzdata'"),
+        ({"python": "3"}, "python: expected a minor version such as \"3.11\", found '3'"),
         ({"platform": []}, "unknown keys: platform"),
     ],
 )

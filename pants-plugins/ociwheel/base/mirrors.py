@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ociwheel.errors import BaseError
+from ociwheel.remedies import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,6 @@ def archive_mirrors(archive: str, known: Mapping[str, Sequence[str]]) -> tuple[s
     if not urls:
         raise BaseError(
             f"no mirror of the archive {archive!r} is known on this machine",
-            hint="name mirrors in pants.toml, [slim-python-image].debian_mirrors = "
-            f'{{"{archive}" = ["https://<mirror>/{archive}"]}}, or add an apt source',
+            hint=Remedy("name-mirrors", {"archive": archive}),
         )
     return tuple(dict.fromkeys(urls))

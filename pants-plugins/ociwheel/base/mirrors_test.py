@@ -36,6 +36,5 @@ def test_no_mirror_at_all_says_where_to_name_one() -> None:
         archive_mirrors("debian", {})
     assert str(e.value) == (
         "no mirror of the archive 'debian' is known on this machine\n"
-        "  -> name mirrors in pants.toml, [slim-python-image].debian_mirrors = "
-        '{"debian" = ["https://<mirror>/debian"]}, or add an apt source'
+        "  -> name mirrors of debian: `debian_mirrors` in network.json, or add an apt source"
     )

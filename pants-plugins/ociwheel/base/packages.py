@@ -11,11 +11,14 @@ from debian.deb822 import Deb822
 
 from ociwheel.base.relations import Alternatives, Relation, parse_relations, parse_version
 from ociwheel.errors import BaseError
+from ociwheel.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_PATH = 1000
+_SIZE = re.compile(r"[0-9]{1,15}")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9+._~%:=@-]+(?:/[A-Za-z0-9+._~%:=@-]+)*")
 
 
@@ -68,16 +71,16 @@ class Candidate:
         :raises BaseError: the path would leave the mirror's folder.
         """
         path = self._required("Filename").removeprefix("./")
-        if not _SAFE_PATH.fullmatch(path) or ".." in path.split("/"):
-            raise BaseError(f"the package index gives the path {path!r}", where=f"package {self.name}")
+        if len(path) > _LONGEST_PATH or not _SAFE_PATH.fullmatch(path) or ".." in path.split("/"):
+            raise BaseError(f"the package index gives the path {quoted(path)}", where=f"package {self.name}")
         return path
 
     @property
     def size(self) -> int:
         """The file's size in bytes."""
         text = self._required("Size")
-        if not text.isdecimal() or not text.isascii():
-            raise BaseError(f"the package index gives the size {text!r}", where=f"package {self.name}")
+        if not _SIZE.fullmatch(text):
+            raise BaseError(f"the package index gives the size {quoted(text)}", where=f"package {self.name}")
         return int(text)
 
     @property
@@ -85,7 +88,7 @@ class Candidate:
         """The file's hash, 64 hexadecimal digits."""
         text = self._required("SHA256").lower()
         if not _SHA256.fullmatch(text):
-            raise BaseError(f"the package index gives the hash {text!r}", where=f"package {self.name}")
+            raise BaseError(f"the package index gives the hash {quoted(text)}", where=f"package {self.name}")
         return text
 
     @property
@@ -129,7 +132,9 @@ def split_paragraphs(text: str, archive: str) -> Iterator[Candidate]:
             continue
         first = paragraph.partition("\n")[0]
         if not first.startswith("Package:"):
-            raise BaseError(f"a paragraph of the package index starts with {first[:60]!r}, not with Package:")
+            raise BaseError(
+                f"a paragraph of the package index starts with {quoted(first)}, not with Package:"
+            )
         yield Candidate(first[len("Package:") :].strip(), archive, paragraph)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from debian.debian_support import Version
 
 from ociwheel.errors import BaseError
+from ociwheel.reading import fault_of
+from ociwheel.wording import quoted
 
 # Policy 5.6.1: names are lower case letters, digits, "+", "-" and ".", two characters at least;
 # upper case occurs in third-party archives and is accepted as dpkg does.
@@ -23,6 +25,7 @@ _RELATION = re.compile(
     r"(?P<profiles>(?:\s*<[^>]*>)*)"
 )
 # Policy 5.6.12, with the epoch as dpkg checks it.
+_LONGEST_VERSION = 255
 _VERSION = re.compile(r"(?:[0-9]+:)?[0-9A-Za-z.+:~-]+")
 
 
@@ -31,12 +34,12 @@ def parse_version(text: str) -> Version:
 
     :raises BaseError: it is no version.
     """
-    if not text.isascii() or not _VERSION.fullmatch(text):
-        raise BaseError(f"{text!r} is no Debian version")
+    if len(text) > _LONGEST_VERSION or not text.isascii() or not _VERSION.fullmatch(text) or fault_of(text):
+        raise BaseError(f"{quoted(text)} is no Debian version")
     try:
         return Version(text)
     except ValueError as e:
-        raise BaseError(f"{text!r} is no Debian version") from e
+        raise BaseError(f"{quoted(text)} is no Debian version") from e
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def parse_relations(field: str, where: str) -> tuple[Alternatives, ...]:
 def _parse_one(text: str, where: str) -> Relation:
     match = _RELATION.fullmatch(text)
     if not match:
-        raise BaseError(f"{text!r} is no package relation", where=where)
+        raise BaseError(f"{quoted(text)} is no package relation", where=where)
     if match["version"]:
         parse_version(match["version"])
     return Relation(

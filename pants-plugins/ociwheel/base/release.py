@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,16 @@ from debian.deb822 import Release as ReleaseFields
 
 from ociwheel import process
 from ociwheel.errors import BaseError, ToolError
+from ociwheel.remedies import Remedy
+from ociwheel.wording import QUOTED, cut, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"[0-9]{1,15}")
+_LONGEST_DATE = 100
+_CLEARSIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
 KEYS = Path(__file__).parent / "keys"
 _TOOL_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/opt/local/bin")
 _INSTALL_HINT = "install gpgv: apt-get install gpgv (Debian, Ubuntu), brew install gnupg (macOS)"
@@ -47,8 +55,7 @@ class IndexedFile:
                     f"signed: {self.size} bytes, sha256 {self.sha256}",
                     f"found:  {len(data)} bytes, sha256 {found}",
                 ],
-                hint="the mirror is out of step with itself: try later, or name another one in "
-                "[slim-python-image].debian_mirrors",
+                hint=Remedy("mirror-out-of-step"),
             )
 
 
@@ -61,9 +68,13 @@ class Release:
     architectures: tuple[str, ...]
     files: tuple[IndexedFile, ...]
 
+    @cached_property
+    def _by_path(self) -> Mapping[str, IndexedFile]:
+        return {file.path: file for file in reversed(self.files)}
+
     def file(self, path: str) -> IndexedFile | None:
         """Return the entry of a path relative to the suite's folder."""
-        return next((f for f in self.files if f.path == path), None)
+        return self._by_path.get(path)
 
 
 def default_keyrings() -> tuple[Path, ...]:
@@ -80,10 +91,14 @@ def verified_text(signed: bytes, keyrings: Sequence[Path], where: str) -> str:
     :raises BaseError: no signature by a key of ``keyrings``, or a bad one.
     :raises ToolError: gpgv is not there.
     """
+    start = signed.find(_CLEARSIGNED)
+    if start < 0:
+        # Anything else that gpgv reads may be compressed, and so of any size.
+        raise _unsigned(where, ["it holds no signed text"])
     gpgv = _find_gpgv()
     with tempfile.TemporaryDirectory(prefix="ociwheel-gpgv-") as folder:
         message, output = Path(folder, "InRelease"), Path(folder, "verified")
-        message.write_bytes(signed)
+        message.write_bytes(signed[start:])
         rings = [a for k in keyrings for a in ("--keyring", str(k.resolve()))]
         argv = [gpgv, "--homedir", folder, "--status-fd", "1", *rings]
         argv += ["--output", str(output), str(message)]
@@ -92,13 +107,17 @@ def verified_text(signed: bytes, keyrings: Sequence[Path], where: str) -> str:
         status = {word[0] for word in words if word}
         refused = status & {"BADSIG", "NODATA", "UNEXPECTED", "BADARMOR"}
         if "GOODSIG" not in status or "VALIDSIG" not in status or refused or not output.is_file():
-            raise BaseError(
-                "no good signature by a known key",
-                where=where,
-                details=done.stderr.strip().splitlines()[-12:],
-                hint="the file was changed, or the suite needs a keyring of its own: --keyring FILE",
-            )
+            raise _unsigned(where, done.stderr.strip().splitlines()[-12:])
         return output.read_text(errors="replace")
+
+
+def _unsigned(where: str, details: Sequence[str]) -> BaseError:
+    return BaseError(
+        "no good signature by a known key",
+        where=where,
+        details=details,
+        hint="the file was changed, or the suite needs a keyring of its own: --keyring FILE",
+    )
 
 
 def _find_gpgv() -> str:
@@ -123,30 +142,39 @@ def parse_release(text: str, suite: str, now: datetime, where: str) -> Release:
     names = {str(fields.get("Suite", "")), str(fields.get("Codename", ""))}
     if suite not in names:
         found = " and ".join(sorted(n for n in names if n)) or "no suite"
-        raise BaseError(f"the mirror answers with the release of {found}", where=where)
+        raise BaseError(f"the mirror answers with the release of {cut(found, QUOTED)}", where=where)
     until = fields.get("Valid-Until")
     if until and _date(str(until), where) < now:
         raise BaseError(
             f"the release was valid until {until}",
             where=where,
-            hint="the mirror is out of date: name another one in [slim-python-image].debian_mirrors",
+            hint=Remedy("mirror-out-of-date"),
         )
-    try:
-        files = tuple(
-            IndexedFile(str(item["name"]), int(item["size"]), str(item["sha256"]).lower())
-            for item in fields.get("SHA256", [])
-        )
-    except (KeyError, ValueError, TypeError) as e:
-        raise BaseError("the list of SHA256 hashes cannot be read", where=where) from e
+    files = tuple(_indexed(item, number, where) for number, item in enumerate(_hashes(fields)))
     if not files:
         raise BaseError("the release has no SHA256 hashes", where=where)
     architectures = tuple(str(fields.get("Architectures", "")).split())
     return Release(suite, str(fields.get("Codename", "")), architectures, files)
 
 
+def _hashes(fields: ReleaseFields) -> Sequence[Mapping[str, object]]:
+    found = fields.get("SHA256", [])
+    return found if isinstance(found, list) else []
+
+
+def _indexed(item: Mapping[str, object], number: int, where: str) -> IndexedFile:
+    name, size, sha256 = (str(item.get(key) or "") for key in ("name", "size", "sha256"))
+    if not name or not _SIZE.fullmatch(size) or not _SHA256.fullmatch(sha256.lower()):
+        shown = quoted(f"{sha256} {size} {name}")
+        raise BaseError(
+            f"expected a hash, a size and a path, found {shown}", where=f"{where}: SHA256[{number}]"
+        )
+    return IndexedFile(name, int(size), sha256.lower())
+
+
 def _date(text: str, where: str) -> datetime:
     try:
-        found = parsedate_to_datetime(text.replace("UTC", "+0000"))
-    except ValueError as e:
-        raise BaseError(f"{text!r} is no date", where=where) from e
+        found = parsedate_to_datetime(text[:_LONGEST_DATE].replace("UTC", "+0000"))
+    except (ValueError, TypeError, IndexError, OverflowError) as e:
+        raise BaseError(f"expected a date, found {quoted(text)}", where=f"{where}: Valid-Until") from e
     return found if found.tzinfo else found.replace(tzinfo=UTC)

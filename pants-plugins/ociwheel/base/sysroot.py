@@ -29,4 +29,4 @@ def write_sysroot(packages: Iterable[Package], output: Path) -> None:
     :raises BaseError: two packages ship the same path, or one is hostile.
     """
     placed = merge(packages, lambda path: not is_kept(path))
-    write_tree({path: item for path, item in placed.items() if item.member.kind != "dir"}, output)
+    write_tree({path: item for path, item in placed.items() if item.kind != "dir"}, output)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ociwheel.base.merge import merge
 from ociwheel.base.policy import DROPPED_PATHS
-from ociwheel.base.tree import resolve_path, write_tree
+from ociwheel.base.tree import file_tree, write_tree
 from ociwheel.errors import BaseError
 from ociwheel.platforms import Platform
 
@@ -65,7 +65,7 @@ def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> Non
     """
     packages = tuple(packages)
     placed = merge(packages, lambda path: _DROPPED.fullmatch(path) is not None)
-    loader = resolve_path(placed, f"usr{row.loader}")
+    loader = file_tree(placed).resolve(f"usr{row.loader}")
     found = [name for name in PROGRAMS if f"usr/bin/{name}" in placed]
     if loader is None or not found:
         missing = row.loader if loader is None else "program that builds call"
@@ -74,7 +74,7 @@ def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> Non
         )
     for name in found:
         placed[f"{PROGRAM_FOLDER}/{name}"] = placed.pop(f"usr/bin/{name}")
-    write_tree({path: item for path, item in placed.items() if item.member.kind != "dir"}, output)
+    write_tree({path: item for path, item in placed.items() if item.kind != "dir"}, output)
     folder = output / "usr/bin"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)

@@ -3,112 +3,84 @@
 from __future__ import annotations
 
 import posixpath
-import shutil
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.merge import Placed, merged_path
+from ociwheel.base.merge import MERGED_FOLDERS
 from ociwheel.documents import document
 from ociwheel.errors import BaseError
+from ociwheel.formats.filetree import MOST_LINKS, FileTree
+from ociwheel.formats.folder import Folder
+from ociwheel.formats.guard import Guard
+from ociwheel.layer.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_MAX_LINKS = 40
+
+def file_tree(placed: Mapping[str, Entry]) -> FileTree[Entry]:
+    """Return the names of a tree, for walks along its links, with those of merged ``/usr``."""
+    tree: FileTree[Entry] = FileTree(
+        lambda entry: entry.target if entry.kind == "symlink" else None, Guard("the tree", BaseError)
+    )
+    for name in MERGED_FOLDERS:
+        tree.put(name, Entry(name, "symlink", 0o777, target=f"usr/{name}"), folder=False)
+    for path, entry in placed.items():
+        tree.put(path, entry, folder=entry.kind == "dir")
+    return tree
 
 
-def resolve_path(placed: Mapping[str, Placed], path: str) -> str | None:
-    """Follow symbolic links inside the tree.
-
-    :returns: the path of a file or folder, or None when it is not in the tree.
-    """
-    for _ in range(_MAX_LINKS):
-        current = ""
-        for part in path.split("/"):
-            current = f"{current}/{part}" if current else part
-            item = placed.get(current)
-            if item is not None and item.member.kind == "symlink":
-                rest = path[len(current) :]
-                end = _inside(current, item.member.target)
-                if end is None:
-                    return None
-                path = end + rest
-                break
-        else:
-            return path if _exists(placed, path) else None
-    return None
-
-
-def _exists(placed: Mapping[str, Placed], path: str) -> bool:
-    return path in placed or any(other.startswith(path + "/") for other in placed)
-
-
-def _inside(path: str, target: str) -> str | None:
-    """Return the path in the tree that a link's text means, None when it leaves the tree."""
-    if target.startswith("/"):
-        end = posixpath.normpath(target).lstrip("/")
-    else:
-        end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    return None if end == ".." or end.startswith("../") else merged_path(end)
-
-
-def write_tree(placed: Mapping[str, Placed], output: Path) -> None:
+def write_tree(placed: Mapping[str, Entry], output: Path) -> None:
     """Write files and links below ``output``.
 
     Folders get mode 0755, files 0644 or 0755. A link becomes relative, so that the tree can be
-    moved; one whose end is not in the tree is left out.
+    moved; one whose end is not in the tree is left out. Two names of one content are one file.
 
     :raises BaseError: a path below a link or a file, or a hard link to nothing.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    _make_folder(output)
-    for path in sorted(placed):
-        member = placed[path].member
-        place = output / path
-        if member.kind == "dir":
-            _folders(placed, output, path)
-            continue
-        if member.kind == "symlink":
-            end = resolve_path(placed, path)
-            if end is not None and end != path:
-                _folders(placed, output, posixpath.dirname(path))
-                place.symlink_to(posixpath.relpath(end, posixpath.dirname(path) or "."))
-            continue
-        source = _source(placed, path)
-        _folders(placed, output, posixpath.dirname(path))
-        shutil.copyfile(source, place)
-        place.chmod(0o755 if member.mode & 0o111 else 0o644)
+    tree = file_tree(placed)
+    written: dict[tuple[object, bool], str] = {}
+    with Folder(output, Guard("the packages", BaseError)) as folder:
+        for path, entry in sorted(placed.items()):
+            _check_above(placed, path)
+            if entry.kind == "dir":
+                folder.make_folder(path)
+            elif entry.kind == "symlink":
+                end = tree.resolve(path)
+                if end is not None and end != path:
+                    folder.link(path, posixpath.relpath(end, posixpath.dirname(path) or "."))
+            else:
+                file = _file(placed, path)
+                key = file.source or path, bool(file.mode & 0o111)
+                if key in written:
+                    folder.second_name(path, written[key])
+                else:
+                    with file.open() as source:
+                        folder.copy(path, source, executable=key[1])
+                    written[key] = path
 
 
-def _source(placed: Mapping[str, Placed], path: str) -> Path:
-    """Return where the content of a file is, or of the file that a hard link is another name of."""
-    member = placed[path].member
-    for _ in range(_MAX_LINKS):
-        if member.kind == "file" and member.source is not None:
-            return member.source
-        other = placed.get(member.target)
-        if other is None or member.kind != "hardlink":
+def _check_above(placed: Mapping[str, Entry], path: str) -> None:
+    """Refuse a path below a link, also one that is left out, or below a file."""
+    above = posixpath.dirname(path)
+    while above:
+        other = placed.get(above)
+        if other is not None and other.kind != "dir":
+            raise BaseError(f"/{path} is below /{above}, a {other.kind}", where=other.origin)
+        above = posixpath.dirname(above)
+
+
+def _file(placed: Mapping[str, Entry], path: str) -> Entry:
+    """Return the file at a path, or the one that a hard link there is another name of."""
+    entry = placed[path]
+    for _ in range(MOST_LINKS):
+        if entry.kind == "file":
+            return entry
+        other = placed.get(entry.target)
+        if other is None or entry.kind != "hardlink":
             break
-        member = other.member
-    raise BaseError(f"the hard link /{path} points to nothing: /{member.target}", where=placed[path].origin)
-
-
-def _folders(placed: Mapping[str, Placed], output: Path, path: str) -> None:
-    """Make a folder and those above it, none of which may be a link."""
-    current = ""
-    for part in path.split("/") if path else ():
-        current = f"{current}/{part}" if current else part
-        item = placed.get(current)
-        if item is not None and item.member.kind != "dir":
-            raise BaseError(f"/{path} is below /{current}, a {item.member.kind}", where=item.origin)
-        place = output / current
-        if not place.is_dir():
-            place.mkdir()
-            _make_folder(place)
-
-
-def _make_folder(place: Path) -> None:
-    place.chmod(0o755)  # whatever the umask is
+        entry = other
+    raise BaseError(f"the hard link /{path} points to nothing: /{entry.target}", where=placed[path].origin)
 
 
 def tree_document(output: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Pure: what is on the index and what pip resolved come in as values.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,17 @@ from typing import Any
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from ociwheel.documents import schema
+from ociwheel.documents import check_schema, schema
 from ociwheel.errors import LockError
-from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.fetch.simple_api import LONGEST_NAME, IndexFile
+from ociwheel.reading import Value, failing
+from ociwheel.remedies import Remedy
+from ociwheel.wording import quoted
 
+# PEP 508 names; versions as PEP 440 and the projects of before it write them.
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}==[A-Za-z0-9.!+_-]{1,200}")
+_MINOR = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
+_WHEEL = re.compile(r"[^/\\\0]{1,251}\.whl")
 # The machines that build: wheels for others are not worth a line in the lock.
 _BUILD_MACHINES = ("x86_64", "aarch64", "arm64", "universal2")
 
@@ -69,16 +77,17 @@ class BuildLock:
 
         :raises LockError: it is no build lock.
         """
-        if not isinstance(value, dict) or value.get("schema") != schema("build-lock"):
-            found = value.get("schema") if isinstance(value, dict) else None
-            raise LockError(f"expected a {schema('build-lock')} document, found {found!r}", where=where)
-        rows = [
-            BuildEnvironment(
-                row["sdist"], row["sha256"], row["python"], tuple(sorted(Pin.parse(p) for p in row["pins"]))
-            )
-            for row in value["environments"]
-        ]
-        return BuildLock(tuple(rows), {pin: tuple(files) for pin, files in value["files"].items()})
+        return BuildLock.read(Value(value, "", failing(LockError, where)))
+
+    @staticmethod
+    def read(document: Value) -> BuildLock:
+        """Return the lock that a document holds; what is wrong with it is an error of the document's."""
+        check_schema(document, "build-lock")
+        rows = tuple(_environment(row) for row in document.at("environments").items())
+        files = document.at("files").members()
+        return BuildLock(
+            rows, {_pin(pin, listed): tuple(map(_file, listed.items())) for pin, listed in files.items()}
+        )
 
     def pins_of(self, sdist: str, python: str) -> tuple[Pin, ...]:
         """Return the pins of an sdist, of any hash; empty when it is not locked."""
@@ -97,6 +106,31 @@ class BuildLock:
         kept = [r for r in self.environments if r.python != python and (minors is None or r.python in minors)]
         rows = sorted([*kept, *made], key=lambda r: (r.sdist, _version_key(r.python)))
         return BuildLock(tuple(rows), self.files)
+
+
+def _environment(row: Value) -> BuildEnvironment:
+    return BuildEnvironment(
+        row.at("sdist").matching(_PINNED, "name==version"),
+        row.at("sha256").sha256(),
+        row.at("python").matching(_MINOR, "a minor version such as 3.11"),
+        tuple(sorted(Pin.parse(pin.matching(_PINNED, "name==version")) for pin in row.at("pins").items())),
+    )
+
+
+def _pin(text: str, place: Value) -> str:
+    if len(text) > LONGEST_NAME or not _PINNED.fullmatch(text):
+        raise place.error(f"expected name==version, found {quoted(text)}")
+    return text
+
+
+def _file(value: Value) -> Mapping[str, Any]:
+    value.only("filename", "sha256", "size")
+    size = value.optional("size", Value.integer)
+    found = {
+        "filename": value.at("filename").matching(_WHEEL, "the name of a wheel"),
+        "sha256": value.at("sha256").sha256(),
+    }
+    return {**found, **({"size": size} if size is not None else {})}
 
 
 def _version_key(minor: str) -> tuple[int, ...]:
@@ -152,8 +186,7 @@ def no_wheel(requirement: str, has_sdist: bool) -> LockError:
     return LockError(
         f"the build requirement {requirement} has {kind} on the index, and a build requirement is never "
         "built itself",
-        hint="constrain it to a version with a wheel: `constraints` of the sdist in [slim-image].builds, "
-        "or put a wheel of it on an index of your own",
+        hint=Remedy("constrain-build-requirement"),
     )
 
 

@@ -278,9 +278,7 @@ def test_a_missing_header_names_its_package(workshop: Workshop, tmp_path: Path) 
     assert result.returncode == 15
     lines = result.stderr.splitlines()
     assert lines[0] == f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the header yaml.h is missing"
-    assert lines[-1] == (
-        '  -> add "libyaml-dev" to builder_packages of the base and run ./pants generate-lockfiles for it'
-    )
+    assert lines[-1] == ('  -> add "libyaml-dev" to the builder packages of the base and lock it again')
 
 
 def test_a_build_has_no_network(workshop: Workshop, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from ociwheel.build.finish import finish
 from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.settings import Settings
 from ociwheel.build.wrappers import Toolchain
+from ociwheel.documents import read_error
 from ociwheel.errors import BuildError
+from ociwheel.reading import Value, failing
 
 
 class CxxNeededError(Exception):
@@ -74,7 +76,7 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     done = run_hook(job, inputs.isolation, work)
     answer = done.answer
     if answer.error:
-        raise BuildError(**{"details": (), **answer.error})
+        raise read_error(Value(answer.error, "error", failing(BuildError, where)), BuildError)
     if answer.needs_cxx:
         raise CxxNeededError
     if answer.failed_hook or answer.wheel is None:

@@ -16,6 +16,7 @@ from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError, ErrorCollector
 from ociwheel.layer.target import Target
+from ociwheel.remedies import Remedy
 
 _EXTENSION_FAILED = re.compile(r"""building\ extension\ "(?P<name>[^"]+)"\ failed""", re.VERBOSE)
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
@@ -111,8 +112,7 @@ def check_not_dropped(wheel: BuiltWheel, sources: Sequence[str], compiled: int, 
         f"the sdist has code to compile, but the wheel holds no compiled file ({called})",
         where=where,
         details=[f"to compile: {', '.join(shown)}"],
-        hint="the output tells the reason; if this project is meant to be pure Python, give it "
-        '{"pure": true} in [slim-image].builds',
+        hint=Remedy("mark-pure"),
     )
 
 
@@ -123,8 +123,7 @@ def _check_elf(fact: ElfFacts, target: Target, where: str, errors: ErrorCollecto
                 f"{fact.path} is compiled for ELF machine {fact.machine} ({fact.elf_class} bits), not for "
                 f"{target.platform.elf_machine} ({target.platform.elf_class} bits) of {target.platform.oci}",
                 where=where,
-                hint="its build calls a compiler other than $CC; set the variable that it reads in the `env` "
-                "of its [slim-image].builds entry",
+                hint=Remedy("set-compiler-variable"),
             )
         )
         return

@@ -92,8 +92,7 @@ def find_engine(machine: Path | None, where: str) -> ContainerEngine:
     programs, env = _settings(machine)
     if not programs:
         raise ToolError(
-            "is built in a container (`emulate` in [slim-image].builds), and this machine has neither docker "
-            "nor podman",
+            "is built in a container (its setting `emulate`), and this machine has neither docker nor podman",
             where=where,
             hint=_INSTALL,
         )
@@ -105,7 +104,7 @@ def find_engine(machine: Path | None, where: str) -> ContainerEngine:
             return engine
         said += [f"{program} version: exit code {done.returncode}", *(f"  {x}" for x in done.tail(4))]
     raise ToolError(
-        f"is built in a container (`emulate` in [slim-image].builds), and {_names(programs)} "
+        f"is built in a container (its setting `emulate`), and {_names(programs)} "
         f"{'does' if len(programs) == 1 else 'do'} not answer",
         where=where,
         details=shortened(said),

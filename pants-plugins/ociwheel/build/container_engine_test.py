@@ -34,7 +34,7 @@ def test_a_machine_without_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ToolError) as e:
         find_engine(None, WHERE)
     assert str(e.value) == (
-        f"{WHERE}: is built in a container (`emulate` in [slim-image].builds), and this machine has neither "
+        f"{WHERE}: is built in a container (its setting `emulate`), and this machine has neither "
         "docker nor podman\n  -> install one: apt-get install docker.io, or apt-get install podman"
     )
     # The settings name one that is no longer there.
@@ -48,7 +48,7 @@ def test_an_engine_that_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as e:
         find_engine(fake.machine(), WHERE)
     assert str(e.value) == (
-        f"{WHERE}: is built in a container (`emulate` in [slim-image].builds), and docker does not answer\n"
+        f"{WHERE}: is built in a container (its setting `emulate`), and docker does not answer\n"
         f"  {fake.program} version: exit code 1\n"
         "    Cannot connect to the Docker daemon\n"
         "  -> start the daemon: systemctl start docker; where it runs, let your user reach it: usermod -aG "

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from ociwheel.build.sdist import BuildSystem
 from ociwheel.errors import BuildError
 from ociwheel.layer.target import Target
+from ociwheel.remedies import Remedy
 
 _TAIL = 30
 _HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")
@@ -47,13 +48,13 @@ class Context:
     target: Target
 
     @property
-    def relock_requirements(self) -> str:
-        """The command that locks build requirements anew."""
-        return f"./pants generate-lockfiles --resolve={self.resolve}-build"
+    def relock_requirements(self) -> Remedy:
+        """To lock build requirements anew."""
+        return Remedy("relock-build-requirements", {"resolve": self.resolve})
 
-    def add_package(self, package: str) -> str:
+    def add_package(self, package: str) -> Remedy:
         """Return what to do for a package that the builder lacks."""
-        return f'add "{package}" to builder_packages of {self.base} and run ./pants generate-lockfiles for it'
+        return Remedy("add-builder-package", {"package": package, "base": self.base})
 
 
 def check_requirements(system: BuildSystem, site_packages: Path, context: Context) -> None:
@@ -85,7 +86,7 @@ def check_requirements(system: BuildSystem, site_packages: Path, context: Contex
             "the locked build requirements do not fit this sdist",
             where=context.where,
             details=missing,
-            hint=f"lock them anew: {context.relock_requirements}",
+            hint=context.relock_requirements,
         )
 
 
@@ -100,7 +101,7 @@ def diagnose(output: Sequence[str], context: Context) -> BuildError:
     )
 
 
-Cause = tuple[str, str | None]
+Cause = tuple[str, str | Remedy | None]
 
 
 def _cause(output: Sequence[str], context: Context) -> Cause:
@@ -127,10 +128,13 @@ def _missing_file(output: Sequence[str], context: Context) -> Cause | None:
 def _missing_requirement(output: Sequence[str], context: Context) -> Cause | None:
     for pattern in _DISTRIBUTION:
         if match := _first(pattern, output):
-            return f"the build requirement {match['name']} is not locked", _relock(context)
+            return f"the build requirement {match['name']} is not locked", context.relock_requirements
     if match := _first(_MODULE, output):
         module = match["name"].split(".")[0]
-        return f"the build needs the module {module}, which no locked build requirement has", _relock(context)
+        return (
+            f"the build needs the module {module}, which no locked build requirement has",
+            context.relock_requirements,
+        )
     return None
 
 
@@ -157,19 +161,10 @@ def _compiler_error(output: Sequence[str], _context: Context) -> Cause | None:
     return None
 
 
-def _package_hint(package: str | None, file: str, context: Context) -> str:
-    return context.add_package(package) if package else _search_hint(file, context)
-
-
-def _relock(context: Context) -> str:
-    return f"lock the build requirements anew: {context.relock_requirements}"
-
-
-def _search_hint(file: str, context: Context) -> str:
-    return (
-        f"find the Debian package that ships it (apt-file search {file}), add it to builder_packages of "
-        f"{context.base} and relock"
-    )
+def _package_hint(package: str | None, file: str, context: Context) -> Remedy:
+    if package:
+        return context.add_package(package)
+    return Remedy("find-builder-package", {"file": file, "base": context.base})
 
 
 def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | None:

@@ -16,8 +16,8 @@ TARGET = Target(platform("linux/arm/v7"), (3, 11), "glibc", (2, 36))
 CONTEXT = Context(
     "demo 1.0 for linux/arm/v7, Python 3.11", "python-default", "//3rdparty/debian:bookworm", TARGET
 )
-RELOCK = "./pants generate-lockfiles --resolve=python-default-build"
-ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generate-lockfiles for it"
+RELOCK = "lock the build requirements of python-default anew"
+ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generat
             "the header own/thing.h is missing",
             (
                 "find the Debian package that ships it (apt-file search own/thing.h), add it to "
-                "builder_packages of //3rdparty/debian:bookworm and relock"
+                "the builder packages of //3rdparty/debian:bookworm and lock it again"
             ),
         ),
         (
@@ -59,12 +59,12 @@ ADD = "to builder_packages of //3rdparty/debian:bookworm and run ./pants generat
         (
             "ModuleNotFoundError: No module named 'Cython.Build'",
             "the build needs the module Cython, which no locked build requirement has",
-            f"lock the build requirements anew: {RELOCK}",
+            RELOCK,
         ),
         (
             "ERROR: No matching distribution found for setuptools_scm",
             "the build requirement setuptools_scm is not locked",
-            f"lock the build requirements anew: {RELOCK}",
+            RELOCK,
         ),
         (
             "FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
@@ -111,7 +111,7 @@ def test_missing_and_wrong_build_requirements(tmp_path: Path) -> None:
         "demo 1.0 for linux/arm/v7, Python 3.11: the locked build requirements do not fit this sdist\n"
         "  setuptools>=61: 60.0 is there\n"
         "  Cython: is not there\n"
-        f"  -> lock them anew: {RELOCK}"
+        f"  -> {RELOCK}"
     )
 
 

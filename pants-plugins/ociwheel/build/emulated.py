@@ -7,7 +7,7 @@ somebody whom the sandbox's owner cannot remove.
 from __future__ import annotations
 
 import io
-import json
+import os
 import re
 import stat
 import tarfile
@@ -24,9 +24,11 @@ from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.in_container import ROOT, STARTED, Result
 from ociwheel.build.settings import Settings
+from ociwheel.documents import read_error
 from ociwheel.errors import BuildError, ToolError
 from ociwheel.layer.target import Target
 from ociwheel.process import Completed
+from ociwheel.reading import Value, bytes_of, failing, from_json
 
 _LIBRARIES = ("installer", "packaging", "pyproject_hooks")
 # Runs in the container. The backend gives each step what it imports, and reads this import too.
@@ -38,6 +40,8 @@ main()
 """
 _CANNOT_RUN = re.compile(r"exec format error", re.IGNORECASE)
 _NO_LOADER = re.compile(r"exec\b.*no such file or directory", re.IGNORECASE)
+_LONGEST_ANSWER = 16 << 20
+"""Bytes: most of it is what the build printed."""
 _KILLED = 137  # 128 + SIGKILL
 
 
@@ -63,7 +67,7 @@ def build(session: Session, inputs: Inputs, settings: Settings, work: Path, outp
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     result = _run(session, inputs, target, where, work)
     if result.error:
-        raise BuildError(**result.error)
+        raise read_error(Value(result.error, "error", failing(ToolError, where)), BuildError)
     if result.failed_hook or result.wheel is None:
         raise diagnose(result.lines, Context(where, settings.resolve, settings.base, target))
     made = work / "out" / Path(result.wheel).name
@@ -94,7 +98,7 @@ def _run(session: Session, inputs: Inputs, target: Target, where: str, work: Pat
     engine.require("copy the wheel out of the container", "cp", f"{container}:{ROOT}/out", str(work / "out"))
     engine.call("rm", "--force", "--volumes", container)
     answer = work / "out/result.json"
-    if not answer.is_file():
+    if not os.path.lexists(answer):
         killed = done.returncode == _KILLED
         raise ToolError(
             f"the container ended with exit code {done.returncode} and without an answer",
@@ -102,7 +106,22 @@ def _run(session: Session, inputs: Inputs, target: Target, where: str, work: Pat
             details=shortened(done.tail()),
             hint="it was killed: is there too little memory?" if killed else None,
         )
-    return Result.from_json(json.loads(answer.read_bytes()))
+    return read_answer(answer, where)
+
+
+def read_answer(answer: Path, where: str) -> Result:
+    """Return what a container left, which the build in it may have changed.
+
+    :raises ToolError: it is no answer.
+    """
+    fail = failing(ToolError, f"{where}: the container's answer")
+    if not stat.S_ISREG(answer.lstat().st_mode):
+        raise fail("", "is no file")
+    try:
+        data = bytes_of(answer, _LONGEST_ANSWER)
+    except ValueError as e:
+        raise fail("", str(e)) from e
+    return Result.read(from_json(data, fail))
 
 
 def _not_started(engine: str, target: Target, where: str, done: Completed) -> ToolError:

@@ -16,6 +16,7 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.fake_engine import FakeEngine
 
 from ociwheel.build import emulate_step
+from ociwheel.build.emulated import read_answer
 from ociwheel.build.in_container import STARTED, Result
 from ociwheel.errors import BuildError, OciwheelError, ToolError
 from ociwheel.image.container import write_container_image
@@ -153,7 +154,7 @@ def test_a_failed_build_is_read_as_a_cross_build_is(
     error = fault(fake, arguments, monkeypatch)
     assert "yaml.h" in error.what
     assert "libyaml-dev" in str(error.hint)
-    said = {"what": "is written in Rust", "where": WHERE, "hint": "choose", "details": ["a"]}
+    said = BuildError("is written in Rust", where=WHERE, hint="choose", details=["a"]).to_json()
     fake.plan(**answer(Result(error=said)))
     assert str(fault(fake, arguments, monkeypatch)) == f"{WHERE}: is written in Rust\n  a\n  -> choose"
 
@@ -175,3 +176,30 @@ def test_a_wheel_that_is_not_what_it_should_be(
     error = fault(fake, arguments, monkeypatch)
     assert isinstance(error, BuildError)
     assert "the wheel holds no compiled file (the compiler was never called)" in error.what
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("[]", "expected an object, found a list"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"wheel": "../../x.whl"}', "wheel: expected the name of a wheel, found '../../x.whl'"),
+        ('{"lines": 7}', "lines: expected a list, found a number"),
+        ('{"lines": [], "compiled": -1}', "compiled: expected a whole number from 0 on, found a number"),
+    ],
+)
+def test_an_answer_that_is_none(tmp_path: Path, answer: str, expected: str) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(answer)
+    with pytest.raises(ToolError) as caught:
+        read_answer(file, WHERE)
+    assert str(caught.value) == f"{WHERE}: the container's answer: {expected}"
+
+
+def test_an_answer_that_leads_out_of_the_container(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text('{"wheel": null}')
+    link = tmp_path / "result.json"
+    link.symlink_to("secret")
+    with pytest.raises(ToolError, match="the container's answer: is no file"):
+        read_answer(link, WHERE)

@@ -48,7 +48,8 @@ def finish(
         raise BuildError(
             e.what,
             where=e.where,
-            hint=e.hint,
+            hint=e.remedy,
+            errors=e.errors,
             details=[*e.details, "end of the build's output:", *lines[-30:]],
         ) from e
     return wheel

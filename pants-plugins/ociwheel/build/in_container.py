@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.settings import Settings
 from ociwheel.errors import BuildError, OciwheelError
 from ociwheel.layer.target import Target
+from ociwheel.reading import Value
 
 ROOT = Path("/build")
 STARTED = "ociwheel: the container runs"
@@ -38,6 +40,9 @@ exec /usr/bin/{program} "$@" -g0 $strip -ffile-prefix-map={work}=/build
 _COMPILERS = {"gcc": ("cc", "gcc"), "g++": ("c++", "g++")}
 
 
+_WHEEL = re.compile(r"[^/\\\0]{1,251}\.whl")
+
+
 @dataclass(frozen=True)
 class Result:
     """What the container answers."""
@@ -50,12 +55,20 @@ class Result:
     sources: tuple[str, ...] = ()
     failed_hook: bool = False
     error: dict[str, Any] = field(default_factory=dict)
-    """The parts of an error that needs no further reading: what, where, hint, details."""
+    """An error that needs no further reading, as a document without its schema."""
 
     @staticmethod
-    def from_json(value: dict[str, Any]) -> Result:
-        """Return what :func:`main` wrote."""
-        return Result(**{**value, "lines": tuple(value["lines"]), "sources": tuple(value["sources"])})
+    def read(value: Value) -> Result:
+        """Return what :func:`main` wrote, or what the build wrote in its place."""
+        error = value.maybe("error")
+        return Result(
+            wheel=value.optional("wheel", lambda name: name.matching(_WHEEL, "the name of a wheel")),
+            lines=value.at("lines").texts(),
+            compiled=value.at("compiled").integer(),
+            sources=value.at("sources").texts(),
+            failed_hook=value.at("failed_hook").boolean(),
+            error=error.raw if error and error.members() else {},
+        )
 
 
 def run(root: Path) -> Result:
@@ -129,6 +142,5 @@ def main() -> None:
     try:
         result = run(ROOT)
     except OciwheelError as e:
-        error = {"what": e.what, "where": e.where, "hint": e.hint, "details": list(e.details)}
-        result = Result(error=error)
+        result = Result(error=e.to_json())
     (ROOT / "out/result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")

@@ -14,6 +14,7 @@ import pytest
 
 from ociwheel.build import in_container
 from ociwheel.errors import BuildError
+from tests.support.values import value_of
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # A backend of the sdist's own, which needs nothing installed.
@@ -65,7 +66,7 @@ def test_the_backend_compiles_without_debug_information_and_paths(tmp_path: Path
     assert result.compiled == 2
     assert result.sources == ("one.c", "two.c")
     assert "made demo-1.0-py3-none-linux_armv7l.whl" in result.lines
-    assert in_container.Result.from_json(json.loads(json.dumps(asdict(result)))) == result
+    assert in_container.Result.read(value_of(json.loads(json.dumps(asdict(result))))) == result
     with zipfile.ZipFile(root / "out" / result.wheel) as wheel:
         library = wheel.read("demo.so")
         assert wheel.read("settings") == b"{'a': 'b'} yes"

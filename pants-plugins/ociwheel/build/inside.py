@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 from collections.abc import Mapping
@@ -24,11 +25,13 @@ from ociwheel.build.sdist import BuildSystem
 from ociwheel.build.settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
-from ociwheel.errors import BuildError, OciwheelError
+from ociwheel.errors import OciwheelError
 from ociwheel.layer.target import Target
+from ociwheel.reading import Value
 
 ANSWER = "answer.json"
 _PROCESSES = 8192
+_WHEEL = re.compile(r"[^./\\\0][^/\\\0]{0,250}\.whl")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,21 @@ class Answer:
     failed_hook: bool = False
     """The end of the output tells why."""
     error: Mapping[str, Any] = field(default_factory=dict)
-    """The parts of an error that needs no further reading: what, where, hint, details."""
+    """An error that needs no further reading, as a document without its schema."""
+
+    @staticmethod
+    def read(value: Value) -> Answer:
+        """Return what :func:`main` wrote, or what the backend wrote in its place."""
+        error = value.maybe("error")
+        return Answer(
+            wheel=value.optional("wheel", lambda name: name.matching(_WHEEL, "the name of a wheel")),
+            requires=value.at("requires").texts(),
+            sources=value.at("sources").texts(),
+            compiled=value.at("compiled").integer(),
+            needs_cxx=value.at("needs_cxx").boolean(),
+            failed_hook=value.at("failed_hook").boolean(),
+            error=error.raw if error and error.members() else {},
+        )
 
 
 def answer(request: Request) -> Answer:
@@ -187,11 +204,5 @@ def main(path: str) -> None:
     try:
         result = answer(request)
     except OciwheelError as e:
-        error = {"what": e.what, "where": e.where, "hint": e.hint, "details": list(e.details)}
-        result = Answer(error=error)
+        result = Answer(error=e.to_json())
     (Path(request.output) / ANSWER).write_text(json.dumps(asdict(result)), encoding="utf-8")
-
-
-def wrong(value: object) -> BuildError:
-    """Return the error for an answer that :func:`main` never gives."""
-    return BuildError(f"the build left an answer that makes no sense: {str(value)[:80]!r}")

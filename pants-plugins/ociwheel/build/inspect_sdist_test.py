@@ -49,5 +49,5 @@ def test_rust_is_native(tmp_path: Path) -> None:
 def test_no_archive(tmp_path: Path) -> None:
     path = tmp_path / "demo-1.0.tar.gz"
     path.write_bytes(b"nothing")
-    with pytest.raises(BuildError, match=r"^demo-1\.0\.tar\.gz: cannot be unpacked"):
+    with pytest.raises(BuildError, match=r"^demo-1\.0\.tar\.gz: it is no tar archive"):
         run(Namespace(sdist=path))

@@ -7,7 +7,6 @@ are bounded either way, and what it leaves running ends.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 
 import ociwheel
 from ociwheel.build import no_network
-from ociwheel.build.inside import ANSWER, Answer, Request, wrong
+from ociwheel.build.inside import ANSWER, Answer, Request
 from ociwheel.build.limits import Ended, Limits, run_limited
 from ociwheel.build.root import (
     INSIDE,
@@ -32,6 +31,9 @@ from ociwheel.build.root import (
     prepare,
 )
 from ociwheel.errors import BuildError, ToolError
+from ociwheel.formats.limits import VARIABLE as ARCHIVE_LIMITS
+from ociwheel.reading import failing, from_json
+from ociwheel.remedies import Remedy
 
 AUTO, REQUIRED = MODES = ("auto", "required")
 _LIBRARIES = ("installer", "packaging", "pyproject_hooks")
@@ -43,7 +45,7 @@ sys.path[:0] = sys.argv[2:]
 from ociwheel.build.inside import main
 main(sys.argv[1])
 """
-_RELOCK = "lock the base again: it then has bubblewrap and a shell"
+_KEPT_VARIABLES = ("OCIWHEEL_INTERPRETER", ARCHIVE_LIMITS)
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,9 @@ def run_hook(job: Job, isolation: Isolation, work: Path) -> Done:
     if isinstance(rooted, Refused):
         if isolation.mode == REQUIRED:
             raise ToolError(
-                f"this machine gives builds no root of their own ({rooted.why}), and "
-                "[slim-image].build_isolation is `required`",
+                f"this machine gives builds no root of their own ({rooted.why}), and isolation is required",
                 where=job.where,
-                hint=rooted.hint,
+                hint=rooted.remedy,
             )
         return _run_beside(job, isolation, folders, work, rooted)
     words, request, places = rooted
@@ -112,6 +113,7 @@ def run_hook(job: Job, isolation: Isolation, work: Path) -> Done:
     paths = [str(INSIDE / "request.json"), str(INSIDE / "core"), str(INSIDE / "lib")]
     env = {"OCIWHEEL_INTERPRETER": str(INSIDE / "python"), "PATH": "/usr/bin", "LC_ALL": "C.UTF-8"}
     env["TMPDIR"] = str(INSIDE / "work")  # /tmp is the backend's
+    env |= {name: os.environ[name] for name in (ARCHIVE_LIMITS,) if name in os.environ}
     ended = run_limited([*words, *python, *paths], env=env, limits=isolation.limits)
     found = _answer(job, isolation.limits, ended, folders["out"])
     return Done(found, ended.lines, places, folders["out"], "root")
@@ -123,13 +125,14 @@ def _rooted(
     """Return the words before a command in a root of its own, the request in its words, and its folders."""
     interpreter, row = os.environ.get("OCIWHEEL_INTERPRETER"), host_platform()
     if sys.platform != "linux" or row is None:
-        return Refused("namespaces are Linux's", "build on Linux")
+        return Refused("namespaces are Linux's", Remedy.text("build on Linux"))
     if not interpreter:
         return Refused(
-            "its Python is this machine's and no content", "use a base whose lock has an interpreter"
+            "its Python is this machine's and no content",
+            Remedy.text("use a base whose lock has an interpreter"),
         )
     if job.tools is None or not has_bubblewrap(job.tools):
-        return Refused("the lock of the base has no bubblewrap", _RELOCK)
+        return Refused("the lock of the base has no bubblewrap", Remedy("relock-base"))
     cross = dict(job.cross or {})
     sysroot = cross.get("sysroot")
     trees = {
@@ -187,7 +190,7 @@ def _run_beside(
     request.write(work / "request.json")
     flags = ["-I", "-S", "-B", "-X", "utf8"]
     python = [sys.executable, *flags, no_network.__file__, sys.executable, *flags, "-c", _MAIN]
-    env = {name: os.environ[name] for name in ("OCIWHEEL_INTERPRETER",) if name in os.environ}
+    env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     env |= {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": str(folders["tmp"])}
     ended = run_limited(
         [*python, str(work / "request.json"), *map(os.path.abspath, sys.path)],
@@ -198,7 +201,7 @@ def _run_beside(
     missing = "and it has the network" if network else "but without a network"
     sys.stderr.write(
         f"warning: it is built with this machine's files in sight, {missing}: {refused.why}; "
-        f"to change that, {refused.hint}\n"
+        f"to change that, {refused.remedy.render()}\n"
     )
     places: list[str] = []
     for path in (folders["build"], work, *(p for name, p in (job.cross or {}).items() if name != "target")):
@@ -226,18 +229,15 @@ def _answer(job: Job, limits: Limits, ended: Ended, output: Path) -> Answer:
 
 
 def _limit_met(job: Job, limits: Limits, ended: Ended) -> BuildError:
-    what, option = {
-        "time": (f"its build took longer than {limits.seconds} seconds", "build_time_limit"),
-        "memory": (
-            f"its build took more than {limits.memory_bytes >> 20} MiB of memory",
-            "build_memory_limit",
-        ),
+    what = {
+        "time": f"its build took longer than {limits.seconds} seconds",
+        "memory": f"its build took more than {limits.memory_bytes >> 20} MiB of memory",
     }[ended.met]
     return BuildError(
         f"{what}, and was ended",
         where=job.where,
         details=_tail(ended),
-        hint=f"raise [slim-image].{option}, or use a version that has a wheel for this platform",
+        hint=Remedy("raise-build-limit", {"limit": ended.met}),
     )
 
 
@@ -251,38 +251,7 @@ def _read_answer(folder: Path) -> Answer | None:
     :raises BuildError: it is no answer.
     """
     data = read_plain(folder / ANSWER, _ANSWER_BYTES)
-    if data is None:
-        return None
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise wrong(data[:80]) from None
-    if not isinstance(value, dict):
-        raise wrong(value)
-    wheel, error = value.get("wheel"), value.get("error", {})
-    lists = [value.get(name, []) for name in ("requires", "sources")]
-    good = (
-        (wheel is None or (isinstance(wheel, str) and wheel == Path(wheel).name and wheel not in ("", "..")))
-        and all(isinstance(one, list) and all(isinstance(item, str) for item in one) for one in lists)
-        and isinstance(value.get("compiled", 0), int)
-        and isinstance(error, dict)
-        and set(error) <= {"what", "where", "hint", "details"}
-        and all(isinstance(error[key], str | None) for key in error if key != "details")
-        and (not error or isinstance(error.get("what"), str))
-        and isinstance(error.get("details", []), list)
-        and all(isinstance(line, str) for line in error.get("details", []))
-    )
-    if not good:
-        raise wrong(value)
-    return Answer(
-        wheel,
-        tuple(lists[0]),
-        tuple(lists[1]),
-        value.get("compiled", 0),
-        needs_cxx=bool(value.get("needs_cxx")),
-        failed_hook=bool(value.get("failed_hook")),
-        error=error,
-    )
+    return None if data is None else Answer.read(from_json(data, failing(BuildError, "the build's answer")))
 
 
 def read_plain(path: Path, most: int) -> bytes | None:

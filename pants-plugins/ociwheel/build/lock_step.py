@@ -18,10 +18,11 @@ from typing import Any
 from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.isolation_arguments import add_isolation, isolation_of
 from ociwheel.build.requirements_lock import RequirementsLock, read_sdists
-from ociwheel.documents import document, read_json
-from ociwheel.errors import UsageError
+from ociwheel.documents import document, read_value, write_whole
+from ociwheel.errors import LockError, UsageError
 from ociwheel.fetch import settings
 from ociwheel.fetch.index import IndexClient
+from ociwheel.reading import Value
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,26 +42,23 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if args.python_minor != running:
         raise UsageError(f"--python-minor is {args.python_minor}, but Python {running} runs this step")
-    request = read_json(args.request)
-    if not isinstance(request, dict):
-        raise UsageError("expected an object", where=str(args.request))
-    previous = BuildLock()
-    if args.previous:
-        previous = BuildLock.from_json(read_json(args.previous), str(args.previous))
+    request = read_value(args.request)
+    previous = BuildLock.read(read_value(args.previous, LockError)) if args.previous else BuildLock()
+    constraints = request.optional("constraints", Value.members) or {}
+    emulated = request.optional("emulated", Value.members) or {}
     wanted = read_sdists(request, args.sdists)
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".build-lock-") as work:
         locker = RequirementsLock(
             client=IndexClient(settings.load()),
             work=Path(work).absolute(),
             python=args.python_minor,
-            constraints=request.get("constraints", {}),
+            constraints={name: listed.texts() for name, listed in constraints.items()},
             previous=previous,
-            emulated=request.get("emulated", {}),
+            emulated={name: listed.texts() for name, listed in emulated.items()},
             tools=args.tools.absolute() if args.tools else None,
             isolation=isolation_of(args),
         )
-        lock = locker.lock(wanted, request.get("minors"))
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_bytes(render(lock))
+        lock = locker.lock(wanted, request.optional("minors", Value.texts))
+    write_whole(args.output, render(lock))
     fields = {"environments": len(lock.environments), "pins": len(lock.files or {})}
     return document("build-lock", fields)

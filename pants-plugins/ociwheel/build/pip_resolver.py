@@ -16,8 +16,9 @@ from packaging.utils import canonicalize_name
 
 from ociwheel import process
 from ociwheel.build.build_lock import Pin
-from ociwheel.errors import LockError, redact
+from ociwheel.errors import LockError
 from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.wording import redact
 
 _NOTHING = re.compile(
     r"ERROR: (?:No matching distribution found for|Could not find a version that satisfies)"

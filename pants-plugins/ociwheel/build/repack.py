@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ociwheel.errors import BuildError
+from ociwheel.formats.guard import Guard
+from ociwheel.formats.zip import open_zip
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE = 0o100644
@@ -25,11 +27,12 @@ def repack(wheel: Path, output: Path, clean: Callable[[str, bytes], bytes] = lam
     """Write ``wheel`` to ``output``: sorted, without times, owners, bytecode and umask.
 
     :param clean: returns what becomes of a file, from its name and its content.
-    :raises BuildError: the wheel has no RECORD, or an entry twice.
+    :raises BuildError: it is no zip, or hostile; it has no RECORD, or an entry twice.
     """
-    with zipfile.ZipFile(wheel) as archive:
-        infos = [i for i in archive.infolist() if not i.is_dir() and not i.filename.endswith(".pyc")]
-        names = [i.filename for i in infos]
+    guard = Guard(wheel.name, BuildError, prefix="the backend made a wheel that cannot be read: ")
+    with open_zip(wheel, guard) as archive:
+        entries = [e for e in archive.entries if not e.is_folder and not e.path.endswith(".pyc")]
+        names = [entry.path for entry in entries]
         records = [n for n in names if n.endswith(".dist-info/RECORD") and n.count("/") == 1]
         if len(records) != 1 or len(set(names)) != len(names):
             raise BuildError(
@@ -38,23 +41,23 @@ def repack(wheel: Path, output: Path, clean: Callable[[str, bytes], bytes] = lam
         record = records[0]
         signatures = {record, f"{record}.jws", f"{record}.p7s"}
         # PEP 427: "Archivers are encouraged to place the .dist-info files physically at the end".
-        infos.sort(key=lambda i: (i.filename.startswith(record.rpartition("/")[0] + "/"), i.filename))
+        entries.sort(key=lambda e: (e.path.startswith(record.rpartition("/")[0] + "/"), e.path))
         rows = []
         with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as target:
-            for info in infos:
-                if info.filename in signatures:
+            for entry in entries:
+                if entry.path in signatures:
                     continue
-                data = clean(info.filename, archive.read(info))
+                data = clean(entry.path, archive.read(entry, archive.in_memory))
                 digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-                rows.append((info.filename, f"sha256={digest}", str(len(data))))
-                target.writestr(_entry(info.filename, info.external_attr >> 16 & 0o111), data)
+                rows.append((entry.path, f"sha256={digest}", str(len(data))))
+                target.writestr(_entry(entry.path, executable=entry.executable), data)
             rows.append((record, "", ""))
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            target.writestr(_entry(record, 0), text.getvalue().encode())
+            target.writestr(_entry(record, executable=False), text.getvalue().encode())
 
 
-def _entry(name: str, executable: int) -> zipfile.ZipInfo:
+def _entry(name: str, *, executable: bool) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.create_system = 3  # Unix: the external attributes are a mode
     info.external_attr = (_PROGRAM if executable else _FILE) << 16

@@ -8,18 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from ociwheel.build import sdist as sdists
 from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, no_wheel
 from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.pip_resolver import PipResolver, ResolutionError, Resolved, missing_requirement
+from ociwheel.documents import read_error
 from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.platforms import platform
+from ociwheel.reading import Value, failing
+from ociwheel.remedies import Remedy
+from ociwheel.requirement import parse_requirement
 
+_FILENAME = re.compile(r"[^./\\\0][^/\\\0]{0,254}")
 _ROUNDS = 3  # requirements that name requirements: two rounds settle all known backends
 
 
@@ -68,7 +73,11 @@ class RequirementsLock:
                 pins = self._pins(sdist, self.work / str(number))
                 rows.append(BuildEnvironment(sdist.key, sdist.sha256, self.python, pins))
             except OciwheelError as e:
-                errors.add(LockError(e.what, where=e.where or sdist.key, hint=e.hint, details=e.details))
+                errors.add(
+                    LockError(
+                        e.what, where=e.where or sdist.key, hint=e.remedy, details=e.details, errors=e.errors
+                    )
+                )
         errors.raise_if_any()
         lock = self.previous.with_python(self.python, rows, minors)
         return BuildLock(lock.environments, self._files(lock))
@@ -106,14 +115,13 @@ class RequirementsLock:
         )
         done = run_hook(job, self.isolation, work)
         if done.answer.error:
-            raise LockError(**{"details": (), **done.answer.error})
+            raise read_error(Value(done.answer.error, "error", failing(LockError, sdist.key)), LockError)
         if done.answer.failed_hook:
             raise LockError(
                 "its build backend cannot say what it requires",
                 where=sdist.key,
                 details=[line[:400] for line in done.lines[-30:]],
-                hint="an old sdist may want old tools: constrain them (`constraints` of the sdist in "
-                '[slim-image].builds, for example ["setuptools<81"])',
+                hint=Remedy("constrain-old-tools"),
             )
         return done.answer.requires
 
@@ -134,7 +142,7 @@ class RequirementsLock:
             missing = missing_requirement(text)
             if missing and self._has_sdist(missing):
                 error = no_wheel(missing, has_sdist=True)
-                raise LockError(error.what, where=where, hint=error.hint) from e
+                raise error.again(where=where) from e
             raise LockError(
                 f"pip cannot satisfy its build requirements {', '.join(required)}",
                 where=where,
@@ -143,7 +151,7 @@ class RequirementsLock:
 
     def _has_sdist(self, requirement: str) -> bool:
         try:
-            parsed = Requirement(requirement)
+            parsed = parse_requirement(requirement)
         except InvalidRequirement:
             return False
         offered = [f for o in self.client.offers(parsed.name) for f in o.files]
@@ -175,27 +183,28 @@ class RequirementsLock:
 
 
 def _satisfied(requirement: str, pins: Sequence[Pin]) -> bool:
-    parsed = Requirement(requirement)
+    parsed = parse_requirement(requirement)
     if parsed.marker and not parsed.marker.evaluate():
         return True
     name = re.sub(r"[-_.]+", "-", parsed.name).lower()
     return any(p.name == name and parsed.specifier.contains(p.version, prereleases=True) for p in pins)
 
 
-def read_sdists(request: Mapping[str, object], folder: Path) -> list[LockedSdist]:
+def read_sdists(request: Value, folder: Path) -> list[LockedSdist]:
     """Return the sdists that a request names, found below ``folder`` and verified.
 
     :raises UsageError: one is not there or has another hash.
     """
-    rows = request.get("sdists")
-    if not isinstance(rows, list):
-        raise UsageError('the request has no list "sdists"')
     result = []
-    for row in rows:
-        path = folder / row["filename"]
+    for row in request.at("sdists").items():
+        filename = row.at("filename").matching(_FILENAME, "the name of a file")
+        path = folder / filename
         if not path.is_file():
-            raise UsageError(f"there is no {row['filename']}", where=str(folder))
-        if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-            raise UsageError("is not the file that was locked: its SHA-256 differs", where=row["filename"])
-        result.append(LockedSdist(row["name"], row["version"], row["sha256"], path.absolute()))
+            raise UsageError(f"there is no {filename}", where=str(folder))
+        sha256 = row.at("sha256").sha256()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != sha256:
+            raise UsageError("is not the file that was locked: its SHA-256 differs", where=filename)
+        result.append(LockedSdist(row.at("name").text(), row.at("version").text(), sha256, path.absolute()))
     return result

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from ociwheel.base.tools import OTHER_NAMES, PROGRAM_FOLDER
 from ociwheel.build.limits import MIB
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.remedies import Remedy
 
 INSIDE = PurePosixPath("/ociwheel")
 """Where all is that the target does not have."""
@@ -49,7 +50,7 @@ class Refused:
     """Why this machine gives no root of its own."""
 
     why: str
-    hint: str
+    remedy: Remedy
 
 
 def host_platform() -> Platform | None:
@@ -159,11 +160,11 @@ def prepare(words: Sequence[str]) -> tuple[str, ...] | Refused:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as e:
-            return Refused(str(e), _hint())
+            return Refused(str(e), Remedy.text(_hint()))
         if done.returncode == 0:
             return candidate
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:][0] if done.stderr else ""
-    return Refused(said or f"bubblewrap ended with exit code {done.returncode}", _hint())
+    return Refused(said or f"bubblewrap ended with exit code {done.returncode}", Remedy.text(_hint()))
 
 
 # Settings of kernels that forbid namespaces to users, the value that forbids, and the command that allows.

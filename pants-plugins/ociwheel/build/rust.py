@@ -16,14 +16,12 @@ from ociwheel.build.targets import compiler_target
 from ociwheel.build.wrappers import Toolchain, write_host_compiler, write_program
 from ociwheel.errors import BuildError
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.remedies import Remedy
 
 _RUSTLIB = "usr/lib/rustlib"
 HOST_LINKER = "host-cc"
 _USE_WHEEL = "use a version that has a wheel for this platform"
-_ADD_CARGO = (
-    f'{_USE_WHEEL}, or add "cargo-web" (Debian 12; "cargo" on Debian 13) to its `builder_packages` in '
-    "[slim-image].builds and lock the base"
-)
+_ADD_CARGO = Remedy("use-wheel-or-cargo")
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_without_cargo_the_message_says_what_to_add(toolchain: Toolchain, source
         "demo 1 for linux/arm/v7: it is written in Rust, and its builder has no cargo\n"
         "  Cargo.lock names 1 crates, the sdist brings 1\n"
         '  -> use a version that has a wheel for this platform, or add "cargo-web" (Debian 12; "cargo" on '
-        "Debian 13) to its `builder_packages` in [slim-image].builds and lock the base"
+        "Debian 13) to `builder_packages` of its build settings and lock the base"
     )
 
 

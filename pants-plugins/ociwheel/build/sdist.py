@@ -5,16 +5,18 @@ Formats: the source distribution format (PyPA specifications), ``pyproject.toml`
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-import stat
-import tarfile
-import tomllib
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ociwheel.errors import BuildError
+from ociwheel.formats.folder import Folder
+from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.streams import open_file
+from ociwheel.formats.tar import TarReader
+from ociwheel.formats.toml import MOST_BYTES, read_toml
+from ociwheel.formats.zip import open_zip
 
 # PEP 518: "If the pyproject.toml file is absent [or lacks build-system] … tools should use
 # setuptools"; PEP 517: with the legacy backend.
@@ -62,83 +64,45 @@ def unpack(sdist: Path, folder: Path) -> Path:
 
     :raises BuildError: the archive is damaged, leaves its folder, or has no single top folder.
     """
-    folder.mkdir(parents=True)
-    try:
+    guard = Guard(sdist.name, BuildError)
+    with Folder(folder, guard) as output:
         if sdist.name.endswith(".zip"):
-            _unpack_zip(sdist, folder)
+            _unpack_zip(sdist, output, guard)
         else:
-            _unpack_tar(sdist, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, KeyError, OSError) as e:
-        raise BuildError(f"cannot be unpacked: {e}", where=sdist.name) from e
-    entries = [entry for entry in folder.iterdir() if entry.name != "pax_global_header"]
-    if len(entries) != 1 or not entries[0].is_dir():
-        names = ", ".join(sorted(entry.name for entry in entries)) or "nothing"
-        raise BuildError(f"an sdist holds one folder, this one holds {names}", where=sdist.name)
-    _normalize_modes(entries[0])
-    return entries[0]
+            _unpack_tar(sdist, output, guard)
+    # git's archives, read by a tool that does not know pax, leave a file of this name.
+    top = {name: is_folder for name, is_folder in output.top().items() if name != "pax_global_header"}
+    if list(top.values()) != [True]:
+        names = ", ".join(shown(name) for name in sorted(top)[:5]) or "nothing"
+        raise guard.refuse(f"an sdist holds one folder, this one holds {names}")
+    return folder / next(iter(top))
 
 
-def _unpack_tar(sdist: Path, folder: Path) -> None:
-    """Unpack what PEP 721's "data" filter would let through.
-
-    Debian's Python 3.11.2, which runs builds, is older than that filter.
-    """
-    with tarfile.open(sdist) as archive:
-        for member in archive:
-            parts = PurePosixPath(member.name).parts
-            if ".." in parts or member.name.startswith("/"):
-                raise BuildError(f"the entry {member.name!r} would leave its folder", where=sdist.name)
-            path = folder / member.name
-            if member.isdir():
-                path.mkdir(parents=True, exist_ok=True)
+def _unpack_tar(sdist: Path, folder: Folder, guard: Guard) -> None:
+    with sdist.open("rb") as file:
+        tar = TarReader(open_file(file, guard), guard)
+        for entry in tar:
+            if not entry.path:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.parent.resolve().is_relative_to(folder.resolve()):
-                raise BuildError(f"the entry {member.name!r} would leave its folder", where=sdist.name)
-            if member.issym():
-                _link(path, member, folder, sdist)
-                continue
-            # A hard link is a second copy: extractfile follows it.
-            source = archive.extractfile(member) if member.isfile() or member.islnk() else None
-            if source is None:
-                raise BuildError(f"the entry {member.name!r} is a device or a pipe", where=sdist.name)
-            path.unlink(missing_ok=True)
-            with source, path.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            path.chmod(0o755 if member.mode & 0o100 else 0o644)
+            if entry.kind == "dir":
+                folder.make_folder(entry.path)
+            elif entry.kind == "symlink":
+                folder.link(entry.path, entry.target)
+            elif entry.kind == "hardlink":
+                folder.second_name(entry.path, entry.target)
+            elif entry.kind == "file":
+                folder.write(entry.path, tar.chunks(), executable=bool(entry.mode & 0o100))
+            else:
+                raise guard.refuse(f"the entry {shown(entry.path)} is a device or a pipe")
 
 
-def _link(path: Path, member: tarfile.TarInfo, folder: Path, sdist: Path) -> None:
-    goal = path.parent / member.linkname
-    if member.linkname.startswith("/") or not goal.resolve().is_relative_to(folder.resolve()):
-        raise BuildError(f"the link {member.name!r} would leave its folder", where=sdist.name)
-    path.unlink(missing_ok=True)
-    path.symlink_to(member.linkname)
-
-
-def _unpack_zip(sdist: Path, folder: Path) -> None:
-    with zipfile.ZipFile(sdist) as archive:
-        for info in archive.infolist():
-            parts = PurePosixPath(info.filename).parts
-            linked = stat.S_ISLNK(info.external_attr >> 16)
-            if ".." in parts or info.filename.startswith("/") or "\\" in info.filename or linked:
-                raise BuildError(f"the entry {info.filename!r} would leave its folder", where=sdist.name)
-            path = folder / info.filename
-            if info.is_dir():
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(info) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            path.chmod(0o755 if info.external_attr >> 16 & 0o100 else 0o644)
-
-
-def _normalize_modes(root: Path) -> None:
-    for path in [root, *root.rglob("*")]:
-        if path.is_symlink():
-            continue
-        executable = path.is_dir() or path.stat().st_mode & 0o100
-        path.chmod(0o755 if executable else 0o644)
+def _unpack_zip(sdist: Path, folder: Folder, guard: Guard) -> None:
+    with open_zip(sdist, guard) as archive:
+        for entry in archive.entries:
+            if entry.is_folder:
+                folder.make_folder(entry.path)
+            else:
+                folder.write(entry.path, archive.chunks(entry), executable=entry.executable)
 
 
 def build_system(source: Path) -> BuildSystem:
@@ -149,19 +113,23 @@ def build_system(source: Path) -> BuildSystem:
     path = source / "pyproject.toml"
     if not path.is_file():
         return BuildSystem(_DEFAULT_REQUIRES, _DEFAULT_BACKEND, ())
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("build-system")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise BuildError(f"is not TOML: {e}", where="pyproject.toml") from e
+    guard = Guard("pyproject.toml", BuildError)
+    with path.open("rb") as file:
+        table = read_toml(file.read(MOST_BYTES + 1), guard).get("build-system")
     if table is None:
         return BuildSystem(_DEFAULT_REQUIRES, _DEFAULT_BACKEND, ())
-    requires = table.get("requires") if isinstance(table, dict) else None
-    if not isinstance(requires, list) or not all(isinstance(r, str) for r in requires):
-        raise BuildError("[build-system] has no list of requirements in `requires`", where="pyproject.toml")
-    backend = table.get("build-backend")
+    if not isinstance(table, dict) or not _is_texts(table.get("requires")):
+        raise guard.refuse("[build-system] has no list of requirements in `requires`")
+    requires, backend, backend_path = table["requires"], table.get("build-backend"), table.get("backend-path")
     if backend is None:
         return BuildSystem(tuple(requires), _DEFAULT_BACKEND, ())
-    return BuildSystem(tuple(requires), str(backend), tuple(table.get("backend-path", ())))
+    if not isinstance(backend, str) or not (backend_path is None or _is_texts(backend_path)):
+        raise guard.refuse("[build-system] has a `build-backend` or `backend-path` of another type")
+    return BuildSystem(tuple(requires), backend, tuple(backend_path or ()))
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def native_sources(source: Path) -> tuple[str, ...]:
@@ -173,16 +141,19 @@ def native_sources(source: Path) -> tuple[str, ...]:
     if not _declares_extensions(source):
         return ()
     found = []
-    for path in sorted(source.rglob("*")):
-        name = path.relative_to(source).as_posix()
-        if path.suffix in _SOURCES and path.is_file() and not _NOT_SHIPPED.search(name):
-            found.append(name)
-    return tuple(found)
+    for folder, _, names in os.walk(source):
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.splitext(name)[1] in _SOURCES and os.path.isfile(path):
+                found.append(os.path.relpath(path, source))
+    return tuple(sorted(name for name in found if not _NOT_SHIPPED.search(name)))
 
 
 def _declares_extensions(source: Path) -> bool:
     for name, pattern in _DECLARATIONS.items():
         path = source / name
-        if path.is_file() and pattern.search(path.read_text(encoding="utf-8", errors="replace")):
-            return True
+        if path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                if pattern.search(file.read(MOST_BYTES)):
+                    return True
     return any((source / name).is_file() for name in ("Cargo.toml", "CMakeLists.txt"))

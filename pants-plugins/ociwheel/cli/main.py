@@ -11,10 +11,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ociwheel import __version__
+from ociwheel.cli.report import report
 from ociwheel.documents import canonical
-from ociwheel.errors import OciwheelError
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 # step: (module, one line for --help)
 STEPS: Mapping[str, tuple[str, str]] = {
@@ -73,22 +77,29 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Run one step.
 
-    :returns: the exit code: 0, argparse's 2, or that of the :class:`OciwheelError` raised.
+    :returns: the exit code: 0, argparse's 2, or that of the error that ended the step.
     """
     known, _ = _parser().parse_known_args(argv[:1])
-    module_name, summary = STEPS[known.step]
+    try:
+        result = canonical(_run(known.step, argv[1:]))
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return INTERRUPTED
+    except Exception as e:  # noqa: BLE001 (the last line of defence: no traceback reaches a user)
+        return report(known.step, e)
+    sys.stdout.buffer.write(result)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _run(step: str, arguments: Sequence[str]) -> Mapping[str, Any]:
+    module_name, summary = STEPS[step]
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(
-        prog=f"python -m ociwheel {known.step}",
+        prog=f"python -m ociwheel {step}",
         description=module.__doc__ or summary,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    try:
-        result = module.run(parser.parse_args(argv[1:]))
-    except OciwheelError as e:
-        sys.stderr.write(f"error: {e.render()}\n")
-        return e.exit_code
-    sys.stdout.buffer.write(canonical(result))
-    sys.stdout.buffer.flush()
-    return 0
+    result: Mapping[str, Any] = module.run(parser.parse_args(arguments))
+    return result

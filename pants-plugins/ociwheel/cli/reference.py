@@ -1,6 +1,6 @@
 """Writes docs/reference/steps.md from the steps themselves.
 
-``python -m ociwheel.cli.reference > ../docs/reference/steps.md``, in ``pants-plugins``.
+``python -m ociwheel.cli.reference > ../docs/reference/steps.md``, in the folder that holds the package.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ HEAD = """\
 Generated from the code by `python -m ociwheel.cli.reference`; a test fails when it is stale.
 
 Each step is a command: arguments and files in, files and one JSON document (on standard output) out. In a
-sandbox they run as `step.sh STEP ...`; by hand, in an environment with the libraries of `tools.lock`:
+sandbox they run as `step.sh STEP ...`; by hand, in the folder that holds the package and an environment
+with the libraries of `tools.lock`:
 
 ```console
-$ cd pants-plugins && python -m ociwheel plan --help
+$ python -m ociwheel plan --help
 ```
 
 Exit code 0 means that the document is complete; 2 is a wrong command line; every kind of error has a code of
-its own (`ociwheel/errors.py`), and prints `error: ` with what is wrong, where, and what to do next.
+its own (`ociwheel/errors.py`), prints `error: ` with what is wrong, where, and what to do next on standard
+error, and is itself a document on standard output (`ociwheel/schemas/error.json`), whose `remedy` is a code
+with arguments (`ociwheel/remedies.py`) for whoever runs the step to render. Code 23 is a fault of this
+program: the message says where its trace lies.
 """
 
 

@@ -18,6 +18,7 @@ from ociwheel.elf.debian_libraries import release_of, table
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import AuditError, UsageError
 from ociwheel.platforms import platform
+from ociwheel.remedies import Remedy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,16 +65,12 @@ def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = Fals
     packages = sorted({f.package for f in faults if f.package})
     files = len({f.path for f in faults})
     what = f"{files} file{'s' if files > 1 else ''} of the image for {oci} cannot be loaded:"
+    remedy = Remedy.text(
+        "choose another version of the wheel, build it from its sdist, or name the file or the library in "
+        "accept_missing of the image"
+    )
     if packages and of_registry:
-        hint = (
-            f"use a base image that has Debian's {', '.join(packages)}, then run: ./pants generate-lockfiles"
-        )
+        remedy = Remedy("use-image-with-packages", {"packages": ", ".join(packages)})
     elif packages:
-        names = ", ".join(f'"{p}"' for p in packages)
-        hint = f"add {names} to packages of the debian_python_base, then run: ./pants generate-lockfiles"
-    else:
-        hint = (
-            "choose another version of the wheel, build it from its sdist, or name the file or the library "
-            "in accept_missing of the image"
-        )
-    return AuditError(what, details=[f.render() for f in faults], hint=hint)
+        remedy = Remedy("add-runtime-packages", {"packages": ", ".join(f'"{name}"' for name in packages)})
+    return AuditError(what, details=[f.render() for f in faults], hint=remedy)

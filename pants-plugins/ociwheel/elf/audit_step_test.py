@@ -104,7 +104,7 @@ def test_psycopg2_without_libpq(tmp_path: Path) -> None:
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  psycopg2 2.9.9: /{_SITE}/psycopg2/_psycopg.so needs libpq.so.5, which is not in the image; "
         "Debian's libpq5 has it\n"
-        '  -> add "libpq5" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+        '  -> add "libpq5" to the packages of the base and lock it again'
     )
 
 
@@ -118,7 +118,7 @@ def test_a_missing_library_of_a_library(tmp_path: Path) -> None:
         "1 file of the image for linux/amd64 cannot be loaded:\n"
         f"  libpq5 15: /{_LIB}/libpq.so.5 needs libssl.so.3, which is not in the image; "
         "Debian's libssl3 has it\n"
-        '  -> add "libssl3" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+        '  -> add "libssl3" to the packages of the base and lock it again'
     )
 
 
@@ -166,8 +166,7 @@ def test_all_faults_come_at_once_with_one_line_to_add(tmp_path: Path) -> None:
         f"  a 1: /{_SITE}/_a.so needs libcuda.so.1, {_NOT_THERE} (no Debian package known for it)\n"
         f"  a 1: /{_SITE}/_a.so needs libpq.so.5, which is not in the image; Debian's libpq5 has it\n"
         f"  b 2: /{_SITE}/_b.so needs libyaml-0.so.2, {_NOT_THERE}; Debian's libyaml-0-2 has it\n"
-        '  -> add "libpq5", "libyaml-0-2" to packages of the debian_python_base, '
-        "then run: ./pants generate-lockfiles"
+        '  -> add "libpq5", "libyaml-0-2" to the packages of the base and lock it again'
     )
 
 

@@ -17,6 +17,8 @@ from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
 from ociwheel.elf.facts import ELF_MAGIC, MOST_SECTIONS, ElfFacts
+from ociwheel.formats.guard import one_line
+from ociwheel.formats.metered import Meter, Metered
 
 MOST_ENTRIES = 10_000
 _WEAK = 0x2  # VER_FLG_WEAK
@@ -29,23 +31,27 @@ def read_facts(
     origin: str,
     *,
     note: Callable[[str], None] | None = None,
+    meter: Meter | None = None,
 ) -> ElfFacts | None:
     """Read the facts of one file.
 
     :param file: a path, or a seekable stream at any position; it is not closed.
     :param note: is told of a file that starts like ELF but is damaged: test data of some package,
         most often, so no error. Without one, standard error is.
+    :param meter: bounds the work for all files of an archive.
     :returns: ``None`` when the file is not ELF, or damaged.
     """
     if isinstance(file, Path):
         with file.open("rb") as stream:
-            return read_facts(stream, path_in_image, origin, note=note)
+            return read_facts(stream, path_in_image, origin, note=note, meter=meter)
     file.seek(0)
     if file.read(len(ELF_MAGIC)) != ELF_MAGIC:
         return None
     try:
-        return _parse(file, path_in_image, origin)
+        return _parse(Metered(file, meter), path_in_image, origin)
     except Exception as e:  # noqa: BLE001 (pyelftools raises whatever the damage leads to)
+        if meter and meter.is_empty:
+            return None
         (note or _to_stderr)(f"{path_in_image} ({origin}) is a damaged ELF file, not audited: {_brief(e)}")
         return None
 
@@ -55,11 +61,12 @@ def _to_stderr(text: str) -> None:
 
 
 def _brief(error: Exception) -> str:
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
+    text = one_line(error)
+    name = type(error).__name__
+    return name if text == name else f"{name}: {text}"
 
 
-def _parse(file: BinaryIO, path: str, origin: str) -> ElfFacts:
+def _parse(file: Any, path: str, origin: str) -> ElfFacts:
     elf = ELFFile(file)
     if elf.num_sections() > MOST_SECTIONS or elf.num_segments() > MOST_SECTIONS:
         raise ValueError("too many sections or segments")

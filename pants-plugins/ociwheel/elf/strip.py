@@ -15,11 +15,12 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from elftools.elf.elffile import ELFFile
 
 from ociwheel.elf.facts import ELF_MAGIC, MOST_SECTIONS
+from ociwheel.formats.metered import Metered
 
 _DEBUG = (".debug_", ".zdebug_", ".gdb_index")
 _SHF_ALLOC = 0x2
@@ -112,15 +113,15 @@ def without_debug(file: BinaryIO) -> Stripped | None:
         return None
     size = file.seek(0, io.SEEK_END)
     try:
-        parts = _plan(file, size)
+        parts = _plan(file, Metered(file), size)
     except Exception:  # noqa: BLE001 (pyelftools raises whatever damage leads to; the audit tells of it)
         return None
     return Stripped(file, parts) if parts else None
 
 
-def _plan(file: BinaryIO, size: int) -> list[_Part]:
+def _plan(file: BinaryIO, metered: Metered, size: int) -> list[_Part]:
     """Return the parts of the new file; none where the old one is to stay."""
-    elf: Any = ELFFile(file)
+    elf: Any = ELFFile(cast(BinaryIO, metered))
     table, entry, count = elf.header["e_shoff"], elf.header["e_shentsize"], elf.header["e_shnum"]
     if elf.header["e_type"] not in {"ET_DYN", "ET_EXEC"} or not 0 < count < MOST_SECTIONS:
         return []
@@ -128,6 +129,7 @@ def _plan(file: BinaryIO, size: int) -> list[_Part]:
         return []
     sections = list(_sections(elf, count))
     kept = [section for section in sections if not section.is_debug]
+    debug = frozenset(section.number for section in sections if section.is_debug)
     loaded = _end_of_what_is_loaded(elf, sections)
     ends = [section.end for section in sections]
     moved = sorted((one for one in kept if one.start >= loaded and one.end > one.start), key=_start)
@@ -137,7 +139,7 @@ def _plan(file: BinaryIO, size: int) -> list[_Part]:
         # Something behind it all, as in programs that carry an archive: they look for it from the end.
         or max(loaded, table + entry * count, *ends) != size
         or table < loaded
-        or any(one.belongs_to & {debug.number for debug in sections if debug.is_debug} for one in kept)
+        or any(one.belongs_to & debug for one in kept)
         or any(one.header["sh_addralign"] > _PAGE_BYTES for one in moved)
         or any(second.start < first.end for first, second in pairwise(moved))
     ):

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 from ociwheel.documents import schema
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.errors import UsageError
+from ociwheel.formats.guard import Guard
+from ociwheel.formats.layers import LayerStack
+from ociwheel.layer.entries import Entry, Kind
 
-# path_resolution(7): "the maximum number of symbolic links [...] is 40".
-MOST_LINKS = 40
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
+_KINDS: Mapping[str, Kind] = {"f": "file", "d": "dir", "l": "symlink", "h": "hardlink"}
+
+
+@dataclass(frozen=True)
+class _File:
+    """Which file of which layer an entry is, whatever its name became."""
+
+    layer: int
+    path: str
+    size: int
+
+    def open(self) -> BinaryIO:
+        """Return nothing: facts of a layer do not hold its content."""
+        return io.BytesIO()
 
 
 class ImageTree:
@@ -28,80 +43,59 @@ class ImageTree:
         :param layers: ``ociwheel.layer-facts/1`` documents, bottom first.
         :raises UsageError: one is something else.
         """
-        self._links: dict[str, str] = {}
-        self._kinds: dict[str, str] = {}
-        self.elf: dict[str, ElfFacts] = {}
+        self._stack = LayerStack(Guard("the image", UsageError))
+        facts: dict[object, ElfFacts] = {}
         for number, layer in enumerate(layers):
             if layer.get("schema") != schema("layer-facts"):
                 raise UsageError(
                     f"expected {schema('layer-facts')}, found {layer.get('schema')!r}",
                     where=f"facts[{number}]",
                 )
-            self._add(layer)
+            self._stack.add(_entry(row, number) for row in layer["files"])
+            for item in layer["elf"]:
+                facts[number, item["path"]] = ElfFacts.from_json(item)
+        self._facts = facts
+        self.elf = self._elf()
+        """Facts of ELF files by path; of several names of a file, by the one that its layer has it under."""
 
-    def _add(self, layer: Mapping[str, Any]) -> None:
-        rows = layer["files"]
-        # image-spec layer.md: whiteouts apply to lower layers only, whatever their place in the tar.
-        for path, *_ in rows:
-            folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
-                self._remove(folder, itself=False)
-            elif name.startswith(_WHITEOUT):
-                self._remove(f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/"), itself=True)
-        for path, kind, _mode, _uid, _gid, _size, target in rows:
-            if path.rpartition("/")[2].startswith(_WHITEOUT):
+    def _elf(self) -> dict[str, ElfFacts]:
+        found: dict[object, ElfFacts] = {}
+        others = []
+        for path in sorted(self._stack.entries):
+            key, facts = self._of(path)
+            if facts is None:
                 continue
-            if self._kinds.get(path) == "d" and kind != "d":
-                self._remove(path, itself=True)
-            self._kinds[path] = kind
-            self._links.pop(path, None)
-            self.elf.pop(path, None)
-            if kind == "l":
-                self._links[path] = target
-            elif kind == "h":  # another name of the same file
-                self._links[path] = f"/{target}"
-        for item in layer["elf"]:
-            self.elf[item["path"]] = ElfFacts.from_json(item)
+            if facts.path == path:
+                found[key] = facts
+            else:
+                others.append((key, replace(facts, path=path)))
+        for key, facts in others:
+            found.setdefault(key, facts)
+        self._facts = found
+        return {facts.path: facts for facts in found.values()}
 
-    def _remove(self, path: str, *, itself: bool) -> None:
-        gone = [p for p in self._kinds if p.startswith(f"{path}/") or (itself and p == path)]
-        for name in gone:
-            del self._kinds[name]
-            self._links.pop(name, None)
-            self.elf.pop(name, None)
+    def _of(self, path: str) -> tuple[object, ElfFacts | None]:
+        entry = self._stack.get(path)
+        if entry is None or not isinstance(entry.source, _File):
+            return None, None
+        key = entry.source.layer, entry.source.path
+        return key, self._facts.get(key)
 
     def resolve(self, path: str) -> str | None:
         """Return the path of what ``path`` leads to, ``None`` when it leads to nothing."""
-        todo = [p for p in reversed(path.split("/")) if p]
-        at: list[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == ".":
-                continue
-            if part == "..":
-                del at[-1:]
-                continue
-            here = "/".join((*at, part))
-            target = self._links.get(here)
-            if target is not None:
-                links += 1
-                if links > MOST_LINKS:
-                    return None
-                if target.startswith("/"):
-                    at = []
-                todo += [p for p in reversed(target.split("/")) if p]
-            elif here in self._kinds:
-                at.append(part)
-            else:
-                return None
-        return "/".join(at)
+        return self._stack.resolve(path)
 
     def find_elf(self, path: str) -> ElfFacts | None:
         """Return the ELF file that ``path`` leads to."""
         real = self.resolve(path)
-        return self.elf.get(real) if real is not None else None
+        return self._of(real)[1] if real is not None else None
 
     def named(self, name: str) -> list[str]:
         """Return all places where a file of this name is."""
-        return sorted(p for p in self._kinds if posixpath.basename(p) == name)
+        return sorted(p for p in self._stack.entries if posixpath.basename(p) == name)
+
+
+def _entry(row: Sequence[Any], layer: int) -> Entry:
+    path, letter, mode, uid, gid, size, target = row
+    source = _File(layer, path, size) if letter == "f" else None
+    return Entry(path, _KINDS[letter], mode, uid, gid, source, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,10 @@ from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.remedies import Remedy
 
-_NO_PLACE = "name an index: [python-repos].indexes in pants.toml, or `pip config set global.index-url URL`"
-_HINTS = {
-    Kind.TLS: "name the certificates of your company or proxy: [GLOBAL].ca_certs_path in pants.toml, "
-    "`pip config set global.cert FILE`, or SSL_CERT_FILE",
+_HINTS: Mapping[Kind, str | Remedy] = {
+    Kind.TLS: Remedy("trust-certificates"),
     Kind.PROXY: "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, or `pip config set global.proxy URL`",
     Kind.CREDENTIALS: "give credentials: user and password in the index URL, a line `machine HOST login USER "
     "password PASSWORD` in ~/.netrc, or `keyring set URL USER`",
@@ -42,7 +41,7 @@ class Wanted:
         return f"{self.name} {self.version}"
 
 
-def hint_for(failures: Iterable[Failure], otherwise: str) -> str:
+def hint_for(failures: Iterable[Failure], otherwise: str | Remedy) -> str | Remedy:
     """Return what to do about ``failures``; ``otherwise`` when all are plain 404s."""
     kinds = {failure.kind for failure in failures}
     return next((_HINTS[kind] for kind in _ORDER if kind in kinds), otherwise)
@@ -50,9 +49,8 @@ def hint_for(failures: Iterable[Failure], otherwise: str) -> str:
 
 def no_places(where: str) -> FetchError:
     """Return the error of a machine that names no place to download from."""
-    return FetchError(
-        "no index is configured, so there is nowhere to download from", where=where, hint=_NO_PLACE
-    )
+    what = "no index is configured, so there is nowhere to download from"
+    return FetchError(what, where=where, hint=Remedy("name-index"))
 
 
 @dataclass
@@ -62,16 +60,16 @@ class _Search:
     wanted: Wanted
     lines: list[str]
     failures: list[Failure]
-    others: list[str]
-    """Hashes under which the file was found, that are not the locked one."""
+    others: int = 0
+    """How often it was found with a content that is not the locked one."""
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)
         self.lines.append(str(failure))
 
-    def differs(self, place: str, sha256: str) -> None:
-        self.others.append(sha256)
-        self.lines.append(f"{place}: has it with SHA-256 {sha256}")
+    def differs(self, place: str, has: str) -> None:
+        self.others += 1
+        self.lines.append(f"{place}: has it with {has}")
 
     def error(self) -> FetchError:
         wanted = self.wanted
@@ -81,14 +79,9 @@ class _Search:
                 f"{wanted.filename} is not the file that was locked: its content has another hash",
                 where=wanted.where,
                 details=details,
-                hint="either the file was tampered with, or it was uploaded again: find out which before you "
-                "lock again with `./pants generate-lockfiles`",
+                hint=Remedy("file-differs"),
             )
-        hint = hint_for(
-            self.failures,
-            "it was deleted, or is on an index that is not configured: add that index, or lock again with "
-            "`./pants generate-lockfiles`",
-        )
+        hint = hint_for(self.failures, Remedy("file-gone"))
         what = f"no place has {wanted.filename}"
         return FetchError(what, where=wanted.where, details=details, hint=hint)
 
@@ -106,7 +99,7 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
     """
     if not client.places:
         raise no_places(wanted.where)
-    search = _Search(wanted, [], [], [])
+    search = _Search(wanted, [], [])
     for offer in client.offers(wanted.name):
         if offer.failure:
             search.failed(offer.failure)
@@ -115,15 +108,16 @@ def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloa
         for file in candidates(offer, wanted):
             seen = True
             try:
-                return download(client.network, file.url, output / wanted.filename, sha256=wanted.sha256)
+                path = output / wanted.filename
+                return download(client.network, file.url, path, sha256=wanted.sha256, most=file.size)
             except Failure as e:
                 search.failed(e)
             except WrongContentError as e:
-                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.sha256)
+                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.brief)
         for file in offer.files:
             if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
                 seen = True
-                search.differs(offer.place.label, str(file.sha256))
+                search.differs(offer.place.label, f"SHA-256 {file.sha256}")
         if not seen:
             search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
     raise search.error()

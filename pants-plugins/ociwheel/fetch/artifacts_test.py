@@ -169,7 +169,7 @@ def test_message_when_nobody_has_it(tmp_path: Path, pauses: list[float], index: 
             f"  {empty.root}{PAGE}: answered 404 Not Found\n"
             f"  {index.root}{PAGE}: does not list it\n"
             "  -> it was deleted, or is on an index that is not configured: add that index, or lock "
-            "again with `./pants generate-lockfiles`"
+            "again"
         )
 
 
@@ -180,7 +180,7 @@ def test_message_of_another_hash(tmp_path: Path, pauses: list[float], index: Sim
         f"  expected SHA-256 {'1' * 64}\n"
         f"  {index.url}: has it with SHA-256 {WANTED.sha256}\n"
         "  -> either the file was tampered with, or it was uploaded again: find out which before you lock "
-        "again with `./pants generate-lockfiles`"
+        "again"
     )
 
 
@@ -192,14 +192,14 @@ def test_message_of_content_that_is_not_what_the_page_says(tmp_path: Path, pause
             f"  expected SHA-256 {WANTED.sha256}\n"
             f"  {index.root}{FILE}: has it with SHA-256 {sha256(b'evil')}\n"
             "  -> either the file was tampered with, or it was uploaded again: find out which before you "
-            "lock again with `./pants generate-lockfiles`"
+            "lock again"
         )
 
 
 def test_message_of_no_index(tmp_path: Path, pauses: list[float]) -> None:
     assert failure(client(pauses), tmp_path) == (
         "demo 1.0: no index is configured, so there is nowhere to download from\n"
-        "  -> name an index: [python-repos].indexes in pants.toml, or `pip config set global.index-url URL`"
+        "  -> name an index: `indexes` of network.json, or `pip config set global.index-url URL`"
     )
 
 
@@ -367,7 +367,7 @@ def test_tls(tmp_path: Path, pauses: list[float], certificate: tuple[Path, Path]
             f"demo 1.0: no place has {WHEEL}\n"
             f"  expected SHA-256 {WANTED.sha256}\n"
             f"  {index.root}{PAGE}: its certificate is not trusted: self-signed certificate\n"
-            "  -> name the certificates of your company or proxy: [GLOBAL].ca_certs_path in pants.toml, "
+            "  -> name the certificates of your company or proxy: `ca_bundle` of network.json, "
             "`pip config set global.cert FILE`, or SSL_CERT_FILE"
         )
         assert pauses == []

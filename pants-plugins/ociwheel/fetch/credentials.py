@@ -13,6 +13,7 @@ from pathlib import Path
 from ociwheel import process
 from ociwheel.errors import ToolError
 from ociwheel.fetch.settings import NetworkSettings, host_of
+from ociwheel.fetch.urls import split_url
 from ociwheel.notes import note
 
 Login = tuple[str, str]
@@ -21,7 +22,7 @@ Keyring = Callable[[str, str], "Login | None"]
 
 def split_userinfo(url: str) -> tuple[str, Login | None]:
     """Return ``url`` without its ``user:password@``, and the two, percent-decoded."""
-    parts = urllib.parse.urlsplit(url)
+    parts = split_url(url)
     userinfo, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None
@@ -32,7 +33,7 @@ def split_userinfo(url: str) -> tuple[str, Login | None]:
 
 def origin_of(url: str) -> tuple[str, str]:
     """Return what credentials belong to: the scheme and the host with its port."""
-    return urllib.parse.urlsplit(url).scheme.lower(), host_of(url)
+    return split_url(url).scheme.lower(), host_of(url)
 
 
 def basic(login: Login) -> str:
@@ -80,7 +81,7 @@ class Credentials:
         known = self._logins.get(origin_of(url))
         if known and known[1]:
             return known
-        host = urllib.parse.urlsplit(url).hostname or ""
+        host = split_url(url).hostname or ""
         found = self._netrc.authenticators(host) if self._netrc else None
         if found:
             return (found[0] or "", found[2] or "")
@@ -93,7 +94,7 @@ class Credentials:
         login = self.login(url)
         clean = split_userinfo(url)[0]
         user = login[0] if login else "__token__"
-        for service in (clean, urllib.parse.urlsplit(clean).netloc):
+        for service in (clean, split_url(clean).netloc):
             found = self._keyring(service, user)
             if found:
                 self._logins[origin_of(url)] = found

@@ -11,6 +11,7 @@ from ociwheel.fetch.artifacts import hint_for
 from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.network import Failure, Kind, Network
 from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.remedies import Remedy
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,13 @@ def _no_mirror(wanted: WantedDeb) -> FetchError:
     return FetchError(
         f"no mirror of the archive {wanted.archive!r} is configured",
         where=wanted.title,
-        hint="name one: [slim-python-image].debian_mirrors in pants.toml, or `debian_mirrors` in "
-        "network.json (on Debian the mirrors of /etc/apt are used)",
+        hint=Remedy("name-mirror"),
     )
 
 
-def fetch_deb(
-    settings: NetworkSettings, network: Network, wanted: WantedDeb, output: Path, relock: str
-) -> Downloaded:
+def fetch_deb(settings: NetworkSettings, network: Network, wanted: WantedDeb, output: Path) -> Downloaded:
     """Write the package to folder ``output`` from the first mirror that has it.
 
-    :param relock: the command that makes a new lock.
     :raises FetchError: no mirror has it; the message says what each answered.
     """
     mirrors = settings.debian_mirrors.get(wanted.archive, ())
@@ -76,7 +73,7 @@ def fetch_deb(
         except WrongContentError as e:
             differs = True
             place = Failure(Kind.ANSWER, url, "").url
-            lines.append(f"{place}: has {e.size} bytes with SHA-256 {e.sha256}")
+            lines.append(f"{place}: has {e}")
     if differs:
         raise FetchError(
             "what the mirror has is not the package that was locked",
@@ -85,12 +82,11 @@ def fetch_deb(
             hint="a proxy or mirror answers with something else, or the file was tampered with: "
             "look at the URL before anything else",
         )
-    gone = f"mirrors drop old versions: lock again with `{relock}`, or add a mirror that keeps them"
     raise FetchError(
         "no mirror has this version any more" if _all_gone(failures) else "no mirror gives this package",
         where=wanted.title,
         details=lines,
-        hint=hint_for(failures, gone),
+        hint=hint_for(failures, Remedy("package-gone")),
     )
 
 

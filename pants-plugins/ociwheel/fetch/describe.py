@@ -16,6 +16,7 @@ from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.network import Failure, Kind, Response
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.notes import note
+from ociwheel.remedies import Remedy
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def _unhashed(client: IndexClient, offer: Offer, name: str, version: str) -> lis
     with TemporaryDirectory(prefix="ociwheel-") as folder:
         for file in offer.files:
             if file.sha256 is None and belongs_to(file.filename, name, version):
-                done = download(client.network, file.url, Path(folder) / "file", sha256=None)
+                done = download(client.network, file.url, Path(folder) / "file", sha256=None, most=file.size)
                 found.append(replace(file, sha256=done.sha256, size=done.size))
     return found
 
@@ -80,11 +81,7 @@ def find_files(client: IndexClient, name: str, version: str, hashes: frozenset[s
             f"no place has a file with any of the {len(hashes)} locked hashes",
             where=f"{name} {version}",
             details=lines,
-            hint=hint_for(
-                failures,
-                "this version was deleted, or is on an index that is not configured: add that index, or lock "
-                "again with `./pants generate-lockfiles`",
-            ),
+            hint=hint_for(failures, Remedy("version-gone")),
         )
     return files
 

@@ -113,7 +113,7 @@ def test_message_when_all_are_gone(tmp_path: Path) -> None:
             "demo 1.0: no place has a file with any of the 1 locked hashes\n"
             f"  {index.root}/simple/demo/: lists 1 files, none with a locked hash\n"
             "  -> this version was deleted, or is on an index that is not configured: add that index, or "
-            "lock again with `./pants generate-lockfiles`"
+            "lock again"
         )
 
 

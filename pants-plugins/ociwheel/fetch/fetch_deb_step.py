@@ -20,12 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", required=True, help="path below a mirror's root, pool/...")
     parser.add_argument("--size", required=True, type=int, metavar="BYTES", help="locked size, bytes")
     parser.add_argument("--sha256", required=True, type=sha256_argument, help="locked hash, hexadecimal")
-    parser.add_argument(
-        "--relock-command",
-        default="./pants generate-lockfiles",
-        metavar="COMMAND",
-        help="what a message tells the user to run when the version is gone",
-    )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write it to")
 
 
@@ -33,5 +27,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Fetch the package."""
     wanted = WantedDeb(args.archive, args.path, args.size, args.sha256)
     machine = settings.load()
-    done = fetch_deb(machine, Network(machine), wanted, args.output, args.relock_command)
+    done = fetch_deb(machine, Network(machine), wanted, args.output)
     return document("fetch", {"path": wanted.filename, "sha256": done.sha256, "size": done.size})

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.errors import redact
 from ociwheel.fetch.credentials import split_userinfo
-from ociwheel.fetch.network import Failure, Kind, Network, Response
+from ociwheel.fetch.network import MAX_PAGE, Failure, Kind, Network, Response
 from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simple_api import (
     ACCEPT,
@@ -22,6 +20,9 @@ from ociwheel.fetch.simple_api import (
     normalize,
     parse_page,
 )
+from ociwheel.fetch.urls import split_url
+from ociwheel.reading import bytes_of
+from ociwheel.wording import redact
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def places(settings: NetworkSettings) -> tuple[Place, ...]:
 
 def local_path(url: str) -> Path:
     """Return the path that a ``file://`` URL names."""
-    return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
+    return Path(urllib.request.url2pathname(split_url(url).path))
 
 
 def _read_local(url: str) -> tuple[IndexFile, ...]:
@@ -87,14 +88,17 @@ def _read_local(url: str) -> tuple[IndexFile, ...]:
         if path.is_dir():
             page = path / "index.html"
             if page.is_file():
-                return parse_page(page.read_bytes(), "text/html", page.as_uri())
+                return parse_page(bytes_of(page, MAX_PAGE), "text/html", page.as_uri())
             names = sorted(p.name for p in path.iterdir() if is_artifact(p.name))
             return tuple(IndexFile(n, (path / n).absolute().as_uri()) for n in names)
-        return parse_page(path.read_bytes(), "text/html", path.absolute().as_uri())
+        return parse_page(bytes_of(path, MAX_PAGE), "text/html", path.absolute().as_uri())
     except FileNotFoundError:
         raise Failure(Kind.NOT_FOUND, url, "is not there") from None
     except OSError as e:
         raise Failure(Kind.ANSWER, url, f"cannot be read: {e.strerror}") from e
+    except ValueError:
+        # A path with a zero byte, or a page that is larger than one.
+        raise Failure(Kind.ANSWER, url, "cannot be read") from None
 
 
 class IndexClient:

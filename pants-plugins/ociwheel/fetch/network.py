@@ -23,10 +23,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from ociwheel import __version__
-from ociwheel.errors import redact
+from ociwheel.fetch import pace
 from ociwheel.fetch.credentials import Credentials, Login, basic, split_userinfo
+from ociwheel.fetch.pace import TooSlowError
 from ociwheel.fetch.settings import NetworkSettings, host_of
+from ociwheel.fetch.urls import join_url, split_url
 from ociwheel.notes import note
+from ociwheel.wording import quoted, redact, shown
 
 ATTEMPTS = 5
 BACKOFF = 0.5
@@ -34,9 +37,13 @@ BACKOFF = 0.5
 RETRY_AFTER_CAP = 30.0
 """Seconds: a server that asks for a longer pause is not obeyed, a build waits for us."""
 MAX_REDIRECTS = 10
-MAX_PAGE = 256 << 20
-"""Bytes of an index page: beyond that it is none."""
+MAX_PAGE = 64 << 20
+"""Bytes of an index page: the largest there is has a fifth of that."""
+MAX_FILE = 32 << 30
+"""Bytes of a file whose size nobody knows."""
 
+_LONGEST_NUMBER = 18
+"""Digits of a number in a header: more is no size, and Python refuses to read thousands."""
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SYSTEM_BUNDLES = (
@@ -63,8 +70,8 @@ class Failure(Exception):  # noqa: N818 (one answer of one place; the error the 
 
     def __init__(self, kind: Kind, url: str, answer: str, *, retry_after: float | None = None) -> None:
         self.kind = kind
-        self.url = redact(split_userinfo(url)[0])
-        self.answer = redact(answer)
+        self.url = shown(split_userinfo(url)[0])
+        self.answer = shown(answer)
         self.retry_after = retry_after
         """Seconds to wait before another attempt, or None when another attempt is useless."""
         super().__init__(f"{self.url}: {self.answer}")
@@ -98,10 +105,14 @@ class Response:
         self.close: Callable[[], None] = raw.close
         self.content_type: str = raw.headers.get("Content-Type", "")
         length = raw.headers.get("Content-Length", "")
-        self.length = int(length) if length.isdigit() else None
+        self.length = int(length) if length.isdecimal() and len(length) < _LONGEST_NUMBER else None
 
-    def chunks(self, size: int = 1 << 18) -> Iterator[bytes]:
-        """Yield the body. A body shorter than announced is a :class:`Failure`."""
+    def chunks(self, size: int = 1 << 18, *, most: int = MAX_FILE) -> Iterator[bytes]:
+        """Yield the body.
+
+        :param most: bytes; where the body has more, the chunk that holds the next byte is the last.
+        :raises Failure: it is shorter than announced, or slower than the settings allow.
+        """
         done = 0
         while True:
             try:
@@ -112,18 +123,21 @@ class Response:
                 break
             done += len(chunk)
             yield chunk
+            if done > most:
+                return
         if self.length is not None and done != self.length:
             answer = f"the connection ended after {done} of {self.length} bytes"
             raise Failure(Kind.UNREACHABLE, self.url, answer, retry_after=0)
 
-    def read(self) -> bytes:
-        """Return the whole body, of a page."""
-        body = bytearray()
-        for chunk in self.chunks():
-            body += chunk
-            if len(body) > MAX_PAGE:
-                raise Failure(Kind.ANSWER, self.url, f"a page of more than {MAX_PAGE} bytes")
-        return bytes(body)
+    def read(self, most: int = MAX_PAGE, what: str = "page") -> bytes:
+        """Return the whole body, of a page or a document.
+
+        :raises Failure: it has more bytes than ``most``.
+        """
+        body = b"".join(self.chunks(most=most))
+        if len(body) > most:
+            raise Failure(Kind.ANSWER, self.url, f"a {what} of more than {most} bytes")
+        return body
 
 
 def _reason(error: BaseException) -> str:
@@ -143,6 +157,13 @@ def _tls_failure(url: str, error: ssl.SSLError) -> Failure:
     return Failure(Kind.TLS, url, f"TLS failed: {_reason(error)}")
 
 
+def _late(url: str, error: Exception) -> Failure:
+    if isinstance(error, TooSlowError):
+        retry = None if error.endless else 0.0
+        return Failure(Kind.UNREACHABLE, url, f"too slow: {error}", retry_after=retry)
+    return Failure(Kind.UNREACHABLE, url, "no answer in time", retry_after=0)
+
+
 def failure_of(url: str, error: Exception) -> Failure:
     """Return what an exception of urllib, ssl or a socket means."""
     inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -151,11 +172,11 @@ def failure_of(url: str, error: Exception) -> Failure:
     if isinstance(inner, OSError) and "Tunnel connection failed" in str(inner):
         return Failure(Kind.PROXY, url, f"the proxy refused: {inner}")
     if isinstance(inner, TimeoutError) or "timed out" in str(inner):
-        return Failure(Kind.UNREACHABLE, url, "no answer in time", retry_after=0)
+        return _late(url, inner)
     if isinstance(inner, socket.gaierror):
         retry = 0.0 if inner.errno == socket.EAI_AGAIN else None
         return Failure(Kind.UNREACHABLE, url, "its host name has no address", retry_after=retry)
-    if isinstance(inner, http.client.InvalidURL | ValueError):
+    if isinstance(inner, http.client.InvalidURL | ValueError | UnicodeError):
         return Failure(Kind.ANSWER, url, f"is no usable URL: {_reason(inner)}")
     answer = f"the connection failed: {_reason(inner)}"
     return Failure(Kind.UNREACHABLE, url, answer, retry_after=0)
@@ -165,11 +186,11 @@ def _retry_after(value: str | None) -> float:
     """Return the pause a server asks for in seconds (RFC 9110 10.2.3: seconds or a date)."""
     if not value:
         return 0.0
-    if value.strip().isdigit():
-        return min(float(value), RETRY_AFTER_CAP)
+    if value.strip().isdecimal():
+        return min(float(value.strip()[:_LONGEST_NUMBER]), RETRY_AFTER_CAP)
     try:
         wanted = parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
     return min(max(wanted, 0.0), RETRY_AFTER_CAP)
 
@@ -228,7 +249,7 @@ class Network:
         self._openers: dict[tuple[bool, bool], urllib.request.OpenerDirector] = {}
 
     def _opener(self, url: str) -> urllib.request.OpenerDirector:
-        host = urllib.parse.urlsplit(url).hostname or ""
+        host = split_url(url).hostname or ""
         trusted = bool({host, host_of(url)} & self._settings.trusted_hosts)
         # Reading a machine's certificates costs more than a small download, so it is done for TLS alone.
         secure = any(each.startswith("https:") for each in (url, *self._settings.proxies.values()))
@@ -243,7 +264,7 @@ class Network:
                 context.verify_mode = ssl.CERT_NONE
             self._openers[trusted, secure] = urllib.request.build_opener(
                 _Proxies(self._settings.proxies),
-                urllib.request.HTTPSHandler(context=context),
+                *pace.handlers(context, self._settings.pace),
                 _NoRedirect(),
             )
         return self._openers[trusted, secure]
@@ -286,7 +307,7 @@ class Network:
 
     def _proxied(self, url: str, failure: Failure) -> Failure:
         """Return ``failure``, as one of the proxy when it was the proxy that could not be reached."""
-        proxy = self._settings.proxies.get(urllib.parse.urlsplit(url).scheme)
+        proxy = self._settings.proxies.get(split_url(url).scheme)
         bypass = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined]
             host_of(url), dict(self._settings.proxies)
         )
@@ -318,10 +339,12 @@ class Network:
 
 def redirected(url: str, location: str) -> str:
     """Return where a redirect leads, which is never from https to http."""
-    target = urllib.parse.urljoin(split_userinfo(url)[0], location)
-    before, after = urllib.parse.urlsplit(url).scheme, urllib.parse.urlsplit(target).scheme
+    target = join_url(split_userinfo(url)[0], location)
+    if target is None or not split_url(target).geturl():
+        raise Failure(Kind.ANSWER, url, f"redirects to {quoted(location)}, which is no URL")
+    before, after = split_url(url).scheme, split_url(target).scheme
     if after not in ("http", "https"):
-        raise Failure(Kind.ANSWER, url, f"redirects to a URL of scheme {after!r}")
+        raise Failure(Kind.ANSWER, url, f"redirects to a URL of scheme {quoted(after)}")
     if before == "https" and after == "http":
         raise Failure(Kind.ANSWER, url, "redirects from https to http")
     return target

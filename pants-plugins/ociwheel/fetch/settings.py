@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import read_json
-from ociwheel.errors import UsageError
+from ociwheel.documents import read_value
 from ociwheel.fetch import apt_sources, pip_config
+from ociwheel.fetch.pace import Pace
 from ociwheel.fetch.pip_config import PipConfig
+from ociwheel.fetch.urls import split_url
 from ociwheel.notes import note
+from ociwheel.reading import Value
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -40,28 +41,17 @@ class NetworkSettings:
     """``host`` or ``host:port`` whose certificate is not checked, as pip's ``trusted-host``."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds without a byte before a connection counts as dead."""
+    pace: Pace = field(default_factory=Pace)
+    """How slow an answer may be."""
     keyring: bool = True
     """Whether the ``keyring`` command may be asked when a server wants credentials."""
     origin: str = "pip's configuration"
     """What named the indexes, for messages."""
 
 
-def _strings(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UsageError("must be a list of strings", where=where)
-    return tuple(value)
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UsageError("must be an object", where=where)
-    return value
-
-
-def _path(value: Any, where: str) -> Path | None:
-    if value is not None and not isinstance(value, str):
-        raise UsageError("must be a path or null", where=where)
-    return Path(value).expanduser() if value else None
+def _path(value: Value) -> Path | None:
+    text = value.text() if value.raw is not None else ""
+    return Path(text).expanduser() if text else None
 
 
 def _indexes(pip: PipConfig, default: str | None) -> tuple[str, ...]:
@@ -135,23 +125,18 @@ def from_machine(
     )
 
 
-def _overrides(value: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _overrides(value: Value) -> dict[str, Any]:
     """Return the fields that a ``network.json`` sets, checked."""
-    result: dict[str, Any] = {}
-    for key in ("indexes", "find_links"):
-        if key in value:
-            result[key] = _strings(value[key], f"{where}: {key}")
-    for key in ("ca_bundle", "netrc"):
-        if key in value:
-            result[key] = _path(value[key], f"{where}: {key}")
-    if "proxies" in value:
-        given = _mapping(value["proxies"], f"{where}: proxies")
-        result["proxies"] = {k: v for k, v in given.items() if isinstance(v, str) and v}
-    if "debian_mirrors" in value:
-        given = _mapping(value["debian_mirrors"], f"{where}: debian_mirrors")
+    given = value.members()
+    result: dict[str, Any] = {key: given[key].texts() for key in ("indexes", "find_links") if key in given}
+    result |= {key: _path(given[key]) for key in ("ca_bundle", "netrc") if key in given}
+    if "proxies" in given:
+        proxies = given["proxies"].members()
+        result["proxies"] = {key: item.text() for key, item in proxies.items() if item.raw}
+    if "debian_mirrors" in given:
         result["debian_mirrors"] = {
-            name: tuple(url.rstrip("/") for url in _strings(urls, f"{where}: debian_mirrors.{name}"))
-            for name, urls in given.items()
+            name: tuple(url.rstrip("/") for url in urls.texts())
+            for name, urls in given["debian_mirrors"].members().items()
         }
     return result
 
@@ -169,24 +154,20 @@ def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     path = Path(folder) / "network.json" if folder else None
     if path is None or not path.is_file():
         return from_machine(environ)
-    value = _mapping(read_json(path), "network.json")
-    passed = {str(k): str(v) for k, v in _mapping(value.get("env", {}), "network.json: env").items()}
-    base = from_machine({**passed, **environ}, default_index=value.get("default_index"))
-    fields = _overrides(value, "network.json")
+    value = read_value(path, label="network.json")
+    passed = value.optional("env", Value.text_members) or {}
+    base = from_machine({**passed, **environ}, default_index=value.optional("default_index", Value.text))
+    fields = _overrides(value)
     mirrors = {**base.debian_mirrors, **fields.pop("debian_mirrors", {})}
     if "indexes" in fields:
-        fields["origin"] = "the Pants options (network.json)"
+        fields["origin"] = "network.json"
     values = {**vars(base), **fields, "debian_mirrors": mirrors}
     return NetworkSettings(**values)
 
 
 def host_of(url: str) -> str:
     """Return the host of a URL with its port when it is not the scheme's own, lower case."""
-    parts = urllib.parse.urlsplit(url)
-    host = (parts.hostname or "").lower()
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
+    parts = split_url(url)
+    host, port = (parts.hostname or "").lower(), parts.port
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return host if port in (None, default) else f"{host}:{port}"

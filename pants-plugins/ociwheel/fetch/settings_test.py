@@ -135,12 +135,12 @@ def test_network_json_wins_key_by_key(environ: dict[str, str], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([], "network.json: must be an object"),
-        ({"indexes": "x"}, "network.json: indexes: must be a list of strings"),
-        ({"netrc": 1}, "network.json: netrc: must be a path or null"),
+        ([], "network.json: expected an object, found a list"),
+        ({"indexes": "x"}, "network.json: indexes: expected a list, found 'x'"),
+        ({"netrc": 1}, "network.json: netrc: expected a text, found a number"),
         (
             {"debian_mirrors": {"debian": [1]}},
-            "network.json: debian_mirrors.debian: must be a list of strings",
+            "network.json: debian_mirrors.debian[0]: expected a text, found a number",
         ),
     ],
 )

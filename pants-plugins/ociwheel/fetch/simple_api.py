@@ -5,22 +5,32 @@ Pure: bytes in, values out.
 
 from __future__ import annotations
 
-import json
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
+
+from ociwheel.fetch.html_page import Anchor, Page
+from ociwheel.fetch.urls import join_url, split_url
+from ociwheel.reading import Limits, fault_of, parse_json
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 # PEP 691: "a client SHOULD" list what it accepts with its preference.
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_LIMITS = Limits(values=2_000_000)
+MOST_FILES = 200_000
+"""Files of a page: the project with the most has some ten thousand."""
+LONGEST_NAME = 255
+"""Characters of a file's name: file systems take no more."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # An absolute URL without a part that joining it would change.
 _PLAIN_URL = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9_~+%!,=][A-Za-z0-9_.~+%!,=-]*)+(?:#[A-Za-z0-9_=.-]+)?"
 )
+# The last part of a URL that stays as it is, with its fragment.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_~+%!,=][A-Za-z0-9_.~+%!,=-]*+(?:#[A-Za-z0-9_=.-]++)?")
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 
 
@@ -50,8 +60,9 @@ def normalize(name: str) -> str:
 
 
 def is_artifact(filename: str) -> bool:
-    """Tell whether a file name is a wheel's or an sdist's."""
-    return filename.endswith((".whl", *_SDISTS))
+    """Tell whether a file name is a wheel's or an sdist's, and one that a file may have."""
+    named = filename.endswith((".whl", *_SDISTS)) and len(filename) <= LONGEST_NAME
+    return named and filename.isprintable() and "/" not in filename and "\\" not in filename
 
 
 def belongs_to(filename: str, name: str, version: str | None = None) -> bool:
@@ -95,44 +106,13 @@ def _fragment_sha256(url: str) -> tuple[str, str | None]:
 def _check_version(version: str | None, known: int = 1) -> None:
     # PEP 629: "a major version greater than [the] expected one: ... MUST fail".
     major = (version or "1.0").split(".")[0]
-    if not major.isdigit() or int(major) > known:
+    if not re.fullmatch(r"[0-9]{1,9}", major) or int(major) > known:
         raise IndexPageError(f"has version {version!r} of the simple API; {known}.x is known here")
-
-
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.base: str | None = None
-        self.version: str | None = None
-        self.anchors: list[tuple[dict[str, str | None], list[str]]] = []
-        self._open = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "base" and self.base is None:
-            self.base = values.get("href")
-        elif tag == "meta" and values.get("name") == "pypi:repository-version":
-            self.version = values.get("content")
-        elif tag == "a" and values.get("href"):
-            self.anchors.append((values, []))
-            self._open = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
-            self._open = False
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.anchors[-1][1].append(data)
 
 
 def filename_of(url: str) -> str:
     """Return the last path component of a URL, percent-decoded."""
-    try:
-        path = urllib.parse.urlsplit(url).path
-    except ValueError:
-        return ""
-    return urllib.parse.unquote(path.rstrip("/").rpartition("/")[2])
+    return urllib.parse.unquote(split_url(url).path.rstrip("/").rpartition("/")[2])
 
 
 def _join(base: str, url: str) -> str | None:
@@ -140,14 +120,23 @@ def _join(base: str, url: str) -> str | None:
     # What indexes write: pages of ten thousand files and more are read by each step that needs one of them.
     if _PLAIN_URL.fullmatch(url):
         return url
-    try:
-        joined = urllib.parse.urljoin(base, url.strip())
-        scheme = urllib.parse.urlsplit(joined).scheme
-        own = urllib.parse.urlsplit(base).scheme
-    except ValueError:
-        return None
+    folder, slash, last = url.strip().rpartition("/")
+    if _PLAIN_NAME.fullmatch(last) and not set(folder) & set("?#"):
+        parent = _folder(base, folder + slash)
+        return f"{parent}{last}" if parent else None
+    return _checked(base, join_url(base, url.strip()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _folder(base: str, folder: str) -> str | None:
+    joined = _checked(base, join_url(base, f"{folder}x"))
+    return joined[:-1] if joined else None
+
+
+def _checked(base: str, joined: str | None) -> str | None:
+    own = split_url(base).scheme
     allowed = ("http", "https", "file") if own == "file" else ("http", "https")
-    return joined if scheme in allowed else None
+    return joined if joined and split_url(joined).scheme in allowed else None
 
 
 def _metadata(value: Any) -> tuple[bool, str | None]:
@@ -161,17 +150,23 @@ def _metadata(value: Any) -> tuple[bool, str | None]:
     return value is True, None
 
 
-def _html_files(page: _Page, url: str) -> Iterator[IndexFile]:
-    base = urllib.parse.urljoin(url, page.base or "")
-    for attrs, text in page.anchors:
-        joined = _join(base, attrs["href"] or "")
+def _html_files(page: Page, anchors: Iterable[Anchor], url: str) -> Iterator[IndexFile]:
+    base: str | None = None
+    for anchor in anchors:
+        if base is None:
+            # PEP 503 pages have their `base` before the first link, where HTML wants it.
+            base = join_url(url, page.base) or url
+        attrs = anchor.attributes
+        if not any(suffix in text for suffix in (".whl", *_SDISTS) for text in (attrs["href"], anchor.text)):
+            continue
+        joined = _join(base, attrs["href"])
         if joined is None:
             continue
         clean, sha256 = _fragment_sha256(joined)
         filename = filename_of(clean)
         if not is_artifact(filename):
-            filename = "".join(text).strip()
-        if not is_artifact(filename) or "/" in filename:
+            filename = anchor.text.strip()
+        if not is_artifact(filename):
             continue
         # PEP 714: clients prefer the new name and fall back to PEP 658's.
         core = attrs.get("data-core-metadata") or attrs.get("data-dist-info-metadata") or ""
@@ -180,11 +175,20 @@ def _html_files(page: _Page, url: str) -> Iterator[IndexFile]:
             filename=filename,
             url=clean,
             sha256=sha256,
-            requires_python=attrs.get("data-requires-python") or None,
+            requires_python=_specifier(attrs.get("data-requires-python")),
             yanked="data-yanked" in attrs,
             has_metadata=present,
             metadata_sha256=metadata_sha256,
         )
+
+
+def _digest(value: Any) -> str | None:
+    return value.lower() if isinstance(value, str) and _SHA256.fullmatch(value.lower()) else None
+
+
+def _specifier(value: Any) -> str | None:
+    """Return a ``requires-python`` that can be compared; as pip, what cannot be read excludes nothing."""
+    return value if isinstance(value, str) and value and fault_of(value) is None else None
 
 
 def _json_files(files: Iterable[Any], url: str) -> Iterator[IndexFile]:
@@ -195,8 +199,6 @@ def _json_files(files: Iterable[Any], url: str) -> Iterator[IndexFile]:
         filename = item.get("filename")
         if joined is None or not isinstance(filename, str) or not is_artifact(filename):
             continue
-        if "/" in filename:
-            continue
         hashes = item.get("hashes")
         sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
         core = item.get("core-metadata", item.get("dist-info-metadata", item.get("data-dist-info-metadata")))
@@ -205,9 +207,9 @@ def _json_files(files: Iterable[Any], url: str) -> Iterator[IndexFile]:
         yield IndexFile(
             filename=filename,
             url=_fragment_sha256(joined)[0],
-            sha256=sha256.lower() if isinstance(sha256, str) else _fragment_sha256(joined)[1],
-            size=size if isinstance(size, int) and not isinstance(size, bool) else None,
-            requires_python=requires if isinstance(requires, str) and requires else None,
+            sha256=_digest(sha256) or _fragment_sha256(joined)[1],
+            size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
+            requires_python=_specifier(requires),
             yanked=bool(item.get("yanked")),
             has_metadata=present,
             metadata_sha256=metadata_sha256,
@@ -224,17 +226,27 @@ def parse_page(body: bytes, content_type: str, url: str) -> tuple[IndexFile, ...
     kind = content_type.split(";", maxsplit=1)[0].strip().lower()
     if kind.endswith("json"):
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError) as e:
-            raise IndexPageError("is not the JSON it says it is") from e
+            value = parse_json(body, _LIMITS)
+        except ValueError as e:
+            why = "" if str(e).startswith("is not JSON") else f": it {e}"
+            raise IndexPageError(f"is not the JSON it says it is{why}") from e
         if not isinstance(value, dict) or not isinstance(value.get("files"), list):
             raise IndexPageError("is JSON, but no page of the simple API (no list of files)")
         meta = value.get("meta")
         version = meta.get("api-version") if isinstance(meta, dict) else None
         _check_version(version if isinstance(version, str) else None)
-        return tuple(_json_files(value["files"], url))
-    page = _Page()
-    page.feed(body.decode("utf-8", errors="replace"))
-    page.close()
+        return tuple(_limited(_json_files(value["files"], url)))
+    if len(body) > _LIMITS.size:
+        raise IndexPageError(f"has {len(body)} bytes; at most {_LIMITS.size} are read")
+    page = Page()
+    anchors = page.anchors(body.decode("utf-8", errors="replace"))
+    files = tuple(_limited(_html_files(page, anchors, url)))
     _check_version(page.version)
-    return tuple(_html_files(page, url))
+    return files
+
+
+def _limited(files: Iterator[IndexFile]) -> Iterator[IndexFile]:
+    for number, file in enumerate(files):
+        if number == MOST_FILES:
+            raise IndexPageError(f"lists more than {MOST_FILES} files")
+        yield file

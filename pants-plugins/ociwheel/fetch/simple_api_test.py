@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import string
+import time
 import urllib.parse
 
 import pytest
@@ -101,6 +103,7 @@ def test_names_that_are_no_artifact_are_left_out(bad: object) -> None:
     ("body", "kind", "message"),
     [
         (b"{", JSON_TYPE, "is not the JSON it says it is"),
+        (b'{"a": 1, "a": 2}', JSON_TYPE, "is not the JSON it says it is: it has the key 'a' twice"),
         (b"[]", JSON_TYPE, "is JSON, but no page of the simple API (no list of files)"),
         (page(**{"api-version": "2.0"}), JSON_TYPE, "has version '2.0' of the simple API; 1.x is known here"),
         (
@@ -191,3 +194,72 @@ def test_any_html_is_a_page(text: str) -> None:
 @given(st.text())
 def test_a_file_name_never_has_a_folder(url: str) -> None:
     assert filename_of(url).count("/") == 0 or "%2F" in url.upper()
+
+
+@given(
+    st.sampled_from(
+        ["https://", "http://", "HTTPS://", "//", "/", "file:///", "", "../", "../../files/", "./"]
+    ),
+    st.lists(_PARTS, max_size=5),
+)
+def test_links_are_joined_as_the_standard_library_joins_them(start: str, parts: list[str]) -> None:
+    url = (start + "/".join(parts)).strip()
+    try:
+        joined = urllib.parse.urljoin(URL, urllib.parse.quote(url, safe=string.punctuation))
+        usable = urllib.parse.urlsplit(joined).scheme in ("http", "https")
+        _ = urllib.parse.urlsplit(joined).port
+    except ValueError:
+        usable = False
+    assert simple_api._join(URL, url) == (joined if usable else None)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<!--",
+        "<a ",
+        '<a x="',
+        "<a =",
+        "<a x=",
+        "<a/",
+        "</",
+        "<",
+        "&#",
+        "<![",
+        '<a href="x">',
+        "<script>",
+        "</a",
+    ],
+)
+def test_a_page_is_read_in_time_that_grows_with_it(part: str) -> None:
+    body = (part * (900_000 // len(part))).encode()
+    start = time.process_time()
+    assert parse_page(body, "text/html", URL) == ()
+    assert time.process_time() - start < 2
+
+
+def test_what_a_page_may_hold_besides_its_links() -> None:
+    body = (
+        "<!DOCTYPE html><title><a href=t.whl></title><!-- <a href='c-1.zip'> --><script>'<a href=s.zip>'</script>"
+        "<base href='/f/'><A HREF=a-1.zip DATA-YANKED data-requires-python='&gt;=3.8'>x</A>"
+        "<a class='b' href='b-1.zip#sha256=" + "0" * 64 + "' href='no.zip'/>b<b>old</b></a><a href='d-1.zip"
+    )
+    found = parse_page(body.encode(), "text/html", "https://host/simple/x/")
+    assert found == (
+        IndexFile("a-1.zip", "https://host/f/a-1.zip", requires_python=">=3.8", yanked=True),
+        IndexFile("b-1.zip", "https://host/f/b-1.zip", "0" * 64),
+    )
+
+
+@pytest.mark.parametrize("name", ["a" * 260 + ".whl", "a\\b.whl", "a\u202eb.whl", "a\0.whl"])
+def test_names_that_no_file_may_have_are_left_out(name: str) -> None:
+    assert parse_page(page({"filename": name, "url": "x", "hashes": {}}), JSON_TYPE, URL) == ()
+
+
+def test_what_cannot_be_compared_is_left_out_of_a_file() -> None:
+    many = "1" * 5000
+    row = {"filename": "a-1.zip", "url": "a-1.zip", "hashes": {"sha256": "x"}, "requires-python": f">={many}"}
+    (file,) = parse_page(page(row), JSON_TYPE, URL)
+    assert (file.requires_python, file.sha256, file.size) == (None, None, None)
+    with pytest.raises(IndexPageError, match="has version"):
+        parse_page(page(**{"api-version": many}), JSON_TYPE, URL)

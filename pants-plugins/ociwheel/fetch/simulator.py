@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import json
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -30,6 +31,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     announced: int | None = None
     """The Content-Length to claim when it is not the body's."""
+    stream: Callable[[], Iterator[bytes]] | None = None
+    """Gives the body in pieces until the client leaves, without a length."""
+    raw: bool = False
+    """``stream`` gives the status line and the headers too."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class SimpleIndex:
         self.login = login
         self.script: dict[str, list[Answer]] = {}
         """Answers to give for a path, one after the other, before the usual one."""
+        self.sent = 0
+        """Bytes of bodies that clients took."""
         self.requests: list[tuple[str, dict[str, str]]] = []
         index = self
 
@@ -73,13 +80,23 @@ class SimpleIndex:
             def do_GET(self) -> None:
                 index.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
                 answer = index.answer(self.path, self.headers.get("Authorization"))
+                if answer.raw and answer.stream:
+                    self.pieces(answer.stream())
+                    return
                 length = len(answer.body) if answer.announced is None else answer.announced
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(length))
+                if answer.stream is None:
+                    self.send_header("Content-Length", str(length))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                self.pieces(answer.stream() if answer.stream else iter([answer.body]))
+
+            def pieces(self, given: Iterator[bytes]) -> None:
+                with contextlib.suppress(OSError):
+                    for piece in given:
+                        self.wfile.write(piece)
+                        index.sent += len(piece)
 
             def log_message(self, *_args: Any) -> None:
                 """Stay silent."""

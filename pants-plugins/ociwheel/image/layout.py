@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.errors import ImageError
+from ociwheel.reading import parse_json
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -212,9 +213,9 @@ def _items(index: Mapping[str, Any], where: str) -> tuple[Descriptor, ...]:
 
 def _object(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
+        value = parse_json(data)
     except ValueError as e:
-        raise ImageError(f"is not JSON: {e}", where=where) from e
+        raise ImageError(str(e), where=where) from e
     if not isinstance(value, dict):
         raise ImageError("is not a JSON object", where=where)
     return value

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ociwheel.errors import ErrorCollector, LockError
+from ociwheel.remedies import Remedy
 
-RELOCK = "./pants generate-lockfiles"
-WITH_HASHES = (
-    "lock again with hashes: `./pants generate-lockfiles`, `uv pip compile --generate-hashes` "
-    "or `pip-compile --generate-hashes`"
-)
+RELOCK = Remedy("relock")
+WITH_HASHES = Remedy("relock-with-hashes")
+LONGEST_NAME = 255
+"""Characters of a file's name: file systems take no more."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARTIFACTS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 
@@ -74,7 +74,7 @@ def artifact_name(url: str) -> str | None:
     except ValueError:
         return None
     name = urllib.parse.unquote(path).replace("\\", "/").rpartition("/")[2]
-    return name if name.endswith(_ARTIFACTS) else None
+    return name if name.endswith(_ARTIFACTS) and len(name) <= LONGEST_NAME else None
 
 
 def merge(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -83,27 +83,26 @@ def merge(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     :raises LockError: two entries of the same version contradict each other.
     """
     merged: dict[tuple[str, str, str], Entry] = {}
+    files: dict[tuple[str, str, str], dict[str, LockedFile]] = {}
     errors = ErrorCollector()
     for entry in entries:
         key = (entry.name, entry.version, entry.marker or "")
-        known = merged.get(key)
-        if known is None:
-            merged[key] = entry
-            continue
-        if set(known.requires_dist or ()) != set(entry.requires_dist or ()):
+        known = merged.setdefault(key, entry)
+        if known is not entry and set(known.requires_dist or ()) != set(entry.requires_dist or ()):
             errors.add(
                 LockError(
                     f"{entry.name} {entry.version} is locked twice, with different requirements",
                     where=f"{known.where} and {entry.where}",
-                    hint=f"lock again with `{RELOCK}`",
+                    hint=RELOCK,
                 )
             )
-        files = {file.sha256: file for file in (*entry.files, *known.files)}
-        merged[key] = Entry(**{**vars(known), "files": tuple(files.values())})
+        found = files.setdefault(key, {})
+        for file in entry.files:
+            found.setdefault(file.sha256, file)
     errors.raise_if_any()
     return tuple(
-        Entry(**{**vars(entry), "files": tuple(sorted(entry.files, key=_file_key))})
-        for _, entry in sorted(merged.items())
+        replace(entry, files=tuple(sorted(files[key].values(), key=_file_key)))
+        for key, entry in sorted(merged.items())
     )
 
 

@@ -1,4 +1,4 @@
-"""Read a lockfile: hash-pinned requirements.txt, Pex's JSON (Pants's own), or pylock.toml."""
+"""Read a lockfile: hash-pinned requirements.txt, Pex's JSON, or pylock.toml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from ociwheel.documents import document
 from ociwheel.errors import LockError
 from ociwheel.lock import formats
-from ociwheel.lock.entries import RELOCK
+from ociwheel.reading import LIMITS, bytes_of
+from ociwheel.remedies import Remedy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +23,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Read the lockfile."""
     label = args.label or str(args.lockfile)
     try:
-        data = args.lockfile.read_bytes()
+        data = bytes_of(args.lockfile, LIMITS.size)
     except OSError as e:
-        raise LockError(f"cannot read it: {e.strerror}", where=label, hint=f"make it with `{RELOCK}`") from e
+        raise LockError(f"cannot read it: {e.strerror}", where=label, hint=Remedy("write-lock")) from e
+    except ValueError as e:
+        raise LockError(str(e), where=label) from e
     kind, entries = formats.parse(data, label)
     return document("lock-entries", {"format": kind, "entries": [entry.to_json() for entry in entries]})

@@ -1,24 +1,21 @@
-"""Telling the formats of lockfiles apart, by content: Pants lets users name them as they like."""
+"""Telling the formats of lockfiles apart, by content: users name them as they like."""
 
 from __future__ import annotations
 
-import json
 import re
 
 from ociwheel.errors import LockError
 from ociwheel.lock import pex, pylock, requirements
 from ociwheel.lock.entries import RELOCK, Entry
+from ociwheel.reading import failing, from_json
 
-_PYLOCK = re.compile(r"""^\s*lock-version\s*=""", re.MULTILINE)
+_PYLOCK = re.compile(r"""^[ \t]*+lock-version[ \t]*+=""", re.MULTILINE)
+_HEADER = re.compile(r"\A(?:(?://[^\n]*+|[ \t\r]*+)\n)*+")
 
 
-def without_pants_header(text: str) -> str:
-    """Return a JSON lock without the ``//`` lines of metadata that Pants writes before it."""
-    lines = text.splitlines(keepends=True)
-    body = 0
-    while body < len(lines) and (lines[body].startswith("//") or not lines[body].strip()):
-        body += 1
-    return "".join(lines[body:])
+def without_header(text: str) -> str:
+    """Return a JSON lock without the ``//`` lines of metadata that tools write before it."""
+    return _HEADER.sub("", text, count=1)
 
 
 def parse(data: bytes, label: str) -> tuple[str, tuple[Entry, ...]]:
@@ -30,14 +27,10 @@ def parse(data: bytes, label: str) -> tuple[str, tuple[Entry, ...]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise LockError("is not UTF-8 text", where=label, hint=f"lock again with `{RELOCK}`") from e
-    body = without_pants_header(text)
+        raise LockError("is not UTF-8 text", where=label, hint=RELOCK) from e
+    body = without_header(text)
     if body.startswith("{"):
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as e:
-            raise LockError(f"is not JSON: {e}", where=label, hint=f"lock again with `{RELOCK}`") from e
-        return "pex", pex.parse(document, label)
+        return "pex", pex.parse(from_json(body, failing(LockError, label, RELOCK)), label)
     if _PYLOCK.search(text):
         return "pylock", pylock.parse(text, label)
     return "requirements", requirements.parse(text, label)

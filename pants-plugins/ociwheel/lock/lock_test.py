@@ -80,14 +80,12 @@ def test_the_document(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
     }
     assert main(["lock-entries", "--lockfile", str(tmp_path / "none"), "--label", "x/none"]) == 12
     assert capsysbinary.readouterr().err == (
-        b"error: x/none: cannot read it: No such file or directory\n"
-        b"  -> make it with `./pants generate-lockfiles`\n"
+        b"error: x/none: cannot read it: No such file or directory\n  -> write the lock first\n"
     )
 
 
 WITH_HASHES = (
-    "  -> lock again with hashes: `./pants generate-lockfiles`, `uv pip compile --generate-hashes` or "
-    "`pip-compile --generate-hashes`"
+    "  -> lock again with hashes: `uv pip compile --generate-hashes` or `pip-compile --generate-hashes`"
 )
 ONE_FILE = (
     "  -> lock again into one file with `uv pip compile --generate-hashes` or `pip-compile --generate-hashes`"
@@ -131,7 +129,7 @@ PUBLISH = "  -> publish it to an index, or make it a first-party target of this 
         ),
         ("{", ("a.lock: is not JSON: Expecting property name enclosed in double quotes: "
          "line 1 column 2 (char 1)"
-         "\n  -> lock again with `./pants generate-lockfiles`")),
+         "\n  -> lock again")),
         (
             f"a==1 --hash=sha256:{A}\nb\n-r c\n",
             ("2 problems:\n"
@@ -216,22 +214,18 @@ def test_several_resolves_of_a_pex_lock_are_one() -> None:
             (
                 "a.lock: demo-pkg 1.0: demo_pkg-1.0+local-py3-none-any.whl has no usable SHA-256 hash, "
                 "but md5\n"
-                "  -> lock again with `./pants generate-lockfiles`"
+                "  -> lock again"
             ),
         ),
         (
             "{}",
-            (
-                "a.lock: is no Pex lock: 'locked_resolves' is missing or of the wrong type\n"
-                "  -> lock again with `./pants generate-lockfiles`"
-            ),
+            ("a.lock: locked_resolves: is missing (read as a Pex lock)\n  -> lock again"),
         ),
         (
             pex_lock({}),
             (
-                "a.lock: locked_resolves[0].locked_requirements[0]: is no Pex lock: 'project_name' is "
-                "missing or of "
-                "the wrong type\n  -> lock again with `./pants generate-lockfiles`"
+                "a.lock: locked_resolves[0].locked_requirements[0].project_name: is missing (read as a Pex lock)\n"
+                "  -> lock again"
             ),
         ),
     ],
@@ -312,8 +306,7 @@ def test_entries_that_contradict_each_other() -> None:
     with pytest.raises(LockError) as caught:
         merge([one, two])
     assert caught.value.render() == (
-        "x:1 and x:2: a 1 is locked twice, with different requirements\n"
-        "  -> lock again with `./pants generate-lockfiles`"
+        "x:1 and x:2: a 1 is locked twice, with different requirements\n  -> lock again"
     )
 
 

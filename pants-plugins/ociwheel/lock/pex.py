@@ -1,27 +1,18 @@
-"""Pex's JSON locks, the format of Pants's own lockfiles (``pex3 lock create``)."""
+"""Pex's JSON locks (``pex3 lock create``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.entries import RELOCK, Entry, LockedFile, artifact_name, merge, sha256_of
-
-_HINT = f"lock again with `{RELOCK}`"
-
-
-def _field(value: Any, key: str, kind: type, where: str) -> Any:
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
-        raise LockError(f"is no Pex lock: {key!r} is missing or of the wrong type", where=where, hint=_HINT)
-    return found
+from ociwheel.reading import Value, failing
 
 
-def _file(artifact: Any, where: str) -> LockedFile:
-    url = _field(artifact, "url", str, where)
+def _file(artifact: Value, where: str) -> LockedFile:
+    url = artifact.at("url").text()
     if url.startswith(("git+", "hg+", "svn+", "bzr+")):
         raise LockError(
             f"comes from version control, only index packages are supported: {url}",
@@ -35,58 +26,59 @@ def _file(artifact: Any, where: str) -> LockedFile:
             where=where,
             hint="make it a first-party target of this repository, or publish it to an index",
         )
-    algorithm = _field(artifact, "algorithm", str, where)
-    digest = sha256_of(algorithm, _field(artifact, "hash", str, where))
+    algorithm = artifact.at("algorithm").text()
+    digest = sha256_of(algorithm, artifact.at("hash").text())
     if digest is None:
-        raise LockError(f"{filename} has no usable SHA-256 hash, but {algorithm}", where=where, hint=_HINT)
+        what = f"{filename} has no usable SHA-256 hash, but {algorithm}"
+        raise LockError(what, where=where, hint=RELOCK)
     return LockedFile(digest, filename)
 
 
-def _entry(value: Any, label: str, index: str, errors: ErrorCollector) -> Entry | None:
-    name = canonicalize_name(_field(value, "project_name", str, f"{label}: {index}"))
-    version = _field(value, "version", str, f"{label}: {index}")
+def _entry(value: Value, label: str, errors: ErrorCollector) -> Entry | None:
+    name = canonicalize_name(value.at("project_name").text(most=1000, empty=False))
+    version = value.at("version").text(most=1000, empty=False)
     where = f"{label}: {name} {version}"
     files: list[LockedFile] = []
-    for artifact in _field(value, "artifacts", list, where):
+    for artifact in value.at("artifacts").items():
         try:
             files.append(_file(artifact, where))
         except LockError as e:
             errors.add(e)
-    requires = _field(value, "requires_dists", list, where)
-    if not all(isinstance(item, str) for item in requires):
-        raise LockError("is no Pex lock: 'requires_dists' must hold strings", where=where, hint=_HINT)
+    requires = value.at("requires_dists").texts()
+    python = value.optional("requires_python", Value.text)
     if not files:
         return None
-    python = value.get("requires_python")
     return Entry(
         name=name,
         version=version,
         files=tuple(files),
         where=where,
-        requires_python=python if isinstance(python, str) and python else None,
-        requires_dist=tuple(requires),
+        requires_python=python or None,
+        requires_dist=requires,
     )
 
 
-def _locked(document: Any, label: str) -> Iterator[tuple[str, Any]]:
-    for i, resolve in enumerate(_field(document, "locked_resolves", list, label)):
-        where = f"locked_resolves[{i}]"
-        for j, value in enumerate(_field(resolve, "locked_requirements", list, f"{label}: {where}")):
-            yield f"{where}.locked_requirements[{j}]", value
+def _locked(document: Value) -> Iterator[Value]:
+    for resolve in document.at("locked_resolves").items():
+        yield from resolve.at("locked_requirements").items()
 
 
-def parse(document: Any, label: str) -> tuple[Entry, ...]:
+def parse(document: Value, label: str) -> tuple[Entry, ...]:
     """Return the entries of a Pex lock: those of all its resolves.
 
-    :param document: the JSON value, without the header that Pants writes before it.
+    :param document: the JSON value, without the header that tools write before it.
     :param label: the lockfile's name for messages.
     :raises LockError: it is no Pex lock, or has artifacts that cannot be used; all together.
     """
+    fail = failing(LockError, label, RELOCK)
+    document = Value(document.raw, "", lambda path, what: fail(path, f"{what} (read as a Pex lock)"))
     errors = ErrorCollector()
     entries: list[Entry] = []
-    for index, value in _locked(document, label):
+    for value in _locked(document):
+        if errors.full:
+            break
         try:
-            entry = _entry(value, label, index, errors)
+            entry = _entry(value, label, errors)
         except LockError as e:
             errors.add(e)
             continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 
 from ociwheel.errors import ErrorCollector, LockError
-from ociwheel.lock.entries import Entry, LockedFile, merge, sha256_of
+from ociwheel.lock.entries import LONGEST_NAME, Entry, LockedFile, merge, sha256_of
+from ociwheel.reading import failing, fault_of
+from ociwheel.reading_toml import from_toml
 
 _HINT = "lock again with the tool that wrote it, for example `uv export --format pylock.toml`"
 
@@ -24,6 +25,8 @@ def _files(package: Package, where: str) -> Iterator[LockedFile]:
             raise LockError(
                 f"{file.filename} has no usable SHA-256 hash, but {others}", where=where, hint=_HINT
             )
+        if len(file.filename) > LONGEST_NAME:
+            raise LockError(f"{file.filename} is no name of a file", where=where, hint=_HINT)
         yield LockedFile(digest, file.filename, file.size)
 
 
@@ -38,6 +41,10 @@ def _entry(package: Package, label: str) -> Entry:
             )
     if package.version is None:
         raise LockError("has no version, so its files cannot be compared", where=where, hint=_HINT)
+    for text in (str(package.version), str(package.marker or ""), str(package.requires_python or "")):
+        fault = fault_of(text)
+        if fault:
+            raise LockError(f"has a version or marker that is none: {fault}", where=where, hint=_HINT)
     return Entry(
         name=str(package.name),
         version=str(package.version),
@@ -56,12 +63,19 @@ def parse(text: str, label: str) -> tuple[Entry, ...]:
     :param label: the lockfile's name for messages.
     :raises LockError: it is not valid, or has packages that cannot be used; all together.
     """
+    table = from_toml(text, failing(LockError, label, _HINT))
     try:
-        lock = Pylock.from_dict(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise LockError(f"is not TOML: {e}", where=label, hint=_HINT) from e
+        lock = Pylock.from_dict(table.raw)
     except PylockValidationError as e:
         raise LockError(f"is no valid pylock.toml: {e}", where=label, hint=_HINT) from e
+    except RecursionError as e:
+        raise LockError(
+            "is no valid pylock.toml: a marker is nested too deeply", where=label, hint=_HINT
+        ) from e
+    except (ValueError, OverflowError) as e:
+        # `packaging` lets pass what Python says of a number of thousands of digits.
+        what = "is no valid pylock.toml: a version or a date that cannot be"
+        raise LockError(what, where=label, hint=_HINT) from e
     errors = ErrorCollector()
     entries: list[Entry] = []
     for package in lock.packages:

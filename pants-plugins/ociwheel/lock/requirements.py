@@ -14,10 +14,14 @@ from packaging.utils import canonicalize_name
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.entries import WITH_HASHES, Entry, LockedFile, merge, sha256_of
 from ociwheel.notes import note
+from ociwheel.requirement import parse_requirement
+from ociwheel.wording import brief
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_OPTION = re.compile(r"\s+(?=--?[A-Za-z])")
-_HASH = re.compile(r"^--hash(?:=|\s+)(\S+)\s*$")
+# Each looks back for the start of its white space: trying from every space of it is quadratic.
+_COMMENT = re.compile(r"(?:^|(?<!\s)\s++)#.*$")
+_OPTION = re.compile(r"(?<!\s)\s++(?=--?[A-Za-z])")
+_HASH = re.compile(r"--hash(?:=|\s++)(\S++)\s*+")
+_MOST_NOTES = 20
 _REFUSED = {
     "-r": "includes another file",
     "--requirement": "includes another file",
@@ -39,7 +43,9 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             continued = line.endswith("\\")
             line = line[:-1] if continued else line  # noqa: PLW2901
         start = start or number
-        parts += " " + _COMMENT.sub("", line) if parts else _COMMENT.sub("", line)
+        if "#" in line:
+            line = _COMMENT.sub("", line)  # noqa: PLW2901
+        parts += f" {line}" if parts else line
         if continued:
             continue
         if parts.strip():
@@ -49,18 +55,18 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, parts.strip()
 
 
-def _refuse_option(line: str, where: str) -> None:
-    """Raise for an option that changes what is locked; note one that does not."""
-    option = re.split(r"[\s=]", line, maxsplit=1)[0]
+def _refuse_option(line: str, where: str) -> str:
+    """Raise for an option that changes what is locked; return a note of one that does not."""
+    option = brief(re.split(r"[\s=]", line, maxsplit=1)[0])
     for name, what in _REFUSED.items():
         if option == name or (len(name) == 2 and not option.startswith("--") and option.startswith(name)):
             raise LockError(
-                f"{what}, a lock must be complete in itself: {line}",
+                f"{what}, a lock must be complete in itself: {brief(line)}",
                 where=where,
                 hint="lock again into one file with `uv pip compile --generate-hashes` or `pip-compile "
                 "--generate-hashes`",
             )
-    note(f"{where}: {option} is ignored: the machine says where to download from")
+    return f"{where}: {option} is ignored: the machine says where to download from"
 
 
 def _pinned_version(requirement: Requirement) -> str | None:
@@ -72,14 +78,14 @@ def _pinned_version(requirement: Requirement) -> str | None:
     return only.version if pinned else None
 
 
-def _hashes(options: list[str], text: str, where: str) -> tuple[str, ...]:
+def _hashes(options: list[str], text: str, where: str, notes: list[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     others: list[str] = []
     for option in options:
-        match = _HASH.match(option)
+        match = _HASH.fullmatch(option)
         if not match:
             name = re.split(r"[\s=]", option, maxsplit=1)[0]
-            note(f"{where}: {name} of {text} is ignored")
+            notes.append(f"{where}: {name} of {brief(text)} is ignored")
             continue
         algorithm, _, digest = match[1].partition(":")
         usable = sha256_of(algorithm, digest)
@@ -91,37 +97,37 @@ def _hashes(options: list[str], text: str, where: str) -> tuple[str, ...]:
         return tuple(found)
     if others:
         raise LockError(
-            f"has no usable SHA-256 hash, only {', '.join(sorted(set(others)))}: {text}",
+            f"has no usable SHA-256 hash, only {', '.join(sorted(set(others)))}: {brief(text)}",
             where=where,
             hint=WITH_HASHES,
         )
-    raise LockError(f"has no hash: {text}", where=where, hint=WITH_HASHES)
+    raise LockError(f"has no hash: {brief(text)}", where=where, hint=WITH_HASHES)
 
 
-def _entry(line: str, where: str) -> Entry:
+def _entry(line: str, where: str, notes: list[str]) -> Entry:
     text, *options = _OPTION.split(line)
     text = text.strip()
     try:
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
     except InvalidRequirement as e:
         url = "://" in text or text.startswith((".", "/"))
         what = "is a URL or path, only index packages are supported" if url else "is no requirement"
         reason = "" if url else f" ({str(e).splitlines()[0]})"
-        raise LockError(f"{what}: {text}{reason}", where=where, hint=WITH_HASHES) from e
+        raise LockError(f"{what}: {brief(text)}{reason}", where=where, hint=WITH_HASHES) from e
     if requirement.url:
         raise LockError(
-            f"is pinned to a URL, only index packages are supported: {text}",
+            f"is pinned to a URL, only index packages are supported: {brief(text)}",
             where=where,
             hint="publish it to an index, or make it a first-party target of this repository",
         )
     version = _pinned_version(requirement)
     if version is None:
-        raise LockError(f"is not pinned to one version: {text}", where=where, hint=WITH_HASHES)
+        raise LockError(f"is not pinned to one version: {brief(text)}", where=where, hint=WITH_HASHES)
     return Entry(
         name=canonicalize_name(requirement.name),
         version=version,
         marker=str(requirement.marker) if requirement.marker else None,
-        files=tuple(LockedFile(digest) for digest in _hashes(options, text, where)),
+        files=tuple(LockedFile(digest) for digest in _hashes(options, text, where, notes)),
         where=where,
     )
 
@@ -134,14 +140,21 @@ def parse(text: str, label: str) -> tuple[Entry, ...]:
     """
     errors = ErrorCollector()
     entries: list[Entry] = []
+    notes: list[str] = []
     for number, line in logical_lines(text):
+        if errors.full:
+            break
         where = f"{label}:{number}"
         try:
             if line.startswith("-"):
-                _refuse_option(line, where)
+                notes.append(_refuse_option(line, where))
             else:
-                entries.append(_entry(line, where))
+                entries.append(_entry(line, where, notes))
         except LockError as e:
             errors.add(e)
+    for ignored in notes[:_MOST_NOTES]:
+        note(ignored)
+    if len(notes) > _MOST_NOTES:
+        note(f"{label}: {len(notes) - _MOST_NOTES} more options are ignored")
     errors.raise_if_any()
     return merge(entries)

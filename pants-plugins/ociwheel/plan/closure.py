@@ -16,8 +16,9 @@ from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
 from ociwheel.plan import artifacts
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Locked, Request, Root
+from ociwheel.remedies import Remedy
+from ociwheel.requirement import parse_marker, parse_requirement
 
-RELOCK = "./pants generate-lockfiles"
 _MAX_CHAINS = 4
 
 
@@ -63,12 +64,12 @@ class Node:
 
 @lru_cache(maxsize=4096)
 def _requirement(text: str) -> Requirement:
-    return Requirement(text)
+    return parse_requirement(text)
 
 
 @lru_cache(maxsize=1024)
 def _lock_marker(text: str) -> Marker:
-    return Marker(text)
+    return parse_marker(text)
 
 
 def _satisfied(specifier: SpecifierSet, version: str) -> bool:
@@ -223,10 +224,9 @@ def _missing_error(request: Request, name: str, demands: list[Demand]) -> PlanEr
         what = f"{name} is not locked for this platform"
     else:
         what = f"{name} is not in the lock"
-    hint = f"lock again with `{RELOCK}`"
-    if all(demand.parent is None for demand in demands):
-        hint = f"add it to the requirements of this resolve, then {hint}"
-    return PlanError(what, where=request.lockfile, details=details, hint=hint)
+    roots = all(demand.parent is None for demand in demands)
+    remedy = Remedy("require-and-relock" if roots else "relock")
+    return PlanError(what, where=request.lockfile, details=details, hint=remedy)
 
 
 def _version_error(request: Request, node: Node) -> PlanError | None:
@@ -237,13 +237,13 @@ def _version_error(request: Request, node: Node) -> PlanError | None:
         return None
     good = [d for d in node.demands if d not in bad and d.requirement.specifier]
     what = f"{node.locked.name} {version} is locked, which is not what is required"
-    hint = f"lock again with `{RELOCK}`"
+    remedy = Remedy("relock")
     if any(d.parent is None for d in bad) and any(d.parent is None for d in good):
         what = f"the requirements of this image contradict each other, {node.locked.name} {version} is locked"
-        hint = f"make them agree, or use targets of one resolve; then {hint}"
+        remedy = Remedy("agree-and-relock")
     details = [f"not satisfied: {line}" for line in chains(bad)]
     details += [f"satisfied: {line}" for line in chains(good)]
-    return PlanError(what, where=request.lockfile, details=details, hint=hint)
+    return PlanError(what, where=request.lockfile, details=details, hint=remedy)
 
 
 def settle(request: Request, target: TargetPython) -> Closure:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ociwheel.errors import UsageError
+from ociwheel.reading import Value, fault_of
+
+_FILENAME = re.compile(r"[^/\\\0]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -84,44 +86,62 @@ class Request:
     lockfile: str
 
 
-def _names(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(v if v == ":all:" else str(canonicalize_name(v)) for v in values if v != ":none:")
-
-
-def _locked(value: Mapping[str, Any]) -> Locked:
-    where = f"{value.get('name')} {value.get('version')}"
-    if value.get("requires_dist") is None or any(not f.get("filename") for f in value["files"]):
-        raise UsageError("is incomplete: requires_dist and file names come from `describe`", where=where)
-    return Locked(
-        name=str(canonicalize_name(value["name"])),
-        version=value["version"],
-        files=tuple(
-            File(f["filename"], f["sha256"], f.get("size"), f.get("requires_python")) for f in value["files"]
-        ),
-        requires_dist=tuple(value["requires_dist"]),
-        marker=value.get("marker"),
-        requires_python=value.get("requires_python"),
+def _names(value: Value | None) -> frozenset[str]:
+    names = value.texts() if value else ()
+    return frozenset(
+        name if name == ":all:" else str(canonicalize_name(name)) for name in names if name != ":none:"
     )
 
 
-def parse_request(value: Mapping[str, Any]) -> Request:
-    """Return the request of a document.
+def _limited(value: Value) -> str:
+    """Return a version, marker or specifier that `packaging` may compare."""
+    text = value.text()
+    fault = fault_of(text)
+    if fault:
+        raise value.error(f"cannot be compared: {fault}")
+    return text
 
-    :raises UsageError: it is malformed.
-    """
-    try:
-        entries: dict[str, list[Locked]] = {}
-        for item in value["entries"]:
-            locked = _locked(item)
-            entries.setdefault(locked.name, []).append(locked)
-        return Request(
-            roots=tuple(Root(r["requirement"], r["origin"]) for r in value["roots"]),
-            entries={
-                name: tuple(sorted(versions, key=lambda entry: entry.sort_key, reverse=True))
-                for name, versions in entries.items()
-            },
-            formats=Formats(_names(value.get("no_binary", ())), _names(value.get("only_binary", ()))),
-            lockfile=value.get("lockfile") or "the lockfile",
-        )
-    except (KeyError, TypeError, AttributeError) as e:
-        raise UsageError(f"the request is malformed: {type(e).__name__} {e}") from e
+
+def _file(value: Value) -> File:
+    return File(
+        filename=value.at("filename").matching(_FILENAME, "the name of a file"),
+        sha256=value.at("sha256").sha256(),
+        size=value.optional("size", Value.integer),
+        requires_python=value.optional("requires_python", _limited),
+    )
+
+
+def _locked(value: Value) -> Locked:
+    name, version = value.at("name").text(most=1000, empty=False), _limited(value.at("version"))
+    files = value.at("files")
+    if value.maybe("requires_dist") is None or any(not file.maybe("filename") for file in files.items()):
+        what = f"{name} {version} is incomplete: requires_dist and file names come from `describe`"
+        raise value.error(what)
+    return Locked(
+        name=str(canonicalize_name(name)),
+        version=version,
+        files=tuple(map(_file, files.items())),
+        requires_dist=value.at("requires_dist").texts(),
+        marker=value.optional("marker", _limited),
+        requires_python=value.optional("requires_python", _limited),
+    )
+
+
+def parse_request(value: Value) -> Request:
+    """Return the request of a document; what is malformed is an error of the document's."""
+    entries: dict[str, list[Locked]] = {}
+    for item in value.at("entries").items():
+        locked = _locked(item)
+        entries.setdefault(locked.name, []).append(locked)
+    return Request(
+        roots=tuple(
+            Root(root.at("requirement").text(), root.at("origin").text())
+            for root in value.at("roots").items()
+        ),
+        entries={
+            name: tuple(sorted(versions, key=lambda entry: entry.sort_key, reverse=True))
+            for name, versions in entries.items()
+        },
+        formats=Formats(_names(value.maybe("no_binary")), _names(value.maybe("only_binary"))),
+        lockfile=value.optional("lockfile", Value.text) or "the lockfile",
+    )

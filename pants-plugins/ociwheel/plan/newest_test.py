@@ -19,6 +19,7 @@ from ociwheel.plan.model import parse_request
 from ociwheel.plan.newest import Limits, limits, newest_wheel
 from ociwheel.plan.newest_wheel_step import newest_wheels, run
 from ociwheel.platforms import platform
+from tests.support.values import value_of
 
 ARM = TargetPython(platform("linux/arm/v7"), "3.11.2", "glibc", "2.36")
 
@@ -99,16 +100,16 @@ def request(**changes: Any) -> dict[str, Any]:
 
 
 def test_limits_are_those_of_all_that_require_it() -> None:
-    found = limits(parse_request(request()), ARM, ["demo", "unheard-of"])
+    found = limits(parse_request(value_of(request())), ARM, ["demo", "unheard-of"])
     assert found["demo"] == Limits(SpecifierSet(">=1,<2,!=1.5"), prereleases=False)
     assert found["unheard-of"] == Limits(SpecifierSet(), prereleases=False)
 
 
 def test_a_locked_prerelease_allows_prereleases() -> None:
     roots = [{"requirement": "beta", "origin": "//:beta"}]
-    assert limits(parse_request(request(roots=roots)), ARM, ["beta"])["beta"].prereleases
+    assert limits(parse_request(value_of(request(roots=roots))), ARM, ["beta"])["beta"].prereleases
     roots = [{"requirement": "demo>=1.0b1", "origin": "//:demo"}]
-    assert limits(parse_request(request(roots=roots)), ARM, ["demo"])["demo"].prereleases
+    assert limits(parse_request(value_of(request(roots=roots))), ARM, ["demo"])["demo"].prereleases
 
 
 def client(index: SimpleIndex) -> IndexClient:
@@ -121,7 +122,7 @@ def test_rows(tmp_path: Path) -> None:
         Offered(wheel(version).filename, version.encode() * 10) for version in ("1.4", "1.5", "1.6", "2.0")
     ]
     with SimpleIndex({"demo": files}) as index:
-        rows = newest_wheels(parse_request(request()), ARM, ["Demo", "unlisted"], client(index))
+        rows = newest_wheels(parse_request(value_of(request())), ARM, ["Demo", "unlisted"], client(index))
     assert rows == [
         {
             "name": "demo",
@@ -138,7 +139,7 @@ def test_an_index_that_does_not_answer() -> None:
     with SimpleIndex({}) as index:
         index.script["/simple/demo/"] = [Answer(403, b"")]
         with pytest.raises(FetchError) as caught:
-            newest_wheels(parse_request(request()), ARM, ["demo"], client(index))
+            newest_wheels(parse_request(value_of(request())), ARM, ["demo"], client(index))
         assert caught.value.render().startswith(
             f"demo: no place says which versions there are\n  {index.url}demo/: answered 403 Forbidden\n"
         )
@@ -147,5 +148,5 @@ def test_an_index_that_does_not_answer() -> None:
 def test_a_request_without_names(tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     path.write_text(json.dumps(request(names="demo")))
-    with pytest.raises(UsageError, match="has no list of names"):
+    with pytest.raises(UsageError, match=r"request\.json: names: expected a list, found 'demo'"):
         run(Namespace(request=path, target=tmp_path / "none"))

@@ -13,8 +13,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ociwheel.documents import document, read_document, read_json
-from ociwheel.errors import ErrorCollector, FetchError, UsageError
+from ociwheel.documents import document, read_document, read_value
+from ociwheel.errors import ErrorCollector, FetchError
 from ociwheel.fetch import settings
 from ociwheel.fetch.artifacts import hint_for, no_places
 from ociwheel.fetch.index import IndexClient
@@ -98,10 +98,8 @@ def newest_wheels(
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Look the names up."""
-    value = read_json(args.request)
-    names = value.get("names") if isinstance(value, dict) else None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError("the request has no list of names", where=str(args.request))
+    value = read_value(args.request)
+    names = value.at("names").texts()
     target = TargetPython.from_document(read_document(args.target, "target"))
     client = IndexClient(settings.load())
     return document("newest-wheel", {"wheels": newest_wheels(parse_request(value), target, names, client)})

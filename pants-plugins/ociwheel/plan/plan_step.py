@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import document, read_document, read_json
-from ociwheel.errors import UsageError
+from ociwheel.documents import document, read_document, read_value
 from ociwheel.plan import artifacts
 from ociwheel.plan.closure import Node, resolve
 from ociwheel.plan.environment import TargetPython
@@ -53,8 +52,6 @@ def plan(request: Request, target: TargetPython) -> list[dict[str, Any]]:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the plan."""
-    value = read_json(args.request)
-    if not isinstance(value, dict):
-        raise UsageError("the request is no JSON object", where=str(args.request))
+    request = parse_request(read_value(args.request))
     target = TargetPython.from_document(read_document(args.target, "target"))
-    return document("plan", {"artifacts": plan(parse_request(value), target)})
+    return document("plan", {"artifacts": plan(request, target)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,15 @@ from ociwheel.errors import FetchError, UsageError
 from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.reading import bytes_of, parse_json
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.credentials import logins
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
+from ociwheel.remedies import Remedy
 
+_MOST_PLACES = 1 << 20
+"""Bytes of a file of them."""
 PLACES = "registry-blobs"
 """The folder below the machine's, with a file per blob."""
 
@@ -39,7 +42,7 @@ def known_places(wanted: WantedBlob, environ: Mapping[str, str]) -> tuple[str, .
     folder = environ.get("OCIWHEEL_MACHINE")
     path = Path(folder) / PLACES / wanted.hex if folder else None
     try:
-        value = json.loads(path.read_bytes()) if path else []
+        value = parse_json(bytes_of(path, _MOST_PLACES)) if path else []
     except (OSError, ValueError):
         return ()
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
@@ -52,19 +55,17 @@ def fetch_blob(
     output: Path,
     *,
     environ: Mapping[str, str],
-    relock: str,
 ) -> Downloaded:
     """Write a blob to ``output/blobs/sha256/<hex>`` from the first repository that has it.
 
     :param names: images of the repositories to ask, in order.
-    :param relock: the command that makes a new lock.
     :raises FetchError: none has it; the message says what each answered.
     """
     if not names:
         raise FetchError(
             "this machine does not know which registry has it",
             where=wanted.digest,
-            hint="build on a machine that Pants runs on, or let it read a remote cache that has the blob",
+            hint=Remedy("blob-place-unknown"),
         )
     login = logins(environ)
     lines: list[str] = []
@@ -86,9 +87,9 @@ def fetch_blob(
             lines.append(f"{name.place}: {not_allowed(e, login(name.place), 'read')}" if denied else str(e))
             hint = login_hint(name.domain) if denied else hint
         except WrongContentError as e:
-            lines.append(f"{name.place}: gives {e.size} bytes with SHA-256 {e.sha256}, not {wanted.size}")
+            lines.append(f"{name.place}: gives {e}, not {wanted.size}")
     gone = all(failure.kind is Kind.NOT_FOUND for failure in failures) and len(failures) == len(lines)
-    relocked = f"lock the base again: {relock}"
+    relocked = Remedy("relock-base")
     raise FetchError(
         "the base's blob is gone: no registry has it any more" if gone else "no registry gives this blob",
         where=wanted.digest,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from ociwheel.fetch.network import Failure, Kind, Response
 from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.reading import parse_json
 from ociwheel.registry.credentials import RegistryLogin
 from ociwheel.registry.messages import Request
 from ociwheel.registry.reference import ImageName
@@ -107,9 +107,9 @@ class RegistryClient(Session):
         if digest is not None and found != digest:
             raise Failure(Kind.ANSWER, url, f"gives another document, {found}")
         try:
-            value = json.loads(answer.body)
+            value = parse_json(answer.body)
         except ValueError as e:
-            raise Failure(Kind.ANSWER, url, f"does not answer in JSON: {e}") from e
+            raise Failure(Kind.ANSWER, url, f"does not answer in JSON: it {e}") from e
         if not isinstance(value, dict):
             raise Failure(Kind.ANSWER, url, "answers with something that is no JSON object")
         # image-spec: "mediaType SHOULD be used"; where it is missing the header says what it is.

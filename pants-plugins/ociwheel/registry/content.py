@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ociwheel.errors import ImageError
 from ociwheel.image.layout import Descriptor, Layout
+from ociwheel.reading import LIMITS, bytes_of, parse_json
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ class KnownPlaces:
         places: dict[str, dict[str, list[str]]] = {}
         if path is not None and path.is_file():
             try:
-                value = json.loads(path.read_bytes())
+                value = parse_json(bytes_of(path, LIMITS.size))
                 for domain, blobs in value.items():
                     places[str(domain)] = {str(d): [str(r) for r in names] for d, names in blobs.items()}
-            except (ValueError, AttributeError, TypeError):
+            except (OSError, ValueError, AttributeError, TypeError):
                 places = {}
         return cls(path, places)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from ociwheel import process
 from ociwheel.errors import ToolError
 from ociwheel.fetch.pip_config import home
 from ociwheel.notes import note
+from ociwheel.reading import LIMITS, bytes_of, parse_json
 from ociwheel.registry.reference import DEFAULT_DOMAIN, DEFAULT_LOGIN, ImageName
 
 _HELPER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
@@ -96,7 +96,7 @@ def _keys(name: ImageName) -> Iterator[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return _mapping(json.loads(path.read_bytes()))
+        return _mapping(parse_json(bytes_of(path, LIMITS.size)))
     except OSError:
         return {}
     except ValueError:
@@ -133,7 +133,7 @@ def _ask(helper: str, key: str, environ: Mapping[str, str]) -> RegistryLogin | N
     if done.returncode:
         return None
     try:
-        answer = _mapping(json.loads(done.stdout))
+        answer = _mapping(parse_json(done.stdout))
     except ValueError:
         note(f"docker-credential-{helper} did not answer in JSON")
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from ociwheel.documents import canonical, document
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
-from ociwheel.registry.layer_tar import LayerEntry, LayerReader, open_layer
+from ociwheel.formats.metered import Meter
+from ociwheel.layer.archive import FACT_LETTERS
+from ociwheel.layer.entries import Entry
+from ociwheel.registry.layer_tar import LayerReader, open_layer
 
 ORIGIN = "the base image"
-_LETTERS = {"file": "f", "dir": "d", "symlink": "l", "hardlink": "h"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +30,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Read the layer."""
     files: list[list[str | int]] = []
     elf: list[dict[str, Any]] = []
+    meter = Meter(args.blob.stat().st_size)
     with open_layer(args.blob) as reader:
         for entry in reader:
-            if entry.kind == "other":
-                continue
             files.append(_row(entry))
-            facts = _elf(reader, entry) if entry.kind == "file" and entry.size else None
+            facts = _elf(reader, entry, meter) if entry.kind == "file" else None
+            if meter.is_empty:
+                raise BaseError("its ELF files take more work than any of that size", where=args.blob.name)
             if facts is not None:
                 elf.append(facts)
         diff_id, size = reader.finish()
@@ -46,18 +48,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return document("tree", {"files": len(files), "size": size})
 
 
-def _row(entry: LayerEntry) -> list[str | int]:
-    letter = _LETTERS[entry.kind]
-    return [entry.path, letter, entry.mode, entry.uid, entry.gid, entry.size, entry.target]
+def _row(entry: Entry) -> list[str | int]:
+    letter = FACT_LETTERS[entry.kind]
+    return [entry.path, letter, entry.mode, entry.uid, entry.gid, entry.size(), entry.target]
 
 
-def _elf(reader: LayerReader, entry: LayerEntry) -> dict[str, Any] | None:
-    content = reader.content()
-    start = content.read(len(ELF_MAGIC))
-    if start != ELF_MAGIC:
+def _elf(reader: LayerReader, entry: Entry, meter: Meter) -> dict[str, Any] | None:
+    chunks = reader.chunks()
+    start = next(chunks, b"")
+    if not start.startswith(ELF_MAGIC):
         return None
     with tempfile.TemporaryFile() as file:
         file.write(start)
-        shutil.copyfileobj(content, file)
-        facts = read_facts(file, entry.path, ORIGIN)
+        file.writelines(chunks)
+        facts = read_facts(file, entry.path, ORIGIN, meter=meter)
     return facts.to_json() if facts else None

@@ -30,12 +30,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="an image of the repository that has it; by default what the machine's folder says",
     )
     parser.add_argument(
-        "--relock-command",
-        default="./pants generate-lockfiles",
-        metavar="COMMAND",
-        help="what a message tells the user to run when the blob is gone",
-    )
-    parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="gets blobs/sha256/<digest>"
     )
 
@@ -47,7 +41,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     wanted = WantedBlob(args.digest, args.size)
     environ = machine_environment()
     names = args.repository or known_places(wanted, environ)
-    done = fetch_blob(
-        settings.load(), wanted, names, args.output, environ=environ, relock=args.relock_command
-    )
+    done = fetch_blob(settings.load(), wanted, names, args.output, environ=environ)
     return document("fetch", {"path": f"blobs/sha256/{wanted.hex}", "sha256": done.sha256, "size": done.size})

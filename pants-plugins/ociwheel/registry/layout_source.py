@@ -16,6 +16,7 @@ from typing import Any
 
 from ociwheel.errors import BaseError, ImageError, UsageError
 from ociwheel.image.layout import INDEX, MANIFEST, REF_NAME, Descriptor
+from ociwheel.reading import bytes_of, parse_json
 from ociwheel.registry.client import Document
 
 PREFIX = "oci:"
@@ -162,9 +163,9 @@ class LayoutSource:
     def _read(self, path: Path, inside: str) -> bytes:
         where = f"{self.name}: {inside}"
         try:
-            if path.stat().st_size > _LARGEST:
-                raise BaseError("it is too large for a document", where=where)
-            return path.read_bytes()
+            return bytes_of(path, _LARGEST)
+        except ValueError as e:
+            raise BaseError("it is too large for a document", where=where) from e
         except OSError as e:
             hint = "copy the whole image: skopeo copy --all docker://IMAGE oci:PATH:TAG"
             if inside.startswith("blobs/"):
@@ -174,9 +175,9 @@ class LayoutSource:
 
     def _parsed(self, data: bytes, inside: str) -> Mapping[str, Any]:
         try:
-            value = json.loads(data)
+            value = parse_json(data)
         except ValueError as e:
-            raise BaseError(f"it is no JSON: {e}", where=f"{self.name}: {inside}") from e
+            raise BaseError(f"it is no JSON: it {e}", where=f"{self.name}: {inside}") from e
         if not isinstance(value, dict):
             raise BaseError("it is no JSON object", where=f"{self.name}: {inside}")
         return value

@@ -16,9 +16,10 @@ from typing import Any
 from ociwheel.elf.facts import ElfFacts, machine_name
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
+from ociwheel.formats.layers import LayerStack
+from ociwheel.layer.entries import Entry
 from ociwheel.platforms import Platform
-from ociwheel.registry.filesystem import Filesystem, ImageFiles
-from ociwheel.registry.layer_tar import LayerEntry
+from ociwheel.registry.filesystem import ImageFiles
 
 # execvp(3): where programs are found when PATH is not set; and where official images have theirs.
 _PATH = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -60,7 +61,7 @@ class BaseImage:
 class Program:
     """Where an image's Python is."""
 
-    row: LayerEntry
+    row: Entry
     """The program's own entry, links followed."""
     folder: str
     """The folder of the program, without leading slash."""
@@ -104,7 +105,7 @@ def learn(image: ImageFiles, platform: Platform, path: str | None, where: str) -
     )
 
 
-def find_python(files: Filesystem, path: str | None, where: str) -> Program:
+def find_python(files: LayerStack, path: str | None, where: str) -> Program:
     """Return the Python that a container of the image would start.
 
     :param path: the variable ``PATH``; the usual folders are looked through in any case.
@@ -134,7 +135,7 @@ def find_python(files: Filesystem, path: str | None, where: str) -> Program:
     )
 
 
-def _programs_in(files: Filesystem, folder: str) -> list[str]:
+def _programs_in(files: LayerStack, folder: str) -> list[str]:
     """Return names such as ``python3.11`` in a folder, the highest version first."""
     real = files.resolve(folder)
     if real is None:
@@ -144,7 +145,7 @@ def _programs_in(files: Filesystem, folder: str) -> list[str]:
     return [name for _, name in sorted(found, reverse=True)]
 
 
-def _libraries(files: Filesystem, stem: str, program: Program) -> Iterator[LayerEntry | None]:
+def _libraries(files: LayerStack, stem: str, program: Program) -> Iterator[Entry | None]:
     folder = posixpath.dirname(program.stdlib)
     names = [path for path in files.entries if path.startswith(folder) and f"/{stem}" in path]
     yield from (files.file(path) for path in sorted(names))
@@ -155,7 +156,7 @@ def _loader_folders(platform: Platform) -> tuple[str, ...]:
     return f"lib/{triplet}", f"usr/lib/{triplet}", "lib64", "usr/lib64", "lib", "usr/lib"
 
 
-def _system_files(files: Filesystem, platform: Platform) -> Iterator[LayerEntry]:
+def _system_files(files: LayerStack, platform: Platform) -> Iterator[Entry]:
     """Yield what tells libc and users, where it is there."""
     names = [f"{folder}/libc.so.6" for folder in _loader_folders(platform)]
     names += [path for path in files.entries if re.fullmatch(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1", path)]
@@ -167,23 +168,23 @@ def _system_files(files: Filesystem, platform: Platform) -> Iterator[LayerEntry]
 
 @dataclass(frozen=True)
 class _Contents:
-    """What was read of some files, by layer and number of their entries."""
+    """What was read of some files, by the source of their entries."""
 
-    elf: Mapping[tuple[int, int], ElfFacts | None]
-    starts: Mapping[tuple[int, int], bytes]
+    elf: Mapping[object, ElfFacts | None]
+    starts: Mapping[object, bytes]
 
-    def facts(self, row: LayerEntry) -> ElfFacts | None:
+    def facts(self, row: Entry) -> ElfFacts | None:
         """Return the ELF facts of a file."""
-        return self.elf.get((row.layer, row.number))
+        return self.elf.get(row.source)
 
-    def data(self, row: LayerEntry) -> bytes:
+    def data(self, row: Entry) -> bytes:
         """Return the start of a file's content."""
-        return self.starts.get((row.layer, row.number), b"")
+        return self.starts.get(row.source, b"")
 
 
-def _read(image: ImageFiles, rows: list[LayerEntry]) -> _Contents:
-    elf: dict[tuple[int, int], ElfFacts | None] = {}
-    contents: dict[tuple[int, int], bytes] = {}
+def _read(image: ImageFiles, rows: list[Entry]) -> _Contents:
+    elf: dict[object, ElfFacts | None] = {}
+    contents: dict[object, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="ociwheel-image-") as scratch:
         for key, path in image.extract(rows, Path(scratch)).items():
             elf[key] = read_facts(path, path.name, "the base image")
@@ -193,7 +194,7 @@ def _read(image: ImageFiles, rows: list[LayerEntry]) -> _Contents:
 
 
 def _libc(
-    files: Filesystem,
+    files: LayerStack,
     platform: Platform,
     python: ElfFacts,
     contents: _Contents,

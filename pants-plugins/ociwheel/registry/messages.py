@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +15,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from ociwheel.fetch.network import Failure, Kind, Response
+from ociwheel.reading import parse_json
+from ociwheel.wording import cut
 
 MAX_DOCUMENT = 4 << 20
 """Bytes of a document: manifests are at most 4 MiB (distribution-spec, "Pushing Manifests")."""
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
-_PARAMETER = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_MOST_ERRORS = 20
+_PARAMETER = re.compile(r'(?<!\w)(\w++)="((?:[^"\\]|\\.)*+)"')
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ class Answer:
 
     def _errors(self) -> list[dict[str, Any]]:
         try:
-            errors = json.loads(self.body)["errors"]
-            return [error for error in errors if isinstance(error, dict)]
+            errors = parse_json(self.body)["errors"]
+            return [error for error in errors[:_MOST_ERRORS] if isinstance(error, dict)]
         except (ValueError, KeyError, TypeError):
             return []
 
@@ -99,13 +101,14 @@ class Answer:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
             phrase = ""
-        words = [f"{e.get('code', '')}: {e.get('message', '')}".strip(": ") for e in self._errors()]
+        words = [cut(f"{e.get('code', '')}: {e.get('message', '')}".strip(": "), 400) for e in self._errors()]
         return f"{self.status} {phrase}".strip() + (f" ({'; '.join(words)})" if words else "")
 
     def failure(self, url: str) -> Failure:
         """Return what an answer that is no success means."""
         asked = self.headers.get("retry-after", "")
-        retry = (float(asked) if asked.isdigit() else 0.0) if self.status in RETRIED else None
+        seconds = float(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0.0
+        retry = seconds if self.status in RETRIED else None
         return StatusFailure(self.status, url, f"answered {self.text()}", retry_after=retry)
 
 
@@ -141,17 +144,12 @@ class Opened:
         :raises Failure: the connection breaks, or it is longer than a document may be.
         """
         if self._answer is None:
-            data = bytearray()
+            # RFC 9110, 9.3.2: a HEAD's Content-Length is that of a body which is not sent.
             with contextlib.closing(self.response()) as response:
-                # RFC 9110, 9.3.2: a HEAD's Content-Length is that of a body which is not sent.
-                for chunk in response.chunks() if self._method != "HEAD" else ():
-                    data += chunk
-                    if len(data) > MAX_DOCUMENT:
-                        what = f"a document of more than {MAX_DOCUMENT} bytes"
-                        raise Failure(Kind.ANSWER, self.url, what)
+                data = response.read(MAX_DOCUMENT, "document") if self._method != "HEAD" else b""
             headers = {name.lower(): value for name, value in self._raw.headers.items()}
             challenge = Challenge.choose(self._raw.headers.get_all("WWW-Authenticate") or ())
-            self._answer = Answer(self.status, headers, bytes(data), challenge)
+            self._answer = Answer(self.status, headers, data, challenge)
         return self._answer
 
     def response(self) -> Response:

@@ -16,11 +16,13 @@ from pathlib import Path
 
 from ociwheel.fetch.download import WrongContentError
 from ociwheel.fetch.network import Failure, Kind
+from ociwheel.fetch.urls import join_url
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import RETRIED, Answer, Body, Request
 from ociwheel.registry.refusals import RegistryError, push_error
 from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
+from ociwheel.wording import quoted
 
 _ACCEPT = f"{INDEX}, {MANIFEST}"
 _STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
@@ -257,7 +259,7 @@ class Push:
             except Failure as e:
                 details.append(str(e))
             except WrongContentError as e:
-                details.append(f"{e}: gives {e.size} bytes with SHA-256 {e.sha256}")
+                details.append(f"{place}: gives {e}")
         raise RegistryError(
             f"neither this machine nor a repository that it may read has the blob {blob.digest} "
             f"({blob.size} bytes)",
@@ -296,7 +298,11 @@ class Push:
         if answer.status != HTTPStatus.ACCEPTED or not location:
             raise self._unexpected("being asked for an upload", answer)
         base = self._session.url(f"{self._to.repository}/blobs/uploads/")
-        url = urllib.parse.urljoin(base, location)
+        url = join_url(base, location)
+        if url is None:
+            raise RegistryError(
+                f"the registry leads to {quoted(location)}, which is no URL", where=self._to.place
+            )
         return f"{url}{'&' if '?' in url else '?'}digest={blob.digest}"
 
     # --- requests -------------------------------------------------------------------------------------

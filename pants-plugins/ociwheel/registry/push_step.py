@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import read_json
-from ociwheel.errors import UsageError, redact
+from ociwheel.errors import UsageError
 from ociwheel.fetch import settings
 from ociwheel.fetch.download import download
 from ociwheel.image.layout import Descriptor
@@ -28,6 +28,7 @@ from ociwheel.registry.credentials import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session
+from ociwheel.wording import shown
 
 _INTERRUPTED = 130
 
@@ -157,7 +158,7 @@ def document(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{redact(text)}\n")
+    sys.stderr.write(f"{shown(text)}\n")
     sys.stderr.flush()
 
 

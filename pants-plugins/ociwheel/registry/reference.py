@@ -11,12 +11,14 @@ import re
 from dataclasses import dataclass, replace
 
 from ociwheel.errors import UsageError
+from ociwheel.wording import quoted
 
 DEFAULT_DOMAIN = "docker.io"
 # Where the default registry answers the distribution API, and the name under which its logins are kept.
 DEFAULT_API = f"registry-1.{DEFAULT_DOMAIN}"
 DEFAULT_LOGIN = f"https://index.{DEFAULT_DOMAIN}/v1/"
 
+_LONGEST = 1000
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -42,7 +44,8 @@ class ImageName:
 
         :raises UsageError: it is not one.
         """
-        rest, at, digest = text.partition("@")
+        # Longer ones are no names (distribution/reference: 255), and would take long to look at.
+        rest, at, digest = text.partition("@") if len(text) <= _LONGEST else ("", "", "")
         first, slash, path = rest.partition("/")
         if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
             domain = first
@@ -57,7 +60,7 @@ class ImageName:
         )
         if not fits:
             raise UsageError(
-                f"{text!r} is no name of an image",
+                f"{quoted(text)} is no name of an image",
                 hint="write it as in a Dockerfile: python:3.11-slim, registry.example.com/python:3.11-slim, "
                 "or with @sha256:<64 hex digits>",
             )

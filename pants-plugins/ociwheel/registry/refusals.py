@@ -11,6 +11,7 @@ from ociwheel.fetch.network import Failure, Kind
 from ociwheel.registry.credentials import RegistryLogin
 from ociwheel.registry.messages import StatusFailure
 from ociwheel.registry.session import ATTEMPTS
+from ociwheel.remedies import Remedy
 
 _REACH = "check the address, the proxy settings, and that the registry runs"
 
@@ -19,6 +20,7 @@ class RegistryError(OciwheelError):
     """A registry that refuses, or does not answer as one."""
 
     exit_code = 21
+    kind = "registry"
 
 
 def not_allowed(failure: Failure, login: RegistryLogin | None, verb: str) -> str:
@@ -39,7 +41,7 @@ def login_hint(domain: str) -> str:
     return f"log in with an account that may: {command}"
 
 
-def reading_hint(failures: Iterable[Failure], otherwise: str) -> str:
+def reading_hint(failures: Iterable[Failure], otherwise: str | Remedy) -> str | Remedy:
     """Return what to do where no registry gave what was asked for; ``otherwise`` when none has it."""
     known = list(failures)
     if any(failure.kind in (Kind.UNREACHABLE, Kind.SERVER) for failure in known):

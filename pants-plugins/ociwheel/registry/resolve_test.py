@@ -47,9 +47,7 @@ def refusal(registry: FakeRegistry, *platforms: str, tag: str = "3.11") -> Ociwh
 
 def fetch(registry: FakeRegistry, digest: str, size: int, output: Path, **environ: str) -> Path:
     names = [f"{registry.host}/team/python:3.11"]
-    done = fetch_blob(
-        NetworkSettings(), WantedBlob(digest, size), names, output, environ=environ, relock="relock it"
-    )
+    done = fetch_blob(NetworkSettings(), WantedBlob(digest, size), names, output, environ=environ)
     return done.path
 
 
@@ -232,11 +230,9 @@ def test_a_truncated_or_exchanged_blob_is_never_kept(registry: FakeRegistry, tmp
 def test_a_blob_that_is_gone_says_to_lock_again(registry: FakeRegistry, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="the base's blob is gone") as caught:
         fetch(registry, "sha256:" + "0" * 64, 1, tmp_path)
-    assert caught.value.hint == "lock the base again: relock it"
+    assert caught.value.hint == "lock the base again"
 
 
 def test_a_machine_that_knows_no_registry_says_so(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="does not know which registry"):
-        fetch_blob(
-            NetworkSettings(), WantedBlob("sha256:" + "0" * 64, 1), [], tmp_path, environ={}, relock=""
-        )
+        fetch_blob(NetworkSettings(), WantedBlob("sha256:" + "0" * 64, 1), [], tmp_path, environ={})

@@ -8,8 +8,8 @@ to the network (:mod:`ociwheel.fetch.network`): its proxies, certificates and ti
 from __future__ import annotations
 
 import http.client
-import json
 import random
+import re
 import threading
 import time
 import urllib.error
@@ -24,10 +24,13 @@ from ociwheel import __version__
 from ociwheel.fetch.credentials import Credentials
 from ociwheel.fetch.network import Failure, Kind, Network, failure_of, redirected
 from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.fetch.urls import split_url
 from ociwheel.notes import note
+from ociwheel.reading import parse_json
 from ociwheel.registry.credentials import RegistryLogin
 from ociwheel.registry.messages import RETRIED, Answer, Body, Challenge, Opened, Request
 from ociwheel.registry.reference import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
+from ociwheel.wording import quoted
 
 ATTEMPTS = 8
 BACKOFF = 0.25
@@ -36,6 +39,8 @@ PAUSE_CAP = 20.0
 """Seconds: the longest pause, also when the registry asks for a longer one."""
 MAX_REDIRECTS = 5
 
+# RFC 6750 2.1 allows less; what is sent as a header must at least be one visible word.
+_TOKEN = re.compile(r"[!-~]{1,65536}")
 _REDIRECTS = frozenset({301, 302, 307, 308})
 _T = TypeVar("_T")
 
@@ -191,7 +196,7 @@ class Session(Network):
     ) -> str:
         realm = challenge.get("realm", "")
         if not realm.startswith("https://" if self._scheme == "https" else ("http://", "https://")):
-            unsafe = f"asks for a token of {realm!r}, which is no safe URL"
+            unsafe = f"asks for a token of {quoted(realm)}, which is no safe URL"
             raise Failure(Kind.ANSWER, self.url(""), unsafe)
         query = [("service", challenge["service"])] if "service" in challenge else []
         headers, body, method, url = {}, None, "GET", realm
@@ -214,11 +219,13 @@ class Session(Network):
 
         answer = self.again("token", once)
         try:
-            found = json.loads(answer.body)
+            found = parse_json(answer.body)
             token = found.get("token") or found["access_token"]
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             raise Failure(Kind.CREDENTIALS, realm, f"gave no token: {answer.text()}") from e
-        return str(token)
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise Failure(Kind.CREDENTIALS, realm, "gave a token that no header can hold")
+        return token
 
     # --- one request ----------------------------------------------------------------------------------
 
@@ -260,5 +267,5 @@ def merged(*groups: Iterable[str]) -> tuple[str, ...]:
 
 
 def _origin(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
+    parts = split_url(url)
     return f"{parts.scheme}://{parts.netloc}"

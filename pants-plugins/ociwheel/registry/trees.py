@@ -8,21 +8,21 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ociwheel.base.deb import Member, Package
 from ociwheel.base.interpreter import PROGRAM_FOLDER, finish_interpreter
-from ociwheel.base.merge import Placed, merged_path
+from ociwheel.base.merge import merged_path
 from ociwheel.base.policy import DROPPED_STDLIB
 from ociwheel.base.tree import write_tree
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError
+from ociwheel.layer.entries import Entry
 from ociwheel.platforms import Platform
 from ociwheel.registry.filesystem import ImageFiles
-from ociwheel.registry.layer_tar import LayerEntry
 from ociwheel.registry.learn import Program, find_python
 
+_ORIGIN = "the base image"
 _LIB = r"usr/(?:local/)?lib/"
 _ENDS = r"\.(?:so|so\.[\d.]+|a|h|hh|hpp|inc|pc|cmake)"
 SYSROOT_KEPT = (
@@ -97,8 +97,8 @@ def write_image_interpreter(
     layout = _InterpreterLayout(python, row)
     placed = place(image, layout.move, layout.keep, scratch)
     program = f"{PROGRAM_FOLDER}/python{minor}"
-    source = placed[program].member.source
-    facts = read_facts(source, program, where) if source else None
+    source = placed[program].source
+    facts = read_facts(source, program, where) if isinstance(source, Path) else None
     loader = files.file(facts.interp) if facts and facts.interp else None
     if facts is None or loader is None or "ld-musl" in str(facts.interp):
         raise BaseError(
@@ -138,7 +138,7 @@ class _InterpreterLayout:
 
 def place(
     image: ImageFiles, move: Callable[[str], str], keep: Callable[[str], bool], scratch: Path
-) -> Mapping[str, Placed]:
+) -> Mapping[str, Entry]:
     """Return the files and links of an image that are kept, at the places they are moved to.
 
     A link to a file that is not kept becomes that file. A link to nothing is left out.
@@ -147,7 +147,7 @@ def place(
     :param keep: says of a path in the tree that it is kept.
     """
     files = image.filesystem
-    chosen: dict[str, LayerEntry] = {}
+    chosen: dict[str, Entry] = {}
     links: dict[str, str] = {}
     for path, row in sorted(files.entries.items()):
         place_of = move(path)
@@ -164,13 +164,12 @@ def place(
             chosen.setdefault(place_of, target)
         elif move(end) != place_of:
             links[place_of] = move(end)
-    content = image.read(chosen.values(), scratch)
-    package = Package("the base image", "", "", "", "", ())
+    content = image.extract(chosen.values(), scratch)
     placed = {
-        path: Placed(Member(path, "file", row.mode, source=content(row)), package)
+        path: replace(row, path=path, source=content[row.source], origin=_ORIGIN)
         for path, row in chosen.items()
     }
     for path, end in links.items():
         if path not in placed:
-            placed[path] = Placed(Member(path, "symlink", 0o777, target=f"/{end}"), package)
+            placed[path] = Entry(path, "symlink", 0o777, target=f"/{end}", origin=_ORIGIN)
     return placed

@@ -2,7 +2,7 @@
 # Runs one step of the core in a sandbox: step.sh STEP ARGUMENTS...
 # The interpreter is found here, when the step runs, so that its location is in no cache key:
 #   1. $OCIWHEEL_INTERPRETER: a folder with an unpacked Python (content, see `ociwheel interpreter`);
-#   2. the link that the machine's owner or the Pants backend left in $OCIWHEEL_MACHINE;
+#   2. the link that the machine's owner, or who runs the steps, left in $OCIWHEEL_MACHINE;
 #   3. the usual places.
 set -u
 core=${0%/*}
@@ -26,5 +26,8 @@ for folder in /usr/local/bin /usr/bin /opt/homebrew/bin /opt/local/bin; do
     done
 done
 echo "error: no Python 3.11 or later on this machine" >&2
-echo "  -> install one (apt-get install python3.11, brew install python@3.11), or name its folder in [python-bootstrap].search_path of pants.toml" >&2
+echo "  -> install one (apt-get install python3.11, brew install python@3.11)" >&2
+printf '%s' '{"details":[],"errors":[],"kind":"tool","remedy":{"arguments":{},"code":"install-python"},' \
+    '"schema":"ociwheel.error/1","what":"no Python 3.11 or later on this machine","where":null}'
+echo
 exit 20

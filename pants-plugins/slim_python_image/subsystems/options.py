@@ -139,6 +139,18 @@ class SlimImageOptions(Subsystem):
         ),
     )
 
+    limits = StrListOption(
+        default=[],
+        advanced=True,
+        help=softwrap(
+            """
+            Limits of archives of others to raise, each `name=number`, such as `ratio=1000`, for a wheel,
+            sdist, package or layer that is refused because it is larger than any should be. The message
+            names the limit; `docs/explanation/archives.md` lists all. They are in the key of every step.
+            """
+        ),
+    )
+
     def isolation_arguments(self) -> Tuple[str, ...]:
         """Return what steps that run code of others are told about keeping it apart; defaults are not in it.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform as host
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheel_tags import fits_target
 
 
@@ -125,22 +124,3 @@ def pins_for(
         _, filename, sha256 = min(ranked)
         artifacts.append(Artifact(name, version, "wheel", filename, sha256))
     return BuildPins(tuple(sorted(artifacts)))
-
-
-def with_names(outcome: StepOutcome, resolve: str, base: str, *, builder_image: bool = False) -> StepOutcome:
-    """Return a build's outcome whose error names the resolve and the base.
-
-    The build does not know them: their names would be in its key, and two resolves could not share it.
-    """
-    if outcome.error is None:
-        return outcome
-    error = outcome.error.replace("--resolve=<resolve>-build", f"--resolve={build_resolve(resolve)}")
-    relock = relock_command(base)
-    if builder_image:
-        error = error.replace("to builder_packages of the base", "to the builder image of the base")
-    return replace(
-        outcome,
-        error=error.replace("the base and relock", f"the base, then: {relock}").replace(
-            "the base and run ./pants generate-lockfiles for it", f"the base, then: {relock}"
-        ),
-    )

@@ -19,8 +19,9 @@ from slim_python_image.products import (
     Wheel,
 )
 from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_pins import BuildPins, with_names
+from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_programs import host_libc, without_python
 from slim_python_image.util_rules.compiler import (
     CompilerLibcRequest,
@@ -127,11 +128,8 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
         runtime = await compile_libc(CompilerLibcRequest(without_python(target), cxx=True), **implicitly())
         step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
         outcome = await run_step(step, **implicitly())
-    named = with_names(
-        outcome,
-        request.resolve,
-        request.interpreter.resolve,
-        builder_image=request.builder_image is not None,
+    named = outcome.naming(
+        names(request.resolve, request.interpreter.resolve, builder_image=request.builder_image is not None)
     )
     try:
         fields = named.fields()

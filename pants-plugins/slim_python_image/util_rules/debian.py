@@ -10,7 +10,7 @@ from pants.engine.fs import Digest
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import DebPackage, SlimImageError, TargetEnvironment, Tree
-from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.remedies import names
 from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_for_tree, run_step
 
 
@@ -65,12 +65,10 @@ async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
 @rule
 async def fetch_debs(request: DebFilesRequest) -> DebFiles:
     fetched = await concurrently(fetch_deb(one, **implicitly()) for one in request.packages)
-    failed = [deb.outcome.error for deb in fetched if deb.outcome.error is not None]
+    known = names(base=request.resolve)
+    failed = [str(deb.outcome.naming(known).error) for deb in fetched if deb.outcome.error is not None]
     if failed:
-        raise SlimImageError(
-            "\n".join(failed)
-            + f"\n  -> lock the versions that the mirrors have: {relock_command(request.resolve)}"
-        )
+        raise SlimImageError("\n".join(failed))
     merged = await engine.merge(deb.outcome.digest for deb in fetched)
     return DebFiles(await engine.remove_prefix(merged, OUT))
 

@@ -19,8 +19,9 @@ from slim_python_image.products import (
     Tree,
     Wheel,
 )
+from slim_python_image.remedies import names
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.build_pins import BuildPins, with_names
+from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.debian import with_debs
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.interpreter import interpreter_tree
@@ -120,7 +121,7 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
         output_directories=(OUT,),
     )
     outcome = await run_step(step, **implicitly())
-    fields = with_names(outcome, request.resolve, request.container.interpreter.resolve).fields()
+    fields = outcome.naming(names(request.resolve, request.container.interpreter.resolve)).fields()
     return Wheel(
         name=artifact.name,
         version=artifact.version,

@@ -15,6 +15,7 @@ from ociwheel.image.compose import compose_image, compose_index
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, rule
 from slim_python_image.products import SlimImageError, StepInputs, canonical_json
+from slim_python_image.remedies import render_fault
 from slim_python_image.util_rules.core import CoreSources
 
 
@@ -69,7 +70,7 @@ def _messages() -> Iterator[None]:
     try:
         yield
     except OciwheelError as e:
-        raise SlimImageError(str(e)) from None
+        raise SlimImageError(render_fault(json.dumps(e.to_json()))) from None
 
 
 @rule

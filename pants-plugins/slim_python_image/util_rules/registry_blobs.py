@@ -16,10 +16,18 @@ from slim_python_image.by_name import collect_rules, concurrently, implicitly, r
 from slim_python_image.files import replace_file
 from slim_python_image.products import SlimImageError
 from slim_python_image.registry_products import RemoteLayer, RemoteLayers
-from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.remedies import names
 from slim_python_image.util_rules.machine import CACHE_NAME
 from slim_python_image.util_rules.registry_locks import layout_folder
-from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step, zstd_toolbox
+from slim_python_image.util_rules.steps import (
+    OUT,
+    StepOutcome,
+    StepRequest,
+    Toolbox,
+    failed_step,
+    run_step,
+    zstd_toolbox,
+)
 
 _PLACES = "registry-blobs"  # the core's: the folder of the machine's settings with a file per blob
 _MOST_PLACES = 8
@@ -51,7 +59,7 @@ class FetchedBlob:
     """A blob below ``blobs/sha256``, or why there is none."""
 
     digest: Digest
-    error: str | None
+    failed: StepOutcome | None = None
 
 
 @dataclass(frozen=True)
@@ -86,17 +94,16 @@ def _mebibytes(size: int) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
-def unseen(path: str, root: Path) -> str:
+def unseen(path: str, root: Path) -> StepOutcome:
     """Return why Pants sees no file at a path of the repository, and what to do."""
     file = root / path
     if file.exists() and not file.resolve().is_relative_to(root.resolve()):
-        return f"{path}: this blob is a link that leads out of the repository\n  -> copy the file there"
-    if file.exists():
-        return f"{path}: Pants ignores this blob\n  -> see .gitignore and [GLOBAL].pants_ignore"
-    return (
-        f"{path}: the layout lacks this blob, which the base's lock names\n"
-        "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
-    )
+        what, code = "this blob is a link that leads out of the repository", "copy-into-repository"
+    elif file.exists():
+        what, code = "Pants ignores this blob", "unignore"
+    else:
+        what, code = "the layout lacks this blob, which the base's lock names", "rewrite-layout"
+    return failed_step(what, path, code)
 
 
 async def blob_of_layout(folder: str, layer: RemoteLayer) -> FetchedBlob:
@@ -107,13 +114,12 @@ async def blob_of_layout(folder: str, layer: RemoteLayer) -> FetchedBlob:
         return FetchedBlob(EMPTY_DIGEST, unseen(path, Path(get_buildroot())))
     read = found[0].file_digest
     if (read.fingerprint, read.serialized_bytes_length) != (layer.hex, layer.size):
-        error = (
-            f"{path}: the blob is damaged: {read.serialized_bytes_length} bytes of "
-            f"sha256:{read.fingerprint}, not the {layer.size} bytes that the base's lock names\n"
-            "  -> write the layout again, or lock it as it is now: ./pants generate-lockfiles"
+        what = (
+            f"the blob is damaged: {read.serialized_bytes_length} bytes of sha256:{read.fingerprint}, not "
+            f"the {layer.size} bytes that the base's lock names"
         )
-        return FetchedBlob(EMPTY_DIGEST, error)
-    return FetchedBlob(await engine.create_entries([FileEntry(layer.path, read)]), None)
+        return FetchedBlob(EMPTY_DIGEST, failed_step(what, path, "rewrite-layout"))
+    return FetchedBlob(await engine.create_entries([FileEntry(layer.path, read)]))
 
 
 @rule
@@ -134,8 +140,8 @@ async def fetch_blob(request: BlobRequest, toolbox: Toolbox) -> FetchedBlob:
         **implicitly(),
     )
     if outcome.error is not None:
-        return FetchedBlob(outcome.digest, outcome.error)
-    return FetchedBlob(await engine.remove_prefix(outcome.digest, OUT), None)
+        return FetchedBlob(outcome.digest, outcome)
+    return FetchedBlob(await engine.remove_prefix(outcome.digest, OUT))
 
 
 @rule
@@ -145,10 +151,10 @@ async def fetch_layers(request: RemoteLayers) -> RemoteBlobs:
     blobs = await concurrently(
         fetch_blob(BlobRequest(layer, request.place), **implicitly()) for layer in layers
     )
-    failed = [blob.error for blob in blobs if blob.error is not None]
+    known = names(base=request.resolve)
+    failed = [str(blob.failed.naming(known).error) for blob in blobs if blob.failed is not None]
     if failed:
-        relock = relock_command(request.resolve)
-        raise SlimImageError("\n".join(failed).replace("./pants generate-lockfiles", relock))
+        raise SlimImageError("\n".join(failed))
     return RemoteBlobs(await engine.merge(blob.digest for blob in blobs))
 
 

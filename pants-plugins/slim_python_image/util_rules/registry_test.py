@@ -347,12 +347,13 @@ def blob_of(found: FileDigest | None) -> FetchedBlob:
 
 
 def test_a_blob_of_a_layout_has_the_digest_and_size_of_the_lock() -> None:
-    assert blob_of(FileDigest("ab" * 32, 7)) == FetchedBlob(Digest("cd" * 32, 1), None)
+    assert blob_of(FileDigest("ab" * 32, 7)) == FetchedBlob(Digest("cd" * 32, 1))
     for other in (FileDigest("ab" * 32, 6), FileDigest("ef" * 32, 7)):
-        error = blob_of(other).error
-        assert error is not None
+        failed = blob_of(other).failed
+        assert failed is not None
+        error = str(failed.error)
         assert error.startswith(f"{PATH}: the blob is damaged: {other.serialized_bytes_length} bytes of ")
-        assert "lock it as it is now: ./pants generate-lockfiles" in error
+        assert f"lock it as it is now: {bin_name()} generate-lockfiles" in error
 
 
 def test_a_blob_that_pants_does_not_see(tmp_path: Path) -> None:
@@ -361,7 +362,10 @@ def test_a_blob_that_pants_does_not_see(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("x")
     (blobs / "ignored").write_text("x")
     (blobs / "link").symlink_to(tmp_path / "outside")
-    said = {name: unseen(f"layout/blobs/sha256/{name}", root) for name in ("ignored", "link", "missing")}
+    said = {
+        name: str(unseen(f"layout/blobs/sha256/{name}", root).error)
+        for name in ("ignored", "link", "missing")
+    }
     assert "Pants ignores this blob\n  -> see .gitignore" in said["ignored"]
     assert "is a link that leads out of the repository\n  -> copy the file" in said["link"]
     assert "the layout lacks this blob" in said["missing"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterable, Mapping, Sequence
 
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, SymlinkEntry
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
@@ -14,6 +14,7 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, StepInputs, Tree, canonical_json
+from slim_python_image.remedies import fault_document, fault_in, render_fault
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
@@ -74,6 +75,15 @@ class StepOutcome:
     document: str
     digest: Digest
     error: str | None = None
+    fault: str | None = None
+    """The error's document, as JSON; None where something ended the step before it could say what."""
+
+    def naming(self, known: Mapping[str, str]) -> StepOutcome:
+        """Return the outcome whose error names what a step does not know, because it is not in its key.
+
+        :param known: what :func:`slim_python_image.remedies.names` returns.
+        """
+        return self if self.fault is None else replace(self, error=render_fault(self.fault, known))
 
     def fields(self, hint: str = "") -> dict[str, Any]:
         """Return the document.
@@ -86,6 +96,15 @@ class StepOutcome:
         value = json.loads(self.document)
         assert isinstance(value, dict)
         return value
+
+
+def failed_step(what: str, where: str, code: str) -> StepOutcome:
+    """Return the outcome of work of ours that failed as a step of the core fails.
+
+    :param code: a remedy without arguments.
+    """
+    fault = fault_document(what, where, code)
+    return StepOutcome("{}", EMPTY_DIGEST, render_fault(fault), fault)
 
 
 logger = logging.getLogger(__name__)
@@ -154,13 +173,18 @@ def needs_machine(request: StepRequest, network: Iterable[str]) -> bool:
     return request.interpreter is None or request.step in network or request.step in _ENGINE_STEPS
 
 
-def step_process(request: StepRequest, core: Digest, *, machine: bool = True) -> Process:
+def step_process(
+    request: StepRequest, core: Digest, limits: Sequence[str] = (), *, machine: bool = True
+) -> Process:
     """Return the process of a step: content in its key, no place.
 
+    :param limits: of archives, each ``name=number``.
     :param machine: it is given the folder that tells of this machine.
     """
     trees = {CORE: core, **request.trees}
     env = {"OCIWHEEL_MACHINE": MACHINE} if machine else {}
+    if limits:
+        env["OCIWHEEL_LIMITS"] = " ".join(sorted(limits))
     if request.toolbox is not None:
         trees[TOOLS] = request.toolbox.digest
         env["OCIWHEEL_TOOLS"] = TOOLS
@@ -236,7 +260,7 @@ def key_document(process: Process, files: DigestEntries) -> str:
 
 
 def error_text(stderr: str) -> str:
-    """Return a failed step's own message out of its standard error."""
+    """Return the message of a step that left no document of its error."""
     lines = stderr.rstrip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     if not starts:
@@ -253,7 +277,7 @@ async def run_step(
     options: SlimImageOptions,
 ) -> StepOutcome:
     machine = needs_machine(request, core.network)
-    process = step_process(request, core.steps[request.step], machine=machine)
+    process = step_process(request, core.steps[request.step], options.limits, machine=machine)
     if logger.isEnabledFor(logging.DEBUG):
         files = await engine.entries(request.inputs)
         logger.debug("Key of `%s`: %s", request.description, key_document(process, files))
@@ -264,7 +288,9 @@ async def run_step(
     result = await engine.run_process(process, where)
     stderr = result.stderr.decode(errors="replace")
     if result.exit_code != 0:
-        return StepOutcome("{}", result.output_digest, error=error_text(stderr))
+        fault = fault_in(result.stdout.decode(errors="replace"))
+        error = error_text(stderr) if fault is None else render_fault(fault)
+        return StepOutcome("{}", result.output_digest, error, fault)
     for line in stderr.splitlines():
         if line.startswith("warning: "):
             logger.warning("%s: %s", request.description, line[len("warning: ") :])

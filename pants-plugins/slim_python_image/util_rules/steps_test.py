@@ -34,6 +34,12 @@ def request(**changes: object) -> StepRequest:
     return StepRequest(**{**fields, **changes})  # type: ignore[arg-type]
 
 
+def test_limits_that_are_raised_are_in_the_key() -> None:
+    assert "OCIWHEEL_LIMITS" not in step_process(request(), digest("c")).env
+    process = step_process(request(), digest("c"), ["total_bytes=5", "ratio=9"])
+    assert process.env["OCIWHEEL_LIMITS"] == "ratio=9 total_bytes=5"
+
+
 def test_a_process_has_content_and_no_place() -> None:
     process = step_process(request(trees=FrozenDict({"sysroot": digest("b")})), digest("c"))
     assert process.argv == ("/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json")

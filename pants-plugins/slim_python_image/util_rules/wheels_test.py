@@ -19,8 +19,9 @@ from slim_python_image.products import (
     SlimImageError,
     TargetEnvironment,
 )
+from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for, with_names
+from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheels import builder_for
 
@@ -108,18 +109,31 @@ def test_a_build_lock_that_is_none() -> None:
 
 
 def test_a_failed_build_names_the_resolve_and_the_base_that_its_key_must_not_hold() -> None:
-    said = (
-        "netifaces: x.h is missing\n  -> add it to builder_packages of the base and relock\n"
-        "  -> ./pants generate-lockfiles --resolve=<resolve>-build"
+    fault = {
+        "schema": "ociwheel.error/1",
+        "kind": "build",
+        "what": "x.h is missing",
+        "where": "netifaces",
+        "details": ["end of the build's output:"],
+        "errors": [],
+        "remedy": {"code": "add-builder-package", "arguments": {"package": "libx-dev", "base": "the base"}},
+    }
+    failed = StepOutcome("{}", EMPTY_DIGEST, "said", json.dumps(fault))
+    lock = f"{bin_name()} generate-lockfiles"
+    start = "netifaces: x.h is missing\n  end of the build's output:\n"
+    assert failed.naming(names("tools", "bookworm")).error == (
+        f'{start}  -> add "libx-dev" to builder_packages of the base, then: {lock} --resolve=bookworm'
     )
-    found = with_names(StepOutcome("{}", EMPTY_DIGEST, said), "tools", "bookworm")
-    assert found.error == (
-        f"netifaces: x.h is missing\n  -> add it to builder_packages of the base, then: {bin_name()} "
-        "generate-lockfiles --resolve=bookworm\n"
-        "  -> ./pants generate-lockfiles --resolve=tools-build"
+    assert failed.naming(names("tools", "py", builder_image=True)).error == (
+        f'{start}  -> add "libx-dev" to the builder image of the base, then: {lock} --resolve=py'
+    )
+    fault["remedy"] = {"code": "relock-build-requirements", "arguments": {"resolve": "<resolve>"}}
+    failed = StepOutcome("{}", EMPTY_DIGEST, "said", json.dumps(fault))
+    assert failed.naming(names("tools", "bookworm")).error == (
+        f"{start}  -> lock the build requirements anew: {lock} --resolve=tools-build"
     )
     done = StepOutcome("{}", EMPTY_DIGEST)
-    assert with_names(done, "tools", "bookworm") is done
+    assert done.naming(names("tools", "bookworm")) is done
 
 
 def deb(name: str) -> DebPackage:

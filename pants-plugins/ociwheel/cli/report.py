@@ -1,0 +1,102 @@
+"""The last line of defence: whatever ends a step becomes one short message, a document, and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from ociwheel.documents import canonical, document
+from ociwheel.errors import InternalError, MachineError, OciwheelError, ToolError
+
+_TRY_AGAIN = "give this machine more, then try again"
+_OF_THE_MACHINE: Mapping[int, tuple[str, str]] = {
+    errno.ENOSPC: ("no space is left on the disk", "free some space, then try again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then try again"),
+    errno.EMFILE: ("too many files are open", "raise the limit of open files (ulimit -n), then try again"),
+    errno.ENFILE: ("too many files are open on this machine", "close some programs, then try again"),
+    errno.EROFS: ("the file system is read-only", "name a folder that can be written to"),
+    errno.EACCES: ("this user may not read or write it", "look at the rights of the file and its folders"),
+    errno.EPERM: ("this user may not do that", "look at the rights of the file and its folders"),
+    errno.ENAMETOOLONG: (
+        "the name of a file is longer than this machine takes",
+        "use a folder with a shorter path",
+    ),
+    errno.EIO: ("the disk cannot be read or written", "look at the disk's health and the kernel's log"),
+}
+
+
+def error_of(step: str, fault: BaseException) -> OciwheelError:
+    """Return the error that a user reads for whatever ended a step."""
+    if isinstance(fault, OciwheelError):
+        return fault
+    if isinstance(fault, MemoryError):
+        return MachineError(f"the step {step} got no more memory", hint=_TRY_AGAIN)
+    if isinstance(fault, ModuleNotFoundError) and not str(fault.name).startswith("ociwheel"):
+        hint = "put the libraries of ociwheel/tools.lock on the path: see docs/reference/steps.md"
+        return ToolError(f"the library {fault.name!r} is not there", where=f"the step {step}", hint=hint)
+    if isinstance(fault, OSError) and fault.errno is not None and fault.errno in _OF_THE_MACHINE:
+        what, hint = _OF_THE_MACHINE[fault.errno]
+        return MachineError(
+            what, where=str(fault.filename) if fault.filename else f"the step {step}", hint=hint
+        )
+    return _internal(step, fault)
+
+
+def _internal(step: str, fault: BaseException) -> InternalError:
+    met = "something that nobody foresaw"
+    if isinstance(fault, RecursionError):
+        met = "an input that is nested more deeply than it can follow"
+    return InternalError(
+        f"the step {step} met {met}: {_kind(fault)}{_raised_at(fault)}",
+        where="internal error",
+        details=[f"{_kind(fault)}: {str(fault)[:300]}", *_trace_file(step, fault)],
+        hint="please report it, with these lines and the file",
+    )
+
+
+def _kind(fault: BaseException) -> str:
+    return type(fault).__name__
+
+
+def _raised_at(fault: BaseException) -> str:
+    """Return where it was raised, in this package if it went through it: module and line."""
+    frames = traceback.extract_tb(fault.__traceback__, limit=-50)
+    own = [frame for frame in frames if "ociwheel" in Path(frame.filename).parts]
+    frame = own[-1] if own else frames[-1] if frames else None
+    if frame is None:
+        return ""
+    parts = Path(frame.filename).parts
+    shown = "/".join(parts[parts.index("ociwheel") :]) if "ociwheel" in parts else parts[-1]
+    return f" at {shown}:{frame.lineno}"
+
+
+def _trace_file(step: str, fault: BaseException) -> list[str]:
+    """Write the trace where it outlives the sandbox, and return the line that says where."""
+    try:
+        # Frames of a deep recursion say the same thing a thousand times.
+        text = "".join(traceback.format_exception(fault, limit=-50))
+        name = f"ociwheel-{step}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:12]}-"
+        handle, path = tempfile.mkstemp(prefix=name, suffix=".trace")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return ["the trace could not be written"]
+    return [f"the trace is in {path}"]
+
+
+def report(step: str, fault: BaseException) -> int:
+    """Print an error for people on standard error and its document on standard output.
+
+    :returns: the exit code.
+    """
+    error = error_of(step, fault)
+    sys.stderr.write(f"error: {error.render()}\n")
+    sys.stdout.buffer.write(canonical(document("error", error.to_json())))
+    sys.stdout.buffer.flush()
+    return error.exit_code

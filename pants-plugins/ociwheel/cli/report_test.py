@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+
+import ociwheel
+from ociwheel.cli.main import main
+from ociwheel.documents import write_whole
+from ociwheel.errors import ErrorCollector, LockError, OciwheelError
+from ociwheel.remedies import WORDS, Remedy, placeholders
+
+SCHEMA = json.loads((Path(ociwheel.__file__).parent / "schemas/error.json").read_bytes())
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Any:
+    """Run a step that ends with a fault; return exit code, message and document."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    def run(fault: BaseException) -> tuple[int, str, dict[str, Any]]:
+        def step(_arguments: object) -> None:
+            raise fault
+
+        module = SimpleNamespace(configure=lambda _parser: None, run=step, __doc__="")
+        monkeypatch.setattr("ociwheel.cli.main.importlib.import_module", lambda _name: module)
+        code = main(["plan"])
+        captured = capsysbinary.readouterr()
+        document = json.loads(captured.out)
+        jsonschema.validate(document, SCHEMA)
+        return code, captured.err.decode(), document
+
+    return run
+
+
+def test_an_error_is_a_document(ended: Any) -> None:
+    error = LockError("has no hash", where="a.lock:1", hint=Remedy("relock"), details=["one\ntwo"])
+    code, text, document = ended(error)
+    assert (code, text) == (12, "error: a.lock:1: has no hash\n  one\n  two\n  -> lock again\n")
+    assert document == {
+        "schema": "ociwheel.error/1",
+        "kind": "lock",
+        "what": "has no hash",
+        "where": "a.lock:1",
+        "details": ["one", "two"],
+        "remedy": {"code": "relock", "arguments": {}},
+        "errors": [],
+    }
+
+
+def test_several_errors_are_one_document(ended: Any) -> None:
+    errors = ErrorCollector()
+    for number in range(50):
+        errors.add(LockError("x", where=str(number), hint="y" if number else None))
+    with pytest.raises(LockError) as caught:
+        errors.raise_if_any()
+    _, text, document = ended(caught.value)
+    assert len(document["errors"]) == 12
+    assert document["errors"][1]["remedy"] == {"code": "text", "arguments": {"text": "y"}}
+    assert text.splitlines()[:4] == ["error: 50 problems:", "  0: x", "  1: x", "    -> y"]
+    assert text.splitlines()[-1] == "  … and 38 more"
+
+
+@pytest.mark.parametrize("kind", OciwheelError.__subclasses__())
+def test_each_kind_of_error_has_a_code_and_a_name_of_its_own(kind: type[OciwheelError], ended: Any) -> None:
+    code, _, document = ended(kind("x"))
+    others = [c for c in OciwheelError.__subclasses__() if c is not kind]
+    assert code not in {c.exit_code for c in others} | {0, 1, 2, 130}
+    assert document["kind"] not in {c.kind for c in others}
+
+
+def test_what_others_wrote_cannot_forge_a_message(ended: Any) -> None:
+    hostile = "x\nerror: all is well\x1b[2J\u202e" + "y" * 100_000
+    _, text, document = ended(LockError(hostile, where=hostile, hint=hostile, details=[hostile] * 300))
+    assert text.count("\nerror: ") == 0
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert max(map(len, text.splitlines())) <= 500
+    assert document["details"][-1] == "… and 540 more lines"
+
+
+def test_a_fault_that_nobody_foresaw_says_where_its_trace_is(ended: Any, tmp_path: Path) -> None:
+    code, text, document = ended(KeyError("x" * 1000))
+    assert code == 23
+    lines = text.splitlines()
+    assert lines[0] == (
+        "error: internal error: the step plan met something that nobody foresaw: KeyError at "
+        f"ociwheel/cli/report_test.py:{re.search(r':([0-9]+)$', lines[0])[1]}"  # type: ignore[index]
+    )
+    assert lines[1].startswith("  KeyError: 'xxx")
+    path = Path(lines[2].removeprefix("  the trace is in "))
+    assert path.parent == tmp_path
+    assert "Traceback (most recent call last)" in path.read_text()
+    assert lines[3] == "  -> please report it, with these lines and the file"
+    assert len(lines) == 4
+    assert document["kind"] == "internal"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "expected"),
+    [
+        (MemoryError(), 22, "the step plan got no more memory"),
+        (OSError(errno.ENOSPC, "No space", "/out/x"), 22, "/out/x: no space is left on the disk"),
+        (
+            OSError(errno.ENAMETOOLONG, "x", "a" * 5000),
+            22,
+            "the name of a file is longer than this machine takes",
+        ),
+        (PermissionError(errno.EACCES, "x", "/out"), 22, "/out: this user may not read or write it"),
+        (RecursionError("x"), 23, "an input that is nested more deeply than it can follow: RecursionError"),
+        (ModuleNotFoundError("x", name="packaging"), 20, "the library 'packaging' is not there"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), 23, "UnicodeEncodeError"),
+    ],
+)
+def test_faults_of_the_machine_have_words_of_their_own(
+    ended: Any, fault: Exception, code: int, expected: str
+) -> None:
+    found, text, _ = ended(fault)
+    assert found == code
+    assert expected in text
+    assert "Traceback" not in text
+
+
+def test_every_remedy_has_the_arguments_that_its_words_need() -> None:
+    for code, words in WORDS.items():
+        names = placeholders(words)
+        assert Remedy(code, dict.fromkeys(names, "x")).render()
+        with pytest.raises(ValueError, match=code):
+            Remedy(code, {**dict.fromkeys(names, "x"), "more": "y"})
+
+
+def test_a_process_that_is_killed_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    """The file is the old one or the new one, whenever the process ends."""
+    file = tmp_path / "a.lock"
+    write_whole(file, b"old")
+    program = (
+        "import sys; from pathlib import Path; from ociwheel.documents import write_whole\n"
+        "while True:\n    for c in b'ab': write_whole(Path(sys.argv[1]), bytes([c]) * 2_000_000)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", program, str(file)], env=env)
+    while file.read_bytes()[:3] == b"old":
+        assert process.poll() is None
+        time.sleep(0.01)
+    for _ in range(20):
+        data = file.read_bytes()
+        assert len(data) == 2_000_000
+        assert len(set(data)) == 1
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(file.read_bytes()) == 2_000_000

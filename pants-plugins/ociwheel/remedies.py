@@ -1,0 +1,110 @@
+"""What a user can do about an error: a code with arguments, which whoever runs the step renders.
+
+The words here are for steps that are run by hand. A build system renders the same codes as its own commands
+and options: it knows what the user types, this package does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any
+
+from ociwheel.wording import shown
+
+TEXT = "text"
+"""The code of a remedy that is the same for everybody; its argument ``text`` says it."""
+
+_SETTINGS = "its build settings"
+WORDS: Mapping[str, str] = {
+    TEXT: "{text}",
+    "install-python": "install one (apt-get install python3.11, brew install python@3.11)",
+    # Locks of distributions.
+    "write-lock": "write the lock first",
+    "relock": "lock again",
+    "relock-with-hashes": "lock again with hashes: `uv pip compile --generate-hashes` or "
+    "`pip-compile --generate-hashes`",
+    "require-and-relock": "add it to the requirements of this resolve, then lock again",
+    "agree-and-relock": "make them agree, or use targets of one resolve; then lock again",
+    # Downloads.
+    "name-index": "name an index: `indexes` of network.json, or `pip config set global.index-url URL`",
+    "trust-certificates": "name the certificates of your company or proxy: `ca_bundle` of network.json, "
+    "`pip config set global.cert FILE`, or SSL_CERT_FILE",
+    "file-gone": "it was deleted, or is on an index that is not configured: add that index, or lock again",
+    "version-gone": "this version was deleted, or is on an index that is not configured: add that index, "
+    "or lock "
+    "again",
+    "file-differs": "either the file was tampered with, or it was uploaded again: find out which before "
+    "you lock "
+    "again",
+    # Debian packages.
+    "name-mirror": "name one: `debian_mirrors` in network.json (on Debian the mirrors of /etc/apt are used)",
+    "name-mirrors": "name mirrors of {archive}: `debian_mirrors` in network.json, or add an apt source",
+    "mirror-out-of-step": "the mirror is out of step with itself: try later, or name another one",
+    "mirror-out-of-date": "the mirror is out of date: name another one",
+    "package-gone": "mirrors drop old versions: lock the base again, or add a mirror that keeps them",
+    # Bases from registries.
+    "blob-place-unknown": "name an image of the repository that has it: --repository NAME",
+    "relock-base": "lock the base again",
+    # Builds.
+    "relock-build-requirements": "lock the build requirements of {resolve} anew",
+    "add-builder-package": 'add "{package}" to the builder packages of {base} and lock it again',
+    "find-builder-package": "find the Debian package that ships it (apt-file search {file}), add it to the "
+    "builder "
+    "packages of {base} and lock it again",
+    "constrain-build-requirement": f"constrain it to a version with a wheel: `constraints` of {_SETTINGS}, "
+    f"or put a "
+    "wheel of it on an index of your own",
+    "constrain-old-tools": f"an old sdist may want old tools: constrain them (`constraints` of "
+    f"{_SETTINGS}, for "
+    'example ["setuptools<81"])',
+    "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
+    '12; "cargo" '
+    f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
+    "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
+    "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
+    f"{_SETTINGS}",
+    "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
+    "the `env` "
+    f"of {_SETTINGS}",
+    # The audit.
+    "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
+    "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",
+}
+"""By code, what to say; names in braces are the arguments."""
+
+
+def placeholders(words: str) -> set[str]:
+    """Return the names of the arguments that words need."""
+    return {name for _, name, _, _ in Formatter().parse(words) if name}
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do next.
+
+    :param code: one of :data:`WORDS`.
+    :param arguments: the names that its words need, no more and no less.
+    """
+
+    code: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arguments", {key: shown(value) for key, value in self.arguments.items()})
+        if placeholders(WORDS[self.code]) != set(self.arguments):
+            raise ValueError(f"{self.code} needs {sorted(placeholders(WORDS[self.code]))}")
+
+    @staticmethod
+    def text(text: str) -> Remedy:
+        """Return the remedy that ``text`` says."""
+        return Remedy(TEXT, {"text": text})
+
+    def render(self) -> str:
+        """Return the remedy in words."""
+        return WORDS[self.code].format_map(self.arguments)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the remedy as part of a document."""
+        return {"code": self.code, "arguments": dict(self.arguments)}

@@ -1,0 +1,163 @@
+"""What the core says of an error, in the words of Pants: its remedies as commands and options.
+
+The core names a remedy by a code with arguments (`ociwheel/remedies.py`), because it does not know what the
+user types. Each of its codes has words here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterator, Mapping
+
+from pants.util.docutil import bin_name
+
+ERROR_SCHEMA = "ociwheel.error/1"
+_BUILDS = "[slim-image].builds"
+_MIRRORS = "[slim-image].debian_mirrors"
+_TEMPLATES: Mapping[str, str] = {
+    "text": "{text}",
+    "install-python": "install one (apt-get install python3.11, brew install python@3.11), or name its "
+    "folder in "
+    "[python-bootstrap].search_path of pants.toml",
+    # Locks of distributions.
+    "write-lock": "make it with `{lock}`",
+    "relock": "lock again with `{lock}`",
+    "relock-with-hashes": "lock again with hashes: `{lock}`, `uv pip compile --generate-hashes` or "
+    "`pip-compile "
+    "--generate-hashes`",
+    "require-and-relock": "add it to the requirements of this resolve, then lock again with `{lock}`",
+    "agree-and-relock": "make them agree, or use targets of one resolve; then lock again with `{lock}`",
+    # Downloads.
+    "name-index": "name an index: [python-repos].indexes in pants.toml, or `pip config set "
+    "global.index-url URL`",
+    "trust-certificates": "name the certificates of your company or proxy: [GLOBAL].ca_certs_path in "
+    "pants.toml, "
+    "`pip config set global.cert FILE`, or SSL_CERT_FILE",
+    "file-gone": "it was deleted, or is on an index that is not configured: add that index, or lock again "
+    "with "
+    "`{lock}`",
+    "version-gone": "this version was deleted, or is on an index that is not configured: add that index, "
+    "or lock "
+    "again with `{lock}`",
+    "file-differs": "either the file was tampered with, or it was uploaded again: find out which before "
+    "you lock "
+    "again with `{lock}`",
+    # Debian packages.
+    "name-mirror": f"name one: {_MIRRORS} in pants.toml, or `debian_mirrors` in network.json (on Debian "
+    f"the mirrors "
+    "of /etc/apt are used)",
+    "name-mirrors": f"name mirrors in pants.toml, {_MIRRORS} = "
+    '{{"{archive}" = ["https://<mirror>/{archive}"]}}, or add an apt source',
+    "mirror-out-of-step": f"the mirror is out of step with itself: try later, or name another one in "
+    f"{_MIRRORS}",
+    "mirror-out-of-date": f"the mirror is out of date: name another one in {_MIRRORS}",
+    "package-gone": "mirrors drop old versions: lock again with `{lock_base}`, or add a mirror that keeps "
+    "them",
+    # Bases from registries.
+    "blob-place-unknown": "build on a machine that Pants runs on, or let it read a remote cache that has "
+    "the blob",
+    "relock-base": "lock the base again: {lock_base}",
+    # Builds.
+    "relock-build-requirements": "lock the build requirements anew: {lock_builds}",
+    "add-builder-package": 'add "{package}" to {builder} of {base_name}, then: {lock_base}',
+    "find-builder-package": "find the Debian package that ships it (apt-file search {file}), add it to "
+    "{builder} of "
+    "{base_name}, then: {lock_base}",
+    "constrain-build-requirement": "constrain it to a version with a wheel: `constraints` of the sdist in "
+    f"{_BUILDS}, or put a wheel of it on an index of your own",
+    "constrain-old-tools": "an old sdist may want old tools: constrain them (`constraints` of the sdist in "
+    f'{_BUILDS}, for example ["setuptools<81"])',
+    "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
+    '12; "cargo" '
+    f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",
+    "raise-build-limit": "raise [slim-image].build_{limit}_limit, or use a version that has a wheel for this "
+    "platform",
+    "mark-pure": "the output tells the reason; if this project is meant to be pure Python, give it "
+    f'{{{{"pure": true}}}} in {_BUILDS}',
+    "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
+    "the "
+    f"`env` of its {_BUILDS} entry",
+    # The audit.
+    "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
+    "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
+}
+_OWN: Mapping[str, str] = {
+    "copy-into-repository": "copy the file there",
+    "unignore": "see .gitignore and [GLOBAL].pants_ignore",
+    "rewrite-layout": "write the layout again, or lock it as it is now: {lock_base}",
+}
+"""Remedies of the backend's own errors."""
+CODES = frozenset(_TEMPLATES)
+"""The remedies that have words here."""
+
+
+def names(
+    resolve: str | None = None, base: str | None = None, *, builder_image: bool = False
+) -> dict[str, str]:
+    """Return what messages may name beside the arguments of a remedy.
+
+    :param resolve: of the requirements, where it is known.
+    :param base: the resolve of the base, where it is known.
+    :param builder_image: the base's builder is an image, to which packages are not simply added.
+    """
+    lock = f"{bin_name()} generate-lockfiles"
+    return {
+        "lock": lock,
+        "lock_base": f"{lock} --resolve={base}" if base else lock,
+        "lock_builds": f"{lock} --resolve={resolve or '<resolve>'}-build",
+        "base_name": "the base",
+        "builder": "the builder image" if builder_image else "builder_packages",
+    }
+
+
+def render_remedy(remedy: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    """Return a remedy in words.
+
+    :param remedy: a `code` and its `arguments`, as the core gives them.
+    :param known: what :func:`names` returns.
+    """
+    template = {**_TEMPLATES, **_OWN}[remedy["code"]]
+    return template.format_map({**remedy["arguments"], **known})
+
+
+def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
+    yield f"{fault['where']}: {fault['what']}" if fault["where"] else fault["what"]
+    for inner in fault["errors"]:
+        yield from (f"  {line}" for line in _lines(inner, known))
+    yield from (f"  {line}" for line in fault["details"])
+    if fault["remedy"]:
+        yield f"  -> {render_remedy(fault['remedy'], known)}"
+
+
+def fault_document(what: str, where: str, code: str) -> str:
+    """Return an error of the backend's own as the core writes its errors."""
+    remedy = {"code": code, "arguments": {}}
+    return json.dumps(
+        {
+            "schema": ERROR_SCHEMA,
+            "kind": "base",
+            "what": what,
+            "where": where,
+            "details": [],
+            "errors": [],
+            "remedy": remedy,
+        }
+    )
+
+
+def fault_in(stdout: str) -> str | None:
+    """Return the error document that a failed step left, None when it left none: something ended it."""
+    try:
+        value = json.loads(stdout)
+    except ValueError:
+        return None
+    return stdout if isinstance(value, dict) and value.get("schema") == ERROR_SCHEMA else None
+
+
+def render_fault(fault: str, known: Mapping[str, str] | None = None) -> str:
+    """Return an error document as the message that the user reads.
+
+    :param fault: the document, as JSON.
+    :param known: what :func:`names` returns; by default, that nothing is known.
+    """
+    return "\n".join(_lines(json.loads(fault), names() if known is None else known))

@@ -1,0 +1,1 @@
+"""Hostile input for every door of the core: no exception but ours, bounded time and memory, nothing outside."""
