@@ -83,15 +83,9 @@ def test_the_core_that_runs_here_needs_no_library_and_no_later_python() -> None:
     assert "ociwheel.image.layout" in seen
 
 
-STANDARD = {
-    "__future__",
-    "collections",
-    "dataclasses",
-    "datetime",
-    "hashlib",
-    "json",
-    "os",
-    "pathlib",
-    "re",
-    "typing",
-}
+STANDARD = frozenset(
+    (
+        *("__future__", "collections", "dataclasses", "datetime", "hashlib", "json", "os", "pathlib", "re"),
+        *("string", "typing", "unicodedata"),
+    )
+)

@@ -21,7 +21,12 @@ from slim_python_image.products import (
 )
 from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for
+from slim_python_image.util_rules.build_pins import (
+    build_lock_path,
+    empty_lock,
+    parse_build_lock,
+    pins_for,
+)
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheels import builder_for
 
@@ -97,7 +102,7 @@ def test_the_build_lock_stands_beside_the_lockfile() -> None:
 
 
 def test_a_build_lock_that_is_none() -> None:
-    assert parse_build_lock("x", None, "r") == {"environments": [], "files": {}}
+    assert parse_build_lock("x", None, "r") == empty_lock()
     with pytest.raises(SlimImageError, match="is not JSON"):
         parse_build_lock("x", b"<<<<<<< HEAD", "r")
     with pytest.raises(SlimImageError) as e:
