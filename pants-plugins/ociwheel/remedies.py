@@ -62,6 +62,7 @@ WORDS: Mapping[str, str] = {
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
+    "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
     f"{_SETTINGS}",
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "

@@ -198,6 +198,7 @@ class Wheel:
     """A wheel file, at the root of ``digest``.
 
     :param inputs: what it was built from here; empty when it was fetched.
+    :param isolation: what its build was kept from, in the core's words; empty when it was fetched.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Wheel:
     sha256: str
     digest: Digest = field(compare=True)
     inputs: StepInputs = StepInputs()
+    isolation: str = ""
 
     @property
     def pure(self) -> bool:

@@ -139,6 +139,7 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
                 "filename": w.filename,
                 "sha256": w.sha256,
                 "step": w.inputs.key,
+                **({"isolation": w.isolation} if w.isolation else {}),
             }
             for w in image.wheels
         ],
