@@ -320,7 +320,7 @@ def test_the_user_owns_its_folders_and_nothing_changes_beside(image: Image) -> N
     image.layer([Entry("var/local", "dir", 0o2775, 0, 50), Entry("srv/old", "dir", 0o750, 7, 7)])
     rows = image.account(
         user="nonroot",
-        workdir="/work",
+        workdir="/state",
         volumes=["/var/local/data", "/tmp/cache", "/srv/old"],  # noqa: S108
         writable=["/app/data", "/bin/state"],
     )
@@ -335,7 +335,7 @@ def test_the_user_owns_its_folders_and_nothing_changes_beside(image: Image) -> N
         "var": (0o755, 0, 0),
         "var/local": (0o2775, 0, 50),
         "var/local/data": (0o755, 65532, 65532),
-        "work": (0o755, 65532, 65532),
+        "state": (0o755, 65532, 65532),
     }
     assert {row[0] for row in rows} == set(_owned(rows))
 
