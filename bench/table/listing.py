@@ -48,10 +48,10 @@ class Listing:
         """Read ``packages.toml``."""
         value = tomllib.loads(path.read_text(encoding="utf-8"))
         lists = ("needs", "builder", "runtime", "constraints")
-        rows = [
-            Package(**{key: tuple(item) if key in lists else item for key, item in row.items()})
-            for row in value["package"]
-        ]
+        rows = []
+        for row in value["package"]:
+            fields: dict[str, Any] = {k: tuple(item) if k in lists else item for k, item in row.items()}
+            rows.append(Package(**fields))
         return Listing(value["base"], tuple(rows))
 
     def base_request(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _lock_missing(workshop: Workshop, rows: list[tuple[Package, Distribution]]) 
     say(f"locking the build requirements of {len(rows)} sdists")
     workshop.steps.step(
         *("build-lock", "--python-minor", workshop.minor, "--sdists", folder),
-        *("--request", path, "--output", output),
+        *("--request", path, "--output", output, "--tools", workshop.tools(rust=False)),
         cwd=workshop.work,
         interpreter=workshop.interpreter,
     )

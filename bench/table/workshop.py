@@ -87,7 +87,7 @@ class Workshop:
         rows = [self.debian["packages"][key] for key in keys]
 
         def fetch(row: Mapping[str, Any]) -> Path:
-            path = pool / row["sha256"] / Path(row["path"]).name
+            path: Path = pool / row["sha256"] / Path(row["path"]).name
             if not path.exists():
                 self.steps.step(
                     *("fetch-deb", "--archive", row["archive"], "--path", row["path"]),

@@ -62,6 +62,7 @@ WORDS: Mapping[str, str] = {
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
+    "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
     f"{_SETTINGS}",
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
@@ -73,6 +74,10 @@ WORDS: Mapping[str, str] = {
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",
+    # The check of a whole image.
+    "add-script-package": 'add "{package}" to the packages of the base and lock it again; or write the '
+    "script in Python",
+    "add-requirements": "add {names} to the requirements beside {name}, then lock again",
 }
 """By code, what to say; names in braces are the arguments."""
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from pants.engine.fs import Digest
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
@@ -198,6 +198,7 @@ class Wheel:
     """A wheel file, at the root of ``digest``.
 
     :param inputs: what it was built from here; empty when it was fetched.
+    :param isolation: what its build was kept from, in the core's words; empty when it was fetched.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Wheel:
     sha256: str
     digest: Digest = field(compare=True)
     inputs: StepInputs = StepInputs()
+    isolation: str = ""
 
     @property
     def pure(self) -> bool:
@@ -230,8 +232,10 @@ class LayerOptions:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its document, its blob, the list of what is in it, and what it was made from.
+    """A layer: its document, its blob, the lists of what is in it, and what it was made from.
 
+    :param facts: its files, and what the audit needs of those that are ELF.
+    :param names: its files by name: what an edit of a file leaves as it is.
     :param remote: the layer of a registry's image, whose blob and list are not here.
     """
 
@@ -243,6 +247,7 @@ class Layer:
     title: str
     blobs: Digest
     facts: Digest
+    names: Digest = EMPTY_DIGEST
     inputs: StepInputs = StepInputs()
     remote: RemoteLayer | None = None
 

@@ -132,8 +132,11 @@ MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
 """What wheels of build requirements may link to (PEP 600) beside the interpreter's own libraries."""
 
 
-BUILD_PROGRAMS: tuple[str, ...] = ("coreutils", "diffutils", "findutils", "grep", "make", "mawk", "sed")
-"""What builds call: a machine that builds, such as a remote worker, need have no more than a POSIX shell."""
+BUILD_PROGRAMS: tuple[str, ...] = (
+    *("bash", "bubblewrap", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "make", "mawk"),
+    *("sed", "tar"),
+)
+"""What builds call, and what gives each a root of its own, in which nothing else is."""
 
 RUST_PROGRAMS: Mapping[str, str] = {"cargo": "libstd-rust-dev", "cargo-web": "libstd-rust-web-dev"}
 """Builder packages that are programs of the machine that builds, and the target's library in their place."""

@@ -32,11 +32,11 @@ UTILITIES = (
     *("timeout", "touch", "tr", "true", "truncate", "tsort", "tty", "uname", "unexpand", "uniq", "unlink"),
     *("wc", "who", "whoami", "xargs", "yes"),
 )
-PROGRAMS = ("cargo", "make", "rustc", *UTILITIES)
+PROGRAMS = ("bash", "bwrap", "cargo", "dash", "gzip", "make", "rustc", "tar", *UTILITIES)
 # Shell scripts that call the program beside them.
-SCRIPTS = ("egrep", "fgrep")
+SCRIPTS = ("egrep", "fgrep", "gunzip", "zcat")
 # What Debian's maintainer scripts make links of.
-OTHER_NAMES = {"mawk": ("awk",)}
+OTHER_NAMES = {"dash": ("sh",), "mawk": ("awk",)}
 PROGRAM_FOLDER = "usr/libexec"
 
 _DROPPED = re.compile(

@@ -1,8 +1,9 @@
-"""Runs the hooks of a build backend (PEP 517) in an environment of pinned wheels, without a network."""
+"""Runs the hooks of a build backend (PEP 517) in an environment of pinned wheels."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import venv
 import warnings
@@ -22,9 +23,8 @@ from pyproject_hooks import (
     UnsupportedOperation,
 )
 
-from ociwheel import process
 from ociwheel.base.venv import write_venv
-from ociwheel.build import no_network
+from ociwheel.build.limits import Limits, run_limited
 from ociwheel.build.sdist import BuildSystem
 from ociwheel.errors import BuildError
 
@@ -139,6 +139,8 @@ class Backend:
     system: BuildSystem
     environment: Environment
     variables: Mapping[str, str]
+    echo: bool = False
+    """What hooks say goes where this process says it, and not to the log."""
     log: list[str] = field(default_factory=list)
 
     def build_wheel(self, output: Path, config_settings: Mapping[str, object]) -> Path:
@@ -148,7 +150,12 @@ class Backend:
         """
         output.mkdir(parents=True, exist_ok=True)
         caller, settings = self._caller(), dict(config_settings)
-        return output / self._guard("build_wheel", lambda: caller.build_wheel(str(output), settings))
+        name: object = self._guard("build_wheel", lambda: caller.build_wheel(str(output), settings))
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".whl"):
+            raise HookError(
+                "build_wheel", [*self.log, f"build_wheel gave {name!r}, which is no wheel's name"]
+            )
+        return output / name
 
     def requirements(self, config_settings: Mapping[str, object]) -> list[str]:
         """Return the dynamic requirements of a wheel build.
@@ -156,9 +163,11 @@ class Backend:
         :raises HookError: the backend failed.
         """
         caller, settings = self._caller(), dict(config_settings)
-        return list(
-            self._guard("get_requires_for_build_wheel", lambda: caller.get_requires_for_build_wheel(settings))
-        )
+        hook = "get_requires_for_build_wheel"
+        found: object = self._guard(hook, lambda: caller.get_requires_for_build_wheel(settings))
+        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+            raise HookError(hook, [*self.log, f"{hook} gave {found!r}, which is no list of requirements"])
+        return found
 
     def _caller(self) -> BuildBackendHookCaller:
         return BuildBackendHookCaller(
@@ -179,19 +188,23 @@ class Backend:
             raise HookError(hook, [*self.log, *str(e.traceback).splitlines()]) from e
         except (BackendInvalid, HookMissing, UnsupportedOperation) as e:
             raise HookError(hook, [*self.log, str(e)]) from e
+        except (OSError, ValueError, KeyError) as e:  # it has removed, or written over, what it answers with
+            raise HookError(hook, [*self.log, f"{hook} left no answer: {e}"]) from e
         self.log.extend(line for warning in caught for line in str(warning.message).splitlines())
         return result
 
     def _run(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        isolated = [str(self.environment.python), "-I", "-S", no_network.__file__, *cmd]
         env = {**self.variables, **(extra_environ or {})}
-        done = process.run(isolated, env=env, cwd=Path(cwd) if cwd else None)
-        lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-        self.log.extend(lines)
-        for line in lines:
-            if line.startswith("warning: the kernel gives no network"):
-                sys.stderr.write(f"{line}\n")
-        if done.returncode != 0:
+        if self.echo:
+            sys.stdout.flush()
+            returncode = subprocess.run(
+                list(cmd), env=env, cwd=cwd, stdin=subprocess.DEVNULL, check=False
+            ).returncode
+        else:
+            done = run_limited(cmd, env=env, cwd=Path(cwd) if cwd else None, limits=Limits())
+            returncode = done.returncode
+            self.log.extend(done.lines)
+        if returncode != 0:
             raise HookError("a hook", self.log)

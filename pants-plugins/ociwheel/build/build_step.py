@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.build.builder import CxxNeededError, Inputs, build
+from ociwheel.build.isolation_arguments import add_isolation, isolation_of
 from ociwheel.build.settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import document, read_json
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
+    add_isolation(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -51,17 +53,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         toolchain=Toolchain(args.zig.absolute(), args.zig_cache.absolute(), args.sysroot.absolute(), target),
         tools=args.tools.absolute() if args.tools else None,
         host_runtime=args.host_libc.absolute() if args.host_libc else None,
+        target=args.target.absolute(),
+        isolation=isolation_of(args),
     )
     args.output.mkdir(parents=True, exist_ok=True)
     output = args.output.absolute()
     umask = os.umask(0o022)
     try:
         with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".build-") as work:
-            wheel = build(inputs, settings, Path(work).absolute(), output)
+            built = build(inputs, settings, Path(work).absolute(), output)
     except CxxNeededError:
         return document("build", {"needs": "c++"})
     finally:
         os.umask(umask)
+    wheel = built.wheel
     data = wheel.path.read_bytes()
     return document(
         "build",
@@ -71,5 +76,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "size": len(data),
             "tags": list(wheel.tags),
             "elf": [fact.to_json() for fact in wheel.elf],
+            "isolation": built.isolation,
         },
     )

@@ -281,6 +281,20 @@ def test_a_missing_header_names_its_package(workshop: Workshop, tmp_path: Path) 
     assert lines[-1] == ('  -> add "libyaml-dev" to the builder packages of the base and lock it again')
 
 
+def test_c_that_gcc_12_only_warns_of_is_built(workshop: Workshop, tmp_path: Path) -> None:
+    """Called before it is declared, an implicit int, an integer for a pointer, a pointer of another type."""
+    old = C.replace(
+        "static PyMethodDef",
+        "static int *other; static twice(x) { return 2 * x; }\n"
+        "static int calls(void) { char *text = 1; other = text; return declared_later(3) + twice(1); }\n"
+        "int declared_later(int x) { return x + (int)(long)calls; }\nstatic PyMethodDef",
+        1,
+    )
+    files = {**FILES, "demo.c": old}
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_build_has_no_network(workshop: Workshop, tmp_path: Path) -> None:
     reach = (
         "import socket\nfrom setuptools import setup\n"

@@ -1,43 +1,60 @@
-"""One build from start to end: unpack, prepare, compile, check, pack."""
+"""One build from start to end: unpack, prepare and compile in a root of its own, then check and pack."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ociwheel.build import sdist as sdists
-from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
-from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.checks import BuiltWheel
-from ociwheel.build.diagnose import Context, check_requirements, diagnose
+from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.finish import finish
-from ociwheel.build.rust import check_rust, write_rust
+from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.settings import Settings
-from ociwheel.build.target_python import write_target_python
-from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
+from ociwheel.build.wrappers import Toolchain
+from ociwheel.documents import read_error
+from ociwheel.errors import BuildError
+from ociwheel.reading import Value, failing
 
 
 class CxxNeededError(Exception):
-    """The build compiles C++: it has to start anew with a runtime that holds libc++.
-
-    Whether it ended well does not count: a setup.py may leave out an extension that does not compile.
-    """
+    """The build compiles C++: it has to start anew with a runtime that holds libc++."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The content that a build depends on."""
+    """The content that a build depends on; all paths are absolute."""
 
     sdist: Path
     requirements: tuple[Path, ...]
+    target: Path
+    """The target document."""
     toolchain: Toolchain
     tools: Path | None = None
     """Programs for builds, what the ``tools`` step made; without it, those of this machine."""
     host_runtime: Path | None = None
     """What the ``zig-libc`` step made for this machine: cargo compiles programs that it runs."""
+    isolation: Isolation = field(default_factory=Isolation)
+
+    def cross(self) -> dict[str, Path]:
+        """Return what a build for another machine needs, by the names of the request."""
+        found = {
+            "target": self.target,
+            "zig": self.toolchain.zig,
+            "runtime": self.toolchain.runtime,
+            "sysroot": self.toolchain.sysroot,
+        }
+        return {**found, **({"host_runtime": self.host_runtime} if self.host_runtime else {})}
 
 
-def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> BuiltWheel:
+@dataclass(frozen=True)
+class Built:
+    """A wheel, and how its build was kept apart."""
+
+    wheel: BuiltWheel
+    isolation: str
+
+
+def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built:
     """Build one wheel.
 
     :param work: an empty folder, absolute.
@@ -47,50 +64,35 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     """
     target = inputs.toolchain.target
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
-    source = sdists.unpack(inputs.sdist, work / "src")
-    system = sdists.build_system(source)
-    context = Context(where, settings.resolve, settings.base, target)
-    if system.cargo:
-        check_rust(inputs.tools, inputs.toolchain, source, where)
-    sources = sdists.native_sources(source)
-    environment = make_environment(work, inputs.requirements, target.python)
-    check_requirements(system, environment.site_packages, context)
-    binaries = work / "cross/bin"
-    log = write_wrappers(inputs.toolchain, environment.python, binaries, work)
-    variables = {
-        **base_environment(environment, [binaries, *([inputs.tools / "usr/bin"] if inputs.tools else [])]),
-        **write_target_python(inputs.toolchain.sysroot, target, work / "cross/python"),
-        **compiler_environment(target),
-    }
-    extra = write_build_system_files(system, inputs.toolchain, environment, binaries, work / "cross/files")
-    variables |= extra.variables
-    if system.cargo and inputs.tools and inputs.host_runtime:
-        variables |= write_rust(
-            *(inputs.tools, inputs.host_runtime, inputs.toolchain),
-            python=environment.python,
-            binaries=binaries,
-            folder=work / "rust",
-        )
-    variables |= settings.env
-    backend = Backend(source, system, environment, variables)
-    try:
-        made = backend.build_wheel(work / "wheel", merged(extra.config_settings, settings.config_settings))
-    except HookError as e:
-        failure = diagnose(e.output, context)
-        raise (CxxNeededError() if log.with_name(WANTS_CXX).exists() else failure) from e
-    if log.with_name(WANTS_CXX).exists():
+    job = Job(
+        where=where,
+        sdist=inputs.sdist,
+        requirements=inputs.requirements,
+        minor=target.python,
+        settings=asdict(settings),
+        tools=inputs.tools,
+        cross=inputs.cross(),
+    )
+    done = run_hook(job, inputs.isolation, work)
+    answer = done.answer
+    if answer.error:
+        raise read_error(Value(answer.error, "error", failing(BuildError, where)), BuildError)
+    if answer.needs_cxx:
         raise CxxNeededError
-    forbidden = {str(work), str(work.resolve()), str(inputs.toolchain.zig), str(inputs.toolchain.sysroot)}
-    forbidden |= {str(inputs.tools)} if inputs.tools else set()
-    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
-    return finish(
+    if answer.failed_hook or answer.wheel is None:
+        raise diagnose(done.lines, Context(where, settings.resolve, settings.base, target))
+    made = done.output / answer.wheel
+    if made.is_symlink() or not made.is_file():
+        raise BuildError(f"the backend left no file {answer.wheel}", where=where)
+    wheel = finish(
         made,
         output,
         settings=settings,
         where=where,
         target=target,
-        sources=sources,
-        compiled=compiled,
-        forbidden=sorted(forbidden),
-        lines=backend.log,
+        sources=answer.sources,
+        compiled=answer.compiled,
+        forbidden=sorted(done.places),
+        lines=done.lines,
     )
+    return Built(wheel, done.isolation)

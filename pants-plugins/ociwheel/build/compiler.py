@@ -99,6 +99,8 @@ class Configuration:
     """Arguments of every link, before those of the libraries."""
     log: str = ""
     """File that each compilation of a source file is appended to."""
+    lenient: tuple[str, ...] = ()
+    """What makes warnings of errors that the base's gcc only warns of."""
     wants_cxx: str = ""
     """File that is made when C++ is compiled or linked without libc++."""
 
@@ -126,6 +128,8 @@ def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]
         "-fPIC",
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
+        # Who asks for errors gets those of gcc too: its warnings.
+        *(() if "-Werror" in kept else config.lenient),
         *(() if optimized else ("-O2",)),
     ]
     after = ["-g0", *_includes(arguments, cxx, config)]

@@ -4,7 +4,7 @@ Request (JSON): sdists ([{name, version, filename, sha256}]), constraints ({name
 (the Pythons that the lock is for; rows of others are dropped), emulated ({name: [platform]}, where wheels of
 the requirements for these platforms are locked too). Rows of other Pythons in --previous stay, and
 what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends
-run without a network.
+run as in a build, where they see what is locked and nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.build.build_lock import BuildLock, render
+from ociwheel.build.isolation_arguments import add_isolation, isolation_of
 from ociwheel.build.requirements_lock import RequirementsLock, read_sdists
 from ociwheel.documents import document, read_value, write_whole
 from ociwheel.errors import LockError, UsageError
@@ -31,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--sdists", type=Path, required=True, metavar="DIR", help="the sdists")
     add("--request", type=Path, required=True, metavar="FILE", help="what to lock (JSON)")
     add("--previous", type=Path, metavar="FILE", help="the lock so far")
+    add("--tools", type=Path, metavar="DIR", help="what the tools step made: hooks run in a root with it")
     add("--output", type=Path, required=True, metavar="FILE", help="the lock to write")
+    add_isolation(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             constraints={name: listed.texts() for name, listed in constraints.items()},
             previous=previous,
             emulated={name: listed.texts() for name, listed in emulated.items()},
+            tools=args.tools.absolute() if args.tools else None,
+            isolation=isolation_of(args),
         )
         lock = locker.lock(wanted, request.optional("minors", Value.texts))
     write_whole(args.output, render(lock))

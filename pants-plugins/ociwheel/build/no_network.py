@@ -14,6 +14,7 @@ import sys
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+WARNING = "warning: the kernel gives no network namespace"
 _SANDBOX_EXEC = "/usr/bin/sandbox-exec"
 _PROFILE = "(version 1)(allow default)(deny network*)(allow network* (local unix))"
 
@@ -81,7 +82,7 @@ def main(argv: list[str]) -> None:
         except OSError as e:
             refused = str(e)
         if refused and not isolated():
-            sys.stderr.write(f"warning: the kernel gives no network namespace ({refused})\n")
+            sys.stderr.write(f"{WARNING} ({refused})\n")
     os.execv(argv[1], argv[1:])  # noqa: S606
 
 

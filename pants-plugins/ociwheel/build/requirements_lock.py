@@ -11,15 +11,16 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement
 
 from ociwheel.build import sdist as sdists
-from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
 from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, no_wheel
+from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.pip_resolver import PipResolver, ResolutionError, Resolved, missing_requirement
+from ociwheel.documents import read_error
 from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.platforms import platform
-from ociwheel.reading import Value
+from ociwheel.reading import Value, failing
 from ociwheel.remedies import Remedy
 from ociwheel.requirement import parse_requirement
 
@@ -54,6 +55,9 @@ class RequirementsLock:
     previous: BuildLock
     emulated: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Platforms in whose containers an sdist is built, by its name."""
+    tools: Path | None = None
+    """What the ``tools`` step made: hooks get a root of their own with it."""
+    isolation: Isolation = field(default_factory=Isolation)
     wheels: dict[str, Path] = field(default_factory=dict)
 
     def lock(self, wanted: Sequence[LockedSdist], minors: Sequence[str] | None) -> BuildLock:
@@ -87,25 +91,39 @@ class RequirementsLock:
         for number in range(_ROUNDS):
             resolved = self._resolve(required, limits, before, sdist.key)
             folder = work / str(number)
-            environment = make_environment(
-                folder, [self._wheel(r) for r in resolved], (int(self.python[0]), int(self.python[2:]))
-            )
-            backend = Backend(source, system, environment, base_environment(environment))
-            try:
-                dynamic = backend.requirements({})
-            except HookError as e:
-                raise LockError(
-                    "its build backend cannot say what it requires",
-                    where=sdist.key,
-                    details=[line[:400] for line in e.output[-30:]],
-                    hint=Remedy("constrain-old-tools"),
-                ) from e
+            folder.mkdir()
+            dynamic = self._ask(sdist, [self._wheel(r) for r in resolved], folder)
             new = [r for r in dynamic if r not in required]
             pins = tuple(sorted(r.pin for r in resolved))
             if all(_satisfied(r, pins) for r in new):
                 return pins
             required += new
         raise LockError("its build requirements never settle", where=sdist.key, details=required)
+
+    def _ask(self, sdist: LockedSdist, wheels: Sequence[Path], work: Path) -> tuple[str, ...]:
+        """Return what the sdist's backend says that it requires.
+
+        :raises LockError: it cannot say.
+        """
+        job = Job(
+            where=sdist.key,
+            sdist=sdist.path,
+            requirements=tuple(wheels),
+            minor=(int(self.python[0]), int(self.python[2:])),
+            settings={"name": sdist.name, "version": sdist.version},
+            tools=self.tools,
+        )
+        done = run_hook(job, self.isolation, work)
+        if done.answer.error:
+            raise read_error(Value(done.answer.error, "error", failing(LockError, sdist.key)), LockError)
+        if done.answer.failed_hook:
+            raise LockError(
+                "its build backend cannot say what it requires",
+                where=sdist.key,
+                details=[line[:400] for line in done.lines[-30:]],
+                hint=Remedy("constrain-old-tools"),
+            )
+        return done.answer.requires
 
     def _resolve(
         self, required: Sequence[str], limits: Sequence[str], before: Sequence[str], where: str

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.build import compiler, pkgconfig
+from ociwheel.build.leniency import gcc_version, lenient_flags
 from ociwheel.build.targets import compiler_target
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
@@ -121,6 +122,7 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
         libraries=tuple(description["libraries"]),
         dynamic_linker=description["dynamic_linker"],
         kept_roots=(str(build_root),),
+        lenient=lenient_flags(gcc_version(sysroot, toolchain.target)),
         log=str(log),
         wants_cxx=str(log.parent / WANTS_CXX),
     )

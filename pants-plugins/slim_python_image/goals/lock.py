@@ -21,6 +21,7 @@ from pants.core.goals.generate_lockfiles import (
 from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
@@ -30,12 +31,14 @@ from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve, empty_lock
+from slim_python_image.util_rules.build_programs import tools_for
 from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
 from slim_python_image.util_rules.steps import ResolverToolbox, StepRequest, Toolbox, run_step
 from slim_python_image.util_rules.subjects import Subject, SubjectRequest, attempt_subject, read_subject
+from slim_python_image.util_rules.sysroot import ToolsRequest, unpack_tools
 from slim_python_image.wheel_set_target import WheelSetDependenciesField
 
 logger = logging.getLogger(__name__)
@@ -229,6 +232,14 @@ def sdists_by_interpreter(
     return {interpreters[minor]: tuple(sorted(found)) for minor, found in sorted(sdists.items()) if found}
 
 
+def programs_by_minor(needs: Iterable[PlanNeed]) -> dict[str, ToolsRequest | None]:
+    """Return the programs that give hooks a root of their own, by the minor version of their Python."""
+    found: dict[str, ToolsRequest | None] = {}
+    for need in needs:
+        found.setdefault(need.base.target.minor, tools_for(need.base, ()))
+    return found
+
+
 def emulated_platforms(
     sdists: Iterable[Artifact], needs: Iterable[PlanNeed], options: SlimImageOptions
 ) -> dict[str, list[str]]:
@@ -261,6 +272,7 @@ async def lock_builds(
         previous = canonical_json(empty_lock())
     digest = await engine.create_files({request.lockfile_dest: previous or b""} if previous else {})
     written = previous is not None
+    programs = programs_by_minor(needs)
     emulated = emulated_platforms(itertools.chain(*by_interpreter.values()), needs, options)
     for interpreter, sdists in by_interpreter.items():
         fetched = await concurrently(fetch_artifact(one, **implicitly()) for one in sdists)
@@ -274,6 +286,8 @@ async def lock_builds(
             "minors": sorted(i.target.minor for i in by_interpreter),
             "emulated": emulated,
         }
+        tools = programs[interpreter.target.minor]
+        trees = {"tools": (await unpack_tools(tools, **implicitly())).digest} if tools else {}
         outcome = await run_step(
             StepRequest(
                 step="build-lock",
@@ -281,6 +295,8 @@ async def lock_builds(
                     *("--python-minor", interpreter.target.minor, "--sdists", "sdists"),
                     *("--request", "request.json", "--output", request.lockfile_dest),
                     *(("--previous", os.path.join("previous", request.lockfile_dest)) if written else ()),
+                    *(("--tools", "tools") if tools else ()),
+                    *options.isolation_arguments(),
                 ),
                 description=(
                     f"Resolve the build requirements of {len(sdists)} sdists for "
@@ -294,6 +310,7 @@ async def lock_builds(
                         await engine.create_files({"request.json": canonical_json(document)}),
                     )
                 ),
+                trees=FrozenDict(trees),
                 interpreter=await interpreter_tree(interpreter),
                 output_files=(request.lockfile_dest,),
                 fresh=True,

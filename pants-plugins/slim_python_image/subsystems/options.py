@@ -11,6 +11,10 @@ from pants.util.strutil import softwrap
 
 from slim_python_image.products import GZIP, ZSTD, SlimImageError
 
+AUTO, REQUIRED = "auto", "required"
+# Of the core, in whose arguments they need not be.
+LIMITS = {"build_time_limit": 7200, "build_memory_limit": 0, "build_output_limit": 4}
+
 
 class SlimImageOptions(Subsystem):
     """Options of everything this backend makes."""
@@ -84,6 +88,34 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
+    build_isolation = StrOption(
+        default=AUTO,
+        help=softwrap(
+            """
+            What happens where a machine gives builds and lock hooks no root of their own (Linux namespaces,
+            in which only content is): `auto` builds as well kept apart as can be, warns, and says so in the
+            report; `required` is an error that says what to change. A wheel that was built under `auto` is
+            not taken for one that `required` asks for.
+            """
+        ),
+    )
+    build_time_limit = IntOption(
+        default=LIMITS["build_time_limit"],
+        help="Seconds after which a build, or the hook of one when build requirements are locked, is ended.",
+    )
+    build_memory_limit = IntOption(
+        default=LIMITS["build_memory_limit"],
+        help=softwrap(
+            """
+            MiB of memory that one build may take with all that it starts; then it is ended. 0: three
+            quarters of the machine's.
+            """
+        ),
+    )
+    build_output_limit = IntOption(
+        default=LIMITS["build_output_limit"],
+        help="MiB of a build's output that are kept for messages; what is more is left out of the middle.",
+    )
     pass_environment = StrListOption(
         default=[],
         advanced=True,
@@ -118,6 +150,24 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
+
+    def isolation_arguments(self) -> Tuple[str, ...]:
+        """Return what steps that run code of others are told about keeping it apart; defaults are not in it.
+
+        :raises SlimImageError: an option makes no sense.
+        """
+        if self.build_isolation not in (AUTO, REQUIRED):
+            raise SlimImageError(
+                f"[slim-image].build_isolation is {self.build_isolation!r}\n  -> use '{AUTO}' or '{REQUIRED}'"
+            )
+        result = ["--isolation", REQUIRED] if self.build_isolation == REQUIRED else []
+        for option, default in LIMITS.items():
+            value = getattr(self, option)
+            if value < 1 and value != default:
+                raise SlimImageError(f"[slim-image].{option} is {value}\n  -> use a number of 1 or more")
+            if value != default:
+                result += [f"--{option[len('build_') :].replace('_', '-')}", str(value)]
+        return tuple(result)
 
     def compression_of(self, chosen: Optional[str]) -> str:
         """Return an image's compression.

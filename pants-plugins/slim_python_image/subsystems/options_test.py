@@ -6,7 +6,7 @@ import pytest
 from pants.testutil.option_util import create_subsystem
 
 from slim_python_image.products import SlimImageError
-from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.subsystems.options import LIMITS, SlimImageOptions
 
 
 def options(**builds: Any) -> SlimImageOptions:
@@ -41,3 +41,22 @@ def test_emulation_is_for_all_platforms_or_for_some() -> None:
     assert not one.emulates("netifaces", "linux/arm/v7")
     with pytest.raises(SlimImageError, match="`emulate` of lxml is 'linux/arm/v7'"):
         options(lxml={"emulate": "linux/arm/v7"}).emulates("lxml", "linux/arm/v7")
+
+
+def limited(**changed: Any) -> tuple[str, ...]:
+    given: dict[str, Any] = {"build_isolation": "auto", **LIMITS, **changed}
+    return create_subsystem(SlimImageOptions, **given).isolation_arguments()
+
+
+def test_limits_of_builds_are_in_no_key_by_default() -> None:
+    assert limited() == ()
+    changed = limited(build_isolation="required", build_time_limit=60, build_memory_limit=512)
+    assert changed == ("--isolation", "required", "--time-limit", "60", "--memory-limit", "512")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("build_isolation", "none"), ("build_time_limit", 0), ("build_output_limit", -1)]
+)
+def test_limits_that_are_none(option: str, value: object) -> None:
+    with pytest.raises(SlimImageError, match=rf"\[slim-image\]\.{option} is .*\n  -> use "):
+        limited(**{option: value})

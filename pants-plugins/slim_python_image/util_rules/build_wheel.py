@@ -20,6 +20,7 @@ from slim_python_image.products import (
 )
 from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.remedies import names
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_programs import host_libc, without_python
 from slim_python_image.util_rules.compiler import (
@@ -90,7 +91,7 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
 
 
 @rule
-async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
+async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: SlimImageOptions) -> Wheel:
     artifact, target = request.artifact, request.target
     made, (sdist, *requirements) = await build_inputs(request)
     interpreter = made.pop("interpreter", None)
@@ -113,6 +114,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
             *("--zig", "zig", "--zig-cache", "zig-libc"),
             *("--settings", "settings.json", "--output", OUT),
             *programs,
+            *options.isolation_arguments(),
         ),
         description=f"Build {artifact.name} {artifact.version} for {target.platform}",
         toolbox=toolbox,
@@ -141,6 +143,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox) -> Wheel:
         sha256=fields["sha256"],
         digest=await engine.remove_prefix(outcome.digest, OUT),
         inputs=await step_inputs(step, **implicitly()),
+        isolation=fields["isolation"],
     )
 
 

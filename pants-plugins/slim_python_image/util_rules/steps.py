@@ -116,6 +116,8 @@ CORE = f"{_ROOT}/core"
 TOOLS = f"{_ROOT}/tools"
 MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
+_ENGINE_STEPS = ("emulate",)
+"""Steps that ask a container engine."""
 
 # How long a step waits for the content of a hit in the remote cache before it does the same work here, in
 # milliseconds. Pants's default, not at all, starts every step that somebody else has already done. A miss, or
@@ -161,13 +163,26 @@ async def prepare_zstd() -> ZstdToolbox:
     return ZstdToolbox(Toolbox(await engine.remove_prefix(outcome.digest, "toolbox")))
 
 
-def step_process(request: StepRequest, core: Digest, limits: Sequence[str] = ()) -> Process:
+def needs_machine(request: StepRequest, network: Iterable[str]) -> bool:
+    """Tell whether a step is told of this machine: credentials and mirrors, its Python, its engine.
+
+    No other step is: a build runs code of others.
+
+    :param network: the steps whose code reaches the network.
+    """
+    return request.interpreter is None or request.step in network or request.step in _ENGINE_STEPS
+
+
+def step_process(
+    request: StepRequest, core: Digest, limits: Sequence[str] = (), *, machine: bool = True
+) -> Process:
     """Return the process of a step: content in its key, no place.
 
     :param limits: of archives, each ``name=number``.
+    :param machine: it is given the folder that tells of this machine.
     """
     trees = {CORE: core, **request.trees}
-    env = {"OCIWHEEL_MACHINE": MACHINE}
+    env = {"OCIWHEEL_MACHINE": MACHINE} if machine else {}
     if limits:
         env["OCIWHEEL_LIMITS"] = " ".join(sorted(limits))
     if request.toolbox is not None:
@@ -182,7 +197,7 @@ def step_process(request: StepRequest, core: Digest, limits: Sequence[str] = ())
         input_digest=request.inputs,
         immutable_input_digests=FrozenDict(trees),
         env=env,
-        append_only_caches=FrozenDict({CACHE_NAME: MACHINE}),
+        append_only_caches=FrozenDict({CACHE_NAME: MACHINE} if machine else {}),
         output_files=request.output_files,
         output_directories=request.output_directories,
         cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,
@@ -261,13 +276,14 @@ async def run_step(
     where: ProcessExecutionEnvironment,
     options: SlimImageOptions,
 ) -> StepOutcome:
-    process = step_process(request, core.steps[request.step], options.limits)
+    machine = needs_machine(request, core.network)
+    process = step_process(request, core.steps[request.step], options.limits, machine=machine)
     if logger.isEnabledFor(logging.DEBUG):
         files = await engine.entries(request.inputs)
         logger.debug("Key of `%s`: %s", request.description, key_document(process, files))
     if request.step in core.network:
         where = with_properties(where, options.fetch_platform_properties)
-    if not where.remote_execution:
+    if machine and not where.remote_execution:
         await prepare_machine(**implicitly())
     result = await engine.run_process(process, where)
     stderr = result.stderr.decode(errors="replace")

@@ -14,6 +14,7 @@ from slim_python_image.util_rules.steps import (
     Toolbox,
     error_text,
     key_document,
+    needs_machine,
     step_process,
     with_properties,
 )
@@ -53,6 +54,25 @@ def test_a_process_has_content_and_no_place() -> None:
     }
     assert dict(process.append_only_caches) == {"ociwheel_machine": ".ociwheel/machine"}
     assert process.cache_scope == ProcessCacheScope.SUCCESSFUL
+
+
+@pytest.mark.parametrize(
+    ("step", "interpreter", "given"),
+    [
+        ("build", Tree(digest("d")), False),
+        ("deb-layer", Tree(digest("d")), False),
+        ("build", None, True),  # on macOS its Python is the machine's
+        ("build-lock", Tree(digest("d")), True),
+        ("emulate", Tree(digest("d")), True),
+        ("plan", None, True),
+    ],
+)
+def test_only_what_needs_the_machine_is_told_of_it(step: str, interpreter: Tree | None, given: bool) -> None:
+    one = request(step=step, interpreter=interpreter)
+    assert needs_machine(one, frozenset({"build-lock"})) == given
+    process = step_process(one, digest("c"), machine=given)
+    assert ("ociwheel_machine" in process.append_only_caches) == given
+    assert ("OCIWHEEL_MACHINE" in process.env) == given
 
 
 def worker(*properties: tuple[str, str], remote: bool = True) -> ProcessExecutionEnvironment:

@@ -1,0 +1,208 @@
+"""The part of a build that runs in a root of its own: it unpacks, prepares, and calls the backend's hook.
+
+It runs as ``main(REQUEST)`` in a process of its own, whose request and answer are JSON files. Everything in
+here, this code as well, is at the backend's mercy: who started it trusts nothing of what it leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ociwheel.build import sdist as sdists
+from ociwheel.build.backend import Backend, Environment, HookError, base_environment, make_environment
+from ociwheel.build.build_systems import merged, write_build_system_files
+from ociwheel.build.diagnose import Context, check_requirements
+from ociwheel.build.rust import check_rust, write_rust
+from ociwheel.build.sdist import BuildSystem
+from ociwheel.build.settings import Settings
+from ociwheel.build.target_python import write_target_python
+from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
+from ociwheel.errors import OciwheelError
+from ociwheel.layer.target import Target
+from ociwheel.reading import Value
+
+ANSWER = "answer.json"
+_PROCESSES = 8192
+_WHEEL = re.compile(r"[^./\\\0][^/\\\0]{0,250}\.whl")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be done; every path is absolute."""
+
+    sdist: str
+    requirements: tuple[str, ...]
+    work: str
+    """An empty folder."""
+    output: str
+    """The folder for the wheel and the answer."""
+    minor: tuple[int, int]
+    """The Python that runs hooks."""
+    memory: int
+    """Bytes that one process may have."""
+    namespace: bool
+    """It runs in a user namespace of its own."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tools: str | None = None
+    cross: Mapping[str, str] | None = None
+    """``target``, ``zig``, ``runtime``, ``sysroot`` and perhaps ``host_runtime``; without it, only the
+    requirements are asked for."""
+
+    @staticmethod
+    def read(path: Path) -> Request:
+        """Read a request that :meth:`write` wrote."""
+        value = json.loads(path.read_bytes())
+        value |= {"requirements": tuple(value["requirements"]), "minor": tuple(value["minor"])}
+        return Request(**value)
+
+    def write(self, path: Path) -> None:
+        """Write it for :meth:`read`."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a hook gave."""
+
+    wheel: str | None = None
+    """The name of a file in the output folder."""
+    requires: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """The sdist's files to compile."""
+    compiled: int = 0
+    """How many source files the compiler was called for."""
+    needs_cxx: bool = False
+    failed_hook: bool = False
+    """The end of the output tells why."""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    """An error that needs no further reading, as a document without its schema."""
+
+    @staticmethod
+    def read(value: Value) -> Answer:
+        """Return what :func:`main` wrote, or what the backend wrote in its place."""
+        error = value.maybe("error")
+        return Answer(
+            wheel=value.optional("wheel", lambda name: name.matching(_WHEEL, "the name of a wheel")),
+            requires=value.at("requires").texts(),
+            sources=value.at("sources").texts(),
+            compiled=value.at("compiled").integer(),
+            needs_cxx=value.at("needs_cxx").boolean(),
+            failed_hook=value.at("failed_hook").boolean(),
+            error=error.raw if error and error.members() else {},
+        )
+
+
+def answer(request: Request) -> Answer:
+    """Do what a request says.
+
+    :raises OciwheelError: it cannot even be started.
+    """
+    settings = Settings.from_json(dict(request.settings), "settings")
+    work = Path(request.work)
+    source = sdists.unpack(Path(request.sdist), work / "src")
+    system = sdists.build_system(source)
+    if request.cross is None:
+        return _requires(request, settings, source, system)
+    return _build(request, settings, request.cross, source, system)
+
+
+def _environment(request: Request) -> Environment:
+    return make_environment(Path(request.work), [Path(w) for w in request.requirements], request.minor)
+
+
+def _programs(request: Request) -> list[Path]:
+    return [Path(request.tools) / "usr/bin"] if request.tools and not request.namespace else []
+
+
+def _requires(request: Request, settings: Settings, source: Path, system: BuildSystem) -> Answer:
+    environment = _environment(request)
+    variables = {**base_environment(environment, _programs(request)), **settings.env}
+    backend = Backend(source, system, environment, variables, echo=True)
+    try:
+        return Answer(requires=tuple(backend.requirements(settings.config_settings)))
+    except HookError as e:
+        return _failed(e)
+
+
+def _failed(error: HookError) -> Answer:
+    sys.stdout.writelines(f"{line}\n" for line in error.output)
+    return Answer(failed_hook=True)
+
+
+def _build(
+    request: Request, settings: Settings, cross: Mapping[str, str], source: Path, system: BuildSystem
+) -> Answer:
+    work = Path(request.work)
+    target = Target.read(Path(cross["target"]))
+    toolchain = Toolchain(Path(cross["zig"]), Path(cross["runtime"]), Path(cross["sysroot"]), target)
+    tools = Path(request.tools) if request.tools else None
+    where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
+    if system.cargo:
+        check_rust(tools, toolchain, source, where)
+    sources = sdists.native_sources(source)
+    environment = _environment(request)
+    context = Context(where, settings.resolve, settings.base, target)
+    check_requirements(system, environment.site_packages, context)
+    binaries = work / "cross/bin"
+    log = write_wrappers(toolchain, environment.python, binaries, work)
+    variables = {
+        **base_environment(environment, [binaries, *_programs(request)]),
+        **write_target_python(toolchain.sysroot, target, work / "cross/python"),
+        **compiler_environment(target),
+    }
+    extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
+    variables |= extra.variables
+    if system.cargo and tools and "host_runtime" in cross:
+        variables |= write_rust(
+            *(tools, Path(cross["host_runtime"]), toolchain),
+            python=environment.python,
+            binaries=binaries,
+            folder=work / "rust",
+        )
+    backend = Backend(source, system, environment, {**variables, **settings.env}, echo=True)
+    # Whether it ended well does not count: a setup.py may leave out an extension that does not compile.
+    wants_cxx = log.with_name(WANTS_CXX)
+    try:
+        made = backend.build_wheel(
+            Path(request.output), merged(extra.config_settings, settings.config_settings)
+        )
+    except HookError as e:
+        return Answer(needs_cxx=True) if wants_cxx.exists() else _failed(e)
+    if wants_cxx.exists():
+        return Answer(needs_cxx=True)
+    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
+    return Answer(made.name, (), sources, compiled)
+
+
+def _limit(request: Request) -> None:
+    """Bound what one process may take, before the memory of all is looked at."""
+    for kind, bound in (
+        (resource.RLIMIT_DATA, request.memory),
+        (resource.RLIMIT_CORE, 0),
+        # Counted for this namespace alone; elsewhere it would count all that the user runs.
+        *(((resource.RLIMIT_NPROC, _PROCESSES),) if request.namespace else ()),
+    ):
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(
+            kind, (bound, bound) if hard == resource.RLIM_INFINITY else (min(bound, hard),) * 2
+        )
+
+
+def main(path: str) -> None:
+    """Do what the request at a path says, and leave the answer."""
+    request = Request.read(Path(path))
+    os.umask(0o022)
+    _limit(request)
+    try:
+        result = answer(request)
+    except OciwheelError as e:
+        result = Answer(error=e.to_json())
+    (Path(request.output) / ANSWER).write_text(json.dumps(asdict(result)), encoding="utf-8")
