@@ -17,6 +17,7 @@ from ociwheel.errors import BaseError, ErrorCollector, FetchError, ImageError, O
 from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
 from ociwheel.platforms import Platform, platform
+from ociwheel.reading import Value, failing
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
 from ociwheel.registry.layout_source import LayoutSource
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
@@ -180,11 +181,11 @@ def _image(
             where=f"{where}@{manifest.digest}",
             hint="the image was put together wrongly: tell its makers, or choose another",
         )
-    run_time = value.get("config")
+    described = Value(value, "", failing(BaseError, f"{where}: configuration"))
     return {
         "manifest": manifest.descriptor(),
         "config": {"digest": config.digest, "size": config.size},
-        "image": _run_time(run_time if isinstance(run_time, dict) else {}),
+        "image": _run_time(described.maybe("config")),
         "layers": _layers(layers, value, where),
     }
 
@@ -194,14 +195,12 @@ def _older(value: Mapping[str, Any], row: Platform) -> bool:
     return _key(value) == (row.os, row.architecture, "")
 
 
-def _run_time(config: Mapping[str, Any]) -> dict[str, Any]:
+def _run_time(config: Value | None) -> dict[str, Any]:
     """Return the part of the configuration that an image on this base inherits."""
-    env = [item for item in config.get("Env") or () if isinstance(item, str) and "=" in item]
-    labels = config.get("Labels")
-    return {
-        "env": {name: text for name, _, text in (item.partition("=") for item in env)},
-        "labels": dict(labels) if isinstance(labels, dict) else {},
-    }
+    env = config.optional("Env", Value.texts) if config else None
+    labels = config.optional("Labels", Value.text_members) if config else None
+    pairs = (item.partition("=") for item in env or () if "=" in item)
+    return {"env": {name: text for name, _, text in pairs}, "labels": labels or {}}
 
 
 def _layers(layers: Sequence[Descriptor], config: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
@@ -210,7 +209,9 @@ def _layers(layers: Sequence[Descriptor], config: Mapping[str, Any], where: str)
     # config.md of diff_ids: "An array of layer content hashes, in order from first to last".
     if not isinstance(diff_ids, list) or len(diff_ids) != len(layers) or not all(map(is_digest, diff_ids)):
         raise BaseError("its configuration does not describe the layers of its manifest", where=where)
-    history = [h for h in config.get("history") or () if isinstance(h, dict) and not h.get("empty_layer")]
+    listed = config.get("history")
+    history = [h for h in listed if isinstance(h, dict)] if isinstance(listed, list) else []
+    history = [h for h in history if not h.get("empty_layer")]
     said = [str(h.get("created_by") or "") for h in history] if len(history) == len(layers) else []
     rows = []
     for number, (layer, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):

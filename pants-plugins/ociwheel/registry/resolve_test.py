@@ -236,3 +236,25 @@ def test_a_blob_that_is_gone_says_to_lock_again(registry: FakeRegistry, tmp_path
 def test_a_machine_that_knows_no_registry_says_so(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="does not know which registry"):
         fetch_blob(NetworkSettings(), WantedBlob("sha256:" + "0" * 64, 1), [], tmp_path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("run_time", "expected"),
+    [
+        ({"Env": 7}, "config.Env: expected a list, found a number"),
+        ({"Env": ["A=b", None]}, "config.Env[1]: expected a text, found null"),
+        ({"Labels": {"a": 1}}, "config.Labels.a: expected a text, found a number"),
+    ],
+)
+def test_a_configuration_of_other_types_is_refused(
+    registry: FakeRegistry, run_time: dict[str, Any], expected: str
+) -> None:
+    push(registry, run_time=run_time)
+    assert str(refusal(registry)).endswith(f": configuration: {expected}")
+
+
+@pytest.mark.parametrize("history", [7, 1.5, "x", {"a": "b"}, [7, None]])
+def test_a_history_that_is_none_says_nothing(registry: FakeRegistry, history: object) -> None:
+    push(registry, config={"history": history})
+    found = resolve(client(registry, "3.11"), ["linux/amd64"])
+    assert {layer["created_by"] for layer in found.platforms["linux/amd64"]["layers"]} == {""}
