@@ -13,7 +13,9 @@ from typing import Any
 from ociwheel.remedies import Remedy
 from ociwheel.wording import LONGEST, shown
 
-MOST_DETAILS = 60
+MOST_LINES = 38
+"""Lines of a message before its remedy; what is beyond is counted, not shown."""
+MOST_DETAILS = 36
 """Lines of details; what is beyond is counted, not shown."""
 ENOUGH = 100
 """Errors after which nobody looks for more."""
@@ -51,7 +53,7 @@ class OciwheelError(Exception):
         self.where = _place(where) if where else None
         self.remedy = Remedy.text(hint) if isinstance(hint, str) and hint else hint or None
         self.details = _lines(details)
-        self.errors = tuple(errors)
+        self.errors = tuple(errors[:MOST_ERRORS])
         super().__init__(self.render())
 
     @property
@@ -74,6 +76,8 @@ class OciwheelError(Exception):
         lines = [f"{self.where}: {self.what}" if self.where else self.what]
         lines += [f"  {line}" for error in self.errors for line in error.render().splitlines()]
         lines += [f"  {line}" for line in self.details]
+        if len(lines) > MOST_LINES:
+            lines[MOST_LINES:] = [f"  … and {len(lines) - MOST_LINES} more lines"]
         if self.remedy:
             lines.append(f"  -> {self.remedy.render()}")
         return "\n".join(lines)

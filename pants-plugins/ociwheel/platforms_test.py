@@ -209,14 +209,14 @@ def test_the_audit_reads_its_files_and_refuses_others(row: Platform, tmp_path: P
         Entry(path, "file", 0o755, source=elf_bytes(elf), origin="demo 1") for path, elf in files.items()
     ]
     write_layer([*links, *placed], tmp_path / "layer", title="t", contents=())
-    request = {"platform": row.oci, "facts": [str(tmp_path / "layer/layer-facts.json")], "lock_packages": []}
+    request = {"platform": row.oci, "facts": [str(tmp_path / "layer/layer-facts.json")], "strict": True}
     (tmp_path / "request.json").write_text(json.dumps(request))
     parser = argparse.ArgumentParser()
     audit_step.configure(parser)
     with pytest.raises(AuditError) as e:
         audit_step.run(parser.parse_args(["--request", str(tmp_path / "request.json")]))
     what, *faults, _hint = str(e.value).splitlines()
-    assert what == f"3 files of the image for {row.oci} cannot be loaded:"
+    assert what == f"3 files of the image for {row.oci} cannot be loaded, for 2 libraries:"
     assert [fault.strip().partition(" ")[2].split(";")[0] for fault in faults] == [
         "1: /app/missing.so needs libpq.so.5, which is not in the image",
         (

@@ -53,7 +53,7 @@ def run(
     except FileNotFoundError as e:
         raise ToolError(f"the program {argv[0]!r} is not there", hint=install_hint) from e
     except (PermissionError, NotADirectoryError, ValueError) as e:
-        # ValueError: a zero byte in an argument. ENOEXEC is a PermissionError's neighbour, below.
+        # A ValueError: a zero byte in an argument.
         raise ToolError(f"the program {argv[0]!r} cannot be started: {e}", hint=install_hint) from e
     except OSError as e:
         if e.errno not in (errno.ENOEXEC, errno.E2BIG):

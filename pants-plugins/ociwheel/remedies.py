@@ -68,9 +68,16 @@ WORDS: Mapping[str, str] = {
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
     "the `env` "
     f"of {_SETTINGS}",
+    # Archives.
+    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    'OCIWHEEL_LIMITS="{limit}={value}"',
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",
+    # The check of a whole image.
+    "add-script-package": 'add "{package}" to the packages of the base and lock it again; or write the '
+    "script in Python",
+    "add-requirements": "add {names} to the requirements beside {name}, then lock again",
 }
 """By code, what to say; names in braces are the arguments."""
 

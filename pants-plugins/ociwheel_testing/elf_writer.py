@@ -35,6 +35,8 @@ class Elf:
     weak_versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     defined_versions: Sequence[str] = ()
     big_endian: bool = False
+    names: Sequence[str] = ()
+    """Names of symbols; there is no table of them."""
 
     @property
     def order(self) -> str:
@@ -56,6 +58,8 @@ def elf_bytes(elf: Elf) -> bytes:
     """Return the bytes of an ELF shared object."""
     wide, order = elf.elf_class == 64, elf.order
     strings = _Strings()
+    for name in elf.names:
+        strings.add(name)
     tags = [(_DT["needed"], strings.add(name)) for name in elf.needed]
     if elf.soname:
         tags.append((_DT["soname"], strings.add(elf.soname)))

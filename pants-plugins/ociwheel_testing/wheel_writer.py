@@ -21,6 +21,7 @@ def write_wheel(
     raw: Mapping[str, bytes] | None = None,
     links: Mapping[str, bytes] | None = None,
     record: Mapping[str, str] | None = None,
+    requires: tuple[str, ...] = (),
 ) -> Path:
     """Write one wheel.
 
@@ -30,7 +31,10 @@ def write_wheel(
     """
     info = f"{name}-{version}.dist-info"
     members = dict(files or {})
-    members[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    headers = "".join(f"Requires-Dist: {text}\n" for text in requires)
+    members[f"{info}/METADATA"] = (
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{headers}".encode()
+    )
     pure = "true" if tag.endswith("-any") else "false"
     members[f"{info}/WHEEL"] = (
         f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: {pure}\nTag: {tag}\n".encode()

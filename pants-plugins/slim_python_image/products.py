@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from pants.engine.fs import Digest
+from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
@@ -232,8 +232,10 @@ class LayerOptions:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its document, its blob, the list of what is in it, and what it was made from.
+    """A layer: its document, its blob, the lists of what is in it, and what it was made from.
 
+    :param facts: its files, and what the audit needs of those that are ELF.
+    :param names: its files by name: what an edit of a file leaves as it is.
     :param remote: the layer of a registry's image, whose blob and list are not here.
     """
 
@@ -245,6 +247,7 @@ class Layer:
     title: str
     blobs: Digest
     facts: Digest
+    names: Digest = EMPTY_DIGEST
     inputs: StepInputs = StepInputs()
     remote: RemoteLayer | None = None
 

@@ -49,6 +49,7 @@ from slim_python_image.util_rules import (
     subjects,
     sysroot,
     wheels,
+    whole_image,
 )
 from slim_python_image.versions import PUBLISH_ASKS_FIRST
 from slim_python_image.wheel_set_target import PythonWheelSetTarget
@@ -92,6 +93,7 @@ def rules() -> Iterable[object]:
             subjects,
             sysroot,
             wheels,
+            whole_image,
         ),
     )
     found = [rule for module in modules for rule in module.rules()]

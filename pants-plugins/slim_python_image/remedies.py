@@ -7,10 +7,12 @@ user types. Each of its codes has words here.
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
 from pants.util.docutil import bin_name
 
+MOST_LINES = 38
+"""Lines of a message before its remedy, as the core has it."""
 ERROR_SCHEMA = "ociwheel.error/1"
 _BUILDS = "[slim-image].builds"
 _MIRRORS = "[slim-image].debian_mirrors"
@@ -77,9 +79,16 @@ _TEMPLATES: Mapping[str, str] = {
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "
     "the "
     f"`env` of its {_BUILDS} entry",
+    # Archives.
+    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    'add "{limit}={value}" to [slim-image].limits',
     # The audit.
     "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
+    # The check of a whole image.
+    "add-script-package": 'add "{package}" to packages of the debian_python_base, then run: {lock_base}; '
+    "or write the script in Python",
+    "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
 _OWN: Mapping[str, str] = {
     "copy-into-repository": "copy the file there",
@@ -120,13 +129,16 @@ def render_remedy(remedy: Mapping[str, Any], known: Mapping[str, str]) -> str:
     return template.format_map({**remedy["arguments"], **known})
 
 
-def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
-    yield f"{fault['where']}: {fault['what']}" if fault["where"] else fault["what"]
+def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
+    lines = [f"{fault['where']}: {fault['what']}" if fault["where"] else fault["what"]]
     for inner in fault["errors"]:
-        yield from (f"  {line}" for line in _lines(inner, known))
-    yield from (f"  {line}" for line in fault["details"])
+        lines += [f"  {line}" for line in _lines(inner, known)]
+    lines += [f"  {line}" for line in fault["details"]]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"  … and {len(lines) - MOST_LINES} more lines"]
     if fault["remedy"]:
-        yield f"  -> {render_remedy(fault['remedy'], known)}"
+        lines.append(f"  -> {render_remedy(fault['remedy'], known)}")
+    return lines
 
 
 def fault_document(what: str, where: str, code: str) -> str:

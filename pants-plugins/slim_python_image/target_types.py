@@ -24,6 +24,12 @@ from pants.util.strutil import help_text
 
 from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import matches
+from slim_python_image.content_fields import (
+    PreferField,
+    SourceDateEpochField,
+    StrictAuditField,
+    WritableField,
+)
 from slim_python_image.wheel_set_target import BaseField, ImagePlatformsField, NoBinaryField, OnlyBinaryField
 
 _PORT = re.compile(r"[0-9]{1,5}(/(tcp|udp|sctp))?")
@@ -95,8 +101,10 @@ class UserField(StringField):
     alias = "user"
     help = help_text(
         """
-        The user that the container runs as, by name or number: `nonroot` is 65532. By default, that of the
-        image that is the `base`, or `nonroot`.
+        The user that the container runs as: `nonroot` (65532), `root`, `nobody`, or a number, with or
+        without a group (`1000:1000`). A number that the base does not have gets rows in `/etc/passwd` and
+        `/etc/group` and the home `/home/app`. The image's configuration has numbers, as Kubernetes'
+        `runAsNonRoot` needs them. By default, that of the image that is the `base`, or `nonroot`.
         """
     )
 
@@ -105,9 +113,10 @@ class WorkdirField(StringField):
     alias = "workdir"
     help = help_text(
         """
-        The working directory; by default, that of the image that is the `base`, or `/app`. Files of `file`
-        and `files` dependencies stand below it with their path from the root of the repository, as they do
-        in tests.
+        The working directory; by default, that of the image that is the `base`, or `/app`. One that the
+        base does not have belongs to the image's user; `/app` does not, since code is there. Files of
+        `file` and `files` dependencies stand below it with their path from the root of the repository, as
+        they do in tests.
         """
     )
 
@@ -141,7 +150,12 @@ class PortsField(StringSequenceField):
 class VolumesField(StringSequenceField):
     alias = "volumes"
     default = ()
-    help = help_text("Paths in the container that hold data of the outside.")
+    help = help_text(
+        """
+        Paths in the container that hold data of the outside. Folders that the base does not have belong to
+        the image's user.
+        """
+    )
 
 
 class LabelsField(DictStringToStringField):
@@ -189,8 +203,8 @@ class ExcludeField(StringSequenceField):
     help = help_text(
         """
         Globs of files of wheels and sources to leave out, matched against the path below
-        `site-packages`, such as `**/tests/**`. Headers, static libraries and wheel files are left out
-        anyway.
+        `site-packages`, such as `**/tests/**`. Nothing else is left out but what
+        `docs/reference/left-out.md` lists.
         """
     )
 
@@ -301,6 +315,7 @@ class SlimPythonImageTarget(Target):
         WorkdirField,
         PortsField,
         VolumesField,
+        WritableField,
         LabelsField,
         AnnotationsField,
         StopSignalField,
@@ -309,6 +324,8 @@ class SlimPythonImageTarget(Target):
         StripField,
         CompressionField,
         ExcludeField,
+        PreferField,
+        SourceDateEpochField,
         NoBinaryField,
         OnlyBinaryField,
         OutputFormatField,
@@ -317,6 +334,7 @@ class SlimPythonImageTarget(Target):
         RegistriesField,
         SkipPushField,
         AcceptField,
+        StrictAuditField,
     )
     help = help_text(
         """

@@ -7,6 +7,7 @@ from pants.engine.addresses import Address
 from pants.engine.target import Field, InvalidFieldException
 
 from slim_python_image.base_target import BaseLockfileField
+from slim_python_image.content_fields import SourceDateEpochField
 from slim_python_image.target_types import (
     BytecodeField,
     EntryPointField,
@@ -59,6 +60,14 @@ ADDRESS = Address("src/x", target_name="image")
                 "'package.module:function'."
             ),
         ),
+        (
+            SourceDateEpochField,
+            "1",
+            (
+                "src/x:image: the field `source_date_epoch` has '1'; expected seconds since 1970, from 315619200 "
+                "(2 January 1980, the first that ZIP archives hold in every time zone)."
+            ),
+        ),
         (LayerBudgetField, 1, "src/x:image: the field `layer_budget` has 1; expected 2 to 100."),
         (LayerBudgetField, 101, "src/x:image: the field `layer_budget` has 101; expected 2 to 100."),
     ],
@@ -80,6 +89,7 @@ def test_a_value_that_makes_no_sense(field: type[Field], value: Any, message: st
         (LayerBudgetField, 2),
         (LayerBudgetField, 100),
         (BytecodeField, "none"),
+        (SourceDateEpochField, "1750000000"),
     ],
 )
 def test_a_value_that_does(field: type[Field], value: Any) -> None:

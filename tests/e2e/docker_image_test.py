@@ -64,7 +64,7 @@ def test_a_dockerfile_builds_on_an_image_by_its_address(repository: Repository, 
     assert inspect("team/app:latest")["Id"] == below["Id"]
     assert above["RootFS"]["Layers"] == below["RootFS"]["Layers"]
     assert above["Config"]["Entrypoint"] == ["/app/bin/python", "-P", "-m", "app"]
-    assert (above["Config"]["User"], above["Config"]["Labels"]) == ("nonroot", {"made": "by docker"})
+    assert (above["Config"]["User"], above["Config"]["Labels"]) == ("65532:65532", {"made": "by docker"})
     assert engine.docker("run", "--rm", "--read-only", "team/on-top:latest") == "hello xn--4ca\n"
 
     main = "src/app/app/__main__.py"

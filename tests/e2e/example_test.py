@@ -21,7 +21,7 @@ from tests.support.publisher import SERVICES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-FORBIDDEN = ("*.whl", "*.a", "*.h", "*.hpp", "gcc", "gcc-*", "cc", "clang*", "pip", "pip3*", "zig", "ld")
+FORBIDDEN = ("*.whl", "gcc", "gcc-*", "cc", "clang*", "pip", "pip3*", "zig", "ld")
 # What scanners read of each Debian package, such as gcc-12-base, which is a copyright file and no more.
 PACKAGE_RECORDS = ("var/lib/dpkg/status.d/", "usr/share/doc/")
 

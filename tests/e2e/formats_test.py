@@ -24,7 +24,7 @@ PLATFORMS = {"linux/amd64": ("amd64", ""), "linux/arm64": ("arm64", ""), "linux/
 STRUCTURE = """\
 schemaVersion: 2.0.0
 metadataTest:
-  user: nonroot
+  user: "65532:65532"
   workdir: /app
   entrypoint: ["/app/bin/python", "-P", "-m", "brewblox_devcon_spark"]
   exposedPorts: ["5000"]
@@ -120,7 +120,7 @@ def test_a_docker_archive_is_accepted(archives: Archives, podman: Podman, platfo
     assert config["architecture"] == architecture
     name = podman("load", "--quiet", "--input", str(file)).strip().rpartition(": ")[2]
     (image,) = json.loads(podman("image", "inspect", name))
-    assert (image["Architecture"], image["Config"]["User"]) == (architecture, "nonroot")
+    assert (image["Architecture"], image["Config"]["User"]) == (architecture, "65532:65532")
 
 
 def test_an_oci_archive_is_accepted(archives: Archives, podman: Podman, tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_an_image_without_shell_and_package_database_is_a_base(
         repository.package("src/brewblox/service:image", daemon=True)
     image = engine.load(repository.root / "dist/src.brewblox.service/image.tar")
     # The image's own user: distroless bases have it.
-    assert json.loads(engine.docker("image", "inspect", image))[0]["Config"]["User"] == "nonroot"
+    assert json.loads(engine.docker("image", "inspect", image))[0]["Config"]["User"] == "65532:65532"
     with engine.run(image) as container:
         assert container.wait_for_health()["name"] == "service"
         assert container.execute("/bin/sh", "-c", "true").returncode != 0

@@ -17,7 +17,7 @@ from tests.fuzz import harness
 from tests.fuzz.doors import DOORS
 from tests.fuzz.harness import Door
 
-_INPUTS, _SECONDS = 2500, 3.5
+_INPUTS, _SECONDS = 2000, 1.5
 
 
 @pytest.mark.parametrize("name", sorted(DOORS))
@@ -33,7 +33,7 @@ def test_no_input_breaks_a_rule(name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     match = re.match(r"[\w-]+: (\d+) inputs", done.stdout)
     assert match, done.stdout
-    assert int(match[1]) > 50
+    assert int(match[1]) > 20
 
 
 @pytest.mark.parametrize("name", sorted(name for name, door in DOORS.items() if door.make))

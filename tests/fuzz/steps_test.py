@@ -6,6 +6,7 @@ the step's own folders touched, the exit code of bad input, and one short messag
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -16,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -150,6 +152,23 @@ def test_what_artifacts_say_of_themselves(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in INPUTS.glob("wheel-*")))
 def test_wheels(tmp_path: Path, target: str, name: str) -> None:
     path = _named(tmp_path / "in", name)
+    arguments = ["--wheels", str(path.parent), "--target", target, "--title", "t"]
+    done = run(tmp_path / "cwd", "wheel-layer", *arguments, "--output", str(tmp_path / "out"))
+    check(done, "wheel-layer", path.stat().st_size, LAYER)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_wheel_that_is_a_bomb(tmp_path: Path, target: str, method: int) -> None:
+    path = tmp_path / "in/demo-1.0-py3-none-any.whl"
+    path.parent.mkdir()
+    info = "demo-1.0.dist-info"
+    zeros = bytes(60 << 20)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(zeros).digest()).decode().rstrip("=")
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("demo.py", zeros)
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"demo.py,sha256={digest},{len(zeros)}\n")
     arguments = ["--wheels", str(path.parent), "--target", target, "--title", "t"]
     done = run(tmp_path / "cwd", "wheel-layer", *arguments, "--output", str(tmp_path / "out"))
     check(done, "wheel-layer", path.stat().st_size, LAYER)

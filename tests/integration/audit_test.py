@@ -29,10 +29,17 @@ OTHERWISE = (
 ARM64 = 183
 
 
+# Modules without the interpreter's tag in their names: what makes them modules is a function.
+MODULES = ("_bundle", "_gpu", "_psycopg", "aarch64", "modern", "x86_64")
+
+
 def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
     """Return an extension module for amd64 that needs libraries."""
     versions = {"libc.so.6": [glibc]}
-    return elf_bytes(Elf(needed=[*needed, "libc.so.6"], needed_versions=versions, **fields))  # type: ignore[arg-type]
+    names = [f"PyInit_{name}" for name in MODULES]
+    return elf_bytes(
+        Elf(needed=[*needed, "libc.so.6"], needed_versions=versions, names=names, **fields)  # type: ignore[arg-type]
+    )
 
 
 # By name: what a wheel of that name holds.
@@ -46,7 +53,12 @@ WHEELS: Mapping[str, Mapping[str, bytes]] = {
         "bundle/_bundle.so": module("libmiddle-1a2b.so", runpath=["$ORIGIN/../bundle.libs"]),
         "bundle.libs/libmiddle-1a2b.so": module("libxslt.so.1", soname="libmiddle-1a2b.so"),
     },
-    "graphics": {"graphics/_gpu.so": module("libcuda.so.1")},
+    "graphics": {"graphics/_gpu.so": module("libnothing.so.1")},
+    # What only native code opens, and what the machine's driver brings.
+    "cluster": {
+        "cluster/_gpu.so": module("libcuda.so.1"),
+        "cluster/lib/libmpi_rdma.so": module("librdmacm.so.1"),
+    },
     # "Any platform", with the program of one in it: some projects ship all of them.
     "everywhere": {"everywhere/x86_64.so": module(), "everywhere/aarch64.so": module(machine=ARM64)},
 }
@@ -155,7 +167,7 @@ def test_all_faults_come_at_once(repository: Repository) -> None:
         said = repository.failure("src/app:all").splitlines()
     finally:
         build.write_text(before)
-    assert said[0] == "StepFailed: 4 files of the image for linux/amd64 cannot be loaded:"
+    assert said[0] == "StepFailed: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
     assert [line.split(":")[0].strip() for line in said[1:5]] == [
         "bundle 1.0",
         "database 1.0",
@@ -167,8 +179,8 @@ def test_all_faults_come_at_once(repository: Repository) -> None:
 
 def test_what_an_image_accepts_is_in_its_report(repository: Repository) -> None:
     fault = (
-        f"graphics 1.0: /{SITE}/graphics/_gpu.so needs libcuda.so.1, which is not in the image (no Debian package "
-        "known for it)"
+        f"graphics 1.0: /{SITE}/graphics/_gpu.so needs libnothing.so.1, which is not in the image (no Debian "
+        "package known for it)"
     )
     assert repository.failure("src/app:graphics").splitlines() == [
         "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
@@ -177,10 +189,41 @@ def test_what_an_image_accepts_is_in_its_report(repository: Repository) -> None:
         hint("graphics"),
     ]
     repository.edit(
-        "src/app/BUILD", image("graphics"), image("graphics", accept='["libcuda.so.*", "libnothing.so"]')
+        "src/app/BUILD", image("graphics"), image("graphics", accept='["libnothing.so.*", "libother.so"]')
     )
     repository.package("src/app:graphics", daemon=True)
     assert report(repository, "graphics")["accepted"] == [fault]
+
+
+def test_what_nothing_starts_or_needs_is_told_and_packaged(repository: Repository) -> None:
+    said = repository.package("src/app:cluster", daemon=True).stderr
+    notes = [
+        "cluster 1.0: 1 file not loadable without the machine's driver: libcuda.so.1",
+        (
+            "cluster 1.0: 1 file not loadable, which no module, program or library opened by name needs: "
+            "librdmacm.so.1"
+        ),
+    ]
+    assert [line for line in said.splitlines() if line.startswith("  note: ")] == [
+        f"  note: {n}" for n in notes
+    ]
+    assert [
+        fault.split(" needs ")[1].split(",")[0] for fault in report(repository, "cluster")["not_loadable"]
+    ] == [
+        "libcuda.so.1",
+        "librdmacm.so.1",
+    ]
+    build = repository.root / "src/app/BUILD"
+    before = build.read_text()
+    strict = image("cluster").replace("accept_missing=[]", "strict_audit=True")
+    build.write_text(before.replace(image("cluster"), strict))
+    try:
+        said = repository.failure("src/app:cluster")
+    finally:
+        build.write_text(before)
+    assert said.startswith(
+        "StepFailed: 2 files of the image for linux/amd64 cannot be loaded, for 2 libraries:\n"
+    )
 
 
 def test_the_report_names_packages_that_no_file_needs(repository: Repository) -> None:

@@ -53,6 +53,9 @@ def test_exactly_what_an_edit_reaches_runs_again(
     # The plans: of the service and its wheel set, which are one, and of the child. The tool has no idna.
     repository.edit("3rdparty/python/default.lock", OLD_IDNA, locked("idna"))
     assert steps(repository) == [
+        # Files have other names, of the metadata's folder: in the service and in the child.
+        "Check the image for linux/amd64",
+        "Check the image for linux/amd64",
         "Layer 2 pure wheels",
         f"Look up idna {version('idna')}",
         "Plan 3 requirements for linux/amd64",
@@ -81,5 +84,6 @@ def test_an_image_more_fetches_and_layers_nothing_again(repository: Repository) 
     image = build[build.index("slim_python_image(") : build.index("python_wheel_set(")]
     repository.write("src/service/BUILD", build + image.replace('name="image"', 'name="another"'))
     assert steps(repository) == [
+        "Check the image for linux/amd64",
         "Layer sources of src/service:another",
     ]

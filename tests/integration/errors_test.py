@@ -171,6 +171,60 @@ def test_a_package_that_left_every_mirror(message: Message, tmp_path: Path) -> N
     )
 
 
+# --- what an image starts, and as whom -----------------------------------------------------------------
+
+
+def test_an_entry_point_that_is_not_there(message: Message) -> None:
+    assert message(image(entry_point="hallo")) == (
+        "SlimImageError: src/broken:image: the field `entry_point`: the image has no module 'hallo', which the "
+        "entry point names\n"
+        "  -> did you mean hello?"
+    )
+
+
+def test_a_function_that_is_not_there(message: Message) -> None:
+    assert message(image(entry_point="hello:nofunc")) == (
+        "SlimImageError: src/broken:image: the field `entry_point`: the module 'hello' has no 'nofunc', which the "
+        "entry point hello:nofunc calls\n"
+        "  -> it has: idna"
+    )
+
+
+def test_a_script_that_nobody_installs(message: Message) -> None:
+    assert message(image(entry_point=None, script="absent")) == (
+        "SlimImageError: src/broken:image: the field `script`: no distribution of the image installs the script "
+        "'absent'\n"
+        "  -> there are: idna"
+    )
+
+
+def test_code_for_another_python(message: Message) -> None:
+    build = 'python_sources(name="new", sources=["*.py"], interpreter_constraints=["CPython>=3.12"])\n'
+    files = {"src/broken/newer.py": ""}
+    assert message(build + image(entry_point="newer", dependencies=[":new"]), files) == (
+        "SlimImageError: src/broken:image: the base 3rdparty/debian:bookworm-py311 has Python 3.11.2, which the "
+        "interpreter constraints of its code exclude\n"
+        "  CPython>=3.12: src/broken:new\n"
+        "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )
+
+
+def test_a_user_that_is_not_there(message: Message) -> None:
+    assert message(image(user="appuser")) == (
+        "SlimImageError: src/broken:image: the field `user`: there is no user 'appuser' in the image, whose users "
+        "are nobody, nonroot, root\n"
+        '  -> set the field `user` to one of them, or to a number such as "1000"'
+    )
+
+
+def test_a_folder_that_nobody_may_write_to(message: Message) -> None:
+    assert message(image(writable=["/app"])) == (
+        "SlimImageError: src/broken:image: the field `writable` has '/app', where the image's code is: what runs "
+        "would be what somebody wrote there\n"
+        '  -> name a folder beside the code, such as "/app/data", and set `workdir` to it'
+    )
+
+
 # --- fields --------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,8 @@ MOST_RELEASE = 16 << 20
 MOST_INDEX = 1 << 30
 """Bytes of a package index; Debian's largest has 60 million."""
 _XZ_MEMORY = 256 << 20
+_MOST_PARTS = 100
+"""Files after one another in one: each is copied with all that follow it."""
 
 
 def decompressed(data: bytes, suffix: str, most: int, where: str) -> bytes:
@@ -52,6 +54,8 @@ def decompressed(data: bytes, suffix: str, most: int, where: str) -> bytes:
         if not unpacker.eof:
             raise BaseError("cannot be decompressed: it ends too early", where=where)
         parts.append(part)
+        if len(parts) > _MOST_PARTS:
+            raise BaseError(f"has more than {_MOST_PARTS} compressed parts", where=where)
         data = unpacker.unused_data
     return b"".join(parts)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.deb_layer import bytecode_entries
 from ociwheel.base.merge import merge
-from ociwheel.base.rootfs import NONROOT, rootfs_entries
+from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.errors import BaseError
+from ociwheel.image.users import NONROOT
 from ociwheel.layer.archive import Entry
 
 if TYPE_CHECKING:

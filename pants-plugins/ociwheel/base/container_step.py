@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             title="compiler",
             contents=[Content("deb", package.name, package.version) for package in packages],
         )
-    (arguments.output / "layer-facts.json").unlink()
+    for name in ("layer-facts.json", "layer-names.json"):
+        (arguments.output / name).unlink()
     write_container_image(layer, row, arguments.output)
     return tree_document(arguments.output)

@@ -53,7 +53,7 @@ def test_headers_and_archives_are_there_with_the_links_of_maintainer_scripts(tmp
     layout = make(tmp_path, PACKAGES)
     config = config_of(layout)
     assert (config["os"], config["architecture"], config["variant"]) == ("linux", "arm", "v7")
-    assert config["config"] == {"User": "nonroot", "WorkingDir": "/build"}
+    assert config["config"] == {"User": "65532:65532", "WorkingDir": "/build"}
     files = files_of(layout)
     assert {"usr/include/zlib.h", "usr/lib/libz.a", "usr/bin/dash", "tmp", "etc/passwd"} <= set(files)
     assert f"usr/lib/python{MINOR}/__pycache__/os.cpython-{MINOR.replace('.', '')}.pyc" in files

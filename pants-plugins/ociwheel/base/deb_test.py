@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ociwheel.base.deb import Package, check_architecture, read_deb, read_debs
@@ -134,6 +134,7 @@ def test_packages_of_another_architecture_are_refused(tmp_path: Path) -> None:
     check_architecture([read(tmp_path, SAMPLE)], platform("linux/amd64"))
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=len(SAMPLE) - 1), st.binary(min_size=1, max_size=8))
 def test_damage_anywhere_reads_or_is_a_base_error(position: int, noise: bytes) -> None:
     data = SAMPLE[:position] + noise + SAMPLE[position + len(noise) :]
@@ -142,6 +143,7 @@ def test_damage_anywhere_reads_or_is_a_base_error(position: int, noise: bytes) -
         assert all(not m.path.startswith("/") and ".." not in m.path.split("/") for m in package.members)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=len(SAMPLE) - 1))
 def test_a_package_cut_short_never_crashes(length: int) -> None:
     with tempfile.TemporaryDirectory() as place, contextlib.suppress(BaseError):

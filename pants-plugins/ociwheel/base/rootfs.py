@@ -6,28 +6,17 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ociwheel.base.ld_cache import CACHE, PROGRAM, alternatives, cache_bytes, libraries, program
+from ociwheel.documents import schema
+from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import UsageError
+from ociwheel.image.users import GROUP, NONROOT, PASSWD
 from ociwheel.layer.archive import Entry
 from ociwheel.platforms import Platform, platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-NONROOT = 65532
-"""The user that services run as; the number that distroless images use."""
-
-_PASSWD = f"""\
-root:x:0:0:root:/root:/sbin/nologin
-nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-nonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin
-"""
-_GROUP = f"""\
-root:x:0:
-tty:x:5:
-staff:x:50:
-nogroup:x:65534:
-nonroot:x:{NONROOT}:
-"""
 _NSSWITCH = """\
 passwd:         files
 group:          files
@@ -65,11 +54,15 @@ class Python:
         return ".".join(self.version.split(".")[:2])
 
 
-def rootfs_entries(target: dict[str, Any], prefix: str) -> list[Entry]:
+def rootfs_entries(
+    target: dict[str, Any], prefix: str, facts: Sequence[Mapping[str, Any]] = ()
+) -> list[Entry]:
     """Return the layer's entries.
 
     :param target: an ``ociwheel.target/1`` document.
     :param prefix: where the virtual environment lies, ``/app``.
+    :param facts: layer-facts documents of the packages, from which follows what ldconfig and
+        update-alternatives would make; without any, nothing does.
     :raises UsageError: the prefix is no absolute path below the root.
     """
     row = platform(target["platform"])
@@ -77,11 +70,32 @@ def rootfs_entries(target: dict[str, Any], prefix: str) -> list[Entry]:
     return [
         *_usrmerge(row),
         *(Entry(path, "dir", mode, owner, owner) for path, mode, owner in _FOLDERS),
-        Entry("etc/passwd", "file", 0o644, source=_PASSWD.encode()),
-        Entry("etc/group", "file", 0o644, source=_GROUP.encode()),
+        Entry("etc/passwd", "file", 0o644, source=PASSWD.encode()),
+        Entry("etc/group", "file", 0o644, source=GROUP.encode()),
         Entry("etc/nsswitch.conf", "file", 0o644, source=_NSSWITCH.encode()),
         *_environment(_checked_prefix(prefix), python),
+        *(_loader_files(row, python, facts) if facts else ()),
     ]
+
+
+def _loader_files(row: Platform, python: Python, facts: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
+    """Yield links of alternatives, the loader's cache, and the program that prints it."""
+    paths = {str(file[0]) for layer in facts for file in layer["files"]}
+    links = alternatives(paths, row.triplet)
+    yield from (Entry(path, "symlink", 0o777, target=end) for path, end in links.items())
+    made = {
+        "schema": schema("layer-facts"),
+        "files": [
+            *([folder, "d", 0o755, 0, 0, 0, ""] for folder in ("etc", "etc/alternatives")),
+            *([path, "l", 0o777, 0, 0, 0, end] for path, end in links.items()),
+        ],
+        "elf": [],
+    }
+    cache = cache_bytes(libraries(ImageTree([*facts, made]), row), row)
+    if cache is not None:
+        yield Entry(CACHE, "file", 0o644, source=cache)
+        if PROGRAM not in paths:
+            yield Entry(PROGRAM, "file", 0o755, source=program(python.minor))
 
 
 def _usrmerge(row: Platform) -> Iterator[Entry]:

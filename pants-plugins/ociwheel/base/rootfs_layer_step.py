@@ -1,4 +1,4 @@
-"""Write the layer of users, folders and the empty virtual environment."""
+"""Write the layer of users, folders, the loader's cache and the empty virtual environment."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--target", type=Path, required=True, help="the target document")
     parser.add_argument("--prefix", default="/app", help="where the virtual environment lies")
+    parser.add_argument(
+        "--facts", type=Path, action="append", default=[], metavar="FILE",
+        help="layer-facts.json of a layer of packages, for what ldconfig and update-alternatives would make",
+    )  # fmt: skip
     parser.add_argument("--compression", default="gzip", help="gzip or zstd")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")
 
@@ -25,7 +29,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
     target = read_document(arguments.target, "target")
     return write_layer(
-        rootfs_entries(target, arguments.prefix),
+        rootfs_entries(
+            target, arguments.prefix, [read_document(path, "layer-facts") for path in arguments.facts]
+        ),
         arguments.output,
         title="users and folders",
         contents=[Content("rootfs", "rootfs", "1")],

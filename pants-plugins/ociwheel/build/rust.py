@@ -7,7 +7,6 @@ guide ("Cross compiling") list. Crates come with the sdist, or not at all: no bu
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from ociwheel.build.targets import compiler_target
 from ociwheel.build.wrappers import Toolchain, write_host_compiler, write_program
 from ociwheel.errors import BuildError
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.reading import LIMITS, bytes_of, failing
+from ociwheel.reading_toml import from_toml
 from ociwheel.remedies import Remedy
 
 _RUSTLIB = "usr/lib/rustlib"
@@ -43,12 +44,18 @@ def count_crates(source: Path) -> Crates:
     locked = 0
     for path in source.rglob("Cargo.lock"):
         if ".cargo-checksum.json" not in {entry.name for entry in path.parent.iterdir()}:
-            try:
-                packages = tomllib.loads(path.read_text(encoding="utf-8")).get("package", [])
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-                raise BuildError(f"is not TOML: {e}", where=path.relative_to(source).as_posix()) from e
-            locked = max(locked, sum("source" in package for package in packages))
+            locked = max(locked, _crates_of_registries(path, path.relative_to(source).as_posix()))
     return Crates(locked, sum(1 for _ in source.rglob(".cargo-checksum.json")))
+
+
+def _crates_of_registries(lock: Path, where: str) -> int:
+    fail = failing(BuildError, where)
+    try:
+        data = bytes_of(lock, LIMITS.size)
+    except ValueError as e:
+        raise fail("", str(e)) from e
+    packages = from_toml(data, fail).maybe("package")
+    return sum("source" in package.members() for package in packages.items()) if packages else 0
 
 
 def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: str) -> None:

@@ -71,6 +71,14 @@ def test_crates_of_registries_are_counted_and_those_in_the_sdist(source: Path) -
     write(source / "Cargo.lock", "[")
     with pytest.raises(BuildError, match=r"Cargo\.lock: is not TOML"):
         count_crates(source)
+    for text, message in (
+        ("package = 7", "package: expected a list, found a number"),
+        ("package = [7]", r"package\[0\]: expected an object, found a number"),
+        ("a = " + "[" * 100_000, "is nested too deeply"),
+    ):
+        write(source / "Cargo.lock", text)
+        with pytest.raises(BuildError, match=rf"^Cargo\.lock: {message}$"):
+            count_crates(source)
 
 
 def test_without_cargo_the_message_says_what_to_add(toolchain: Toolchain, source: Path) -> None:

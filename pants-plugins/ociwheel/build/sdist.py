@@ -15,13 +15,16 @@ from ociwheel.formats.folder import Folder
 from ociwheel.formats.guard import Guard, shown
 from ociwheel.formats.streams import open_file
 from ociwheel.formats.tar import TarReader
-from ociwheel.formats.toml import MOST_BYTES, read_toml
 from ociwheel.formats.zip import open_zip
+from ociwheel.reading import Limits
+from ociwheel.reading_toml import parse_toml
 
 # PEP 518: "If the pyproject.toml file is absent [or lacks build-system] … tools should use
 # setuptools"; PEP 517: with the legacy backend.
 _DEFAULT_REQUIRES = ("setuptools>=40.8.0", "wheel")
 _DEFAULT_BACKEND = "setuptools.build_meta:__legacy__"
+_MOST_TEXT_BYTES = 1 << 18
+"""Bytes of a text of an sdist: the largest `pyproject.toml` of known projects have a fifth of that."""
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".pyf", ".f90", ".f", ".rs", ".go", ".m", ".mm")
 _NOT_SHIPPED = re.compile(
     r"(^|/)(tests?|testing|testdata|docs?|examples?|samples?|demos?|benchmarks?|benches|bench|fuzz(ing|er)?|"
@@ -115,7 +118,9 @@ def build_system(source: Path) -> BuildSystem:
         return BuildSystem(_DEFAULT_REQUIRES, _DEFAULT_BACKEND, ())
     guard = Guard("pyproject.toml", BuildError)
     with path.open("rb") as file:
-        table = read_toml(file.read(MOST_BYTES + 1), guard).get("build-system")
+        data = file.read(_MOST_TEXT_BYTES + 1)
+    with guard.reading():
+        table = parse_toml(data, Limits(size=_MOST_TEXT_BYTES)).get("build-system")
     if table is None:
         return BuildSystem(_DEFAULT_REQUIRES, _DEFAULT_BACKEND, ())
     if not isinstance(table, dict) or not _is_texts(table.get("requires")):
@@ -154,6 +159,6 @@ def _declares_extensions(source: Path) -> bool:
         path = source / name
         if path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:
-                if pattern.search(file.read(MOST_BYTES)):
+                if pattern.search(file.read(_MOST_TEXT_BYTES)):
                     return True
     return any((source / name).is_file() for name in ("Cargo.toml", "CMakeLists.txt"))

@@ -52,6 +52,8 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "tools": ("ociwheel.base.tools_step", "unpack programs that builds call, to run from any folder"),
     "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
     "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),
+    "account-layer": ("ociwheel.image.account_layer_step", "write the layer of an image's user and folders"),
+    "check": ("ociwheel.image.check_step", "check an image as a whole, and what it starts"),
     "image": ("ociwheel.image.image_step", "write config and manifest of one platform"),
     "index": ("ociwheel.image.index_step", "write the index of all platforms and the layout"),
     "archive": ("ociwheel.image.archive_step", "pack a layout into one file"),

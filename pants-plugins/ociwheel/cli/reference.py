@@ -29,8 +29,9 @@ $ python -m ociwheel plan --help
 Exit code 0 means that the document is complete; 2 is a wrong command line; every kind of error has a code of
 its own (`ociwheel/errors.py`), prints `error: ` with what is wrong, where, and what to do next on standard
 error, and is itself a document on standard output (`ociwheel/schemas/error.json`), whose `remedy` is a code
-with arguments (`ociwheel/remedies.py`) for whoever runs the step to render. Code 23 is a fault of this
-program: the message says where its trace lies.
+with arguments (`ociwheel/remedies.py`) for whoever runs the step to render. No document is printed to a
+terminal, or where the variable `OCIWHEEL_ERRORS` is `text`. Code 23 is a fault of this program: the message
+says where its trace lies.
 """
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from ociwheel.documents import canonical, document
 from ociwheel.errors import InternalError, MachineError, OciwheelError, ToolError
 
+VARIABLE = "OCIWHEEL_ERRORS"
+"""``text``: errors are messages alone, where standard output is somebody else's, such as a container's."""
 _TRY_AGAIN = "give this machine more, then try again"
 _OF_THE_MACHINE: Mapping[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space is left on the disk", "free some space, then try again"),
@@ -91,12 +93,13 @@ def _trace_file(step: str, fault: BaseException) -> list[str]:
 
 
 def report(step: str, fault: BaseException) -> int:
-    """Print an error for people on standard error and its document on standard output.
+    """Print an error for people on standard error and its document, for programs, on standard output.
 
     :returns: the exit code.
     """
     error = error_of(step, fault)
     sys.stderr.write(f"error: {error.render()}\n")
-    sys.stdout.buffer.write(canonical(document("error", error.to_json())))
-    sys.stdout.buffer.flush()
+    if os.environ.get(VARIABLE) != "text" and not sys.stdout.isatty():
+        sys.stdout.buffer.write(canonical(document("error", error.to_json())))
+        sys.stdout.buffer.flush()
     return error.exit_code

@@ -73,6 +73,18 @@ def test_several_errors_are_one_document(ended: Any) -> None:
     assert text.splitlines()[-1] == "  … and 38 more"
 
 
+def test_a_message_has_few_lines_whatever_it_gathers(ended: Any) -> None:
+    inner = LockError("x", details=["y"] * 100, hint="z", errors=[LockError("w")] * 100)
+    _, text, document = ended(
+        LockError("v", details=["u"] * 100, hint=Remedy("relock"), errors=[inner] * 100)
+    )
+    assert len(document["errors"]) == len(document["errors"][0]["errors"]) == 12
+    lines = text.splitlines()
+    assert len(lines) == 40
+    assert lines[-2].startswith("  … and ")
+    assert lines[-1] == "  -> lock again"
+
+
 @pytest.mark.parametrize("kind", OciwheelError.__subclasses__())
 def test_each_kind_of_error_has_a_code_and_a_name_of_its_own(kind: type[OciwheelError], ended: Any) -> None:
     code, _, document = ended(kind("x"))
@@ -88,7 +100,7 @@ def test_what_others_wrote_cannot_forge_a_message(ended: Any) -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert max(map(len, text.splitlines())) <= 500
-    assert document["details"][-1] == "… and 540 more lines"
+    assert document["details"][-1] == "… and 564 more lines"
 
 
 def test_a_fault_that_nobody_foresaw_says_where_its_trace_is(ended: Any, tmp_path: Path) -> None:
@@ -161,3 +173,13 @@ def test_a_process_that_is_killed_leaves_no_half_of_a_file(tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(file.read_bytes()) == 2_000_000
+
+
+def test_where_standard_output_is_somebody_else_s_an_error_is_a_message_alone(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OCIWHEEL_ERRORS", "text")
+    assert main(["lock-entries", "--lockfile", str(tmp_path / "none"), "--label", "a.lock"]) == 12
+    out, err = capsysbinary.readouterr()
+    assert out == b""
+    assert err.startswith(b"error: a.lock: cannot read it: No such file or directory\n")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ociwheel.elf.debian_libraries import LibraryTable
 from ociwheel.elf.facts import ElfFacts, machine_name
 from ociwheel.elf.loader import Load, Loader
+from ociwheel.elf.reached import Opened, in_packages, is_driver, is_optional, started
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
 
 _PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
 # No file needs it by name. glibc opens it: "libgcc_s.so.1 must be installed for pthread_exit to work".
 _OPENED_BY_LIBC = "libgcc_s.so.1"
+ERROR = "error"
+NOTHING_OPENED = Opened()
 _LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 
@@ -30,6 +33,10 @@ class Fault:
     text: str
     package: str | None = None
     """The Debian package that would help."""
+    weight: str = "error"
+    """``error``, or why it is none: ``unreached``, ``optional``, ``driver``, ``elsewhere``."""
+    elsewhere: tuple[str, ...] = ()
+    """Places of the library that the file's loader does not look at."""
 
     def render(self) -> str:
         """Return the fault as one line."""
@@ -44,6 +51,8 @@ class Report:
     faults: tuple[Fault, ...]
     accepted: tuple[Fault, ...]
     unused_packages: tuple[str, ...]
+    noted: tuple[Fault, ...] = ()
+    """Faults of files that nothing reaches, and the like: see :attr:`Fault.weight`."""
 
 
 def audit(
@@ -55,6 +64,9 @@ def audit(
     libraries: LibraryTable,
     libc: str = "glibc",
     trusted: frozenset[str] = frozenset(),
+    opened: Opened = NOTHING_OPENED,
+    strict: bool = False,
+    library_path: Sequence[str] = (),
 ) -> Report:
     """Check every ELF file of an image.
 
@@ -67,8 +79,11 @@ def audit(
     :param packages: names of the base's packages.
     :param libc: ``glibc`` or ``musl``, whose loader it is.
     :param trusted: origins of files that have no faults.
+    :param opened: what Python code opens by name.
+    :param strict: every fault is an error, reached or not.
+    :param library_path: folders of the image's ``LD_LIBRARY_PATH``.
     """
-    loader = Loader(tree, platform, libc)
+    loader = Loader(tree, platform, libc, library_path)
     files = {p: f for p, f in sorted(tree.elf.items()) if _is_dynamic(f)}
     loads = {p: loader.load(f) for p, f in files.items() if loader.fits(f)}
     faults: list[Fault] = []
@@ -90,9 +105,31 @@ def audit(
         faults += _library_faults(files[path], [*by_member[path], load], tree, packages, libraries)
     faults = [f for f in faults if f.origin not in trusted]
     accepted = [f for f in faults if _accepts(f, accept)]
-    left = [f for f in faults if f not in accepted]
-    unused = _unused(files, loads, tree, packages)
-    return Report(len(tree.elf), tuple(sorted(left)), tuple(sorted(accepted)), unused)
+    reached: set[str] = set()
+    for path, facts in files.items():
+        if started(facts, opened):
+            reached |= loads[path].loaded if path in loads else {path}
+    left = [_weighed(f, files[f.path], reached, strict=strict) for f in faults if f not in accepted]
+    return Report(
+        len(tree.elf),
+        tuple(sorted(f for f in left if f.weight == ERROR)),
+        tuple(sorted(accepted)),
+        _unused(files, loads, tree, packages),
+        tuple(sorted(f for f in left if f.weight != ERROR)),
+    )
+
+
+def _weighed(fault: Fault, facts: ElfFacts, reached: set[str], *, strict: bool) -> Fault:
+    """Return a fault with its weight."""
+    if strict:
+        return fault
+    if is_driver(fault.library):
+        return replace(fault, weight="driver")
+    if fault.elsewhere and all(in_packages(path) for path in fault.elsewhere):
+        return replace(fault, weight="elsewhere")
+    if is_optional(facts):
+        return replace(fault, weight="optional")
+    return fault if fault.path in reached else replace(fault, weight="unreached")
 
 
 def _is_dynamic(facts: ElfFacts) -> bool:
@@ -133,7 +170,7 @@ def _missing(
     if elsewhere:
         places = ", ".join(f"/{p}" for p in elsewhere)
         text = f"needs {name}, which is in the image, but not where the file's loader looks: {places}"
-        return Fault(facts.origin, facts.path, name, text)
+        return Fault(facts.origin, facts.path, name, text, elsewhere=tuple(elsewhere))
     text = f"needs {name}, which is not in the image"
     if package is None:
         return Fault(facts.origin, facts.path, name, text + " (no Debian package known for it)")

@@ -1,9 +1,13 @@
-"""Check that every ELF file of an image finds its loader, libraries and symbol versions there.
+"""Check that what an image imports and starts finds its loader, libraries and symbol versions there.
+
+An error is a fault of a file that is started, or that one of these needs (:mod:`ociwheel.elf.reached`). One
+of any other file is a note, unless the audit is strict.
 
 The request is a JSON object: platform, facts (paths of layer-facts.json files, bottom layer
 first), accept (globs of faults to let pass: of a file's absolute path, or, without a slash, of a
 library's name), lock_packages (names of the base's packages), libc (glibc or musl), trusted (origins of
-files whose own faults are not looked for: those of somebody else's image).
+files whose own faults are not looked for: those of somebody else's image), strict (every fault is an error),
+library_path (folders of the variable LD_LIBRARY_PATH).
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from typing import Any
 
 from ociwheel.documents import document, read_document, read_json
 from ociwheel.elf.audit import Fault, audit, glibc_of
+from ociwheel.elf.audit_report import detail_lines, note_lines, opened_lines
 from ociwheel.elf.debian_libraries import release_of, table
+from ociwheel.elf.reached import merge_opened
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import AuditError, UsageError
 from ociwheel.platforms import platform
@@ -35,15 +41,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not isinstance(request, dict) or not isinstance(request.get("facts"), list):
         raise UsageError("expected an object with a list of facts", where=str(args.request))
     target = platform(str(request.get("platform")))
-    tree = ImageTree([read_document(Path(path), "layer-facts") for path in request["facts"]])
+    layers = [read_document(Path(path), "layer-facts") for path in request["facts"]]
+    tree = ImageTree(layers)
+    opened = merge_opened([layer["opened"] for layer in layers])
+    libraries = table(release_of(glibc_of(tree)).suite)
     report = audit(
         tree,
         target,
         accept=request.get("accept") or [],
         packages=request.get("lock_packages") or [],
-        libraries=table(release_of(glibc_of(tree)).suite),
+        libraries=libraries,
         libc=str(request.get("libc") or "glibc"),
         trusted=frozenset(request.get("trusted") or ()),
+        opened=opened,
+        strict=bool(request.get("strict")),
+        library_path=request.get("library_path") or [],
     )
     if report.faults:
         raise audit_error(report.faults, target.oci, of_registry=bool(request.get("trusted")))
@@ -53,6 +65,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "elf_files": report.elf_files,
             "accepted": [f.render() for f in report.accepted],
             "unused_packages": list(report.unused_packages),
+            "not_loadable": [f.render() for f in report.noted],
+            "notes": [
+                *note_lines(report.noted),
+                *opened_lines(opened, tree, libraries),
+            ],
         },
     )
 
@@ -64,7 +81,9 @@ def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = Fals
     """
     packages = sorted({f.package for f in faults if f.package})
     files = len({f.path for f in faults})
-    what = f"{files} file{'s' if files > 1 else ''} of the image for {oci} cannot be loaded:"
+    missing = len({f.library for f in faults if f.library})
+    lack = f", for {missing} libraries" if missing > 1 and files > 1 else ""
+    what = f"{files} file{'s' if files > 1 else ''} of the image for {oci} cannot be loaded{lack}:"
     remedy = Remedy.text(
         "choose another version of the wheel, build it from its sdist, or name the file or the library in "
         "accept_missing of the image"
@@ -73,4 +92,4 @@ def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = Fals
         remedy = Remedy("use-image-with-packages", {"packages": ", ".join(packages)})
     elif packages:
         remedy = Remedy("add-runtime-packages", {"packages": ", ".join(f'"{name}"' for name in packages)})
-    return AuditError(what, details=[f.render() for f in faults], hint=remedy)
+    return AuditError(what, details=detail_lines(faults), hint=remedy)

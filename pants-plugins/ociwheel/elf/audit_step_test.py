@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,24 @@ _LINKS = [
 _PACKAGES = ["libc6", "zlib1g", "python3.11-minimal"]
 
 
-def _layer(folder: Path, files: Mapping[str, tuple[Elf, str]], links: Sequence[Entry] = ()) -> str:
+def _named(path: str, elf: Elf) -> Elf:
+    """Give what is not named like a library the function that makes it a module of Python."""
+    name = path.rpartition("/")[2]
+    is_module = path.startswith(_SITE) and not name.startswith("lib")
+    return replace(elf, names=[f"PyInit_{name.partition('.')[0]}"]) if is_module else elf
+
+
+def _layer(
+    folder: Path,
+    files: Mapping[str, tuple[Elf, str]],
+    links: Sequence[Entry] = (),
+    opened: Mapping[str, Any] | None = None,
+) -> str:
     entries = [
-        Entry(path, "file", 0o755, source=elf_bytes(elf), origin=origin)
+        Entry(path, "file", 0o755, source=elf_bytes(_named(path, elf)), origin=origin)
         for path, (elf, origin) in files.items()
     ]
-    write_layer([*entries, *links], folder, title="t", contents=())
+    write_layer([*entries, *links], folder, title="t", contents=(), opened=opened)
     return str(folder / "layer-facts.json")
 
 
@@ -67,9 +80,10 @@ def _audit(
     accept: Sequence[str] = (),
     packages: Sequence[str] = _PACKAGES,
     base_links: Sequence[Entry] = _LINKS,
+    opened: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    facts = [_layer(tmp_path / "base", base, base_links), _layer(tmp_path / "wheels", wheels, links)]
+    facts = [_layer(tmp_path / "base", base, base_links), _layer(tmp_path / "wheels", wheels, links, opened)]
     request = {"platform": "linux/amd64", "facts": facts, "accept": accept, "lock_packages": packages, **more}
     (tmp_path / "request.json").write_text(json.dumps(request))
     parser = argparse.ArgumentParser()
@@ -93,6 +107,8 @@ def test_a_sound_image(tmp_path: Path) -> None:
         "elf_files": 5,
         "accepted": [],
         "unused_packages": [],
+        "not_loadable": [],
+        "notes": [],
     }
 
 
@@ -158,12 +174,12 @@ def test_a_loader_that_is_not_there(tmp_path: Path) -> None:
 
 def test_all_faults_come_at_once_with_one_line_to_add(tmp_path: Path) -> None:
     wheels = {
-        f"{_SITE}/_a.so": (_module(needed=["libpq.so.5", "libcuda.so.1"]), "a 1"),
+        f"{_SITE}/_a.so": (_module(needed=["libpq.so.5", "libown.so.1"]), "a 1"),
         f"{_SITE}/_b.so": (_module(needed=["libyaml-0.so.2", "libz.so.1"]), "b 2"),
     }
     assert _fails(tmp_path, wheels) == (
-        "2 files of the image for linux/amd64 cannot be loaded:\n"
-        f"  a 1: /{_SITE}/_a.so needs libcuda.so.1, {_NOT_THERE} (no Debian package known for it)\n"
+        "2 files of the image for linux/amd64 cannot be loaded, for 3 libraries:\n"
+        f"  a 1: /{_SITE}/_a.so needs libown.so.1, {_NOT_THERE} (no Debian package known for it)\n"
         f"  a 1: /{_SITE}/_a.so needs libpq.so.5, which is not in the image; Debian's libpq5 has it\n"
         f"  b 2: /{_SITE}/_b.so needs libyaml-0.so.2, {_NOT_THERE}; Debian's libyaml-0-2 has it\n"
         '  -> add "libpq5", "libyaml-0-2" to the packages of the base and lock it again'
@@ -203,7 +219,11 @@ def test_rpath_counts_for_what_is_loaded_later_and_runpath_does_not(tmp_path: Pa
     assert (
         f"a 1: /{_SITE}/a/libs/libb.so needs liba.so, which is in the image, but not where the file's loader "
         f"looks: /{_SITE}/a/libs/liba.so\n"
-    ) in _fails(tmp_path, wheels("runpath"))
+    ) in _fails(tmp_path, wheels("runpath"), strict=True)
+    (line,) = _audit(tmp_path, wheels("runpath"))["notes"]
+    assert line == (
+        "a 1: 1 file not loadable unless another distribution has loaded its libraries before: liba.so"
+    )
 
 
 def test_libraries_of_another_machine_are_passed_over(tmp_path: Path) -> None:
@@ -212,7 +232,8 @@ def test_libraries_of_another_machine_are_passed_over(tmp_path: Path) -> None:
         "usr/lib/libx.so.1": (Elf(soname="libx.so.1"), "libx1 1"),
         f"{_LIB}/libx.so.1": (Elf(soname="libx.so.1", machine=3, elf_class=32), "libx1 1"),
     }
-    message = _fails(tmp_path, {f"{_SITE}/_a.so": (_module(needed=["libx.so.1"]), "a 1")}, base=base)
+    wheels = {f"{_SITE}/_a.so": (_module(needed=["libx.so.1"]), "a 1")}
+    message = _fails(tmp_path, wheels, base=base, strict=True)
     assert f"libx1 1: /{_LIB}/libx.so.1 is code for linux/386" in message
     assert "_a.so" not in message
 
@@ -283,7 +304,7 @@ def test_usr_local_is_looked_through_where_ldconfig_ran(tmp_path: Path) -> None:
     assert "not where the file's loader looks: /usr/local/lib/libown.so.1" in _fails(
         tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED
     )
-    cached = [*_LINKS, Entry("etc/ld.so.cache", "file", 0o644)]
+    cached = [*_LINKS, Entry("etc/ld.so.cache", "file", 0o644), Entry("etc/ld.so.conf", "file", 0o644)]
     assert _audit(tmp_path, wheels, base=_OF_REGISTRY, trusted=_TRUSTED, base_links=cached)["accepted"] == []
 
 
@@ -339,3 +360,128 @@ def test_packages_have_the_names_of_the_bases_release(tmp_path: Path) -> None:
     )
     base = {**_BASE, f"{_LIB}/libc.so.6": (libc, "libc6 2.41-12")}
     assert "Debian's libssl3t64 has it" in _fails(tmp_path / "trixie", wheel, base=base)
+
+
+# --- as Python loads -----------------------------------------------------------------------------------
+
+_UNREACHED = "no module, program or library opened by name needs"
+_CP = "cpython-311-x86_64-linux-gnu"
+
+
+def _torch(*needed: str) -> dict[str, tuple[Elf, str]]:
+    """A module with a library that it needs, and files that only that library could open."""
+    return {
+        f"{_SITE}/torch/_C.{_CP}.so": (
+            _module(needed=["libtorch.so"], runpath=["$ORIGIN/lib"]),
+            "torch 2",
+        ),
+        f"{_SITE}/torch/lib/libtorch.so": (_module(soname="libtorch.so"), "torch 2"),
+        f"{_SITE}/torch/lib/libnvshmem.so": (_module(needed=list(needed)), "torch 2"),
+    }
+
+
+def test_what_only_native_code_could_open_is_a_note(tmp_path: Path) -> None:
+    report = _audit(tmp_path, _torch("libmpi.so.40", "librdmacm.so.1"))
+    assert report["notes"] == [
+        f"torch 2: 1 file not loadable, which {_UNREACHED}: libmpi.so.40, librdmacm.so.1"
+    ]
+    assert report["not_loadable"][0].startswith(
+        f"torch 2: /{_SITE}/torch/lib/libnvshmem.so needs libmpi.so.40, which is not in the image"
+    )
+    assert "libmpi.so.40" in _fails(tmp_path, _torch("libmpi.so.40"), strict=True)
+
+
+def test_what_a_module_needs_through_another_library_is_an_error(tmp_path: Path) -> None:
+    wheels = _torch()
+    wheels[f"{_SITE}/torch/lib/libtorch.so"] = (_module(needed=["libgomp.so.1"]), "torch 2")
+    assert "torch/lib/libtorch.so needs libgomp.so.1" in _fails(tmp_path, wheels)
+
+
+def test_a_library_that_the_distributions_own_code_opens_is_started(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/lightgbm/lib/lib_lightgbm.so": (_module(needed=["libgomp.so.1"]), "lightgbm 4")}
+    wheels[f"{_SITE}/x/lib/lib_lightgbm.so"] = (_module(needed=["libgomp.so.1"]), "x 1")
+    opened = {"lightgbm 4": {"files": ["lib_lightgbm.so"], "calls": []}}
+    message = _fails(tmp_path, wheels, opened=opened)
+    assert message.startswith("1 file of the image for linux/amd64 cannot be loaded:\n  lightgbm 4: ")
+    assert '  -> add "libgomp1" to the packages' in message
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "is_module"),
+    [
+        ("a/_b.cpython-311-x86_64-linux-gnu.so", [], True),
+        ("a/_b.abi3.so", [], True),
+        ("a/_b.so", ["PyInit__b"], True),
+        ("a/_b.so", ["PyInit_other"], False),
+        ("a/libb.so", [], False),
+        ("a/_b.cpython-310-x86_64-linux-gnu.so", ["PyInit__b"], False),
+        ("a.libs/_b.abi3.so", [], False),
+        ("a-b/_b.abi3.so", [], False),
+        ("a/_b.so.1", ["PyInit__b"], False),
+    ],
+)
+def test_what_python_can_import(tmp_path: Path, path: str, names: list[str], is_module: bool) -> None:
+    elf = _module(needed=["libnothing.so.1"], names=names)
+    entry = Entry(f"{_SITE}/{path}", "file", 0o755, source=elf_bytes(elf), origin="a 1")
+    write_layer([entry], tmp_path / "one", title="t", contents=())
+    facts = [_layer(tmp_path / "base", _BASE, _LINKS), str(tmp_path / "one/layer-facts.json")]
+    more: dict[str, Any] = {"facts": facts}
+    if is_module:
+        assert "libnothing.so.1" in _fails(tmp_path, {}, **more)
+    else:
+        assert len(_audit(tmp_path, {}, **more)["notes"]) == 1
+
+
+def test_libraries_of_the_driver_are_notes(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/_cuda.so": (_module(needed=["libcuda.so.1", "libnvidia-ml.so.1"]), "cupy 13")}
+    assert _audit(tmp_path, wheels)["notes"] == [
+        "cupy 13: 1 file not loadable without the machine's driver: libcuda.so.1, libnvidia-ml.so.1"
+    ]
+    assert "libcuda.so.1" in _fails(tmp_path, wheels, strict=True)
+
+
+def test_pools_that_numba_does_without_are_notes(tmp_path: Path) -> None:
+    pool = f"{_SITE}/numba/np/ufunc/omppool.{_CP}.so"
+    assert len(_audit(tmp_path, {pool: (_module(needed=["libgomp.so.1"]), "numba 0.60")})["notes"]) == 1
+    assert "libgomp.so.1" in _fails(tmp_path, {pool: (_module(needed=["libgomp.so.1"]), "other 1")})
+
+
+def test_the_library_path_of_the_image(tmp_path: Path) -> None:
+    wheels = {
+        f"{_SITE}/_a.so": (_module(needed=["libown.so"]), "a 1"),
+        "opt/own/libown.so": (_module(soname="libown.so"), "a 1"),
+    }
+    assert "libown.so" in _fails(tmp_path, wheels)
+    assert _audit(tmp_path, wheels, library_path=["/opt/own"])["notes"] == []
+
+
+def test_the_message_is_by_library(tmp_path: Path) -> None:
+    qt = {
+        f"{_SITE}/PyQt6/Qt{n}.abi3.so": (_module(needed=["libGL.so.1", "libegl.so.9"]), "PyQt6 6.7")
+        for n in range(20)
+    }
+    qt[f"{_SITE}/cv2/cv2.abi3.so"] = (_module(needed=["libGL.so.1"]), "opencv-python 4")
+    assert _fails(tmp_path, qt) == (
+        "21 files of the image for linux/amd64 cannot be loaded, for 2 libraries:\n"
+        f"  libGL.so.1, {_NOT_THERE}; Debian's libgl1 has it: needed by 20 files of PyQt6 6.7, 1 file of "
+        f"opencv-python 4, first /{_SITE}/PyQt6/Qt0.abi3.so\n"
+        f"  libegl.so.9, {_NOT_THERE} (no Debian package known for it): needed by 20 files of PyQt6 6.7, first "
+        f"/{_SITE}/PyQt6/Qt0.abi3.so\n"
+        '  -> add "libgl1" to the packages of the base and lock it again'
+    )
+
+
+def test_libraries_that_code_opens_and_the_image_lacks(tmp_path: Path) -> None:
+    calls = [
+        ["gobject-2.0-0", "gobject-2.0", "libgobject-2.0.so.0", "libgobject-2.0.dylib"],
+        ["magic"],
+        ["kernel32"],
+        ["z"],
+        ["libz.so.1", "zlib1.dll"],
+    ]
+    opened = {"weasyprint 62": {"files": [], "calls": calls}}
+    (line,) = _audit(tmp_path, {}, opened=opened)["notes"]
+    assert line == (
+        "weasyprint 62: its code opens libraries that are not in the image: libgobject-2.0.so.0 (Debian's "
+        "libglib2.0-0 has it), magic (Debian's libmagic1 has it)"
+    )

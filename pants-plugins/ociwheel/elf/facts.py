@@ -36,6 +36,8 @@ class ElfFacts:
     defined_versions: tuple[str, ...] = ()
     origin: str = ""
     """``name version`` of what ships the file."""
+    module: bool = False
+    """Whether it has the function that Python calls to import a module of the file's name."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``elf`` item of a layer-facts document."""
@@ -51,6 +53,7 @@ class ElfFacts:
             "needed_versions": {k: list(v) for k, v in sorted(self.needed_versions.items())},
             "defined_versions": list(self.defined_versions),
             "origin": self.origin,
+            "module": self.module,
         }
 
     @staticmethod
@@ -68,6 +71,7 @@ class ElfFacts:
             needed_versions={k: tuple(v) for k, v in value["needed_versions"].items()},
             defined_versions=tuple(value["defined_versions"]),
             origin=value["origin"],
+            module=value["module"],
         )
 
 

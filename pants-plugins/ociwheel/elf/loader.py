@@ -1,7 +1,7 @@
 """What glibc's dynamic loader does with a file: which libraries it finds, and where.
 
-Specification: ld.so(8), "DESCRIPTION"; System V gABI, "Shared Object Dependencies". LD_LIBRARY_PATH
-and ld.so.cache are left out: images of our own have neither.
+Specification: ld.so(8), "DESCRIPTION"; System V gABI, "Shared Object Dependencies". ld.so.cache is left out:
+that of a base of Debian packages names nothing outside of the default folders.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ociwheel.elf.facts import ElfFacts
@@ -44,14 +44,21 @@ class Load:
 class Loader:
     """The loader of one image."""
 
-    def __init__(self, tree: ImageTree, platform: Platform, libc: str = "glibc") -> None:
+    def __init__(
+        self, tree: ImageTree, platform: Platform, libc: str = "glibc", library_path: Sequence[str] = ()
+    ) -> None:
+        """Make the loader of one image.
+
+        :param library_path: folders of the variable ``LD_LIBRARY_PATH``.
+        """
+        self._library_path = tuple(folder for folder in library_path if folder.startswith("/"))
         self._tree = tree
         self._platform = platform
         triplet = platform.triplet
         self._default: tuple[str, ...] = (
             f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
         )  # fmt: skip
-        if tree.resolve("etc/ld.so.cache") is not None:
+        if tree.resolve("etc/ld.so.cache") is not None and tree.resolve("etc/ld.so.conf") is not None:
             # An image that ran ldconfig: what is in its cache is what Debian's ld.so.conf names besides.
             self._default += ("/usr/local/lib", f"/usr/local/lib/{triplet}")
         self._musl: str | None = None
@@ -112,6 +119,7 @@ class Loader:
                 if not above.facts.runpath:
                     yield from self._expand(above.facts.rpath, above.folder)
                 above = above.parent
+        yield from self._library_path
         yield from self._expand(current.facts.runpath, current.folder)
         yield from self._default
 

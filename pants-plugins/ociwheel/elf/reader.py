@@ -96,7 +96,18 @@ def _parse(file: Any, path: str, origin: str) -> ElfFacts:
         needed_versions=needed_versions,
         defined_versions=defined_versions,
         origin=origin,
+        module=_is_module(elf, path),
     )
+
+
+def _is_module(elf: Any, path: str) -> bool:
+    """Tell whether a file has ``PyInit_<name>``: looked for among the names of its dynamic symbols."""
+    name = path.rpartition("/")[2]
+    if not name.endswith(".so"):
+        return False
+    names = elf.get_section_by_name(".dynstr")
+    wanted = b"\0PyInit_" + name.partition(".")[0].encode() + b"\0"
+    return names is not None and wanted in names.data()
 
 
 def _versions(elf: Any) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:

@@ -12,9 +12,8 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from ociwheel.errors import FetchError
-from ociwheel.formats.guard import Guard
-from ociwheel.formats.toml import read_toml
+from ociwheel.reading import Limits
+from ociwheel.reading_toml import parse_toml
 
 Requirements = tuple[str, ...]
 
@@ -73,13 +72,13 @@ def _extras(value: object) -> Requirements:
 def from_pyproject(text: str) -> Requirements | None:
     """Return what ``[project]`` of a pyproject.toml says (PEP 621), or None when it does not."""
     try:
-        project = read_toml(text.encode(), Guard("pyproject.toml", FetchError)).get("project")
+        project = parse_toml(text, Limits(size=1 << 18)).get("project")
         if not isinstance(project, dict) or {"dependencies", "optional-dependencies"} & set(
             project.get("dynamic", ())
         ):
             return None
         return _strings(project.get("dependencies", [])) + _extras(project.get("optional-dependencies", {}))
-    except (FetchError, TypeError, _UnknownError):
+    except (ValueError, TypeError, _UnknownError):
         return None
 
 

@@ -68,8 +68,9 @@ class Folder:
 
         :raises OciwheelError: there is something else.
         """
-        with self._telling(path):
-            self._parent(f"{path}/.", path)
+        if path:
+            with self._telling(path):
+                self._parent(f"{path}/.", path)
 
     def write(self, path: str, chunks: Iterable[bytes], *, executable: bool) -> None:
         """Write a file, and the folders above it.

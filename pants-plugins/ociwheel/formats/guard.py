@@ -7,30 +7,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ociwheel.errors import OciwheelError
-from ociwheel.formats.limits import VARIABLE, Limits, from_environment
+from ociwheel.formats.limits import Limits, from_environment
+from ociwheel.remedies import Remedy
+from ociwheel.wording import brief
 
 _SHOWN = 100
 
 
-def shown(text: str | bytes, most: int = _SHOWN) -> str:
-    """Return text of others in quotes, without characters that a terminal obeys, cut to ``most``."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "backslashreplace")
-    if len(text) > most:
-        return f"{ascii_quoted(text[: most // 2])}…{ascii_quoted(text[-most // 4 :])}"
-    return ascii_quoted(text)
-
-
-def ascii_quoted(text: str) -> str:
-    """Return text in quotes; what does not print is escaped."""
+def shown(text: str) -> str:
+    """Return a name out of a file in quotes: its start and its end where it is long."""
+    if len(text) > _SHOWN:
+        return f"{text[: _SHOWN // 2]!r}…{text[-_SHOWN // 4 :]!r}"
     return repr(text)
 
 
 def one_line(error: BaseException) -> str:
     """Return what a library says of a fault, as one short line."""
-    text = " ".join(str(error).split())
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_SHOWN])
-    return text or type(error).__name__
+    return brief(str(error)) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -57,8 +50,7 @@ class Guard:
         return self.error(
             f"{self.prefix}{what}",
             where=self.where,
-            hint="damaged, or made to do harm; if you trust it, raise the limit: "
-            f"{VARIABLE}={limit}={2 * value}",
+            hint=Remedy("raise-limit", {"limit": limit, "value": str(2 * value)}),
         )
 
     @contextmanager

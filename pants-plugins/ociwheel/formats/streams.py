@@ -99,11 +99,10 @@ class _Blocks:
 
     def _next(self) -> bool:
         """Begin the next member; return whether there is one."""
-        rest = self._one.unused_data or self._source.read(_INPUT_BYTES)
-        if self._strict_end:  # gzip: "zero padding" between and behind members
-            rest = rest.lstrip(b"\0")
-            while not rest and (more := self._source.read(_INPUT_BYTES)):
-                rest = more.lstrip(b"\0")
+        # Zeros between and behind members are padding of gzip and xz; nothing else begins with one.
+        rest = self._one.unused_data.lstrip(b"\0")
+        while not rest and (more := self._source.read(_INPUT_BYTES)):
+            rest = more.lstrip(b"\0")
         if not rest:
             return False
         self._rest, self._first, self._one = rest, False, self._make()
@@ -231,7 +230,7 @@ def _decompressed(source: Source, suffix: str, size: int, guard: Guard) -> Sourc
         return _Blocks(source, bz2.BZ2Decompressor, strict_end=False)
     if suffix == ".xz":
         memory = guard.limits.decompressor(size)
-        return _Blocks(source, lambda: lzma.LZMADecompressor(memlimit=memory), strict_end=False)
+        return _Blocks(source, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memory), strict_end=False)
     return _zstd(source, guard) if suffix == ".zst" else source
 
 

@@ -214,9 +214,7 @@ class TarReader:
         if value is None:
             return self._number(field)
         if not (value.isascii() and value.isdecimal() and len(value) < 20):
-            raise self._guard.refuse(
-                f"the entry {shown(self._name)} has no number as {key}: {shown(value, 40)}"
-            )
+            raise self._guard.refuse(f"the entry {shown(self._name)} has no number as {key}: {shown(value)}")
         return int(value)
 
     def _number(self, field: bytes) -> int:

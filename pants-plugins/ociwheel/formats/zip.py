@@ -88,6 +88,21 @@ class ZipReader:
         return b"".join(self.chunks(entry))
 
 
+def check_sizes(archive: zipfile.ZipFile, size: int, guard: Guard) -> None:
+    """Make sure that all of an archive may be read, for a library that reads it by itself.
+
+    :param size: bytes of the archive.
+    :raises OciwheelError: it unpacks to more than the limits allow, or is compressed in another way.
+    """
+    infos = archive.infolist()
+    for info in infos:
+        _check_method(info, guard)
+    most = guard.limits.unpacked(size)
+    if sum(info.file_size for info in infos) > most:
+        limit = "total_bytes" if most == guard.limits.total_bytes else "ratio"
+        raise guard.too_much(f"more than {most} bytes unpacked", limit)
+
+
 @contextmanager
 def open_zip(path: Path, guard: Guard) -> Iterator[ZipReader]:
     """Open an archive.
@@ -108,12 +123,17 @@ def _entry(info: zipfile.ZipInfo, guard: Guard) -> ZipEntry:
     if "\\" in name or stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         what = "would leave its folder" if "\\" in name else "is a link or a special file"
         raise guard.refuse(f"the entry {shown(name)} {what}")
+    _check_method(info, guard)
+    path = inside(name, guard)
+    return ZipEntry(path, name.endswith("/") or not path, bool(mode & 0o111), info.file_size, info)
+
+
+def _check_method(info: zipfile.ZipInfo, guard: Guard) -> None:
+    name = shown(info.orig_filename)
     if info.flag_bits & _ENCRYPTED:
-        raise guard.refuse(f"the entry {shown(name)} is encrypted")
+        raise guard.refuse(f"the entry {name} is encrypted")
     if info.compress_type not in _METHODS:
         raise guard.refuse(
-            f"the entry {shown(name)} is compressed in a way that wheels and sdists are not: "
+            f"the entry {name} is compressed in a way that wheels and sdists are not: "
             f"method {info.compress_type}"
         )
-    path = inside(name, guard)
-    return ZipEntry(path, info.is_dir() or not path, bool(mode & 0o111), info.file_size, info)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ociwheel.errors import ErrorCollector, ImageError
 from ociwheel.image.layout import LAYER_TYPES, MANIFEST, Descriptor, is_digest, string_map
+from ociwheel.image.users import owner
 from ociwheel.platforms import Platform, platform
 
 # overlay2, Docker's storage, refuses more.
@@ -21,7 +22,6 @@ MOST_LAYERS = 127
 _COMMENT_NAMES = 12
 _PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
 _SIGNAL = re.compile(r"SIG[A-Z0-9]+([+-]\d+)?|\d{1,2}")
-_USER = re.compile(r"[\w.-]+(:[\w.-]+)?")
 _LAST_PORT = 65_535
 
 
@@ -166,7 +166,7 @@ def _config(value: Mapping[str, Any]) -> dict[str, Any]:
         "Entrypoint": _strings(value.get("entrypoint"), "config.entrypoint"),
         "Cmd": _strings(value.get("cmd"), "config.cmd"),
         "Env": _env(value.get("env")),
-        "User": _matching(value.get("user"), _USER, "config.user"),
+        "User": owner(str(value["user"])).text if value.get("user") else "",
         "WorkingDir": _absolute(value.get("workdir"), "config.workdir"),
         "ExposedPorts": {_port(p): {} for p in value.get("exposed_ports") or ()},
         "Volumes": {_absolute(v, "config.volumes"): {} for v in value.get("volumes") or ()},

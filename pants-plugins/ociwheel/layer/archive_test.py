@@ -33,7 +33,7 @@ _GOLDEN = """\
 1777 0:0 0 tmp/
 0700 65532:65532 0 work/
 0640 65532:65532 3 work/ü.txt"""
-_GOLDEN_DIFF_ID = "sha256:bd5dc0f29ae2cf8dd77b12397c7ee06c545c5b074c1ddb127e5be632667996cb"
+_GOLDEN_DIFF_ID = "sha256:7edf6438fef719842b70fbfe0b717d2032f0aba7596ed27aabbf5da995d77674"
 
 
 def _entries(folder: Path) -> list[Entry]:
@@ -86,10 +86,11 @@ def test_golden_layer(tmp_path: Path) -> None:
         "elf_files": 0,
         "title": "demo",
         "contents": [{"type": "wheel", "name": "demo", "version": "1.0"}],
+        "left_out": [],
     }
     assert layer["diff_id"] == _GOLDEN_DIFF_ID
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == sorted(
-        [hashlib.sha256(blob).hexdigest(), "layer-facts.json"]
+        [hashlib.sha256(blob).hexdigest(), "layer-facts.json", "layer-names.json"]
     )
 
 

@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from ociwheel.layer.exclude import DEFAULT_EXCLUDES
 from ociwheel.layer.target import Target
 
 
@@ -32,14 +31,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="GLOB",
         help="leave out files: a name (*.md), or with a slash a path below site-packages (pkg/tests/*); "
-        f"may be repeated. Always left out of wheels: {' '.join(DEFAULT_EXCLUDES)}",
-    )
-    parser.add_argument(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="ship files that an exclusion matches; may be repeated",
+        "may be repeated",
     )
     parser.add_argument(
         "--compression", choices=("gzip", "zstd"), default="gzip", help="of the layer's blob (default: gzip)"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.layer.times import CONSTANT
 
 Kind = Literal["file", "dir", "symlink", "hardlink"]
 
@@ -64,6 +65,10 @@ class Entry:
     origin: str = ""
     """``name version`` of what ships it, for error messages and ELF facts. When empty, and the layer
     has exactly one content, that one's."""
+    mtime: int = CONSTANT
+    """Seconds since 1970."""
+    sha256: str = ""
+    """Of the content, where it is told from that of another distribution's file of this path."""
 
     def size(self) -> int:
         """Return the number of content bytes."""
@@ -97,7 +102,9 @@ def arrange(entries: Iterable[Entry], contents: Sequence[Content] = ()) -> tuple
         something that is no folder, a hard link to nothing. All faults together.
     """
     errors = ErrorCollector()
-    origin = f"{contents[0].name} {contents[0].version}".strip() if len(contents) == 1 else ""
+    one = contents[0] if len(contents) == 1 else None
+    # What is made here belongs to nobody: its files may be written anew in a layer above.
+    origin = f"{one.name} {one.version}".strip() if one and one.type != "rootfs" else ""
     by_path: dict[str, Entry] = {}
     for raw in entries:
         problem = _problem(raw)

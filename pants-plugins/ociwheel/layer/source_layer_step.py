@@ -8,8 +8,10 @@ image's user.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from ociwheel.layer.archive import write_layer
 from ociwheel.layer.arguments import add_common, cache_tag
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
+from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.target import Target
+from ociwheel.layer.times import CONSTANT, LATEST, of_content
 from ociwheel.layer.venv import Venv, compile_entries
 
 ORIGIN = "first-party code"
@@ -36,6 +40,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--entry-script", action="append", default=[], metavar="NAME=module:function",
         help="console script in the prefix's bin; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--time", type=_seconds, metavar="SECONDS",
+        help="the time of all files, in seconds since 1970 (default: each file's follows from its content)",
+    )  # fmt: skip
     parser.add_argument("--title", default=DEFAULT_TITLE, help="what `docker history` shows for the layer")
     add_common(parser)
 
@@ -46,9 +54,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     venv = Venv.of(target, args.prefix)
     tag = cache_tag(args, target)
     entries: list[Entry] = []
+    left_out = LeftOut()
     with Spool(args.output / ".spool") as spool:
         if args.sources:
-            entries += _kept(tree(args.sources, venv.site_packages), venv.site_packages, args)
+            entries += _kept(
+                tree(args.sources, venv.site_packages, left_out), venv.site_packages, args, left_out
+            )
         if tag:
             compiled = compile_entries(entries, spool, tag)
             for note in compiled.notes:
@@ -56,30 +67,44 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             entries += compiled.entries
         if args.files:
             workdir = args.workdir.strip("/")
-            entries += _kept(tree(args.files, workdir), workdir, args)
+            entries += _kept(tree(args.files, workdir, left_out), workdir, args, left_out)
         entries += [venv.parse_entry_script(text, ORIGIN) for text in args.entry_script]
         venv.guard(entries)
         return write_layer(
-            entries,
+            entries if args.time is None else [replace(e, mtime=args.time) for e in entries],
             args.output,
             title=args.title,
             contents=(Content("source", ORIGIN, ""),),
             compression=args.compression,
+            left_out=left_out,
         )
 
 
-def tree(folder: Path, place: str) -> Iterator[Entry]:
+def _seconds(text: str) -> int:
+    """Return a SOURCE_DATE_EPOCH.
+
+    :raises argparse.ArgumentTypeError: a ZIP archive could not have it.
+    """
+    if not text.isdecimal() or not CONSTANT <= int(text) <= LATEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {CONSTANT} to {LATEST}")
+    return int(text)
+
+
+def tree(folder: Path, place: str, left_out: LeftOut) -> Iterator[Entry]:
     """Return the files below ``folder`` as entries below ``place``.
 
     Links are followed: in a sandbox any input may be one. Modes become 0644, or 0755 for what its
     owner may execute. Bytecode that lies around is not taken.
 
+    :param left_out: is told of it.
     :raises LayerError: a link that leads nowhere, or in a circle.
     """
     for path in sorted(folder.iterdir()):
         name = path.name
         inside = f"{place}/{name}".lstrip("/")
         if name == "__pycache__" or excluded(name, _BYTECODE):
+            files = [p for p in (path, *path.rglob("*")) if p.is_file()]
+            left_out.add(ORIGIN, "bytecode", sum(p.stat().st_size for p in files), len(files))
             continue
         try:
             info = path.stat()
@@ -88,13 +113,20 @@ def tree(folder: Path, place: str) -> Iterator[Entry]:
         if path.is_dir():
             if any(parent.samefile(path) for parent in (folder, *folder.parents)):
                 raise LayerError("a link to a folder around it", where=str(path))
-            yield from tree(path, inside)
+            yield from tree(path, inside, left_out)
         else:
             mode = 0o755 if info.st_mode & 0o100 else 0o644
-            yield Entry(inside, "file", mode, source=path, origin=ORIGIN)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            # Without sha256: nobody else has this file, and an edit leaves the layer's names as they are.
+            yield Entry(inside, "file", mode, source=path, origin=ORIGIN, mtime=of_content(digest))
 
 
-def _kept(entries: Iterator[Entry], place: str, args: argparse.Namespace) -> list[Entry]:
-    return [
-        e for e in entries if not excluded(e.path.removeprefix(place).lstrip("/"), args.exclude, args.keep)
-    ]
+def _kept(entries: Iterator[Entry], place: str, args: argparse.Namespace, left_out: LeftOut) -> list[Entry]:
+    kept = []
+    for entry in entries:
+        if excluded(entry.path.removeprefix(place).lstrip("/"), args.exclude):
+            left_out.add(ORIGIN, "exclude", entry.size())
+        else:
+            kept.append(entry)
+    return kept

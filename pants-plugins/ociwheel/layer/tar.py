@@ -2,7 +2,7 @@
 
 Format: POSIX.1-2001 pax. A header is plain ustar whenever ustar can hold it; an extended header
 (``x``) comes before it only for what ustar cannot: a path or link target that is not ASCII or too
-long, a size of 8 GiB or more, an owner above 2097151. No time, no names of owners, no comment.
+long, a size of 8 GiB or more, an owner above 2097151. No names of owners, no comment.
 
 Not ``tarfile``: its headers changed between Python versions (device numbers), and these bytes may
 depend on declared inputs only, not on the interpreter of the machine.
@@ -11,6 +11,7 @@ depend on declared inputs only, not on the interpreter of the machine.
 from __future__ import annotations
 
 from ociwheel.layer.entries import Entry, Kind
+from ociwheel.layer.times import CONSTANT
 
 BLOCK = 512
 TYPE_FLAGS: dict[Kind, bytes] = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5"}
@@ -50,6 +51,7 @@ def header(entry: Entry, size: int) -> bytes:
         size=size if "size" not in records else 0,
         flag=TYPE_FLAGS[entry.kind],
         link=link,
+        mtime=entry.mtime,
     )
     return _extended(records) + block
 
@@ -78,7 +80,14 @@ def _octal(value: int, width: int) -> bytes:
 
 
 def _block(
-    place: tuple[bytes, bytes], *, mode: int, owner: tuple[int, int], size: int, flag: bytes, link: bytes
+    place: tuple[bytes, bytes],
+    *,
+    mode: int,
+    owner: tuple[int, int],
+    size: int,
+    flag: bytes,
+    link: bytes,
+    mtime: int,
 ) -> bytes:
     name, prefix = place
     fields = (
@@ -87,7 +96,7 @@ def _block(
         _octal(owner[0], 8),
         _octal(owner[1], 8),
         _octal(size, 12),
-        _octal(0, 12),  # mtime: the epoch, see invariant 4 of the design
+        _octal(mtime, 12),
         b" " * 8,  # the checksum counts itself as spaces
         flag,
         link.ljust(_NAME, b"\0"),
@@ -106,7 +115,15 @@ def _extended(records: dict[str, str]) -> bytes:
     if not records:
         return b""
     body = b"".join(_record(key, records[key]) for key in sorted(records))
-    block = _block((b"././@PaxHeader", b""), mode=0o644, owner=(0, 0), size=len(body), flag=b"x", link=b"")
+    block = _block(
+        (b"././@PaxHeader", b""),
+        mode=0o644,
+        owner=(0, 0),
+        size=len(body),
+        flag=b"x",
+        link=b"",
+        mtime=CONSTANT,
+    )
     return block + body + padding(len(body))
 
 

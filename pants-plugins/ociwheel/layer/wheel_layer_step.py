@@ -1,9 +1,10 @@
 """Install wheels into one layer.
 
 Below --prefix, a virtual environment: modules in lib/pythonX.Y/site-packages, scripts in bin with
-the prefix's own python as interpreter, data files in the prefix, C headers nowhere. Debug
-information is left out of ELF files. RECORD lists what the layer holds: excluded files are not in it,
-bytecode is, and hashes are of files as they are here.
+the prefix's own python as interpreter, data files in the prefix. What a wheel has and the layer has not
+(C headers for an include folder, debug information of ELF files, what --exclude names) is counted in
+``left_out``. RECORD lists what the layer holds: excluded files are not in it, bytecode is, and hashes are
+of files as they are here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.archive import write_layer
 from ociwheel.layer.arguments import add_common, cache_tag
-from ociwheel.layer.exclude import DEFAULT_EXCLUDES
+from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.target import Target
 from ociwheel.layer.venv import Venv
@@ -40,6 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="debug",
         help="leave the debug information (.debug_* sections) out of ELF files (default: debug)",
     )
+    parser.add_argument(
+        "--prefer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="distribution whose file is taken where another has a different one of the same path; "
+        "may be repeated, first first",
+    )
     add_common(parser)
 
 
@@ -49,8 +58,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     options = Options(
         target,
         Venv.of(target, args.prefix),
-        (*DEFAULT_EXCLUDES, *args.exclude),
-        args.keep,
+        args.exclude,
         cache_tag(args, target),
         strip=args.strip == "debug",
     )
@@ -58,8 +66,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not wheels:
         raise LayerError("there is no wheel in it", where=str(args.wheels))
     with Spool(args.output / ".spool") as spool:
-        installed = _install_all(wheels, spool, options)
-        entries = merge(installed)
+        left_out = LeftOut()
+        installed = _install_all(wheels, spool, options, left_out)
+        entries = merge(installed, args.prefer)
         options.venv.guard(entries)
         result = write_layer(
             entries,
@@ -67,6 +76,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             title=args.title,
             contents=sorted((w.content for w in installed), key=lambda c: c.name),
             compression=args.compression,
+            left_out=left_out,
+            requires={f"{w.content.name} {w.content.version}": w.requires for w in installed},
+            opened={
+                f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened
+            },
         )
     facts = json.loads((args.output / "layer-facts.json").read_bytes())
     # The layer of a wheel for any platform serves images of all: of code for one, each image's audit tells.
@@ -76,12 +90,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _install_all(wheels: Sequence[Path], spool: Spool, options: Options) -> list[InstalledWheel]:
+def _install_all(
+    wheels: Sequence[Path], spool: Spool, options: Options, left_out: LeftOut
+) -> list[InstalledWheel]:
     errors = ErrorCollector()
     installed = []
     for wheel in wheels:
         try:
-            installed.append(install_wheel(wheel, spool, options))
+            installed.append(install_wheel(wheel, spool, options, left_out))
         except LayerError as e:
             errors.add(e)
     errors.raise_if_any()

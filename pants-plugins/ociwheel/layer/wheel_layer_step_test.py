@@ -19,6 +19,8 @@ from ociwheel_testing.wheel_writer import write_wheel
 
 from ociwheel.errors import LayerError, UsageError
 from ociwheel.layer import wheel_layer_step
+from ociwheel.layer.left_out import RULES, LeftOut
+from ociwheel.layer.times import CONSTANT, of_content
 
 _MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _SITE = f"app/lib/python{_MINOR}/site-packages"
@@ -30,6 +32,8 @@ _SCHEME = (
     "demo-1.0.data/nonsense/x is not contained in a valid .data subdirectory."
 )
 _INVALID = f"{_WHEEL}: the wheel cannot be installed: WheelFileValidationError: "
+
+_NO_HASH = "`hash` does not follow the required format"
 
 Step = Callable[..., dict[str, Any]]
 
@@ -52,6 +56,12 @@ def step(tmp_path: Path, wheels: Path) -> Step:
         return wheel_layer_step.run(parser.parse_args([*arguments, "--output", str(tmp_path / "out"), *more]))
 
     return run
+
+
+def _members(tmp_path: Path) -> list[tarfile.TarInfo]:
+    (blob,) = (tmp_path / "out/blobs/sha256").iterdir()
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob.read_bytes()))) as archive:
+        return archive.getmembers()
 
 
 def _files(tmp_path: Path) -> dict[str, tuple[int, bytes]]:
@@ -92,6 +102,7 @@ def test_a_wheel_lands_in_the_virtual_environment(tmp_path: Path, wheels: Path, 
         f"{info}/WHEEL": 0o644,
         f"{info}/entry_points.txt": 0o644,
         f"{_SITE}/demo/__init__.py": 0o644,
+        f"{_SITE}/demo/lib.a": 0o644,
         f"{_SITE}/demo/old.py": 0o644,
         f"{_SITE}/demo/tool": 0o755,
         "app/share/demo.txt": 0o644,
@@ -101,6 +112,56 @@ def test_a_wheel_lands_in_the_virtual_environment(tmp_path: Path, wheels: Path, 
     assert b"from demo import main" in files["app/bin/demo"][1]
     assert files[f"{info}/INSTALLER"][1] == b"ociwheel\n"
     assert layer["contents"] == [{"type": "wheel", "name": "demo", "version": "1.0"}]
+    assert layer["left_out"] == [{"origin": "demo 1.0", "rule": "headers", "files": 1, "bytes": 6}]
+
+
+def test_what_a_wheel_reads_at_run_time_is_there_whatever_its_extension(
+    tmp_path: Path, wheels: Path, step: Step
+) -> None:
+    # pocl compiles kernels with the first, virtualenv and jupyterlite carry wheels, playwright's tools programs.
+    names = [
+        "opencl-c.h",
+        "x.hpp",
+        "y.pxd",
+        "z.la",
+        "lib.a",
+        "pip-24-py3-none-any.whl",
+        "t.exe",
+        "p.pdb",
+        "p.pyd",
+    ]
+    write_wheel(wheels, files={f"demo/share/{name}": name.encode() for name in names})
+    layer = step("--bytecode", "none")
+    assert [p for p in _files(tmp_path) if "/share/" in p] == sorted(f"{_SITE}/demo/share/{n}" for n in names)
+    record = _files(tmp_path)[f"{_SITE}/demo-1.0.dist-info/RECORD"][1].decode()
+    assert all(f"demo/share/{name},sha256=" in record for name in names)
+    assert layer["left_out"] == []
+
+
+def test_what_is_left_out_is_counted_by_rule(tmp_path: Path, wheels: Path, step: Step) -> None:
+    write_wheel(
+        wheels,
+        files={
+            "demo/__init__.py": b"",
+            "demo/tests/a.py": b"12345",
+            "demo/tests/b.py": b"123",
+            "demo/__pycache__/a.pyc": b"12",
+            "demo-1.0.data/headers/demo.h": b"int x;",
+        },
+    )
+    assert step("--bytecode", "none", "--exclude", "demo/tests/*")["left_out"] == [
+        {"origin": "demo 1.0", "rule": "bytecode", "files": 1, "bytes": 2},
+        {"origin": "demo 1.0", "rule": "exclude", "files": 2, "bytes": 8},
+        {"origin": "demo 1.0", "rule": "headers", "files": 1, "bytes": 6},
+    ]
+
+
+def test_every_rule_is_published() -> None:
+    page = Path(__file__).parents[3] / "docs/reference/left-out.md"
+    for rule, what in RULES.items():
+        assert f"| `{rule}` | {what} |\n" in page.read_text()
+    with pytest.raises(KeyError):
+        LeftOut().add("demo 1.0", "guess", 1)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +191,12 @@ def test_scripts_are_changed_as_installer_does(
 def test_record_lists_what_is_shipped_and_nothing_else(tmp_path: Path, wheels: Path, step: Step) -> None:
     write_wheel(
         wheels,
-        files={"demo/a.py": b"", "demo/a.h": b"", "demo-1.0.data/data/etc/x": b"x", "demo/t/b.py": b""},
+        files={
+            "demo/a.py": b"",
+            "demo-1.0.data/headers/a.h": b"",
+            "demo-1.0.data/data/etc/x": b"x",
+            "demo/t/b.py": b"",
+        },
         entry_points="[console_scripts]\ndemo = demo:main\n",
     )
     step("--exclude", "demo/t/*", "--bytecode", "unchecked-hash")
@@ -156,12 +222,6 @@ def test_record_lists_what_is_shipped_and_nothing_else(tmp_path: Path, wheels: P
     assert "demo/a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n" in record
 
 
-def test_a_kept_file_stays_though_it_is_excluded(tmp_path: Path, wheels: Path, step: Step) -> None:
-    write_wheel(wheels, files={"demo/a.h": b"", "demo/b.h": b""})
-    step("--bytecode", "none", "--keep", "demo/a.h")
-    assert [p for p in _files(tmp_path) if p.endswith(".h")] == [f"{_SITE}/demo/a.h"]
-
-
 def test_source_that_does_not_compile_is_noted(
     wheels: Path, step: Step, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,13 +232,10 @@ def test_source_that_does_not_compile_is_noted(
     )
 
 
-def test_bytecode_that_a_wheel_brings_is_not_taken(
-    tmp_path: Path, wheels: Path, step: Step, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bytecode_that_a_wheel_brings_is_not_taken(tmp_path: Path, wheels: Path, step: Step) -> None:
     write_wheel(wheels, files={"demo/__pycache__/evil.cpython-311.pyc": b"evil"})
     step()
     assert not [p for p in _files(tmp_path) if "evil" in p]
-    assert "Skip installing demo/__pycache__/evil.cpython-311.pyc" in capsys.readouterr().err
 
 
 def test_the_same_wheels_give_the_same_layer(tmp_path: Path, wheels: Path, step: Step) -> None:
@@ -197,7 +254,52 @@ def test_wheels_that_fight_over_a_path(wheels: Path, step: Step) -> None:
     write_wheel(wheels, "two", files={"shared/x.py": b"2", "shared/same.py": b""})
     with pytest.raises(LayerError) as e:
         step()
-    assert str(e.value) == f"one 1.0 and two 1.0 have different files for /{_SITE}/shared/x.py"
+    assert str(e.value) == (
+        f"one 1.0 and two 1.0 have different files for /{_SITE}/shared/x.py\n"
+        '  -> name the one whose file the image shall have in the field `prefer`: prefer=["one"]'
+    )
+
+
+def test_a_distribution_that_is_preferred_wins_a_path(tmp_path: Path, wheels: Path, step: Step) -> None:
+    command = "[console_scripts]\nparse = {}:main\n"
+    for name in ("one_parse", "two_parse"):
+        own = {"shared/x.py": name.encode(), f"{name}.py": b"def main(): pass\n"}
+        write_wheel(wheels, name, files=own, entry_points=command.format(name))
+    step("--prefer", "Two.Parse")
+    files = _files(tmp_path)
+    assert files[f"{_SITE}/shared/x.py"][1] == b"two_parse"
+    assert b"from two_parse import main" in files["app/bin/parse"][1]
+    assert f"{_SITE}/one_parse.py" in files
+
+
+def test_a_record_with_gaps_is_told_and_taken(
+    tmp_path: Path, wheels: Path, step: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wheel(
+        wheels, "one", raw={"one/extra.py": b"x"}, files={"one/a.py": b"y"}, record={"one/a.py": "one/a.py,,"}
+    )
+    write_wheel(wheels, "two", raw={"two/extra.py": b"x"})
+    step("--bytecode", "none")
+    assert _files(tmp_path)[f"{_SITE}/one/extra.py"] == (0o644, b"x")
+    record = _files(tmp_path)[f"{_SITE}/one-1.0.dist-info/RECORD"][1].decode()
+    assert "one/extra.py,sha256=" in record
+    assert "one/a.py,sha256=" in record
+    assert capsys.readouterr().err == (
+        "note: one-1.0-py3-none-any.whl: hash / size of one/a.py is not included in RECORD, and 1 gaps more\n"
+        "note: two-1.0-py3-none-any.whl: two/extra.py is not mentioned in RECORD\n"
+    )
+
+
+def test_times_follow_from_content(tmp_path: Path, wheels: Path, step: Step) -> None:
+    write_wheel(wheels, files={"demo/a.css": b"a {}", "demo/b.css": b"b {}", "demo/m.py": b""})
+    step()
+    times = {m.name: m.mtime for m in _members(tmp_path)}
+    a, b = times[f"{_SITE}/demo/a.css"], times[f"{_SITE}/demo/b.css"]
+    assert a != b
+    assert a == of_content(hashlib.sha256(b"a {}").hexdigest())
+    made = [t for name, t in times.items() if name.endswith(("RECORD", ".pyc", "/demo"))]
+    assert made == [CONSTANT] * 3
+    assert all(CONSTANT <= time < CONSTANT + (1 << 30) for time in times.values())
 
 
 def test_one_distribution_in_two_versions(wheels: Path, step: Step) -> None:
@@ -284,10 +386,6 @@ def test_helpers_for_another_machine_are_left_to_the_audit(wheels: Path, step: S
         ),
         ({"links": {"l": b"/etc/passwd"}}, f"{_WHEEL}: the member 'l' is a link or a special file"),
         (
-            {"raw": {"extra.py": b""}},
-            f"{_INVALID}In demo-1.0-py3-none-any.whl, extra.py is not mentioned in RECORD",
-        ),
-        (
             {"files": {"a.py": b"x"}, "record": {"a.py": f"a.py,sha256={'A' * 43},1"}},
             "demo-1.0-py3-none-any.whl: a.py is not what RECORD says (hash or size differs)",
         ),
@@ -296,8 +394,8 @@ def test_helpers_for_another_machine_are_left_to_the_audit(wheels: Path, step: S
             "demo-1.0-py3-none-any.whl: a.h is not what RECORD says (hash or size differs)",
         ),
         (
-            {"files": {"a.py": b"x"}, "record": {"a.py": "a.py,,"}},
-            f"{_INVALID}In demo-1.0-py3-none-any.whl, hash / size of a.py is not included in RECORD",
+            {"record": {"demo-1.0.dist-info/WHEEL": "demo-1.0.dist-info/WHEEL,nonsense,1"}},
+            f"{_INVALID}In {_WHEEL}, entry in RECORD file for demo-1.0.dist-info/WHEEL is invalid: {_NO_HASH}",
         ),
         (
             {"files": {"demo-1.0.data/data/bin/python3": b""}},

@@ -7,6 +7,7 @@ destination of an installation (entries instead of files) and a stricter source.
 from __future__ import annotations
 
 import base64
+import email.parser
 import hashlib
 import os
 import posixpath
@@ -14,7 +15,7 @@ import stat
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,16 +28,24 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.formats.guard import Guard
+from ociwheel.formats.zip import check_sizes
 from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
+from ociwheel.layer.left_out import LeftOut
+from ociwheel.layer.opened import OpenedNames, opened_names
+from ociwheel.layer.prefer import hint, ranks
 from ociwheel.layer.spool import Slice, Spool
 from ociwheel.layer.target import Target
+from ociwheel.layer.times import CONSTANT, of_content
 from ociwheel.layer.venv import Venv, compile_entries
 
 INSTALLER = b"ociwheel\n"
 _SHEBANG = b"#!python"
 _CHUNK_BYTES = 1 << 18
 _ENCRYPTED = 0x1
+# What installer says of a RECORD that lacks something; every installer takes such a wheel.
+_RECORD_GAPS = ("is not mentioned in RECORD", "is not included in RECORD", "incorrectly contain")
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,6 @@ class Options:
     target: Target
     venv: Venv
     excludes: Sequence[str]
-    keep: Sequence[str]
     tag: str | None
     """Cache tag of the bytecode to add, ``None`` for none."""
     strip: bool = True
@@ -60,22 +68,30 @@ class InstalledWheel:
     content: Content
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
+    opened: OpenedNames | None = None
+    requires: tuple[str, ...] = ()
+    """``Requires-Dist`` of its metadata."""
 
 
-def install_wheel(wheel: Path, spool: Spool, options: Options) -> InstalledWheel:
+def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut) -> InstalledWheel:
     """Install one wheel.
 
+    :param left_out: is told what is not installed.
     :raises LayerError: the wheel does not fit the target, is damaged, or tries to write elsewhere.
     """
     content = _content(wheel, options.target)
     origin = f"{content.name} {content.version}"
     try:
-        with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of bytecode that is not installed, which is counted below
             _check_members(archive, wheel.name)
+            check_sizes(archive, wheel.stat().st_size, Guard(wheel.name, LayerError))
             source = _Wheel(archive, wheel.name)
-            source.validate_record(validate_contents=False)
-            destination = _Destination(spool, options, origin)
+            gaps = source.record_gaps()
+            destination = _Destination(spool, options, origin, left_out)
+            for info in archive.infolist():
+                if "__pycache__" in info.filename.split("/")[:-1] and not info.is_dir():
+                    left_out.add(origin, "bytecode", info.file_size)
             install(source, destination, {"INSTALLER": INSTALLER})
             source.raise_if_damaged()
     except LayerError:
@@ -83,18 +99,39 @@ def install_wheel(wheel: Path, spool: Spool, options: Options) -> InstalledWheel
     # A hostile wheel makes installer and zipfile raise nearly anything, AssertionError included.
     except Exception as e:
         raise LayerError(f"the wheel cannot be installed: {_one_line(e, wheel)}", where=wheel.name) from e
-    notes = [f"{wheel.name}: {w.message}" for w in caught if issubclass(w.category, RuntimeWarning)]
-    return InstalledWheel(content, destination.entries(), (*notes, *destination.notes))
+    entries = destination.entries()
+    notes = (*gaps, *destination.notes)
+    return InstalledWheel(content, entries, notes, opened_names(_sources(entries)), _requires(entries))
 
 
-def merge(installed: Sequence[InstalledWheel]) -> list[Entry]:
+def _requires(entries: Sequence[Entry]) -> tuple[str, ...]:
+    metadata = next((e for e in entries if e.path.endswith(".dist-info/METADATA")), None)
+    if metadata is None:
+        return ()
+    with metadata.open() as stream:
+        headers = email.parser.BytesHeaderParser().parse(stream)
+    return tuple(" ".join(str(text).split()) for text in headers.get_all("Requires-Dist") or ())
+
+
+def _sources(entries: Sequence[Entry]) -> Iterator[bytes]:
+    for entry in entries:
+        if entry.path.endswith(".py"):
+            with entry.open() as stream:
+                yield stream.read()
+
+
+def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> list[Entry]:
     """Return the entries of all wheels, the same file of two wheels once.
 
+    :param prefer: names of the distributions whose files win over others', first first.
     :raises LayerError: two wheels with different files for one path, or one distribution twice.
     """
     errors = ErrorCollector()
     names: dict[str, Content] = {}
     merged: dict[str, Entry] = {}
+    rank = ranks(prefer)
+    last = len(rank)
+    installed = sorted(installed, key=lambda wheel: rank.get(wheel.content.name, last))
     for wheel in installed:
         other = names.setdefault(wheel.content.name, wheel.content)
         if other is not wheel.content:
@@ -109,19 +146,15 @@ def merge(installed: Sequence[InstalledWheel]) -> list[Entry]:
             # Bytecode differs when its source does, which is said already.
             if first is entry or "/__pycache__/" in entry.path:
                 continue
-            if (_digest(first), first.mode) != (_digest(entry), entry.mode):
+            if first.sha256 != entry.sha256 and first.origin.partition(" ")[0] not in rank:
                 errors.add(
-                    LayerError(f"{first.origin} and {entry.origin} have different files for /{entry.path}")
+                    LayerError(
+                        f"{first.origin} and {entry.origin} have different files for /{entry.path}",
+                        hint=hint(first.origin.partition(" ")[0]),
+                    )
                 )
     errors.raise_if_any()
     return list(merged.values())
-
-
-def _digest(entry: Entry) -> str:
-    if isinstance(entry.source, Slice):
-        return entry.source.sha256
-    with entry.open() as stream:
-        return hashlib.sha256(stream.read()).hexdigest()
 
 
 def _content(wheel: Path, target: Target) -> Content:
@@ -189,9 +222,24 @@ class _Wheel(WheelFile):
         self._errors = ErrorCollector()
         self._where = name
 
+    def record_gaps(self) -> tuple[str, ...]:
+        """Check that RECORD can be read, and return what it lacks.
+
+        :raises LayerError: it is worse than that.
+        """
+        try:
+            self.validate_record(validate_contents=False)
+        except self.validation_error as e:
+            issues = [issue.replace(f"In {self._zipfile.filename}, ", "") for issue in e.issues]
+            if not all(any(gap in issue for gap in _RECORD_GAPS) for issue in issues):
+                raise
+            more = f", and {len(issues) - 1} gaps more" if len(issues) > 1 else ""
+            return (f"{self._where}: {issues[0]}{more}",)
+        return ()
+
     def get_contents(self) -> Iterator[WheelContentElement]:
         for (path, digest, size), stream, executable in super().get_contents():
-            if not digest:  # RECORD itself; validate_record refused any other
+            if not digest:  # RECORD itself, and what it has no hash of
                 yield (path, digest, size), stream, executable
                 continue
             algorithm, _, value = digest.partition("=")
@@ -213,7 +261,8 @@ class _Wheel(WheelFile):
 class _Destination(WheelDestination):
     """Collects entries where installer would write files."""
 
-    def __init__(self, spool: Spool, options: Options, origin: str) -> None:
+    def __init__(self, spool: Spool, options: Options, origin: str, left_out: LeftOut) -> None:
+        self._left_out = left_out
         self._spool = spool
         self._options = options
         self._origin = origin
@@ -245,11 +294,15 @@ class _Destination(WheelDestination):
         stream: BinaryIO,
         is_executable: bool,
     ) -> RecordEntry:
-        """Add a file of the wheel, unless it is excluded."""
+        """Add a file of the wheel, unless a rule leaves it out."""
         path = os.fspath(path)
         folder = self._folders.get(scheme)
-        if folder is None or excluded(path, self._options.excludes, self._options.keep):
-            return RecordEntry(path, None, None)  # headers, and what is left out
+        if folder is None or excluded(path, self._options.excludes):
+            rule = "headers" if folder is None else "exclude"
+            self._left_out.add(
+                self._origin, rule, sum(map(len, iter(lambda: stream.read(_CHUNK_BYTES), b"")))
+            )
+            return RecordEntry(path, None, None)
         if scheme == "scripts":
             part = self._spooled(_Script(stream, self._options.venv.python))
             return self._add(f"{folder}/{path}", path, part, executable=True)
@@ -265,7 +318,11 @@ class _Destination(WheelDestination):
         self._spool.flush()
         with part.open() as file:
             stripped = without_debug(file)
-            return self._spool.add(stripped) if stripped else part
+            if stripped is None:
+                return part
+            smaller = self._spool.add(stripped)
+            self._left_out.add(self._origin, "debug-sections", part.size - smaller.size)
+            return smaller
 
     def finalize_installation(self, scheme: Scheme, record_file_path: str, records: object) -> None:
         """Add bytecode, and the RECORD of what the layer holds."""
@@ -289,7 +346,10 @@ class _Destination(WheelDestination):
         with construct_record_file(_unique(kept), self._prefix) as stream:
             part = self._spool.add(stream)
         self._spool.flush()
-        self._add(f"{self._folders['purelib']}/{record_file_path}", record_file_path, part, executable=False)
+        path = f"{self._folders['purelib']}/{record_file_path}"
+        self._add(path, record_file_path, part, executable=False)
+        # Made here, and different in every image that has another bytecode.
+        self._entries[path] = replace(self._entries[path], mtime=CONSTANT)
 
     def _prefix(self, scheme: str) -> str | None:
         site = self._options.venv.site_packages
@@ -298,7 +358,15 @@ class _Destination(WheelDestination):
 
     def _add(self, path: str, record_path: str, part: Slice, *, executable: bool) -> RecordEntry:
         mode = 0o755 if executable else 0o644
-        self._entries[path] = Entry(path, "file", mode, source=part, origin=self._origin)
+        self._entries[path] = Entry(
+            path,
+            "file",
+            mode,
+            source=part,
+            origin=self._origin,
+            mtime=of_content(part.sha256),
+            sha256=part.sha256,
+        )
         value = base64.urlsafe_b64encode(bytes.fromhex(part.sha256)).decode().rstrip("=")
         return RecordEntry(record_path, Hash("sha256", value), part.size)
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if diff_id != args.diff_id:
         raise BaseError(f"the layer unpacks to {diff_id}, the lock says {args.diff_id}", where=args.blob.name)
     args.output.mkdir(parents=True, exist_ok=True)
-    value = document("layer-facts", {"diff_id": diff_id, "files": files, "elf": elf})
+    value = document("layer-facts", {"diff_id": diff_id, "files": files, "elf": elf, "opened": {}})
     (args.output / "layer-facts.json").write_bytes(canonical(value))
     return document("tree", {"files": len(files), "size": size})
 

@@ -115,7 +115,8 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
         "digest": descriptor["digest"],
         "size": json.loads(image.manifest.document)["size"],
         "unpacked_size": sum(layer["unpacked_size"] for layer in layers),
-        "audit": {k: v for k, v in json.loads(image.audit).items() if k != "schema"},
+        "audit": {k: v for k, v in json.loads(image.audit).items() if k not in {"schema", "notes"}},
+        "notes": list(image.notes),
         "step": image.manifest.inputs.key,
         **json.loads(image.context),
         "layers": [
@@ -126,6 +127,7 @@ def platform_report(image: PlatformImage) -> dict[str, Any]:
                 "size": layer["descriptor"]["size"],
                 "unpacked_size": layer["unpacked_size"],
                 "contents": layer["contents"],
+                "left_out": layer.get("left_out", []),
                 "step": made.inputs.key,
             }
             for layer, made in zip(layers, image.layers)
@@ -181,7 +183,8 @@ def log_lines(image: BuiltImage, shared: frozenset[str]) -> tuple[str, ...]:
             f"  {one.platform}: {mebibytes(size)} compressed, {mebibytes(unpacked)} unpacked, "
             f"{len(one.layers)} layers, {mebibytes(common)} shared with other images"
         )
-    return tuple(lines)
+    notes = {note: None for one in image.platforms for note in one.notes}
+    return (*lines, *(f"  note: {note}" for note in notes))
 
 
 async def _layout(layout: Digest, output: str, *, shared: bool) -> Digest:

@@ -141,6 +141,7 @@ def test_the_report() -> None:
         "size": 2**20,
         "unpacked_size": 4 * 2**20,
         "contents": [{"type": "wheel", "name": "a", "version": "1"}],
+        "left_out": [],
         "step": INPUTS.key,
     }
     assert platform["wheels"] == [

@@ -103,7 +103,8 @@ async def run_image(
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
     built = await platform_layout(parts, platform)
     trees = {CORE: core.steps["run"], _LAYOUT: built.layout}
-    env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}"}
+    # What is printed is the container's: no document of an error may be in it.
+    env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}", "OCIWHEEL_ERRORS": "text"}
     if any(layer.zstd for layer in built.image.layers):
         # An engine gets such layers unpacked: Docker loads none before version 23.
         trees[TOOLS] = (await zstd_toolbox()).digest

@@ -145,8 +145,8 @@ class SlimImageOptions(Subsystem):
         help=softwrap(
             """
             Limits of archives of others to raise, each `name=number`, such as `ratio=1000`, for a wheel,
-            sdist, package or layer that is refused because it is larger than any should be. The message names
-            the limit; `docs/explanation/archives.md` lists all. They are in the key of every step.
+            sdist, package or layer that is refused because it is larger than any should be. The message
+            names the limit; `docs/explanation/archives.md` lists all. They are in the key of every step.
             """
         ),
     )

@@ -31,6 +31,8 @@ class AuditRequest:
     packages: tuple[str, ...]
     accept: tuple[str, ...]
     libc: str = "glibc"
+    strict: bool = False
+    library_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def audit_request(
         libc=base.target.libc,
         packages=tuple(sorted(package.name for group in base.groups for package in group.packages)),
         accept=parts.accept,
+        strict=parts.strict_audit,
+        library_path=parts.config.env.get("LD_LIBRARY_PATH", ""),
     )
 
 
@@ -92,6 +96,8 @@ async def audit_layers(request: AuditRequest, toolbox: Toolbox) -> Audit:
         "accept": list(request.accept),
         "lock_packages": list(request.packages),
         "libc": request.libc,
+        "strict": request.strict,
+        "library_path": [folder for folder in request.library_path.split(":") if folder],
         # Without locked packages the base is somebody else's image, whose files nobody here can mend.
         "trusted": [] if request.packages else [BASE_ORIGIN],
     }

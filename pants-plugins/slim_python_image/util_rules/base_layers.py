@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Iterable
 
-from pants.engine.fs import EMPTY_DIGEST
+from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
@@ -37,10 +37,14 @@ class DebLayerRequest:
 
 @dataclass(frozen=True)
 class RootfsLayerRequest:
-    """The layer of users, folders and the empty virtual environment."""
+    """The layer of users, folders, the loader's cache and the empty virtual environment.
+
+    :param facts: `layer-facts.json` of the layers of packages that have ELF files.
+    """
 
     target: TargetEnvironment
     prefix: str
+    facts: tuple[Digest, ...]
     compression: str = GZIP
 
 
@@ -94,13 +98,21 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
 
 @rule
 async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
+    paths = [f"facts/{number:03}" for number in range(len(request.facts))]
+    placed = [await engine.add_prefix(digest, path) for digest, path in zip(request.facts, paths)]
     return await make_layer(
         StepRequest(
             step="rootfs-layer",
-            arguments=("--target", "target.json", "--prefix", request.prefix, "--output", OUT),
+            arguments=(
+                *("--target", "target.json", "--prefix", request.prefix),
+                *(part for path in paths for part in ("--facts", f"{path}/layer-facts.json")),
+                *("--output", OUT),
+            ),
             description=f"Layer users and folders ({request.target.platform})",
             toolbox=toolbox,
-            inputs=await engine.create_files({"target.json": request.target.to_json()}),
+            inputs=await engine.merge(
+                (*placed, await engine.create_files({"target.json": request.target.to_json()}))
+            ),
             output_directories=(OUT,),
         ),
         request.compression,
@@ -156,14 +168,20 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
             **implicitly(),
         )
         return BaseLayers((*remote_layers(base.registry.image), venv))
-    rootfs = await rootfs_layer(
-        RootfsLayerRequest(base.target, request.prefix, request.compression), **implicitly()
-    )
     groups = await concurrently(
         deb_layer(
             DebLayerRequest(group, base.interpreter, request.bytecode, request.compression), **implicitly()
         )
         for group in base.groups
+    )
+    rootfs = await rootfs_layer(
+        RootfsLayerRequest(
+            base.target,
+            request.prefix,
+            tuple(one.facts for one in groups if one.elf_files),
+            request.compression,
+        ),
+        **implicitly(),
     )
     return BaseLayers((rootfs, *groups))
 

@@ -31,6 +31,7 @@ class Code:
     files: AbstractSet[Entry]
     workdir: str
     scripts: tuple[tuple[str, str], ...]
+    time: int | None = None
 
 
 def divided(line: Sequence[Code]) -> tuple[Code, ...]:
@@ -49,7 +50,7 @@ def divided(line: Sequence[Code]) -> tuple[Code, ...]:
         files = rest.files & below.files if same_folder else frozenset()
         if not sources and not files:
             continue
-        common = Code(f"shared {below.title}", sources, files, below.workdir, ())
+        common = Code(f"shared {below.title}", sources, files, below.workdir, (), below.time)
         # All that the other image has in a layer of its own: then it is that layer.
         theirs = divided(line[number:])[-1]
         found.append(theirs if replace(common, title=theirs.title) == theirs else common)
@@ -79,6 +80,7 @@ async def _code(parts: ImageParts) -> Code:
         files=await _entries(parts.files),
         workdir=parts.config.workdir,
         scripts=parts.scripts,
+        time=parts.time,
     )
 
 
@@ -100,6 +102,7 @@ async def source_layer_requests(
                 target=neutral(base.target),
                 options=parts.options,
                 interpreter=base.interpreter,
+                time=layer.time,
             )
             for layer in divided([await _code(one) for one in (parts, *ancestors)])
         ]

@@ -16,6 +16,7 @@ from slim_python_image.registry_products import RemoteLayers
 from slim_python_image.util_rules.audit import audit_layers, audit_request, audited, audited_facts
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.image_context import image_fields, platform_context
 from slim_python_image.util_rules.image_layers import (
@@ -38,6 +39,7 @@ from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT, ImagePartsRe
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
+from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, checked
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class PlatformImage:
     """One platform of a built image.
 
     :param context: JSON of what stands behind its digests, for the report.
+    :param notes: what the check of the whole image has to say.
     """
 
     platform: str
@@ -69,6 +72,7 @@ class PlatformImage:
     wheels: tuple[Wheel, ...]
     audit: str
     context: str = "{}"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     base = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
+    check_declared(parts.declared, base, parts.address, parts.base)
     ancestors = await ancestors_of(parts)
     await plan_wheels(
         plan_request(image_wheels(parts, ancestors, base)), **implicitly()
@@ -107,7 +112,11 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     ]
     shared, *sources = await concurrently(calls)
     local = await concurrently(wheel_layer(one, **implicitly()) for one in local_wheel_requests(parts, base))
+    config = config_on_base(parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
+    layers = (*layers, *await account_layers(parts, config, base, shared.base))
+    check = await check_image(await check_request(parts, config, base, layers), **implicitly())
+    notes = checked(check, parts, base)
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
     found = audit.outcome.fields(
@@ -116,10 +125,8 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     document = {
         "platform": request.platform,
         "layers": [layer.fields() for layer in layers],
-        "config": config_on_base(
-            parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT
-        ).to_dict(),
-        "created": 0,
+        "config": config.to_dict(),
+        "created": parts.time or 0,
         "annotations": {**base_annotations(base.registry), **parts.annotations},
     }
     manifest = await write_manifest(
@@ -132,6 +139,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         base_layers=len(shared.base),
         wheels=shared.wheel_set.wheels,
         audit=canonical_json(found).decode(),
+        notes=(*notes, *found["notes"]),
         context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
     )
 

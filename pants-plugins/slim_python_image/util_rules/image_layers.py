@@ -13,7 +13,7 @@ from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layer
-from slim_python_image.util_rules.partition import partition, title
+from slim_python_image.util_rules.partition import normalized, partition, title
 from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.wheels import WheelSet, WheelSetRequest, make_wheel_set, plan_request
@@ -38,19 +38,23 @@ class ImageLayers:
 
 def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], title: str) -> WheelLayerRequest:
     """Return one layer of wheels: one for all platforms where the wheels fit them all."""
+    names = {normalized(wheel.name) for wheel in wheels}
     return WheelLayerRequest(
         wheels=wheels,
         title=title,
         target=neutral(base.target) if all(wheel.pure for wheel in wheels) else base.target,
         options=parts.options,
         interpreter=base.interpreter,
+        # Of whom it does not hold, a layer knows nothing.
+        prefer=tuple(name for name in parts.prefer if normalized(name) in names),
     )
 
 
 def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
     """Return the wheel layers of an image, bottom first."""
     return [
-        layer_request(parts, base, group, title(group)) for group in partition(wheels, parts.layer_budget)
+        layer_request(parts, base, group, title(group))
+        for group in partition(wheels, parts.layer_budget, parts.prefer)
     ]
 
 

@@ -30,5 +30,6 @@ async def make_layer(request: StepRequest, compression: str) -> Layer:
         title=fields["title"],
         blobs=await engine.subset(files, "blobs/**"),
         facts=await engine.subset(files, "layer-facts.json"),
+        names=await engine.subset(files, "layer-names.json"),
         inputs=await step_inputs(request, **implicitly()),
     )

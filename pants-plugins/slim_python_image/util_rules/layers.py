@@ -24,11 +24,15 @@ class WheelLayerRequest:
     target: TargetEnvironment
     options: LayerOptions
     interpreter: Interpreter
+    prefer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SourceLayerRequest:
-    """Put first-party code into one layer."""
+    """Put first-party code into one layer.
+
+    :param time: of its files, in seconds since 1970; by default, it follows from each one's content.
+    """
 
     sources: Digest
     files: Digest
@@ -38,6 +42,7 @@ class SourceLayerRequest:
     target: TargetEnvironment
     options: LayerOptions
     interpreter: Interpreter
+    time: int | None = None
 
 
 def option_arguments(options: LayerOptions) -> tuple[str, ...]:
@@ -57,6 +62,7 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
                 *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
                 *option_arguments(request.options),
                 *("--strip", "debug" if request.options.strip else "none"),
+                *(part for name in request.prefer for part in ("--prefer", name)),
                 *("--output", OUT),
             ),
             description=f"Layer {request.title}{where}",
@@ -84,6 +90,7 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
                 *("--sources", "sources", "--files", "files", "--workdir", request.workdir),
                 *("--target", "target.json", "--title", request.title),
                 *scripts,
+                *(() if request.time is None else ("--time", str(request.time))),
                 *option_arguments(request.options),
                 *("--output", OUT),
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterable
 
 from slim_python_image.products import Wheel
@@ -10,7 +11,14 @@ from slim_python_image.products import Wheel
 HEAVY = 1024 * 1024
 
 
-def partition(wheels: Iterable[Wheel], budget: int) -> tuple[tuple[Wheel, ...], ...]:
+def normalized(name: str) -> str:
+    """Return a distribution's name as the index has it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def partition(
+    wheels: Iterable[Wheel], budget: int, prefer: Iterable[str] = ()
+) -> tuple[tuple[Wheel, ...], ...]:
     """Return the wheels of each layer.
 
     Depends on the wheels and the budget alone, never on other images, so that images which share
@@ -18,7 +26,14 @@ def partition(wheels: Iterable[Wheel], budget: int) -> tuple[tuple[Wheel, ...], 
     those that fit every platform (equal on all platforms) and one for those compiled for this one.
 
     :param budget: how many layers there may be at most, two or more.
+    :param prefer: distributions whose files win over others'. They come last: what is above is what is seen.
     """
+    winners = {normalized(name) for name in prefer}
+    wheels = tuple(wheels)
+    above = tuple(sorted(w for w in wheels if normalized(w.name) in winners))
+    if above:
+        rest = [w for w in wheels if normalized(w.name) not in winners]
+        return (*partition(rest, max(budget - 1, 2)), above)
     by_size = sorted(wheels, key=lambda wheel: (-wheel.size, wheel.name))
     heavy = [wheel for wheel in by_size if wheel.size >= HEAVY][: max(budget - 2, 0)]
     light = sorted(set(by_size) - set(heavy), key=lambda wheel: wheel.name)

@@ -48,3 +48,19 @@ def test_titles() -> None:
     assert title((wheel("a", 1),)) == "a 1.0"
     assert title((wheel("a", 1), wheel("b", 1))) == "2 pure wheels"
     assert title((wheel("a", 1), wheel("b", 1, "linux_x86_64"))) == "2 native wheels"
+
+
+def test_preferred_distributions_lie_above_all_others() -> None:
+    wheels = [
+        wheel("big", 9 * HEAVY),
+        wheel("llama-parse", 2 * HEAVY),
+        wheel("small", 5),
+        wheel("Other.One", 5),
+    ]
+    groups = partition(wheels, 10, ["Llama_Parse", "other-one"])
+    assert [sorted(one.name for one in group) for group in groups] == [
+        ["big"],
+        ["small"],
+        ["Other.One", "llama-parse"],
+    ]
+    assert partition(wheels, 10, ["absent"]) == partition(wheels, 10)

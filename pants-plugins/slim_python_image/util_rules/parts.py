@@ -23,6 +23,12 @@ from slim_python_image import engine
 from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.content_fields import (
+    PreferField,
+    SourceDateEpochField,
+    StrictAuditField,
+    WritableField,
+)
 from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
@@ -45,6 +51,7 @@ from slim_python_image.target_types import (
     VolumesField,
     WorkdirField,
 )
+from slim_python_image.util_rules.declared_python import DeclaredPython, declared
 from slim_python_image.util_rules.footing import footing
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.wheel_set_target import ImagePlatformsField
@@ -81,7 +88,11 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class ImageParts:
-    """What an image target consists of, before anything is built."""
+    """What an image target consists of, before anything is built.
+
+    :param start: what it starts, as the core's check takes it.
+    :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
+    """
 
     address: Address
     base: Address
@@ -101,6 +112,12 @@ class ImageParts:
     config: ImageConfig
     accept: tuple[str, ...]
     annotations: FrozenDict[str, str] = FrozenDict()
+    start: tuple[tuple[str, str], ...] = ()
+    prefer: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    time: int | None = None
+    strict_audit: bool = False
+    declared: tuple[DeclaredPython, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +203,15 @@ def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...
     return (f"{PREFIX}/bin/python", "-P", "-m", entry_point), ()
 
 
+def start_of(target: Target) -> tuple[tuple[str, str], ...]:
+    """Return what an image starts: a module, a module and its function, or a script."""
+    script = target[ScriptField].value
+    if script:
+        return (("script", script),)
+    module, _, function = (target[EntryPointField].value or "").partition(":")
+    return (("module", module), *((("function", function),) if function else ()))
+
+
 def image_config(
     target: Target, entrypoint: tuple[str, ...], below: ImageConfig | None = None
 ) -> ImageConfig:
@@ -268,6 +294,12 @@ async def read_image(
         config=image_config(target, entrypoint, inherited.config if inherited else None),
         accept=tuple(target[AcceptField].value or ()),
         annotations=FrozenDict(sorted((target[AnnotationsField].value or {}).items())),
+        start=start_of(target),
+        prefer=tuple(target[PreferField].value or ()),
+        writable=tuple(target[WritableField].value or ()),
+        time=target[SourceDateEpochField].seconds,
+        strict_audit=target[StrictAuditField].value,
+        declared=declared(targets, python_setup),
     )
 
 

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from ociwheel.layer.opened import opened_names
+
+
+def test_names_beside_calls_that_open_libraries() -> None:
+    found = opened_names(
+        [
+            b"import os\npath = os.path.join(here, 'lib', 'lib_lightgbm.so')\n",
+            b"lib = ctypes.cdll.LoadLibrary(find())\n",
+            b"m = CDLL(find_library('magic') or 'libmagic.so.1')\ng = _dlopen(ffi, 'gobject-2.0', 'libgobject-2.0.so.0')\n",
+        ]
+    )
+    assert found is not None
+    assert found.to_json() == {
+        "files": ["lib_lightgbm.so", "libgobject-2.0.so.0", "libmagic.so.1"],
+        "calls": [["gobject-2.0", "libgobject-2.0.so.0"], ["magic"]],
+    }
+
+
+def test_without_a_call_names_are_only_words() -> None:
+    assert opened_names([b"NAME = 'lib_x.so'\n", b"def load(): ...\n"]) is None
+    assert opened_names([]) is None
+
+
+def test_code_that_does_not_parse_or_is_huge_is_passed_over() -> None:
+    assert opened_names([b"CDLL('libx.so.1') = \n"]) is not None
+    assert opened_names([b"CDLL('libx.so.1')\n" + b"#" * (5 << 20)]) is None
+    assert opened_names([b"CDLL('a b')\nCDLL(1)\nCDLL()\n"]) is None

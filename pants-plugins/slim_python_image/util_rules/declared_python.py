@@ -1,0 +1,74 @@
+"""Which Python first-party code is for, by its own word, and which one a base has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.target_types import InterpreterConstraintsField
+from pants.engine.addresses import Address
+from pants.engine.target import Target
+
+from slim_python_image.products import Base, SlimImageError
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class DeclaredPython:
+    """The constraints of some targets: one of the alternatives must hold.
+
+    :param addresses: of the targets, without those of single files.
+    """
+
+    alternatives: tuple[str, ...]
+    addresses: tuple[Address, ...]
+
+
+def declared(targets: Iterable[Target], python_setup: PythonSetup) -> tuple[DeclaredPython, ...]:
+    """Return the constraints among ``targets``."""
+    found: dict[tuple[str, ...], dict[Address, None]] = {}
+    for target in targets:
+        if target.has_field(InterpreterConstraintsField):
+            alternatives = target[InterpreterConstraintsField].value_or_global_default(python_setup)
+            owner = target.address.maybe_convert_to_target_generator()
+            found.setdefault(tuple(alternatives), {})[owner] = None
+    return tuple(DeclaredPython(key, tuple(sorted(found[key]))) for key in sorted(found))
+
+
+def allows(alternatives: Iterable[str], version: str) -> bool:
+    """Tell whether constraints such as ``CPython>=3.9,<3.13`` allow a version; what is none allows any."""
+    stated = False
+    for text in alternatives:
+        stated = True
+        try:
+            if version in SpecifierSet(text.lower().replace("cpython", "").strip(), prereleases=True):
+                return True
+        except InvalidSpecifier:
+            return True
+    return not stated
+
+
+def check_declared(
+    declared: Iterable[DeclaredPython], base: Base, origin: Address, base_address: Address
+) -> None:
+    """Check that first-party code is for the base's Python.
+
+    :raises SlimImageError: naming the code that is not.
+    """
+    wrong = [one for one in declared if not allows(one.alternatives, base.target.python)]
+    if not wrong:
+        return
+    lines = []
+    for one in wrong:
+        names = ", ".join(map(str, one.addresses[:_SHOWN]))
+        more = f" and {len(one.addresses) - _SHOWN} more" if len(one.addresses) > _SHOWN else ""
+        lines.append(f"  {' or '.join(one.alternatives)}: {names}{more}")
+    listed = "\n".join(lines)
+    raise SlimImageError(
+        f"{origin}: the base {base_address} has Python {base.target.python}, which the interpreter "
+        f"constraints of its code exclude\n{listed}\n"
+        "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )

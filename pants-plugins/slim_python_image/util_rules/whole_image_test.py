@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image.products import (
+    Base,
+    Interpreter,
+    Layer,
+    LayerOptions,
+    SlimImageError,
+    TargetEnvironment,
+)
+from slim_python_image.util_rules.parts import ImageConfig, ImageParts
+from slim_python_image.util_rules.steps import StepOutcome
+from slim_python_image.util_rules.whole_image import Check, account_request, checked, module_globs
+
+TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
+ADDRESS = Address("src", target_name="image")
+PARTS = ImageParts(
+    address=ADDRESS,
+    base=Address("base"),
+    extends=None,
+    platforms=(TARGET.platform,),
+    roots=(),
+    resolve="python-default",
+    lockfile="default.lock",
+    no_binary=(),
+    only_binary=(),
+    options=LayerOptions("/app", "unchecked-hash", ()),
+    layer_budget=10,
+    sources=EMPTY_DIGEST,
+    files=EMPTY_DIGEST,
+    local_wheels=(),
+    scripts=(),
+    config=CONFIG,
+    accept=(),
+)
+LAYER = Layer("{}", "sha256:0", 1, 1, 0, "libraries", EMPTY_DIGEST, EMPTY_DIGEST)
+
+
+@pytest.mark.parametrize("user", ["nonroot", "root", "0", "65532:65532", "nobody", "65532:50"])
+def test_an_image_that_asks_for_nothing_has_no_layer_more(user: str) -> None:
+    assert account_request(PARTS, replace(CONFIG, user=user), BASE, (LAYER,)) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"user": "1000"}, {"user": "appuser"}, {"volumes": ("/data",)}, {"workdir": "/data"}]
+)
+def test_what_makes_a_layer(changes: dict[str, Any]) -> None:
+    made = account_request(PARTS, replace(CONFIG, **changes), BASE, (LAYER,))
+    assert made is not None
+    assert made.names == (LAYER.names,)
+    wanted = {
+        "user": "nonroot",
+        "workdir": "/app",
+        "volumes": [],
+        "writable": [],
+        "prefix": "/app",
+        "accounts": True,
+    }
+    asked = {key: list(value) if isinstance(value, tuple) else value for key, value in changes.items()}
+    assert json.loads(made.document) == {**wanted, **asked}
+
+
+def test_a_writable_folder_makes_one() -> None:
+    made = account_request(replace(PARTS, writable=("/app/data",)), CONFIG, BASE, ())
+    assert made is not None
+    assert json.loads(made.document)["writable"] == ["/app/data"]
+
+
+def test_where_a_module_may_be() -> None:
+    assert module_globs("a.b") == ("a/b.py", "a/b/__init__.py")
+
+
+def test_what_the_check_says() -> None:
+    document = json.dumps({"notes": ["a note"]})
+    assert checked(Check(StepOutcome(document, EMPTY_DIGEST)), PARTS, BASE) == ("a note",)
+    with pytest.raises(SlimImageError, match=r"^src:image: it is wrong$"):
+        checked(Check(StepOutcome("{}", EMPTY_DIGEST, error="it is wrong")), PARTS, BASE)
