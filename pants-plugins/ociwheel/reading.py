@@ -291,6 +291,9 @@ def from_json(data: bytes | str, fail: Fail, limits: Limits = LIMITS) -> Value:
     return parsed(data, fail, limits, parse_json)
 
 
+_PIECE = 1 << 20
+
+
 def bytes_of(path: Path, most: int) -> bytes:
     """Return what a file holds.
 
@@ -298,8 +301,12 @@ def bytes_of(path: Path, most: int) -> bytes:
     :raises OSError: it cannot be read.
     :raises ValueError: it is larger; the message is one short line.
     """
+    parts, left = [], most + 1
     with path.open("rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+        # In pieces: who asks for all that may be there is given the memory for it at once.
+        while left and (part := file.read(min(left, _PIECE))):
+            parts.append(part)
+            left -= len(part)
+    if not left:
         raise ValueError(f"is larger than {most} bytes")
-    return data
+    return b"".join(parts)
