@@ -2,7 +2,7 @@
 
 Bit-identical images allow no clock. A constant for everything has a price, though: common web servers make
 ETag and Last-Modified of a file's time and size, so that a changed file of equal size would look the same
-after a deployment. See docs/decisions/016-times.md.
+after a deployment. See docs/decisions/020-times.md.
 """
 
 from __future__ import annotations
