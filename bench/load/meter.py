@@ -18,7 +18,17 @@ _COUNTER = re.compile(r"^\s+(\w+): (\d+)$", re.MULTILINE)
 _PERIOD_SECONDS = 0.1
 # The first words of a step's description, which say what kind of step it is.
 _KINDS = (
-    *("Audit the", "Build ", "Fetch the libraries", "Fetch ", "Layer sources", "Layer ", "Look up", "Pack "),
+    *(
+        "Audit the",
+        "Build ",
+        "Check ",
+        "Fetch the libraries",
+        "Fetch ",
+        "Layer sources",
+        "Layer ",
+        "Look up",
+        "Pack ",
+    ),
     *("Plan ", "Read ", "Unpack "),
 )
 
