@@ -72,8 +72,8 @@ _TEMPLATES: Mapping[str, str] = {
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",
-    "raise-build-limit": "raise [slim-image].build_{limit}_limit, or use a version that has a wheel for this "
-    "platform",
+    "raise-build-limit": "raise `build_{limit}_limit` of [slim-image], or use a version that has a wheel for "
+    "this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, give it "
     f'{{{{"pure": true}}}} in {_BUILDS}',
     "set-compiler-variable": "its build calls a compiler other than $CC; set the variable that it reads in "

@@ -35,5 +35,7 @@ def check_version(version: str) -> None:
 PANTS_217 = minor_version(VERSION) == _OLD
 """Whether this is Pants 2.17, whose engine knows no call by name."""
 
+CONSTRAINTS_OF_RESOLVES = minor_version(VERSION) >= (2, 31)
+"""Whether the default of interpreter constraints may be that of a resolve."""
 PUBLISH_ASKS_FIRST = minor_version(VERSION) >= (2, 32)
 """Whether `publish` asks what need not be built."""

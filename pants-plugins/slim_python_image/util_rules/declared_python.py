@@ -7,11 +7,12 @@ from typing import Iterable
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.backend.python.target_types import InterpreterConstraintsField
+from pants.backend.python.target_types import InterpreterConstraintsField, PythonResolveField
 from pants.engine.addresses import Address
 from pants.engine.target import Target
 
 from slim_python_image.products import Base, SlimImageError
+from slim_python_image.versions import CONSTRAINTS_OF_RESOLVES
 
 _SHOWN = 5
 
@@ -27,14 +28,23 @@ class DeclaredPython:
     addresses: tuple[Address, ...]
 
 
+def constraints_of(target: Target, python_setup: PythonSetup) -> tuple[str, ...]:
+    """Return the interpreter constraints of a target, or those that are configured where it has none."""
+    field: InterpreterConstraintsField = target[InterpreterConstraintsField]
+    if CONSTRAINTS_OF_RESOLVES:
+        resolve = target.get(PythonResolveField) if target.has_field(PythonResolveField) else None
+        later = field.value_or_configured_default  # type: ignore[attr-defined] # 2.17 is checked
+        return tuple(later(python_setup, resolve))
+    return tuple(field.value_or_global_default(python_setup))
+
+
 def declared(targets: Iterable[Target], python_setup: PythonSetup) -> tuple[DeclaredPython, ...]:
     """Return the constraints among ``targets``."""
     found: dict[tuple[str, ...], dict[Address, None]] = {}
     for target in targets:
         if target.has_field(InterpreterConstraintsField):
-            alternatives = target[InterpreterConstraintsField].value_or_global_default(python_setup)
             owner = target.address.maybe_convert_to_target_generator()
-            found.setdefault(tuple(alternatives), {})[owner] = None
+            found.setdefault(constraints_of(target, python_setup), {})[owner] = None
     return tuple(DeclaredPython(key, tuple(sorted(found[key]))) for key in sorted(found))
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pants.engine.addresses import Address
 
 from slim_python_image.products import Base, Interpreter, SlimImageError, TargetEnvironment
+from slim_python_image.util_rules import declared_python
 from slim_python_image.util_rules.declared_python import DeclaredPython, allows, check_declared
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
@@ -41,3 +44,42 @@ def test_code_for_another_python() -> None:
         "  CPython>=3.12: src:lib0, src:lib1, src:lib2, src:lib3, src:lib4 and 1 more\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
     )
+
+
+class Field:
+    """An interpreter constraints field, as each version of Pants has it."""
+
+    def __init__(self, name: str) -> None:
+        setattr(self, name, lambda *given: ("CPython==3.11.*", *map(str, given[1:])))
+
+
+class Code:
+    """A target with that field, of a resolve."""
+
+    def __init__(self, name: str) -> None:
+        self.field = Field(name)
+
+    def __getitem__(self, _: object) -> Field:
+        return self.field
+
+    def has_field(self, _: object) -> bool:
+        return True
+
+    def get(self, _: object) -> str:
+        return "of the resolve"
+
+
+@pytest.mark.parametrize(
+    ("later", "name", "found"),
+    [
+        (False, "value_or_global_default", ("CPython==3.11.*",)),
+        (True, "value_or_configured_default", ("CPython==3.11.*", "of the resolve")),
+    ],
+)
+def test_constraints_are_asked_for_as_the_version_of_pants_has_them(
+    later: bool, name: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(declared_python, "CONSTRAINTS_OF_RESOLVES", later)
+    target: Any = Code(name)
+    setup: Any = None
+    assert declared_python.constraints_of(target, setup) == found
