@@ -34,8 +34,10 @@ def constraints_of(target: Target, python_setup: PythonSetup) -> tuple[str, ...]
     if CONSTRAINTS_OF_RESOLVES:
         resolve = target.get(PythonResolveField) if target.has_field(PythonResolveField) else None
         later = field.value_or_configured_default  # type: ignore[attr-defined] # 2.17 is checked
-        return tuple(later(python_setup, resolve))
-    return tuple(field.value_or_global_default(python_setup))
+        found = later(python_setup, resolve)
+    else:
+        found = field.value_or_global_default(python_setup)
+    return tuple(found)
 
 
 def declared(targets: Iterable[Target], python_setup: PythonSetup) -> tuple[DeclaredPython, ...]:
