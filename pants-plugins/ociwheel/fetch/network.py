@@ -78,8 +78,12 @@ class Failure(Exception):  # noqa: N818 (one answer of one place; the error the 
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+    """Leaves redirects to us: urllib's own handler may fail at where one leads, with the answer open."""
+
+    def http_error_302(self, *_args: Any, **_kwargs: Any) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 class _Proxies(urllib.request.ProxyHandler):
