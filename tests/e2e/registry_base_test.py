@@ -358,7 +358,8 @@ def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) 
     push(musl_builder(tmp_path), f"{registry.host}/musl-builder:3.11")
     on_registry.add_base("musl-pair", "@local/musl:3.11", builder_image="@local/musl-builder:3.11")
     own = 'base="//3rdparty/images:musl-pair", platforms=["linux/amd64"], no_binary=["ciso8601"]'
-    repository.write("src/brewblox/compiled/app/__init__.py", "import ciso8601\n")
+    code = "import ciso8601\n\n\ndef run():\n    print(ciso8601)\n"
+    repository.write("src/brewblox/compiled/app/__init__.py", code)
     repository.write(
         "src/brewblox/compiled/BUILD",
         'python_sources(name="lib", sources=["app/*.py"])\n'

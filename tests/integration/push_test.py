@@ -41,7 +41,7 @@ def impatient(
     def fail(layout: Path, *arguments: str) -> str:
         assert main(["push", "--layout", str(layout), *arguments]) == 21
         out, err = capsys.readouterr()
-        assert not out
+        assert json.loads(out)["kind"] == "registry"
         return err[err.index("error: ") :]
 
     return fail
