@@ -60,7 +60,7 @@ def test_machine_b_runs_nothing_and_machine_a_finds_what_b_edits(
                 file.write("EDITED_ON = 'machine B'\n")
         made = other.pants("package", IMAGES, umask=0o077)
         assert made.exit_code == 0, made.stderr
-        assert len(made.started) == len({*made.started}) == 5, made.started
+        assert made.started == ["Layer sources of src/brewblox/devcon_spark:image"]
         found = one.package(IMAGES, daemon=True)
         assert found.started == []
         assert found.counters["remote_cache_requests_cached"] == len(made.started)
