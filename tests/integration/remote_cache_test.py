@@ -192,7 +192,7 @@ def test_a_blob_that_the_server_has_damaged_or_lost_is_made_again(
     two = machine(tmp_path, plugin, **server.environment())
     with spoilt(server.blob(layer), fault):
         run = package(two)
-    assert run.started == ["Layer sources of src/service:image"]
+    assert run.started == ["Layer folders of the image's user"]  # the topmost, whose blob is spoilt
     assert layout(two).index_digest == first.made.index_digest
     assert layout(two).blob(layer).read_bytes() == first.made.blob(layer).read_bytes()
     if fault == "damaged":
