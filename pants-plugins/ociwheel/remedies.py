@@ -56,9 +56,6 @@ WORDS: Mapping[str, str] = {
     "constrain-build-requirement": f"constrain it to a version with a wheel: `constraints` of {_SETTINGS}, "
     f"or put a "
     "wheel of it on an index of your own",
-    "constrain-old-tools": f"an old sdist may want old tools: constrain them (`constraints` of "
-    f"{_SETTINGS}, for "
-    'example ["setuptools<81"])',
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",

@@ -67,8 +67,6 @@ _TEMPLATES: Mapping[str, str] = {
     "{base_name}, then: {lock_base}",
     "constrain-build-requirement": "constrain it to a version with a wheel: `constraints` of the sdist in "
     f"{_BUILDS}, or put a wheel of it on an index of your own",
-    "constrain-old-tools": "an old sdist may want old tools: constrain them (`constraints` of the sdist in "
-    f'{_BUILDS}, for example ["setuptools<81"])',
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",

@@ -19,12 +19,13 @@ from ociwheel.errors import ErrorCollector, LockError, OciwheelError, UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.notes import warn
 from ociwheel.platforms import platform
 from ociwheel.reading import Value, failing
-from ociwheel.remedies import Remedy
 from ociwheel.requirement import parse_requirement
 
 _FILENAME = re.compile(r"[^./\\\0][^/\\\0]{0,254}")
+_ERROR = re.compile(r"(error|fatal|[\w.]*(Error|Exception))\b", re.ASCII)
 _ROUNDS = 3  # requirements that name requirements: two rounds settle all known backends
 
 
@@ -101,9 +102,9 @@ class RequirementsLock:
         raise LockError("its build requirements never settle", where=sdist.key, details=required)
 
     def _ask(self, sdist: LockedSdist, wheels: Sequence[Path], work: Path) -> tuple[str, ...]:
-        """Return what the sdist's backend says that it requires.
+        """Return what the sdist's backend says that it requires: nothing, and a warning, where it cannot say.
 
-        :raises LockError: it cannot say.
+        :raises LockError: its build ended before it could be asked.
         """
         job = Job(
             where=sdist.key,
@@ -117,12 +118,13 @@ class RequirementsLock:
         if done.answer.error:
             raise read_error(Value(done.answer.error, "error", failing(LockError, sdist.key)), LockError)
         if done.answer.failed_hook:
-            raise LockError(
-                "its build backend cannot say what it requires",
-                where=sdist.key,
-                details=[line[:400] for line in done.lines[-30:]],
-                hint=Remedy("constrain-old-tools"),
+            # It may want a header or a program that builds have and locking has not.
+            warn(
+                f"{sdist.key}: its build backend cannot say what it requires beyond its pyproject.toml "
+                f"({_reason(done.lines)}). Should its build fail, an old sdist may want old tools: name them "
+                "in its `constraints`"
             )
+            return ()
         return done.answer.requires
 
     def _resolve(
@@ -180,6 +182,13 @@ class RequirementsLock:
             offered: list[IndexFile] = [f for o in self.client.offers(pin.name) for f in o.files]
             files[str(pin)] = lockable_files(pin, sorted(minors), offered, machines[pin])
         return files
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Return the line of a hook's output that says why it failed: the last error, or else the last line."""
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if _ERROR.match(line)]
+    return [*said[-1:], *errors][-1] if said else "it said nothing"
 
 
 def _satisfied(requirement: str, pins: Sequence[Pin]) -> bool:
