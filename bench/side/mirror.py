@@ -20,11 +20,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ociwheel.fetch.download import WrongContentError, download
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.network import Failure
-from ociwheel.fetch.settings import from_machine
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexFile, normalize
+from ociwheel.transport.download import WrongContentError, download
+from ociwheel.transport.network import Failure
+from ociwheel.transport.settings import from_machine
 
 HTML_TYPE = "text/html"
 _METADATA = ".metadata"

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.fetch.apt_sources import mirrors, read_sources
+from ociwheel.transport.apt_sources import mirrors, read_sources
 
 APT = Path("/etc/apt")
 ERROR_LINES = 20

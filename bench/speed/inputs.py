@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.speed.steps import Steps
 from ociwheel.build.build_lock import Pin
-from ociwheel.fetch import settings
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
+from ociwheel.transport import settings
 
 PLATFORM = "linux/arm/v7"
 PYTHON = "3.11"

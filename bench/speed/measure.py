@@ -12,9 +12,9 @@ from pathlib import Path
 from bench.speed.inputs import Sdist
 from bench.speed.steps import Steps
 from ociwheel.build import emulated
-from ociwheel.build.container_engine import ContainerEngine
-from ociwheel.build.container_session import Session, session
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
+from ociwheel.containers.build_session import Session, session
+from ociwheel.containers.engine import ContainerEngine
 from tests.support.engine import Engine, find_tool
 
 

@@ -17,7 +17,7 @@ from packaging.utils import parse_wheel_filename
 
 from bench.table.listing import Distribution, Package
 from bench.table.workshop import Workshop
-from ociwheel.build.sdist import build_system, unpack
+from ociwheel.sdist.unpack import build_system, unpack
 
 _SITE = "tmp/site"
 

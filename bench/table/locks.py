@@ -17,9 +17,9 @@ from packaging.version import InvalidVersion, Version
 from bench.table.listing import Distribution, Listing, Package, render_lock
 from bench.table.workshop import Workshop, say
 from ociwheel.build.build_lock import BuildLock, render
-from ociwheel.fetch import settings
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.transport import settings
 
 
 def lock_base(workshop: Workshop, listing: Listing) -> None:

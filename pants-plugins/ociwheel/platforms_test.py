@@ -15,29 +15,29 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.wheel_writer import write_wheel
 
 from ociwheel import platforms
-from ociwheel.base import debian_lock
-from ociwheel.base.debian_lock import Request, build_lock
-from ociwheel.base.packages import Universe
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.build import target_python, targets
 from ociwheel.build.backend import Environment
-from ociwheel.build.build_systems import write_build_system_files
-from ociwheel.build.sdist import BuildSystem
 from ociwheel.build.targets import CompilerTarget
 from ociwheel.build.toolchain import zig_target
 from ociwheel.build.wrappers import Toolchain, compiler_environment
+from ociwheel.debian import debian_lock
+from ociwheel.debian.debian_lock import Request, build_lock
+from ociwheel.debian.packages import Universe
 from ociwheel.elf import audit_step, facts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import AuditError, BaseError
 from ociwheel.image.config import image_config
 from ociwheel.image.config import parse_request as parse_image
 from ociwheel.layer import wheel_layer_step
-from ociwheel.layer.archive import Entry, write_layer
 from ociwheel.layer.target import Target
+from ociwheel.layer.writer import Entry, write_layer
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request as parse_plan
 from ociwheel.plan.plan_step import plan
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.sdist.build_systems import write_build_system_files
+from ociwheel.sdist.unpack import BuildSystem
 from tests.support.values import value_of
 
 # The bytes of a number are the other way round.

@@ -15,7 +15,7 @@ from pants.engine.target import WrappedTarget, WrappedTargetRequest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
+from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image
 from tests.support.rules import function_of
 
 
@@ -112,7 +112,7 @@ def test_helpers_of_other_modules_are_followed() -> None:
         for one in collected(read=rule_with_helper)
         for get in one.input_gets
     ]
-    assert ImagePartsRequest in read_image.rule.input_selectors
+    assert ImageDefinitionRequest in read_image.rule.input_selectors
 
 
 @rule

@@ -39,7 +39,6 @@ from slim_python_image.util_rules import (
     machine,
     manifests,
     newest_wheels,
-    parts,
     plan_coverage,
     plans,
     registry_base,
@@ -82,7 +81,7 @@ def rules() -> Iterable[object]:
             locks,
             machine,
         ),
-        *(manifests, newest_wheels, package_image, parts, plan_coverage, plans, publish_image),
+        *(manifests, newest_wheels, package_image, image_definition, plan_coverage, plans, publish_image),
         *(
             registry_base,
             registry_blobs,

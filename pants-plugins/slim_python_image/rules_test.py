@@ -26,7 +26,7 @@ from slim_python_image.goals.lock import KnownBaseNamesRequest, KnownBuildLockNa
 from slim_python_image.products import Base, StepInputs, Tree
 from slim_python_image.util_rules.base import BaseRequest
 from slim_python_image.util_rules.core import CoreSources
-from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest
+from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 LOCK = {
@@ -107,7 +107,7 @@ def engine() -> RuleRunner:
             QueryRule(Base, [BaseRequest]),
             QueryRule(CoreSources, []),
             QueryRule(Digest, [CreateDigest]),
-            QueryRule(ImageParts, [ImagePartsRequest]),
+            QueryRule(ImageDefinition, [ImageDefinitionRequest]),
             QueryRule(StepInputs, [StepRequest]),
             QueryRule(StepOutcome, [StepRequest]),
             QueryRule(KnownUserResolveNames, [KnownBaseNamesRequest]),
@@ -179,8 +179,8 @@ def test_a_platform_that_the_base_has_not(runner: RuleRunner) -> None:
     )
 
 
-def parts(runner: RuleRunner, name: str) -> ImageParts:
-    return runner.request(ImageParts, [ImagePartsRequest(Address("src/shop", target_name=name))])
+def parts(runner: RuleRunner, name: str) -> ImageDefinition:
+    return runner.request(ImageDefinition, [ImageDefinitionRequest(Address("src/shop", target_name=name))])
 
 
 def paths(runner: RuleRunner, digest: Any) -> list[str]:

@@ -11,23 +11,23 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ociwheel.base.deb import read_deb
 from ociwheel.base.deb_layer import layer_entries
+from ociwheel.base.image_files import LockedLayer, open_image
+from ociwheel.base.image_trees import place
+from ociwheel.base.inspect_image import learn
 from ociwheel.base.sysroot import write_sysroot
 from ociwheel.build.repack import repack
-from ociwheel.build.sdist import build_system, native_sources, unpack
+from ociwheel.debian.deb import read_deb
 from ociwheel.errors import BuildError
 from ociwheel.fetch.metadata import read_metadata
-from ociwheel.fetch.static_metadata import from_pyproject, from_setup_cfg, from_setup_py
 from ociwheel.formats.ar import read_ar
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.streams import open_stream
 from ociwheel.formats.tar import TarReader
 from ociwheel.formats.zip import open_zip
 from ociwheel.platforms import platform
-from ociwheel.registry.filesystem import LockedLayer, open_image
-from ociwheel.registry.learn import learn
-from ociwheel.registry.trees import place
+from ociwheel.sdist.static_metadata import from_pyproject, from_setup_cfg, from_setup_py
+from ociwheel.sdist.unpack import build_system, native_sources, unpack
 from tests.fuzz import hostile
 from tests.fuzz.harness import Door
 

@@ -12,21 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ociwheel.base.archive_client import decompressed
-from ociwheel.base.debian_lock import Request as DebianRequest
-from ociwheel.base.packages import Universe, split_paragraphs
-from ociwheel.base.relations import Relation
-from ociwheel.base.release import parse_release
 from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.emulated import read_answer
+from ociwheel.debian.archive_client import decompressed
+from ociwheel.debian.debian_lock import Request as DebianRequest
+from ociwheel.debian.packages import Universe, split_paragraphs
+from ociwheel.debian.relations import Relation
+from ociwheel.debian.release import parse_release
 from ociwheel.documents import canonical, document, read_error, schema
 from ociwheel.errors import BaseError, BuildError, LockError, ToolError, UsageError
-from ociwheel.fetch import settings
 from ociwheel.lock import formats
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.plan_step import plan
 from ociwheel.reading import Value, failing, from_json
+from ociwheel.transport import settings
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.credentials import Credentials, split_userinfo
-from ociwheel.fetch.network import Failure, redirected
-from ociwheel.fetch.settings import host_of
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexPageError, belongs_to, parse_page
 from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.newest import Limits, newest_wheel
+from ociwheel.transport.credentials import Credentials, split_userinfo
+from ociwheel.transport.network import Failure, redirected
+from ociwheel.transport.settings import host_of
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
 

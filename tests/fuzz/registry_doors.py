@@ -12,15 +12,15 @@ from typing import Any
 
 from ociwheel.documents import canonical
 from ociwheel.errors import FetchError
-from ociwheel.fetch.network import Failure
-from ociwheel.fetch.settings import NetworkSettings
-from ociwheel.registry import credentials
+from ociwheel.registry import logins
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, RegistryClient
 from ociwheel.registry.content import KnownPlaces
 from ociwheel.registry.layout_source import LayoutName, LayoutSource
 from ociwheel.registry.messages import Challenge, Opened, Request
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
+from ociwheel.transport.network import Failure
+from ociwheel.transport.settings import NetworkSettings
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
 
@@ -148,8 +148,8 @@ def _logins(data: bytes, folder: Path) -> None:
     (folder / "config.json").write_bytes(data)
     environ = {"DOCKER_CONFIG": str(folder), "PATH": "/nowhere"}
     for name in ("h/x:1", "g/y:1", "alpine"):
-        credentials.find_login(ImageName.parse(name), environ)
-    credentials.machine_environment({"OCIWHEEL_MACHINE": str(folder)})
+        logins.find_login(ImageName.parse(name), environ)
+    logins.machine_environment({"OCIWHEEL_MACHINE": str(folder)})
 
 
 def _known(data: bytes, folder: Path) -> None:

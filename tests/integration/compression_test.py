@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ociwheel.image.container import write_container_image
-from ociwheel.layer.archive import Content, Entry, write_layer
+from ociwheel.layer.writer import Content, Entry, write_layer
 from ociwheel.platforms import platform
 from tests.integration.monorepo import write_monorepo
 from tests.integration.repository import Caches, Repository, make_repository, stopped

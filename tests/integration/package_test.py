@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ociwheel.layer.times import CONSTANT
+from ociwheel.formats.times import CONSTANT
 from tests.integration.monorepo import write_monorepo
 from tests.integration.repository import (
     BASE,

@@ -51,7 +51,7 @@ def test_the_wheel_has_code_and_data_and_no_tests(wheel: Path, plugin: Path) -> 
         "ociwheel/sandbox/step.sh",
         "ociwheel/elf/data/debian_libraries.json.gz",
     } <= names
-    assert any(name.startswith("ociwheel/base/keys/") for name in names)
+    assert any(name.startswith("ociwheel/debian/keys/") for name in names)
     assert not any(name.endswith("_test.py") for name in names)
     assert "Requires-Python: >=3.9\n" in text
     assert "Requires-Dist" not in text

@@ -25,9 +25,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from ociwheel.fetch import apt_sources, settings
-from ociwheel.fetch.network import Network, Response
 from ociwheel.platforms import Platform, platform
+from ociwheel.transport import apt_sources, settings
+from ociwheel.transport.network import Network, Response
 
 SUITE = "bookworm"
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ociwheel.image.container import write_container_image
-from ociwheel.layer.archive import Content, Entry, write_layer
+from ociwheel.layer.writer import Content, Entry, write_layer
 from ociwheel.platforms import platform
 from tests.support.oci_documents import MANIFEST, SpecificationError, check_layout
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ociwheel.fetch import settings
+from ociwheel.transport import settings
 from tests.integration.repository import Layout
 from tests.support.environments import environment
 from tests.support.remote_cache import INSTANCE, BuildGrid, end, free_port, wait_for_port

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ociwheel.base.merge import merge
-from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
+from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
+from ociwheel.formats.entries import Content, Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
-from ociwheel.layer.entries import Content, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ociwheel.base.deb import Package
+    from ociwheel.debian.deb import Package
 
 _DROPPED = re.compile(
     "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"])

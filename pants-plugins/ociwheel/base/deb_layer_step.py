@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.deb import read_debs
 from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries
+from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
-from ociwheel.layer.archive import write_layer
+from ociwheel.layer.writer import write_layer
 
 if TYPE_CHECKING:
     import argparse

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 import ociwheel
 from ociwheel import process
 from ociwheel.base.merge import merge
-from ociwheel.base.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.base.tree import file_tree, write_tree
+from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.errors import BaseError, ToolError
 from ociwheel.platforms import Platform, platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ociwheel.base.deb import Package
-    from ociwheel.layer.entries import Entry
+    from ociwheel.debian.deb import Package
+    from ociwheel.formats.entries import Entry
 
 PROGRAM_FOLDER = "usr/libexec"
 """Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""

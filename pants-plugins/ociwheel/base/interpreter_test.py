@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ociwheel.base.deb import read_debs
 from ociwheel.base.interpreter import write_interpreter
 from ociwheel.base.venv import write_venv
+from ociwheel.debian.deb import read_debs
 from ociwheel.errors import BaseError
 from ociwheel.platforms import PLATFORMS, Platform
 from tests.support.debian import Item, symlink, write_debs

@@ -26,8 +26,8 @@ from ociwheel.base.ld_cache import (
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.documents import read_document
 from ociwheel.elf.tree import ImageTree
-from ociwheel.layer.archive import write_layer
-from ociwheel.layer.entries import Entry
+from ociwheel.formats.entries import Entry
+from ociwheel.layer.writer import write_layer
 from ociwheel.platforms import platform
 
 _AMD64 = platform("linux/amd64")

@@ -16,8 +16,8 @@ from ociwheel.errors import BaseError, ErrorCollector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ociwheel.base.deb import Package
-    from ociwheel.layer.entries import Entry
+    from ociwheel.debian.deb import Package
+    from ociwheel.formats.entries import Entry
 
 MERGED_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32")
 MERGED = re.compile(rf"(?:{'|'.join(MERGED_FOLDERS)})(?=/|$)")

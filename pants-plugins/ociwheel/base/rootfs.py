@@ -11,7 +11,7 @@ from ociwheel.documents import schema
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import UsageError
 from ociwheel.image.users import GROUP, NONROOT, PASSWD
-from ociwheel.layer.archive import Entry
+from ociwheel.layer.writer import Entry
 from ociwheel.platforms import Platform, platform
 
 if TYPE_CHECKING:

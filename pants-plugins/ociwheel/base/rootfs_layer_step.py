@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.documents import read_document
-from ociwheel.layer.archive import Content, write_layer
+from ociwheel.layer.writer import Content, write_layer
 
 if TYPE_CHECKING:
     import argparse

@@ -4,7 +4,7 @@ import pytest
 
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.errors import UsageError
-from ociwheel.layer.entries import arrange
+from ociwheel.formats.entries import arrange
 
 TARGET = {"platform": "linux/amd64", "python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
 

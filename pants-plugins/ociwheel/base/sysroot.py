@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from ociwheel.base.merge import merge
-from ociwheel.base.policy import SYSROOT_KEPT
 from ociwheel.base.tree import write_tree
+from ociwheel.debian.policy import SYSROOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ociwheel.base.deb import Package
+    from ociwheel.debian.deb import Package
 
 _KEPT = re.compile("|".join(SYSROOT_KEPT))
 

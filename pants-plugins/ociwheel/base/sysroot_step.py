@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.deb import check_architecture, read_debs
 from ociwheel.base.sysroot import write_sysroot
 from ociwheel.base.tree import tree_document
+from ociwheel.debian.deb import check_architecture, read_debs
 from ociwheel.documents import read_document
 from ociwheel.platforms import platform
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base.merge import MERGED_FOLDERS
 from ociwheel.documents import document
 from ociwheel.errors import BaseError
+from ociwheel.formats.entries import Entry
 from ociwheel.formats.filetree import MOST_LINKS, FileTree
 from ociwheel.formats.folder import Folder
 from ociwheel.formats.guard import Guard
-from ociwheel.layer.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

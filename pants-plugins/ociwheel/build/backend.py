@@ -24,9 +24,9 @@ from pyproject_hooks import (
 )
 
 from ociwheel.base.venv import write_venv
-from ociwheel.build.limits import Limits, run_limited
-from ociwheel.build.sdist import BuildSystem
+from ociwheel.build.resource_limits import Limits, run_limited
 from ociwheel.errors import BuildError
+from ociwheel.sdist.unpack import BuildSystem
 
 SOURCE_DATE_EPOCH = 315532800
 """1980-01-01, the first time that a zip archive can hold."""

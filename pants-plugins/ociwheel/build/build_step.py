@@ -19,7 +19,7 @@ from typing import Any
 
 from ociwheel.build.builder import CxxNeededError, Inputs, build
 from ociwheel.build.isolation_arguments import add_isolation, isolation_of
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import document, read_json
 from ociwheel.layer.target import Target

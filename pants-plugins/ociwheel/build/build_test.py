@@ -23,12 +23,12 @@ from ociwheel.build.pip_resolver import PipResolver
 from ociwheel.build.targets import compiler_target
 from ociwheel.build.toolchain import zig_target
 from ociwheel.elf.reader import read_facts
-from ociwheel.fetch import settings as network_settings
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.toolbox import TOOLS_LOCK
 from ociwheel.layer.target import Target
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.transport import settings as network_settings
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from ociwheel.build.checks import BuiltWheel
 from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.isolation import Isolation, Job, run_hook
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import read_error
 from ociwheel.errors import BuildError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from ociwheel.build.places import mentions
+from ociwheel.build.own_paths import mentions
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError, ErrorCollector
@@ -100,7 +100,7 @@ def check_wheel(
 def check_not_dropped(wheel: BuiltWheel, sources: Sequence[str], compiled: int, where: str) -> None:
     """Check that what there is to compile was compiled: some projects fall back to pure Python in silence.
 
-    :param sources: the sdist's files to compile, see :func:`ociwheel.build.sdist.native_sources`.
+    :param sources: the sdist's files to compile, see :func:`ociwheel.sdist.unpack.native_sources`.
     :param compiled: how many source files the compiler was called for.
     :raises BuildError: the wheel has no ELF file although there is something to compile.
     """

@@ -12,10 +12,10 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from ociwheel.build.sdist import BuildSystem
 from ociwheel.errors import BuildError
 from ociwheel.layer.target import Target
 from ociwheel.remedies import Remedy
+from ociwheel.sdist.unpack import BuildSystem
 
 _TAIL = 30
 _HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")

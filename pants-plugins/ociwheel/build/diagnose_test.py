@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ociwheel.build.diagnose import Context, _packages, check_requirements, diagnose, header_package
-from ociwheel.build.sdist import BuildSystem
 from ociwheel.errors import BuildError
 from ociwheel.layer.target import Target
 from ociwheel.platforms import platform
+from ociwheel.sdist.unpack import BuildSystem
 
 TARGET = Target(platform("linux/arm/v7"), (3, 11), "glibc", (2, 36))
 CONTEXT = Context(

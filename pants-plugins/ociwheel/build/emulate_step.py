@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.build import emulated
-from ociwheel.build.container_engine import find_engine
-from ociwheel.build.container_session import session, state_folder
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
+from ociwheel.containers.build_session import session, state_folder
+from ociwheel.containers.engine import find_engine
 from ociwheel.documents import document, read_json
 from ociwheel.layer.target import Target
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import ociwheel
 from ociwheel.build.checks import BuiltWheel
-from ociwheel.build.container_engine import shortened
-from ociwheel.build.container_session import Session
 from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.in_container import ROOT, STARTED, Result
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
+from ociwheel.containers.build_session import Session
+from ociwheel.containers.engine import shortened
 from ociwheel.documents import read_error
 from ociwheel.errors import BuildError, ToolError
 from ociwheel.layer.target import Target

@@ -20,7 +20,7 @@ from ociwheel.build.emulated import read_answer
 from ociwheel.build.in_container import STARTED, Result
 from ociwheel.errors import BuildError, OciwheelError, ToolError
 from ociwheel.image.container import write_container_image
-from ociwheel.layer.archive import Content, Entry, write_layer
+from ociwheel.layer.writer import Content, Entry, write_layer
 from ociwheel.platforms import platform
 
 WHERE = "demo 1.0 for linux/arm/v7, Python 3.11"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ociwheel.build.checks import BuiltWheel, check_not_dropped, check_wheel, read_wheel
-from ociwheel.build.places import without_places
+from ociwheel.build.own_paths import without_places
 from ociwheel.build.repack import repack
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError
 from ociwheel.layer.target import Target
 

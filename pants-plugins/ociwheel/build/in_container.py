@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ociwheel.build import sdist as sdists
 from ociwheel.build.backend import Backend, HookError, base_environment, make_environment
 from ociwheel.build.diagnose import Context, check_requirements
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError, OciwheelError
 from ociwheel.layer.target import Target
 from ociwheel.reading import Value
+from ociwheel.sdist.unpack import build_system, native_sources, unpack
 
 ROOT = Path("/build")
 STARTED = "ociwheel: the container runs"
@@ -81,8 +81,8 @@ def run(root: Path) -> Result:
     target = Target.read(inputs / "target.json")
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     (sdist,) = (inputs / "sdist").iterdir()
-    source = sdists.unpack(sdist, work / "src")
-    system = sdists.build_system(source)
+    source = unpack(sdist, work / "src")
+    system = build_system(source)
     if system.cargo:
         raise BuildError(
             "it is written in Rust, and the container of emulated builds has no cargo",
@@ -107,7 +107,7 @@ def run(root: Path) -> Result:
     except HookError as e:
         return Result(lines=e.output, failed_hook=True)
     compiled = len(log.read_text(encoding="ascii").splitlines()) if log.exists() else 0
-    return Result(made.name, tuple(backend.log), compiled, sdists.native_sources(source))
+    return Result(made.name, tuple(backend.log), compiled, native_sources(source))
 
 
 def _write_compilers(work: Path, triplet: str) -> Path:

@@ -16,18 +16,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ociwheel.build import sdist as sdists
 from ociwheel.build.backend import Backend, Environment, HookError, base_environment, make_environment
-from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.rust import check_rust, write_rust
-from ociwheel.build.sdist import BuildSystem
-from ociwheel.build.settings import Settings
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
 from ociwheel.errors import OciwheelError
 from ociwheel.layer.target import Target
 from ociwheel.reading import Value
+from ociwheel.sdist.build_systems import merged, write_build_system_files
+from ociwheel.sdist.unpack import BuildSystem, build_system, native_sources, unpack
 
 ANSWER = "answer.json"
 _PROCESSES = 8192
@@ -107,8 +106,8 @@ def answer(request: Request) -> Answer:
     """
     settings = Settings.from_json(dict(request.settings), "settings")
     work = Path(request.work)
-    source = sdists.unpack(Path(request.sdist), work / "src")
-    system = sdists.build_system(source)
+    source = unpack(Path(request.sdist), work / "src")
+    system = build_system(source)
     if request.cross is None:
         return _requires(request, settings, source, system)
     return _build(request, settings, request.cross, source, system)
@@ -147,7 +146,7 @@ def _build(
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     if system.cargo:
         check_rust(tools, toolchain, source, where)
-    sources = sdists.native_sources(source)
+    sources = native_sources(source)
     environment = _environment(request)
     context = Context(where, settings.resolve, settings.base, target)
     check_requirements(system, environment.site_packages, context)

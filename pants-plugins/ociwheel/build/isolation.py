@@ -19,7 +19,7 @@ from typing import Any
 import ociwheel
 from ociwheel.build import no_network
 from ociwheel.build.inside import ANSWER, Answer, Request
-from ociwheel.build.limits import Ended, Limits, run_limited
+from ociwheel.build.resource_limits import Ended, Limits, run_limited
 from ociwheel.build.root import (
     INSIDE,
     Content,

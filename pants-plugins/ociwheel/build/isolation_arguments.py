@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ociwheel.build.isolation import AUTO, MODES, Isolation
-from ociwheel.build.limits import Limits
+from ociwheel.build.resource_limits import Limits
 
 
 def add_isolation(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from ociwheel import process
 from ociwheel.build.build_lock import Pin
 from ociwheel.errors import LockError
-from ociwheel.fetch.settings import NetworkSettings
+from ociwheel.transport.settings import NetworkSettings
 from ociwheel.wording import redact
 
 _NOTHING = re.compile(

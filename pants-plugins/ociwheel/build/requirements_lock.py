@@ -10,7 +10,6 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement
 
-from ociwheel.build import sdist as sdists
 from ociwheel.build.build_lock import BuildEnvironment, BuildLock, Pin, lockable_files, no_wheel
 from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.pip_resolver import PipResolver, ResolutionError, Resolved, missing_requirement
@@ -23,6 +22,7 @@ from ociwheel.notes import warn
 from ociwheel.platforms import platform
 from ociwheel.reading import Value, failing
 from ociwheel.requirement import parse_requirement
+from ociwheel.sdist.unpack import build_system, unpack
 
 _FILENAME = re.compile(r"[^./\\\0][^/\\\0]{0,254}")
 _ERROR = re.compile(r"(error|fatal|[\w.]*(Error|Exception))\b", re.ASCII)
@@ -84,8 +84,8 @@ class RequirementsLock:
         return BuildLock(lock.environments, self._files(lock))
 
     def _pins(self, sdist: LockedSdist, work: Path) -> tuple[Pin, ...]:
-        source = sdists.unpack(sdist.path, work / "src")
-        system = sdists.build_system(source)
+        source = unpack(sdist.path, work / "src")
+        system = build_system(source)
         limits = list(self.constraints.get(sdist.name, ()))
         before = [str(pin) for pin in self.previous.pins_of(sdist.key, self.python)]
         required = list(system.requires)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ociwheel.base.tools import OTHER_NAMES, PROGRAM_FOLDER
-from ociwheel.build.limits import MIB
+from ociwheel.base.programs import OTHER_NAMES, PROGRAM_FOLDER
+from ociwheel.build.resource_limits import MIB
 from ociwheel.platforms import PLATFORMS, Platform
 from ociwheel.remedies import Remedy
 

@@ -12,7 +12,7 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 
 from ociwheel.elf import audit_step
 from ociwheel.errors import AuditError
-from ociwheel.layer.archive import Entry, write_layer
+from ociwheel.layer.writer import Entry, write_layer
 
 _LIB = "usr/lib/x86_64-linux-gnu"
 _SITE = "app/lib/python3.11/site-packages"

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from ociwheel.documents import schema
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.errors import UsageError
+from ociwheel.formats.entries import Entry, Kind
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.layers import LayerStack
-from ociwheel.layer.entries import Entry, Kind
 
 _KINDS: Mapping[str, Kind] = {"f": "file", "d": "dir", "l": "symlink", "h": "hardlink"}
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.download import Downloaded, WrongContentError, download
 from ociwheel.fetch.index import IndexClient, Offer
-from ociwheel.fetch.network import Failure, Kind
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.remedies import Remedy
+from ociwheel.transport.download import Downloaded, WrongContentError, download
+from ociwheel.transport.network import Failure, Kind
 
 _HINTS: Mapping[Kind, str | Remedy] = {
     Kind.TLS: Remedy("trust-certificates"),

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch import download as download_module
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
-from ociwheel.fetch.credentials import Credentials
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.network import ATTEMPTS, RETRY_AFTER_CAP, Network
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simulator import Answer, Offered, SimpleIndex, sha256
+from ociwheel.transport import download as download_module
+from ociwheel.transport.credentials import Credentials
+from ociwheel.transport.network import ATTEMPTS, RETRY_AFTER_CAP, Network
+from ociwheel.transport.settings import NetworkSettings
 
 DATA = b"the content of a wheel" * 1000
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -55,7 +55,7 @@ def test_certificates_are_read_for_tls_alone(
     tmp_path: Path, pauses: list[float], index: SimpleIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr("ociwheel.fetch.network.tls_context", read.append)
+    monkeypatch.setattr("ociwheel.transport.network.tls_context", read.append)
     fetch_artifact(client(pauses, index.url), WANTED, tmp_path)
     assert read == []
     proxied = client(pauses, index.url, proxies={"http": "https://127.0.0.1:1"})

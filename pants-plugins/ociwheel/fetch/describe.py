@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact, hint_for, no_places
-from ociwheel.fetch.download import download
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
-from ociwheel.fetch.network import Failure, Kind, Response
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.notes import note
 from ociwheel.remedies import Remedy
+from ociwheel.transport.download import download
+from ociwheel.transport.network import Failure, Kind, Response
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import document
-from ociwheel.fetch import settings
 from ociwheel.fetch.describe import describe
 from ociwheel.fetch.fetch_step import sha256_argument
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile, normalize
+from ociwheel.transport import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from ociwheel.errors import FetchError
 from ociwheel.fetch.describe import Description, describe
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.metadata import Metadata, read_metadata
-from ociwheel.fetch.network import Network
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simulator import Offered, SimpleIndex, sha256
+from ociwheel.transport.network import Network
+from ociwheel.transport.settings import NetworkSettings
 
 METADATA = (
     b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Python: >=3.8\nRequires-Dist: a>=1\n\nText"

@@ -9,9 +9,9 @@ from typing import Any
 
 from ociwheel.documents import document
 from ociwheel.errors import UsageError
-from ociwheel.fetch import settings
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
+from ociwheel.transport import settings
 
 
 def sha256_argument(text: str) -> str:

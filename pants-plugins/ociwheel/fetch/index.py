@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.fetch.credentials import split_userinfo
-from ociwheel.fetch.network import MAX_PAGE, Failure, Kind, Network, Response
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simple_api import (
     ACCEPT,
     IndexFile,
@@ -20,8 +17,11 @@ from ociwheel.fetch.simple_api import (
     normalize,
     parse_page,
 )
-from ociwheel.fetch.urls import split_url
 from ociwheel.reading import bytes_of
+from ociwheel.transport.credentials import split_userinfo
+from ociwheel.transport.network import MAX_PAGE, Failure, Kind, Network, Response
+from ociwheel.transport.settings import NetworkSettings
+from ociwheel.transport.urls import split_url
 from ociwheel.wording import redact
 
 

@@ -11,12 +11,12 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.static_metadata import from_sources, with_marker
 from ociwheel.formats.filetree import FileTree
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.streams import open_file
 from ociwheel.formats.tar import TarEntry, TarReader
 from ociwheel.formats.zip import open_zip
+from ociwheel.sdist.static_metadata import from_sources, with_marker
 
 _SECTION = re.compile(r"^\[([^\]:]*)(?::(.*))?\]$")
 _SOURCES = ("pyproject.toml", "setup.cfg", "setup.py")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ociwheel.fetch.html_page import Anchor, Page
-from ociwheel.fetch.urls import join_url, split_url
 from ociwheel.reading import Limits, fault_of, parse_json
+from ociwheel.transport.urls import join_url, split_url
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 # PEP 691: "a client SHOULD" list what it accepts with its preference.

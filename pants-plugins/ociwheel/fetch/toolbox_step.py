@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import document
-from ociwheel.fetch import settings
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.toolbox import make_toolbox, read_tools
+from ociwheel.transport import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

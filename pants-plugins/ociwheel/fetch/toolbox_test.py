@@ -15,11 +15,11 @@ import zstandard
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.network import Network
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.fetch.simulator import Offered, SimpleIndex, sha256
 from ociwheel.fetch.toolbox import TOOLS_LOCK, make_toolbox, read_tools, unpack_wheel
 from ociwheel.fetch.tools_lock import LIBRARIES, MACHINES, NATIVE, PIP, PYTHONS, ZIG, ZSTD
+from ociwheel.transport.network import Network
+from ociwheel.transport.settings import NetworkSettings
 from ociwheel.zstd.wheels import ZSTD_LOCK
 
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from ociwheel.errors import LockError, OciwheelError
-from ociwheel.fetch import settings
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.fetch.toolbox import TOOLS_LOCK
+from ociwheel.transport import settings
 from ociwheel.zstd.wheels import ZSTD_LOCK
 
 LIBRARIES = {

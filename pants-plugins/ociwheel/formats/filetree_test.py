@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ociwheel.errors import BaseError
+from ociwheel.formats.entries import Entry
 from ociwheel.formats.filetree import FileTree
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.layers import LayerStack
-from ociwheel.layer.entries import Entry
 
 GUARD = Guard("the image", BaseError)
 

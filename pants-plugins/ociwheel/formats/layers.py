@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ociwheel.formats.entries import WHITEOUT_PREFIX, Entry
 from ociwheel.formats.filetree import FileTree
 from ociwheel.formats.guard import Guard
-from ociwheel.layer.entries import WHITEOUT_PREFIX, Entry
 
 _OPAQUE = ".wh..wh..opq"
 

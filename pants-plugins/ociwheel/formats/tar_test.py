@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ociwheel.errors import BaseError
+from ociwheel.formats.entries import Entry
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import Limits
 from ociwheel.formats.streams import open_stream
 from ociwheel.formats.tar import TarEntry, TarReader
 from ociwheel.layer import tar as writer
-from ociwheel.layer.entries import Entry
 
 Rows = list[tuple[TarEntry, bytes]]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ociwheel.errors import ErrorCollector, ImageError
+from ociwheel.formats.entries import Entry
 from ociwheel.image.names import NameTree
 from ociwheel.image.users import USERS, Owner, accounts, owner
-from ociwheel.layer.entries import Entry
 
 # Folders that a base of somebody else has with these modes, where no list of its files is at hand.
 _USUAL_MODES: Mapping[str, int] = {"tmp": 0o1777, "var/tmp": 0o1777, "root": 0o700, "run/lock": 0o1777}

@@ -16,7 +16,7 @@ from ociwheel.documents import read_document, read_json
 from ociwheel.errors import UsageError
 from ociwheel.image.account import AccountRequest, account_entries
 from ociwheel.image.names import NameTree
-from ociwheel.layer.archive import Content, write_layer
+from ociwheel.layer.writer import Content, write_layer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ociwheel.errors import ImageError, ToolError
+from ociwheel.formats.entries import Entry
 from ociwheel.image.index import root_index
 from ociwheel.image.layout import (
     CONTAINERD_NAME,
@@ -30,7 +31,6 @@ from ociwheel.image.layout import (
 )
 from ociwheel.image.reference import Reference
 from ociwheel.layer import tar
-from ociwheel.layer.entries import Entry
 
 _CHUNK_BYTES = 1 << 20
 _TAR_LAYER = "application/vnd.oci.image.layer.v1.tar"

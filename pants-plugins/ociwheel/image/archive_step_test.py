@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from ociwheel.errors import ImageError, UsageError
+from ociwheel.formats.times import CONSTANT
 from ociwheel.image import archive_step
 from ociwheel.image.config import image_config, image_manifest, parse_request
 from ociwheel.image.index import image_index, root_index
 from ociwheel.image.index import parse_request as parse_index
 from ociwheel.image.layout import CONFIG, INDEX, MANIFEST, OCI_LAYOUT, Descriptor, encode, write_blob
 from ociwheel.image.reference import Reference
-from ociwheel.layer.archive import Content, Entry, write_layer
-from ociwheel.layer.times import CONSTANT
+from ociwheel.layer.writer import Content, Entry, write_layer
 
 
 @pytest.fixture

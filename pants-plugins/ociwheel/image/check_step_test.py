@@ -15,7 +15,7 @@ from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.errors import ImageError
 from ociwheel.image import account_layer_step, check_step
 from ociwheel.layer import source_layer_step, wheel_layer_step
-from ociwheel.layer.archive import Content, Entry, write_layer
+from ociwheel.layer.writer import Content, Entry, write_layer
 
 _MINOR = "3.11"
 _SITE = f"app/lib/python{_MINOR}/site-packages"

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.errors import LayerError
-from ociwheel.layer.archive import write_layer
+from ociwheel.formats.entries import Content, Entry
+from ociwheel.formats.times import CONSTANT, LATEST, of_content
 from ociwheel.layer.arguments import add_common, cache_tag
-from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.target import Target
-from ociwheel.layer.times import CONSTANT, LATEST, of_content
 from ociwheel.layer.venv import Venv, compile_entries
+from ociwheel.layer.writer import write_layer
 
 ORIGIN = "first-party code"
 DEFAULT_TITLE = "first-party code"

@@ -10,8 +10,8 @@ depend on declared inputs only, not on the interpreter of the machine.
 
 from __future__ import annotations
 
-from ociwheel.layer.entries import Entry, Kind
-from ociwheel.layer.times import CONSTANT
+from ociwheel.formats.entries import Entry, Kind
+from ociwheel.formats.times import CONSTANT
 
 BLOCK = 512
 TYPE_FLAGS: dict[Kind, bytes] = {"file": b"0", "hardlink": b"1", "symlink": b"2", "dir": b"5"}

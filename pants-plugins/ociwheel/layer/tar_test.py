@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ociwheel.formats.entries import Entry
+from ociwheel.formats.times import CONSTANT
 from ociwheel.layer import tar
-from ociwheel.layer.entries import Entry
-from ociwheel.layer.times import CONSTANT
 
 _NAMES = st.text(
     st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=120

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ociwheel.errors import ErrorCollector, LayerError, UsageError
+from ociwheel.formats.entries import Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
-from ociwheel.layer.entries import Entry
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.target import Target
 

@@ -18,9 +18,9 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.wheel_writer import write_wheel
 
 from ociwheel.errors import LayerError, UsageError
+from ociwheel.formats.times import CONSTANT, of_content
 from ociwheel.layer import wheel_layer_step
 from ociwheel.layer.left_out import RULES, LeftOut
-from ociwheel.layer.times import CONSTANT, of_content
 
 _MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _SITE = f"app/lib/python{_MINOR}/site-packages"

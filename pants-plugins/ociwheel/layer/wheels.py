@@ -28,16 +28,16 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.formats.entries import Content, Entry
 from ociwheel.formats.guard import Guard
+from ociwheel.formats.times import CONSTANT, of_content
 from ociwheel.formats.zip import check_sizes
-from ociwheel.layer.entries import Content, Entry
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.opened import OpenedNames, opened_names
 from ociwheel.layer.prefer import hint, ranks
 from ociwheel.layer.spool import Slice, Spool
 from ociwheel.layer.target import Target
-from ociwheel.layer.times import CONSTANT, of_content
 from ociwheel.layer.venv import Venv, compile_entries
 
 INSTALLER = b"ociwheel\n"

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError, UsageError
-from ociwheel.fetch.download import Downloaded, WrongContentError, download
-from ociwheel.fetch.network import Failure, Kind
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.reading import bytes_of, parse_json
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import logins
+from ociwheel.registry.logins import logins
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
 from ociwheel.remedies import Remedy
+from ociwheel.transport.download import Downloaded, WrongContentError, download
+from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.settings import NetworkSettings
 
 _MOST_PLACES = 1 << 20
 """Bytes of a file of them."""

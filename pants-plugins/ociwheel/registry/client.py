@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from ociwheel.fetch.network import Failure, Kind, Response
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.reading import parse_json
-from ociwheel.registry.credentials import RegistryLogin
+from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.messages import Request
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session, scope
+from ociwheel.transport.network import Failure, Kind, Response
+from ociwheel.transport.settings import NetworkSettings
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",

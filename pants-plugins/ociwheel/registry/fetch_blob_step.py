@@ -13,9 +13,9 @@ from typing import Any
 
 from ociwheel.documents import document
 from ociwheel.errors import UsageError
-from ociwheel.fetch import settings
 from ociwheel.registry.blobs import WantedBlob, fetch_blob, known_places
-from ociwheel.registry.credentials import machine_environment
+from ociwheel.registry.logins import machine_environment
+from ociwheel.transport import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
-from ociwheel.fetch.network import Failure, Kind, Response
 from ociwheel.reading import parse_json
+from ociwheel.transport.network import Failure, Kind, Response
 from ociwheel.wording import cut
 
 MAX_DOCUMENT = 4 << 20

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
-from ociwheel.fetch.download import WrongContentError
-from ociwheel.fetch.network import Failure, Kind
-from ociwheel.fetch.urls import join_url
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import RETRIED, Answer, Body, Request
 from ociwheel.registry.refusals import RegistryError, push_error
 from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
+from ociwheel.transport.download import WrongContentError
+from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.urls import join_url
 from ociwheel.wording import quoted
 
 _ACCEPT = f"{INDEX}, {MANIFEST}"

@@ -19,15 +19,15 @@ from typing import Any
 
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
-from ociwheel.fetch import settings
-from ociwheel.fetch.download import download
 from ociwheel.image.layout import Descriptor
 from ociwheel.registry import content
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import logins, machine_environment
+from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session
+from ociwheel.transport import settings
+from ociwheel.transport.download import download
 from ociwheel.wording import shown
 
 _INTERRUPTED = 130

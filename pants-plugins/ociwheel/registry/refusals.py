@@ -7,11 +7,11 @@ from http import HTTPStatus
 
 from ociwheel.errors import OciwheelError
 from ociwheel.fetch.artifacts import hint_for
-from ociwheel.fetch.network import Failure, Kind
-from ociwheel.registry.credentials import RegistryLogin
+from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.messages import StatusFailure
 from ociwheel.registry.session import ATTEMPTS
 from ociwheel.remedies import Remedy
+from ociwheel.transport.network import Failure, Kind
 
 _REACH = "check the address, the proxy settings, and that the registry runs"
 

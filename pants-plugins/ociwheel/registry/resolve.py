@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ociwheel.errors import BaseError, ErrorCollector, FetchError, ImageError, OciwheelError
-from ociwheel.fetch.network import Failure, Kind
 from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
 from ociwheel.platforms import Platform, platform
 from ociwheel.reading import Value, failing
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
 from ociwheel.registry.layout_source import LayoutSource
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
+from ociwheel.transport.network import Failure, Kind
 
 # What `docker history` shows of a layer, cut so that the lock stays a text that people read.
 _MOST_HISTORY = 100

@@ -13,12 +13,12 @@ from typing import Any
 
 from ociwheel.documents import document, read_json
 from ociwheel.errors import UsageError
-from ociwheel.fetch import settings
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import logins, machine_environment
 from ociwheel.registry.layout_source import PREFIX, LayoutName, LayoutSource
+from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
+from ociwheel.transport import settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

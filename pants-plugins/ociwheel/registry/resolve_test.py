@@ -10,12 +10,12 @@ import pytest
 from ociwheel_testing.registry import MANIFEST, Answer, Entry, FakeRegistry, Layer, tar
 
 from ociwheel.errors import BaseError, FetchError, OciwheelError
-from ociwheel.fetch.settings import NetworkSettings
 from ociwheel.registry.blobs import WantedBlob, fetch_blob
 from ociwheel.registry.client import RegistryClient
-from ociwheel.registry.credentials import RegistryLogin
+from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
+from ociwheel.transport.settings import NetworkSettings
 
 AMD64 = {"os": "linux", "architecture": "amd64"}
 ARM = {"os": "linux", "architecture": "arm", "variant": "v7"}

@@ -2,7 +2,7 @@
 
 Specification: OCI distribution-spec 1.1; authentication as Docker's registry token specification
 (``WWW-Authenticate: Bearer realm=…``) and RFC 7617 have it. Standard library only, on top of the one door
-to the network (:mod:`ociwheel.fetch.network`): its proxies, certificates and time limits count here too.
+to the network (:mod:`ociwheel.transport.network`): its proxies, certificates and time limits count here too.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from ociwheel import __version__
-from ociwheel.fetch.credentials import Credentials
-from ociwheel.fetch.network import Failure, Kind, Network, failure_of, redirected
-from ociwheel.fetch.settings import NetworkSettings
-from ociwheel.fetch.urls import split_url
 from ociwheel.notes import note
 from ociwheel.reading import parse_json
-from ociwheel.registry.credentials import RegistryLogin
+from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.messages import RETRIED, Answer, Body, Challenge, Opened, Request
 from ociwheel.registry.reference import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
+from ociwheel.transport.credentials import Credentials
+from ociwheel.transport.network import Failure, Kind, Network, failure_of, redirected
+from ociwheel.transport.settings import NetworkSettings
+from ociwheel.transport.urls import split_url
 from ociwheel.wording import quoted
 
 ATTEMPTS = 8

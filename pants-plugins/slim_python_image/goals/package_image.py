@@ -30,10 +30,10 @@ from slim_python_image.target_types import (
     RegistriesField,
     RepositoryField,
 )
+from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
-from slim_python_image.util_rules.footing import one_address
 from slim_python_image.util_rules.image import (
     BuiltImage,
     BuiltImageRequest,
@@ -41,8 +41,8 @@ from slim_python_image.util_rules.image import (
     build_image,
     complete_layout,
 )
+from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.image_layers import ImageLayersRequest, image_layers
-from slim_python_image.util_rules.parts import platforms_of
 from slim_python_image.util_rules.references import ImageNames, archive_references
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set

@@ -17,8 +17,8 @@ from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
+from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
-from slim_python_image.util_rules.parts import ImagePartsRequest, read_image
 from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS, zstd_toolbox
 
 _LAYOUT = ".ociwheel/layout"
@@ -99,7 +99,7 @@ async def run_image(
     machine: Platform,
     _: MachineReady,
 ) -> RunRequest:
-    parts = await read_image(ImagePartsRequest(field_set.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(field_set.address), **implicitly())
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
     built = await platform_layout(parts, platform)
     trees = {CORE: core.steps["run"], _LAYOUT: built.layout}

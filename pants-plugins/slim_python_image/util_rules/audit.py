@@ -10,7 +10,7 @@ from pants.engine.fs import Digest
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Base, Layer, canonical_json
-from slim_python_image.util_rules.parts import ImageParts
+from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.registry_images import LayerFactsRequest, list_layer
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox, run_step
 
@@ -70,7 +70,7 @@ def audited(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 
 def audit_request(
-    parts: ImageParts, base: Base, layers: tuple[Layer, ...], facts: tuple[Digest, ...] | None = None
+    parts: ImageDefinition, base: Base, layers: tuple[Layer, ...], facts: tuple[Digest, ...] | None = None
 ) -> AuditRequest:
     """Return the audit of an image's layers.
 

@@ -16,9 +16,9 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
+from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.inherited import remote_of
 from slim_python_image.util_rules.manifests import IndexRequest, write_index
-from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step, zstd_toolbox
 
@@ -64,7 +64,7 @@ class PlatformLayout:
     layout: Digest
 
 
-async def platform_layout(parts: ImageParts, platform: str) -> PlatformLayout:
+async def platform_layout(parts: ImageDefinition, platform: str) -> PlatformLayout:
     """Build one platform of an image."""
     image = await platform_image(PlatformImageRequest(parts.address, platform), **implicitly())
     document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
@@ -93,7 +93,7 @@ def loaded_platform(address: Address, platforms: tuple[str, ...], machine: Platf
 
 @rule(desc="Load an image into Docker")
 async def load_image(request: LoadImageRequest, toolbox: Toolbox, machine: Platform) -> LoadedImage:
-    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     platform = loaded_platform(request.address, parts.platforms, machine)
     built = await platform_layout(parts, platform)
     zstd = any(layer.zstd for layer in built.image.layers)

@@ -13,8 +13,8 @@ from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry, SymlinkEntry
 
 from slim_python_image import engine
 from slim_python_image.products import Base, TargetEnvironment
+from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
-from slim_python_image.util_rules.parts import ImageParts
 
 Entry = Union[FileEntry, SymlinkEntry]
 
@@ -73,7 +73,7 @@ async def _entries(digest: Digest) -> frozenset[Entry]:
     )
 
 
-async def _code(parts: ImageParts) -> Code:
+async def _code(parts: ImageDefinition) -> Code:
     return Code(
         title=f"sources of {parts.address}",
         sources=await _entries(parts.sources),
@@ -85,7 +85,7 @@ async def _code(parts: ImageParts) -> Code:
 
 
 async def source_layer_requests(
-    parts: ImageParts, ancestors: Sequence[ImageParts], base: Base
+    parts: ImageDefinition, ancestors: Sequence[ImageDefinition], base: Base
 ) -> tuple[SourceLayerRequest, ...]:
     """Return the layers of an image's first-party code, bottom first.
 

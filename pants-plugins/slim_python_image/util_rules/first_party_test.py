@@ -11,8 +11,8 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import Base, Interpreter, LayerOptions, TargetEnvironment
 from slim_python_image.util_rules.first_party import source_layer_requests
+from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
-from slim_python_image.util_rules.parts import ImageConfig, ImageParts
 
 TARGET = TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
 BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
@@ -38,8 +38,8 @@ def files(**content: str) -> Digest:
     )
 
 
-def image(name: str, **changes: Any) -> ImageParts:
-    parts = ImageParts(
+def image(name: str, **changes: Any) -> ImageDefinition:
+    parts = ImageDefinition(
         address=Address(name, target_name="image"),
         base=Address("base"),
         extends=None,
@@ -61,7 +61,7 @@ def image(name: str, **changes: Any) -> ImageParts:
     return replace(parts, **changes)
 
 
-def layers(*line: ImageParts) -> tuple[SourceLayerRequest, ...]:
+def layers(*line: ImageDefinition) -> tuple[SourceLayerRequest, ...]:
     """Return the layers of an image, given with those it extends."""
     coroutine = source_layer_requests(line[0], line[1:], BASE)
     value: Any = None
@@ -75,7 +75,7 @@ def layers(*line: ImageParts) -> tuple[SourceLayerRequest, ...]:
         value = tree(given) if isinstance(given, CreateDigest) else DigestEntries(KNOWN[given])
 
 
-def contents(*line: ImageParts) -> list[tuple[str, list[str]]]:
+def contents(*line: ImageDefinition) -> list[tuple[str, list[str]]]:
     """Return the titles of an image's layers, and the names of their files."""
     return [
         (one.title, [entry.path for digest in (one.sources, one.files) for entry in KNOWN[digest]])

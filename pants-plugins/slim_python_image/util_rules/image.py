@@ -19,6 +19,11 @@ from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.image_context import image_fields, platform_context
+from slim_python_image.util_rules.image_definition import (
+    DEFAULT_ENVIRONMENT,
+    ImageDefinitionRequest,
+    read_image,
+)
 from slim_python_image.util_rules.image_layers import (
     ImageLayersRequest,
     ancestors_of,
@@ -35,7 +40,6 @@ from slim_python_image.util_rules.manifests import (
     write_index,
     write_manifest,
 )
-from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT, ImagePartsRequest, read_image
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
@@ -97,7 +101,7 @@ class BuiltImage:
 
 @rule(desc="Build one platform of an image")
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
-    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     base = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
@@ -152,7 +156,7 @@ async def complete_layout(image: BuiltImage) -> Digest:
 
 @rule(desc="Build an image")
 async def build_image(request: BuiltImageRequest) -> BuiltImage:
-    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     platforms = await concurrently(
         platform_image(PlatformImageRequest(request.address, platform), **implicitly())
         for platform in parts.platforms

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 from slim_python_image.products import Base, DebPackage, Wheel
-from slim_python_image.util_rules.parts import ImageParts
+from slim_python_image.util_rules.image_definition import ImageDefinition
 
 
 def _versions(packages: Iterable[DebPackage]) -> dict[str, str]:
     return {f"{package.name}:{package.architecture}": package.version for package in packages}
 
 
-def platform_context(parts: ImageParts, base: Base, wheels: Iterable[Wheel]) -> dict[str, Any]:
+def platform_context(parts: ImageDefinition, base: Base, wheels: Iterable[Wheel]) -> dict[str, Any]:
     """Return what stands behind the digests of one platform: configuration, Python, packages that build."""
     built = any(wheel.inputs for wheel in wheels)
     return {
@@ -27,7 +27,7 @@ def platform_context(parts: ImageParts, base: Base, wheels: Iterable[Wheel]) -> 
     }
 
 
-def image_fields(parts: ImageParts, base: Base) -> dict[str, Any]:
+def image_fields(parts: ImageDefinition, base: Base) -> dict[str, Any]:
     """Return what decides which wheels and layers an image has, and which base image it names.
 
     :param base: of any of its platforms.

@@ -12,9 +12,9 @@ from slim_python_image.products import Base, Layer, SlimImageError, Wheel
 from slim_python_image.util_rules.base import BaseRequest, read_base
 from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
 from slim_python_image.util_rules.first_party import neutral
+from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layer
 from slim_python_image.util_rules.partition import normalized, partition, title
-from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.wheels import WheelSet, WheelSetRequest, make_wheel_set, plan_request
 
@@ -36,7 +36,9 @@ class ImageLayers:
     wheel_set: WheelSet
 
 
-def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], title: str) -> WheelLayerRequest:
+def layer_request(
+    parts: ImageDefinition, base: Base, wheels: tuple[Wheel, ...], title: str
+) -> WheelLayerRequest:
     """Return one layer of wheels: one for all platforms where the wheels fit them all."""
     names = {normalized(wheel.name) for wheel in wheels}
     return WheelLayerRequest(
@@ -50,7 +52,7 @@ def layer_request(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...], titl
     )
 
 
-def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
+def layer_requests(parts: ImageDefinition, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
     """Return the wheel layers of an image, bottom first."""
     return [
         layer_request(parts, base, group, title(group))
@@ -59,7 +61,7 @@ def layer_requests(parts: ImageParts, base: Base, wheels: tuple[Wheel, ...]) -> 
 
 
 def missing_wheels(
-    child: ImageParts, parent: ImageParts, own: WheelSet, theirs: WheelSet
+    child: ImageDefinition, parent: ImageDefinition, own: WheelSet, theirs: WheelSet
 ) -> tuple[Wheel, ...]:
     """Return the wheels that an image has and the one it extends has not.
 
@@ -80,7 +82,7 @@ def missing_wheels(
     return tuple(wheel for wheel in own.wheels if wheel.name not in inherited)
 
 
-def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
+def check_parent(child: ImageDefinition, parent: ImageDefinition, platform: str) -> None:
     """Raise when an image cannot extend another."""
     if child.base != parent.base:
         raise SlimImageError(
@@ -100,14 +102,14 @@ def check_parent(child: ImageParts, parent: ImageParts, platform: str) -> None:
         )
 
 
-async def ancestors_of(parts: ImageParts) -> tuple[ImageParts, ...]:
+async def ancestors_of(parts: ImageDefinition) -> tuple[ImageDefinition, ...]:
     """Return the image that another extends, the one that that one extends, and so on.
 
     :raises SlimImageError: the images extend each other in a circle, in which each would wait for the other.
     """
     line = [parts]
     while line[-1].extends is not None:
-        line.append(await read_image(ImagePartsRequest(line[-1].extends), **implicitly()))
+        line.append(await read_image(ImageDefinitionRequest(line[-1].extends), **implicitly()))
         if line[-1].address in [one.address for one in line[:-1]]:
             circle = " -> ".join(str(one.address) for one in line)
             raise SlimImageError(
@@ -117,7 +119,9 @@ async def ancestors_of(parts: ImageParts) -> tuple[ImageParts, ...]:
     return tuple(line[1:])
 
 
-def image_wheels(parts: ImageParts, ancestors: tuple[ImageParts, ...], base: Base) -> WheelSetRequest:
+def image_wheels(
+    parts: ImageDefinition, ancestors: tuple[ImageDefinition, ...], base: Base
+) -> WheelSetRequest:
     """Return the wheels of an image, those of the one it extends included.
 
     :raises SlimImageError: it cannot extend that one.
@@ -132,7 +136,7 @@ def image_wheels(parts: ImageParts, ancestors: tuple[ImageParts, ...], base: Bas
 
 @rule(desc="Make the layers of an image")
 async def image_layers(request: ImageLayersRequest) -> ImageLayers:
-    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     base = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
@@ -165,7 +169,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
 
 
-def local_wheel_requests(parts: ImageParts, base: Base) -> list[WheelLayerRequest]:
+def local_wheel_requests(parts: ImageDefinition, base: Base) -> list[WheelLayerRequest]:
     """Return the layer of an image's first-party distributions, if it has any."""
     if not parts.local_wheels:
         return []

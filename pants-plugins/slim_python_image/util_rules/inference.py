@@ -16,7 +16,7 @@ from pants.engine.unions import UnionRule
 
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.target_types import EntryPointField, ExtendsField
-from slim_python_image.util_rules.footing import one_address
+from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.wheel_set_target import BaseField
 
 

@@ -9,7 +9,7 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import Base, Layer
 from slim_python_image.registry_products import RegistryBase, RemoteLayers
-from slim_python_image.util_rules.parts import ImageConfig
+from slim_python_image.util_rules.image_definition import ImageConfig
 from slim_python_image.util_rules.registry_locks import layout_folder
 
 # What distroless images call 65532; an image without that user gets the number.

@@ -20,8 +20,8 @@ from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
 from slim_python_image.util_rules.base_layers import remote_layers
+from slim_python_image.util_rules.image_definition import DEFAULT_ENVIRONMENT, ImageConfig
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
-from slim_python_image.util_rules.parts import DEFAULT_ENVIRONMENT, ImageConfig
 from slim_python_image.util_rules.registry_blobs import (
     BlobPlaces,
     FetchedBlob,

@@ -13,8 +13,8 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Base, Root, SlimImageError
 from slim_python_image.target_types import ExtendsField, ImageDependenciesField
-from slim_python_image.util_rules.footing import footing
-from slim_python_image.util_rules.parts import platforms_of
+from slim_python_image.util_rules.ancestry import ancestry
+from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.plans import WheelPlanRequest
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.wheel_set_target import WheelSetDependenciesField
@@ -60,7 +60,7 @@ class SubjectAttempt:
 async def read_subject(request: SubjectRequest, python_setup: PythonSetup) -> Subject:
     """Read a target and those it extends, whose wheels its layers hold too."""
     target = await engine.target(request.address, "a target to look at")
-    below = await footing(target)
+    below = await ancestry(target)
     base = below.base
     field: Dependencies
     parents = [below.extends] if below.extends else []

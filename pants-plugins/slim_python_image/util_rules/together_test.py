@@ -25,8 +25,8 @@ from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
+from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition, ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
-from slim_python_image.util_rules.parts import ImageConfig, ImageParts, ImagePartsRequest
 from slim_python_image.util_rules.plans import WheelPlan
 from slim_python_image.util_rules.sysroot import ToolsRequest
 from slim_python_image.util_rules.wheels import WheelSet
@@ -39,8 +39,8 @@ PARENT, CHILD = Address("service", target_name="image"), Address("spark", target
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 
 
-def parts(address: Address, extends: Address | None) -> ImageParts:
-    return ImageParts(
+def parts(address: Address, extends: Address | None) -> ImageDefinition:
+    return ImageDefinition(
         address=address,
         base=Address("base"),
         extends=extends,
@@ -66,7 +66,7 @@ PARTS = {PARENT: parts(PARENT, None), CHILD: parts(CHILD, PARENT)}
 
 def answer(get: Any) -> Any:
     request = get.inputs[0]
-    if isinstance(request, ImagePartsRequest):
+    if isinstance(request, ImageDefinitionRequest):
         return PARTS[request.address]
     known: dict[Any, Any] = {
         Base: BASE,

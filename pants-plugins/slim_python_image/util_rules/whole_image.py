@@ -12,8 +12,8 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Base, Layer, SlimImageError, canonical_json
 from slim_python_image.remedies import names
+from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.layer_steps import make_layer
-from slim_python_image.util_rules.parts import ImageConfig, ImageParts
 from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
 
 # The users that a base has without more, and their numbers.
@@ -57,7 +57,7 @@ class Check:
 
 
 def account_request(
-    parts: ImageParts, config: ImageConfig, base: Base, layers: Iterable[Layer]
+    parts: ImageDefinition, config: ImageConfig, base: Base, layers: Iterable[Layer]
 ) -> AccountLayerRequest | None:
     """Return the layer of what an image's user owns, ``None`` where it asks for nothing.
 
@@ -109,7 +109,7 @@ async def account_layer(request: AccountLayerRequest, toolbox: Toolbox) -> Layer
 
 
 async def account_layers(
-    parts: ImageParts, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
+    parts: ImageDefinition, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
 ) -> tuple[Layer, ...]:
     """Return the topmost layer of an image: what its user owns; none where there is nothing.
 
@@ -132,7 +132,7 @@ def module_globs(module: str) -> tuple[str, ...]:
 
 
 async def check_request(
-    parts: ImageParts, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
+    parts: ImageDefinition, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
 ) -> CheckRequest:
     """Return the check of an image's layers."""
     start = dict(parts.start)
@@ -178,7 +178,7 @@ async def check_image(request: CheckRequest, toolbox: Toolbox) -> Check:
     )
 
 
-def checked(check: Check, parts: ImageParts, base: Base) -> tuple[str, ...]:
+def checked(check: Check, parts: ImageDefinition, base: Base) -> tuple[str, ...]:
     """Return the notes of a check.
 
     :raises SlimImageError: something is wrong with the image.

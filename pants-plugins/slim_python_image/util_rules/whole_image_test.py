@@ -17,7 +17,7 @@ from slim_python_image.products import (
     SlimImageError,
     TargetEnvironment,
 )
-from slim_python_image.util_rules.parts import ImageConfig, ImageParts
+from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.whole_image import Check, account_request, checked, module_globs
 
@@ -25,7 +25,7 @@ TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
 BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 ADDRESS = Address("src", target_name="image")
-PARTS = ImageParts(
+PARTS = ImageDefinition(
     address=ADDRESS,
     base=Address("base"),
     extends=None,

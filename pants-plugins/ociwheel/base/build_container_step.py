@@ -1,0 +1,57 @@
+"""Make the image of a container that compiles for its own platform, from Debian packages.
+
+The output is an OCI layout of one platform. It is not meant for a registry: only the emulate step loads it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ociwheel.base.build_container import container_entries
+from ociwheel.base.tree import tree_document
+from ociwheel.debian.deb import check_architecture, read_debs
+from ociwheel.documents import read_document
+from ociwheel.errors import UsageError
+from ociwheel.image.container import write_container_image
+from ociwheel.layer.writer import Content, write_layer
+from ociwheel.platforms import platform
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
+    parser.add_argument(
+        "--target", type=Path, required=True, help="the target document; its Python runs this"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write the layout to")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the layout and return its document."""
+    target = read_document(arguments.target, "target")
+    row = platform(target["platform"])
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if not str(target["python"]).startswith(f"{running}."):
+        raise UsageError(
+            f"bytecode for Python {target['python']} cannot be made by Python {running}",
+            hint="run the step under the base's own interpreter",
+        )
+    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
+        packages = read_debs(arguments.debs, Path(scratch))
+        check_architecture(packages, row)
+        layer = write_layer(
+            container_entries(packages, target),
+            arguments.output,
+            title="compiler",
+            contents=[Content("deb", package.name, package.version) for package in packages],
+        )
+    for name in ("layer-facts.json", "layer-names.json"):
+        (arguments.output / name).unlink()
+    write_container_image(layer, row, arguments.output)
+    return tree_document(arguments.output)

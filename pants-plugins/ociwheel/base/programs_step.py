@@ -1,0 +1,36 @@
+"""Unpack programs that builds call, such as make and cargo, so that they run from any folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ociwheel.base.programs import write_tools
+from ociwheel.base.tree import tree_document
+from ociwheel.debian.deb import check_architecture, read_debs
+from ociwheel.documents import read_document
+from ociwheel.platforms import platform
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the step's arguments."""
+    parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
+    parser.add_argument(
+        "--target", type=Path, required=True, help="target document of the machine that builds"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write the tree to")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the tree and return its document."""
+    target = read_document(arguments.target, "target")
+    row = platform(target["platform"])
+    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
+        packages = read_debs(arguments.debs, Path(scratch))
+        check_architecture(packages, row)
+        write_tools(packages, row, arguments.output)
+    return tree_document(arguments.output)

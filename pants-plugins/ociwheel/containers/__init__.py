@@ -1,0 +1,1 @@
+"""Docker and podman: one client, and what is run with it."""

@@ -1,0 +1,102 @@
+"""Load one platform of a layout into docker or podman, where it is not yet, and run it in the foreground.
+
+With ``--load-only`` it is loaded, and not run.
+
+The process becomes the engine's client, so Ctrl-C stops the container and its exit code is ours. The
+container is removed when it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ociwheel.containers import run_engine
+from ociwheel.documents import read_json
+from ociwheel.image import archive
+from ociwheel.image.layout import Descriptor, Layout
+from ociwheel.image.reference import Reference
+
+# Set for the step, not by the user.
+_OWN_VARIABLES = "OCIWHEEL_"
+# Not in the table of documents, which is in the key of every step: nobody but the caller reads this one.
+_LOADED = "ociwheel.loaded/1"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--layout", type=Path, required=True, help="OCI layout")
+    parser.add_argument("--platform", required=True, help="platform of the image to run, linux/arm/v7")
+    parser.add_argument(
+        "--name",
+        required=True,
+        action="append",
+        metavar="NAME:TAG",
+        help="name of the image in the engine; may be repeated",
+    )
+    parser.add_argument(
+        "--load-only",
+        action="store_true",
+        help="answer with the image's ID in the engine that the machine's settings lead to, and run nothing",
+    )
+    parser.add_argument(
+        "--engine",
+        default="auto",
+        choices=("auto", *run_engine.ENGINES),
+        help="what runs the container; `auto`: the first that answers",
+    )
+    parser.add_argument(
+        "--publish", action="append", default=[], metavar="[IP:]PORT:PORT", help="port to publish"
+    )
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="variable to set")
+    parser.add_argument(
+        "--engine-argument", action="append", default=[], metavar="FLAG", help="further flag of `run`"
+    )
+    parser.add_argument("argument", nargs="*", help="arguments of the container, after `--`")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the step; it does not come back, unless the image was only to be loaded."""
+    layout = Layout(args.layout)
+    manifest = archive.choose(layout, args.platform)
+    config = Descriptor.parse(layout.read(manifest).get("config"), f"{manifest.digest}: config")
+    env = engine_environment(os.environ) if args.load_only else user_environment(os.environ)
+    engine = run_engine.find(args.engine, env)
+    names = [Reference.parse(name) for name in dict.fromkeys(args.name)]
+    image = engine.provide(layout, manifest, config.digest, names)
+    if args.load_only:
+        return {
+            "schema": _LOADED,
+            "engine": engine.name,
+            "image": image,
+            "names": [str(name) for name in names],
+        }
+    engine.check_emulation(image, args.platform)
+    return engine.replace_process(command(args, engine.choose(args.platform), image))
+
+
+def user_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's environment, which names the engine (``DOCKER_HOST``, ``DOCKER_CONTEXT``, …)."""
+    return {name: value for name, value in environ.items() if not name.startswith(_OWN_VARIABLES)}
+
+
+def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the client of an engine reads, from the machine's settings; without any, our own."""
+    path = Path(environ.get("OCIWHEEL_MACHINE", "")) / "container-engine.json"
+    value = read_json(path) if path.is_file() else {"env": user_environment(environ)}
+    return {str(name): str(text) for name, text in value["env"].items()}
+
+
+def command(args: argparse.Namespace, platform: tuple[str, ...], image: str) -> list[str]:
+    """Return the client's arguments."""
+    return [
+        *("run", "--rm", "--pull=never", *platform),
+        *(part for port in args.publish for part in ("--publish", port)),
+        *(part for one in args.env for part in ("--env", one)),
+        *args.engine_argument,
+        image,
+        *args.argument,
+    ]

@@ -1,0 +1,1 @@
+"""Debian's archives: releases, package indexes, dependencies, and the packages themselves."""

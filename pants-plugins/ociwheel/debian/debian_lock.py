@@ -1,0 +1,342 @@
+"""From a request to a lock of Debian packages: three closures per platform, and the file's format."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ociwheel.debian.policy import (
+    BUILD_PROGRAMS,
+    DATA_PACKAGES,
+    DEFAULT_EXCLUDED,
+    EMULATION_PROGRAMS,
+    INTERPRETER_EXCLUDED,
+    MANYLINUX_LIBRARIES,
+    PROGRAMS_EXCLUDED,
+    RUST_PROGRAMS,
+    TOOLCHAIN,
+    TOOLCHAIN_PATTERN,
+    partition,
+)
+from ociwheel.debian.resolver import resolve
+from ociwheel.documents import document
+from ociwheel.errors import BaseError, ErrorCollector, FetchError
+from ociwheel.platforms import PLATFORMS, Platform, platform
+from ociwheel.reading import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ociwheel.debian.packages import Candidate, Universe
+
+INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
+"""The machines that build: each lock has the interpreter for all of them."""
+
+_MINOR = re.compile(r"3\.[0-9]{1,2}")
+_LISTS = (
+    *("suites", "packages", "builder_packages", "excluded_packages", "emulation_packages"),
+    *("platforms", "components"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a ``debian_python_base`` target asks for."""
+
+    suites: tuple[str, ...]
+    packages: tuple[str, ...]
+    builder_packages: tuple[str, ...]
+    builder_groups: Mapping[str, tuple[str, ...]]
+    """Builder packages that only one distribution is compiled against, by its name."""
+    emulation_packages: tuple[str, ...]
+    """The compiler of emulated builds; without any, there are none."""
+    excluded_packages: tuple[str, ...]
+    python: str | None
+    platforms: tuple[str, ...]
+    components: tuple[str, ...]
+    inputs: Mapping[str, Any]
+    """The request as given, without its name: a lock whose inputs differ is stale."""
+
+    @classmethod
+    def parse(cls, value: Value) -> Request:
+        """Return the request that a document holds; what is wrong is an error of the document's."""
+        value.only(*_LISTS, "python", "name", "builder_groups")
+        given = {key: value.maybe(key) for key in _LISTS}
+        lists = {key: item.texts(empty=False) if item else () for key, item in given.items()}
+        for key in ("suites", "platforms"):
+            if not lists[key]:
+                raise value.error(f"{key} is empty")
+        for name in lists["platforms"]:
+            platform(name)
+        if given["excluded_packages"] is None:
+            lists["excluded_packages"] = DEFAULT_EXCLUDED
+        lists["components"] = lists["components"] or ("main",)
+        python = value.optional(
+            "python", lambda item: item.matching(_MINOR, 'a minor version such as "3.11"')
+        )
+        groups = value.optional("builder_groups", Value.members) or {}
+        inputs = {key: item for key, item in value.raw.items() if key != "name"}
+        checked = {name: groups[name].texts(empty=False) for name in sorted(groups)}
+        return cls(python=python, inputs=inputs, builder_groups=checked, **lists)
+
+
+@dataclass(frozen=True)
+class _Closures:
+    """What one architecture needs."""
+
+    runtime: tuple[Candidate, ...] = ()
+    core: frozenset[str] = frozenset()
+    builder: tuple[Candidate, ...] = ()
+    interpreter: tuple[Candidate, ...] = ()
+    groups: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """What a group adds to ``builder``."""
+    emulation: tuple[Candidate, ...] = ()
+    tools: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """Programs for a machine that builds, by the package that was asked for."""
+
+    def all(self) -> Iterable[Candidate]:
+        more = itertools.chain.from_iterable((*self.groups.values(), *self.tools.values()))
+        return (*self.runtime, *self.builder, *more, *self.emulation, *self.interpreter)
+
+
+def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, Any]:
+    """Resolve a request and return the lock document.
+
+    :param load: gives the packages of a Debian architecture over the request's suites.
+    :raises BaseError: with the faults of all platforms.
+    """
+    errors = ErrorCollector()
+    wanted = {*request.platforms, *INTERPRETER_PLATFORMS}
+    closures: dict[str, _Closures] = {}
+    minor = request.python or ""
+    for row in (row for row in PLATFORMS if row.oci in wanted):
+        try:
+            universe = load(row.debian)
+            minor = minor or default_python(universe)
+            _check_python(universe, minor, row)
+            closures[row.oci] = _close(request, minor, row, universe, errors)
+        except (BaseError, FetchError) as e:
+            errors.add(e)
+    errors.raise_if_any()
+    check_rust(closures)
+    return _document(request, minor, closures)
+
+
+def default_python(universe: Universe) -> str:
+    """Return the minor version that the package ``python3`` of the suites stands for.
+
+    :raises BaseError: there is no such package.
+    """
+    for candidate in universe.named("python3"):
+        for group in candidate.dependencies:
+            match = re.fullmatch(r"python(3\.[0-9]+)", group[0].name)
+            if match:
+                return match[1]
+    raise BaseError(
+        f"the suites have no default Python for {universe.architecture}",
+        hint='name one in the base: python="3.11"',
+    )
+
+
+def _check_python(universe: Universe, minor: str, row: Platform) -> None:
+    """Tell once what would otherwise be a fault of each closure."""
+    if not universe.exists(f"python{minor}"):
+        there = sorted(name for name in universe.names() if re.fullmatch(r"python3\.[0-9]+", name))
+        raise BaseError(
+            f"the suites have no python{minor} for {row.oci}",
+            hint="they have " + (", ".join(there) or "no Python at all"),
+        )
+
+
+def _close(
+    request: Request, minor: str, row: Platform, universe: Universe, errors: ErrorCollector
+) -> _Closures:
+    """Resolve the closures that a platform needs; faults go to ``errors``."""
+
+    def closure(packages: Sequence[str], excluded: Iterable[str], what: str) -> tuple[Candidate, ...]:
+        try:
+            return resolve(universe, packages, excluded, f"{row.oci}, {what}")
+        except BaseError as e:
+            errors.add(e)
+            return ()
+
+    python = [f"python{minor}"]
+    if universe.exists(f"python{minor}-distutils"):  # up to 3.11 Debian packs part of the library apart
+        python.append(f"python{minor}-distutils")
+    result = _Closures()
+    if row.oci in INTERPRETER_PLATFORMS:
+        result = _Closures(
+            interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"),
+            tools={
+                name: closure([name, *MANYLINUX_LIBRARIES], PROGRAMS_EXCLUDED, f"{name} for this machine")
+                for name in build_programs(request)
+                if universe.exists(name)
+            },
+        )
+    if row.oci in request.platforms:
+        excluded = request.excluded_packages
+        core = closure(python, excluded, "packages")
+        runtime = closure([*python, *request.packages], excluded, "packages") if core else ()
+        builder = _Builder(request, minor, universe, closure)
+        own = builder.sysroot((), "builder_packages")
+        result = _Closures(
+            runtime=runtime,
+            core=frozenset(c.name for c in core),
+            builder=own,
+            interpreter=result.interpreter,
+            tools=result.tools,
+            groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
+            emulation=builder.container(python),
+        )
+    return result
+
+
+def build_programs(request: Request) -> tuple[str, ...]:
+    """Return the packages of programs that builds call on the machine that builds."""
+    asked = {*request.builder_packages, *itertools.chain.from_iterable(request.builder_groups.values())}
+    return (*BUILD_PROGRAMS, *sorted(asked & set(RUST_PROGRAMS)))
+
+
+def _for_target(asked: Iterable[str]) -> list[str]:
+    """Return builder packages with the target's library in the place of a program."""
+    return [RUST_PROGRAMS.get(name, name) for name in asked]
+
+
+def check_rust(closures: Mapping[str, _Closures]) -> None:
+    """Check that rustc and the library of each target are of one version: it reads no other.
+
+    :raises BaseError: they are not, as where the suites of two architectures are out of step.
+    """
+    libraries = set(RUST_PROGRAMS.values())
+    found = {
+        (c.name, c.version): where
+        for where, one in closures.items()
+        for c in one.all()
+        if c.name in libraries
+    }
+    for name in sorted(libraries):
+        versions = {version: where for (one, version), where in found.items() if one == name}
+        if len(versions) > 1:
+            raise BaseError(
+                f"the suites have {name} in several versions, and rustc reads only its own",
+                details=[f"{where}: {version}" for version, where in sorted(versions.items())],
+                hint="leave the suite out that is out of step, such as the security one, or lock again later",
+            )
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Closes over what wheels are compiled against, and what compiles them where they are emulated."""
+
+    request: Request
+    minor: str
+    universe: Universe
+    closure: Callable[[Sequence[str], Iterable[str], str], tuple[Candidate, ...]]
+
+    @property
+    def headers(self) -> list[str]:
+        # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
+        asked = self.request.builder_packages
+        return [f"libpython{self.minor}-dev", "libcrypt-dev", *_for_target(asked)]
+
+    def sysroot(self, group: Sequence[str], what: str) -> tuple[Candidate, ...]:
+        toolchain = {name for name in self.universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
+        left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
+        return self.closure([*self.headers, *_for_target(group)], left_out, what)
+
+    def added(self, own: tuple[Candidate, ...], name: str, group: Sequence[str]) -> tuple[Candidate, ...]:
+        """Return what a distribution's group has beside the base's own builder packages."""
+        keys = {c.key for c in own}
+        return tuple(c for c in self.sysroot(group, f"builder_packages of {name}") if c.key not in keys)
+
+    def container(self, python: Sequence[str]) -> tuple[Candidate, ...]:
+        """Return what the container of an emulated build is made of, nothing where the base has none."""
+        wanted = self.request.emulation_packages
+        if not wanted:
+            return ()
+        roots = [*python, *self.headers, *EMULATION_PROGRAMS, *wanted]
+        return self.closure(roots, {*DEFAULT_EXCLUDED, *DATA_PACKAGES}, "emulation_packages")
+
+
+def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -> dict[str, Any]:
+    used = {c.key: c for closure in closures.values() for c in closure.all()}
+    return document(
+        "debian-lock",
+        {
+            "inputs": dict(request.inputs),
+            "python": minor,
+            "platforms": {name: _platform_entry(minor, name, closures[name]) for name in request.platforms},
+            "interpreters": {
+                name: [c.key for c in closures[name].interpreter] for name in INTERPRETER_PLATFORMS
+            },
+            "tools": {
+                name: {program: [c.key for c in found] for program, found in closures[name].tools.items()}
+                for name in INTERPRETER_PLATFORMS
+            },
+            "packages": {key: _package_entry(used[key]) for key in sorted(used)},
+        },
+    )
+
+
+def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]:
+    by_name = {c.name: c for c in closure.runtime}
+    if "libc6" not in by_name:
+        raise BaseError(
+            "the runtime has no libc6", where=name, hint="take libc6 out of excluded_packages of the base"
+        )
+    groups = partition(tuple(by_name), closure.core, minor)
+    # Absent where not asked for: a lock of a base without them stays as it is.
+    optional = {
+        "builder_groups": {name: [c.key for c in group] for name, group in closure.groups.items()},
+        "emulation": [c.key for c in closure.emulation],
+    }
+    return {
+        "target": {
+            "platform": name,
+            "python": by_name[f"python{minor}"].upstream_version,
+            "libc": "glibc",
+            "libc_version": by_name["libc6"].upstream_version,
+        },
+        "layers": [
+            {"title": g.title, "bytecode": g.bytecode, "packages": [by_name[n].key for n in g.packages]}
+            for g in groups
+        ],
+        "builder": [c.key for c in closure.builder],
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _package_entry(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "name": candidate.name,
+        "version": candidate.version,
+        "architecture": candidate.architecture,
+        "archive": candidate.archive,
+        "path": candidate.path,
+        "size": candidate.size,
+        "sha256": candidate.sha256,
+    }
+
+
+def render_lock(lock: Mapping[str, Any]) -> bytes:
+    """Return a lock as JSON whose differences read well: one package, or one key, per line."""
+    return (_render(dict(lock), 0) + "\n").encode()
+
+
+def _render(value: Any, depth: int) -> str:
+    """Write containers of containers and lists over several lines, flat objects on one."""
+    inner, outer = "  " * (depth + 1), "  " * depth
+    if isinstance(value, list) and value:
+        items = [inner + _render(item, depth + 1) for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{outer}]"
+    if isinstance(value, dict) and any(isinstance(item, dict | list) for item in value.values()):
+        pairs = [f"{inner}{_flat(key)}: {_render(value[key], depth + 1)}" for key in sorted(value)]
+        return "{\n" + ",\n".join(pairs) + f"\n{outer}}}"
+    return _flat(value)
+
+
+def _flat(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

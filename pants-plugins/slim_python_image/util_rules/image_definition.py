@@ -1,0 +1,310 @@
+"""What an image or a wheel set consists of, read from its target and its dependency graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterable
+
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
+from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
+from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
+from pants.core.target_types import FileSourceField
+from pants.core.util_rules.source_files import SourceFilesRequest, determine_source_files
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest, FileEntry
+from pants.engine.target import (
+    SourcesField,
+    Target,
+)
+from pants.util.frozendict import FrozenDict
+
+from slim_python_image import engine
+from slim_python_image.annotations import AnnotationsField
+from slim_python_image.base_target import BasePlatformsField
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.content_fields import (
+    PreferField,
+    SourceDateEpochField,
+    StrictAuditField,
+    WritableField,
+)
+from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.target_types import (
+    AcceptField,
+    ArgsField,
+    BytecodeField,
+    CompressionField,
+    EntryPointField,
+    EnvField,
+    ExcludeField,
+    ExtendsField,
+    ImageDependenciesField,
+    LabelsField,
+    LayerBudgetField,
+    PortsField,
+    ScriptField,
+    StopSignalField,
+    StripField,
+    UserField,
+    VolumesField,
+    WorkdirField,
+)
+from slim_python_image.util_rules.ancestry import ancestry
+from slim_python_image.util_rules.declared_python import DeclaredPython, declared
+from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
+from slim_python_image.wheel_set_target import ImagePlatformsField
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The run-time configuration of an image, in the OCI image specification's terms."""
+
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    env: FrozenDict[str, str]
+    user: str
+    workdir: str
+    ports: tuple[str, ...]
+    volumes: tuple[str, ...]
+    labels: FrozenDict[str, str]
+    stop_signal: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the core's ``config`` object."""
+        return {
+            "entrypoint": list(self.entrypoint),
+            "cmd": list(self.cmd),
+            "env": dict(self.env),
+            "user": self.user,
+            "workdir": self.workdir,
+            "exposed_ports": list(self.ports),
+            "volumes": list(self.volumes),
+            "labels": dict(self.labels),
+            "stop_signal": self.stop_signal,
+        }
+
+
+@dataclass(frozen=True)
+class ImageDefinition:
+    """What an image target consists of, before anything is built.
+
+    :param start: what it starts, as the core's check takes it.
+    :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
+    """
+
+    address: Address
+    base: Address
+    extends: Address | None
+    platforms: tuple[str, ...]
+    roots: tuple[Root, ...]
+    resolve: str
+    lockfile: str
+    no_binary: tuple[str, ...]
+    only_binary: tuple[str, ...]
+    options: LayerOptions
+    layer_budget: int
+    sources: Digest
+    files: Digest
+    local_wheels: tuple[Wheel, ...]
+    scripts: tuple[tuple[str, str], ...]
+    config: ImageConfig
+    accept: tuple[str, ...]
+    annotations: FrozenDict[str, str] = FrozenDict()
+    start: tuple[tuple[str, str], ...] = ()
+    prefer: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    time: int | None = None
+    strict_audit: bool = False
+    declared: tuple[DeclaredPython, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageDefinitionRequest:
+    """Read an image target."""
+
+    address: Address
+
+
+PREFIX = "/app"
+DEFAULT_ENVIRONMENT = FrozenDict(
+    {
+        "PATH": f"{PREFIX}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+        "LANG": "C.UTF-8",
+    }
+)
+
+
+# --- the parts of an image ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FirstParty:
+    """First-party code of an image: stripped sources, files, and wheels of distributions."""
+
+    sources: Digest
+    files: Digest
+    wheels: tuple[Wheel, ...]
+
+
+async def first_party(targets: tuple[Target, ...]) -> FirstParty:
+    """Return the first-party code among ``targets``."""
+    dists = [t for t in targets if PythonDistributionFieldSet.is_applicable(t)]
+    local = await concurrently(
+        isolate_local_dist_wheels(PythonDistributionFieldSet.create(t), **implicitly()) for t in dists
+    )
+    provided = frozenset(path for one in local for path in one.provided_files)
+    wheels: list[Wheel] = []
+    for one in local:
+        for entry in await engine.entries(one.wheels_digest):
+            assert isinstance(entry, FileEntry)
+            filename = entry.path.rsplit("/", 1)[-1]
+            name, version = filename.split("-")[:2]
+            digest = await engine.create_entries([FileEntry(filename, entry.file_digest)])
+            size = entry.file_digest.serialized_bytes_length
+            wheels.append(Wheel(name, version, filename, size, entry.file_digest.fingerprint, digest))
+    stripped = await strip_python_sources(
+        **implicitly(PythonSourceFilesRequest(targets, include_resources=True, include_files=False))
+    )
+    sources = stripped.stripped_source_files.snapshot.digest
+    if provided:
+        kept = [e for e in await engine.entries(sources) if e.path not in provided]
+        sources = await engine.create_entries(e for e in kept if isinstance(e, FileEntry))
+    files = await determine_source_files(
+        SourceFilesRequest(
+            (t[SourcesField] for t in targets if t.has_field(SourcesField)),
+            for_sources_types=(FileSourceField,),
+            enable_codegen=True,
+        )
+    )
+    return FirstParty(sources, files.snapshot.digest, tuple(sorted(wheels)))
+
+
+def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return the OCI entry point of an image target, and the scripts it needs.
+
+    :raises SlimImageError: both or neither of `entry_point` and `script` are set.
+    """
+    entry_point, script = target[EntryPointField].value, target[ScriptField].value
+    if bool(entry_point) == bool(script):
+        raise SlimImageError(
+            f"{target.address}: set one of the fields `entry_point` and `script`, "
+            f"{'not both' if entry_point else 'neither is set'}"
+        )
+    if script:
+        return (f"{PREFIX}/bin/{script}",), ()
+    assert entry_point is not None
+    if ":" in entry_point:
+        name = target.address.target_name
+        return (f"{PREFIX}/bin/{name}",), ((name, entry_point),)
+    # -P keeps the working directory off sys.path: what runs is what was packaged.
+    return (f"{PREFIX}/bin/python", "-P", "-m", entry_point), ()
+
+
+def start_of(target: Target) -> tuple[tuple[str, str], ...]:
+    """Return what an image starts: a module, a module and its function, or a script."""
+    script = target[ScriptField].value
+    if script:
+        return (("script", script),)
+    module, _, function = (target[EntryPointField].value or "").partition(":")
+    return (("module", module), *((("function", function),) if function else ()))
+
+
+def image_config(
+    target: Target, entrypoint: tuple[str, ...], below: ImageConfig | None = None
+) -> ImageConfig:
+    """Return the run-time configuration that a target's fields ask for.
+
+    :param below: that of the image which is the target's base.
+    """
+    env = {**(below.env if below else DEFAULT_ENVIRONMENT), **(target[EnvField].value or {})}
+    return ImageConfig(
+        entrypoint=entrypoint,
+        cmd=tuple(target[ArgsField].value or ()),
+        env=FrozenDict(sorted(env.items())),
+        user=target[UserField].value or (below.user if below else "nonroot"),
+        workdir=target[WorkdirField].value or (below.workdir if below else PREFIX),
+        ports=tuple(target[PortsField].value or ()),
+        volumes=tuple(target[VolumesField].value or ()),
+        labels=FrozenDict(sorted((target[LabelsField].value or {}).items())),
+        stop_signal=target[StopSignalField].value,
+    )
+
+
+async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
+    """Return a target's platforms, those of its base by default."""
+    own = target[ImagePlatformsField].value
+    if own:
+        return tuple(own)
+    named = await engine.target(base, f"the field `base` of {target.address}")
+    if named.has_field(ExtendsField):
+        return (await read_image(ImageDefinitionRequest(base), **implicitly())).platforms
+    if not named.has_field(BasePlatformsField):
+        raise SlimImageError(
+            f"{target.address}: the field `base` names {base}, which is a `{named.alias}`\n"
+            "  -> name a `debian_python_base` or `registry_python_base` target"
+        )
+    return tuple(named[BasePlatformsField].value or ())
+
+
+@rule(desc="Read an image target")
+async def read_image(
+    request: ImageDefinitionRequest, options: SlimImageOptions, python_setup: PythonSetup
+) -> ImageDefinition:
+    target = await engine.target(request.address, "an image to package")
+    if not target.has_field(ExtendsField):
+        raise SlimImageError(
+            f"{request.address} is a `{target.alias}`\n  -> name a `slim_python_image` target"
+        )
+    below = await ancestry(target)
+    base, extends = below.base, below.extends
+    aside = [base, *([extends] if extends else [])]
+    targets = await dependency_targets(target[ImageDependenciesField], aside)
+    requirements = requirements_of(targets, target.address, python_setup)
+    own = await first_party(targets)
+    entrypoint, scripts = command(target)
+    no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
+    inherited = (
+        await read_image(ImageDefinitionRequest(extends), **implicitly())
+        if extends and below.inherits
+        else None
+    )
+    return ImageDefinition(
+        address=target.address,
+        base=base,
+        extends=extends,
+        platforms=await platforms_of(target, inherited.address if inherited else base),
+        roots=requirements.roots,
+        resolve=requirements.resolve,
+        lockfile=requirements.lockfile,
+        no_binary=no_binary,
+        only_binary=only_binary,
+        options=LayerOptions(
+            PREFIX,
+            target[BytecodeField].value or "none",
+            tuple(target[ExcludeField].value or ()),
+            options.compression_of(target[CompressionField].value),
+            target[StripField].value,
+        ),
+        layer_budget=target[LayerBudgetField].value or options.layer_budget,
+        sources=own.sources,
+        files=own.files,
+        local_wheels=own.wheels,
+        scripts=scripts,
+        config=image_config(target, entrypoint, inherited.config if inherited else None),
+        accept=tuple(target[AcceptField].value or ()),
+        annotations=FrozenDict(sorted((target[AnnotationsField].value or {}).items())),
+        start=start_of(target),
+        prefer=tuple(target[PreferField].value or ()),
+        writable=tuple(target[WritableField].value or ()),
+        time=target[SourceDateEpochField].seconds,
+        strict_audit=target[StrictAuditField].value,
+        declared=declared(targets, python_setup),
+    )
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()
