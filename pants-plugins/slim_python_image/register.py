@@ -31,6 +31,7 @@ from slim_python_image.util_rules import (
     emulation,
     fetch,
     image,
+    image_definition,
     image_layers,
     inference,
     interpreter,
