@@ -185,7 +185,9 @@ class Workshop:
             say("unpacking programs for builds")
             debs = self._debs(keys, self.work / "debs/tools")
             target = self.target(self.host)
-            self.steps.step("tools", "--debs", debs, "--target", target, "--output", folder, cwd=self.work)
+            self.steps.step(
+                "build-programs", "--debs", debs, "--target", target, "--output", folder, cwd=self.work
+            )
         return folder
 
     def runtime(self, platform: str) -> Path:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from pants.engine.fs import EMPTY_DIGEST, Digest
-from pants.util.frozendict import FrozenDict
 
-from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
+from slim_python_image.remote_layers import RemoteLayer
 
 GZIP, ZSTD = "gzip", "zstd"
 """How layers are compressed."""
@@ -88,79 +87,6 @@ class TargetEnvironment:
                 "libc_version": self.libc_version,
             }
         )
-
-
-@dataclass(frozen=True, order=True)
-class DebPackage:
-    """One locked Debian package."""
-
-    name: str
-    version: str
-    architecture: str
-    archive: str
-    path: str
-    size: int
-    sha256: str
-
-    @property
-    def filename(self) -> str:
-        """The file's name in the pool."""
-        return self.path.rsplit("/", 1)[-1]
-
-
-@dataclass(frozen=True)
-class LayerGroup:
-    """The packages of one base layer."""
-
-    title: str
-    bytecode: bool
-    packages: tuple[DebPackage, ...]
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """The packages, or the image, of a Python that runs steps on this machine's architecture.
-
-    :param own: it is this machine's own: none is content.
-    """
-
-    resolve: str
-    target: TargetEnvironment
-    packages: tuple[DebPackage, ...]
-    image: RemoteLayers | None = None
-    own: bool = False
-
-
-@dataclass(frozen=True)
-class BuilderGroup:
-    """What one distribution is compiled against beside the base's builder packages.
-
-    :param wanted: the packages asked for when the lock was written.
-    :param packages: those and their dependencies, without what the base has anyway.
-    """
-
-    wanted: tuple[str, ...]
-    packages: tuple[DebPackage, ...]
-
-
-@dataclass(frozen=True)
-class Base:
-    """One platform of a base: what wheels must fit, what the image starts from, what builds.
-
-    :param builder_groups: by distribution.
-    :param emulation: what the container of an emulated build is made of; empty where none was locked.
-    :param tools: programs that builds call on this machine, by the package that was asked for.
-    """
-
-    resolve: str
-    target: TargetEnvironment
-    groups: tuple[LayerGroup, ...]
-    builder: tuple[DebPackage, ...]
-    interpreter: Interpreter
-    builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
-    registry: RegistryBase | None = None
-    emulation: tuple[DebPackage, ...] = ()
-    tools: FrozenDict[str, tuple[DebPackage, ...]] = FrozenDict()
 
 
 # --- lockfiles and plans ----------------------------------------------------------------------------

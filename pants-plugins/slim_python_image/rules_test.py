@@ -22,9 +22,9 @@ from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import register
+from slim_python_image.bases import BaseRequest, DebianBase, PlatformBase
 from slim_python_image.goals.lock import KnownBaseNamesRequest, KnownBuildLockNamesRequest, RequestedBaseNames
-from slim_python_image.products import Base, StepInputs, Tree
-from slim_python_image.util_rules.base import BaseRequest
+from slim_python_image.products import StepInputs, Tree
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
@@ -104,7 +104,7 @@ def engine() -> RuleRunner:
             *_pants(target_types_rules.rules),
             *register.rules(),
             QueryRule(Addresses, [DependenciesRequest]),
-            QueryRule(Base, [BaseRequest]),
+            QueryRule(PlatformBase, [BaseRequest]),
             QueryRule(CoreSources, []),
             QueryRule(Digest, [CreateDigest]),
             QueryRule(ImageDefinition, [ImageDefinitionRequest]),
@@ -151,14 +151,16 @@ def test_base_parent_and_entry_point_are_dependencies(runner: RuleRunner) -> Non
 
 
 def test_a_base_is_read_from_its_lock(runner: RuleRunner) -> None:
-    base = runner.request(Base, [BaseRequest(Address("3rdparty/debian", target_name="base"), "linux/amd64")])
+    request = BaseRequest(Address("3rdparty/debian", target_name="base"), "linux/amd64")
+    base = runner.request(PlatformBase, [request]).base
+    assert isinstance(base, DebianBase)
     assert (base.target.platform, base.target.minor, base.resolve) == ("linux/amd64", "3.11", "base")
     assert [p.filename for group in base.groups for p in group.packages] == ["tzdata_1_all.deb"]
 
 
 def failure(runner: RuleRunner, platform: str = "linux/amd64") -> str:
     with pytest.raises(ExecutionError) as e:
-        runner.request(Base, [BaseRequest(Address("3rdparty/debian", target_name="base"), platform)])
+        runner.request(PlatformBase, [BaseRequest(Address("3rdparty/debian", target_name="base"), platform)])
     (wrapped,) = list(e.value.wrapped_exceptions)
     return str(wrapped)
 

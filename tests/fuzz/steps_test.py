@@ -92,7 +92,7 @@ def target(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("step", ["deb-layer", "sysroot", "interpreter", "tools"])
+@pytest.mark.parametrize("step", ["deb-layer", "sysroot", "interpreter", "build-programs"])
 @pytest.mark.parametrize("name", sorted(path.name for path in INPUTS.glob("*.deb")))
 def test_packages(tmp_path: Path, target: str, name: str, step: str) -> None:
     data = (INPUTS / name).read_bytes()
@@ -195,9 +195,10 @@ def _image_steps(tmp_path: Path, target: str, layers: Sequence[bytes], code: int
         check(done, "blob-facts", len(data), None)
     request = {"name": "base", "platform": "linux/amd64", "env": {}, "layers": rows}
     (tmp_path / "request.json").write_text(json.dumps(request))
-    for step in ("image-learn", "image-sysroot", "image-interpreter"):
-        arguments = ["--layout", str(tmp_path / "layout"), "--request", str(tmp_path / "request.json")]
-        if step != "image-learn":
+    for step in ("inspect-image", "sysroot", "interpreter"):
+        option = "--request" if step == "inspect-image" else "--layers"
+        arguments = ["--layout", str(tmp_path / "layout"), option, str(tmp_path / "request.json")]
+        if step != "inspect-image":
             arguments += ["--target", target, "--output", str(tmp_path / step)]
         check(run(tmp_path / "cwd", step, *arguments), step, sum(map(len, layers)), code)
 

@@ -6,13 +6,12 @@ The output is an OCI layout of one platform. It is not meant for a registry: onl
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.build_container import container_entries
+from ociwheel.base.source import packages
 from ociwheel.base.tree import tree_document
-from ociwheel.debian.deb import check_architecture, read_debs
 from ociwheel.documents import read_document
 from ociwheel.errors import UsageError
 from ociwheel.image.container import write_container_image
@@ -42,14 +41,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             f"bytecode for Python {target['python']} cannot be made by Python {running}",
             hint="run the step under the base's own interpreter",
         )
-    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
-        packages = read_debs(arguments.debs, Path(scratch))
-        check_architecture(packages, row)
+    with packages(arguments.debs, row) as found:
         layer = write_layer(
-            container_entries(packages, target),
+            container_entries(found, target),
             arguments.output,
             title="compiler",
-            contents=[Content("deb", package.name, package.version) for package in packages],
+            contents=[Content("deb", package.name, package.version) for package in found],
         )
     for name in ("layer-facts.json", "layer-names.json"):
         (arguments.output / name).unlink()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ociwheel.base.image_files import ImageFiles
 from ociwheel.base.inspect_image import Program, find_python
-from ociwheel.base.interpreter import PROGRAM_FOLDER, finish_interpreter
+from ociwheel.base.interpreter import finish_interpreter
 from ociwheel.base.merge import merged_path
 from ociwheel.base.tree import write_tree
+from ociwheel.base.venv import PROGRAM_FOLDER
 from ociwheel.debian.policy import DROPPED_STDLIB
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BaseError

@@ -264,7 +264,7 @@ def test_an_image_is_learned_by_the_step(tmp_path: Path, capsys: pytest.CaptureF
     }  # fmt: skip
     (tmp_path / "r.json").write_bytes(canonical(request))
     answer = step(
-        tmp_path, capsys, "image-learn", "--layout", str(tmp_path), "--request", str(tmp_path / "r.json")
+        tmp_path, capsys, "inspect-image", "--layout", str(tmp_path), "--request", str(tmp_path / "r.json")
     )
     assert (answer["python"], answer["unpacked"]) == ("3.11.9", [len(tar(official()))])
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import ociwheel
 from ociwheel import process
 from ociwheel.base.merge import merge
 from ociwheel.base.tree import file_tree, write_tree
+from ociwheel.base.venv import PROGRAM_FOLDER, write_script
 from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.errors import BaseError, ToolError
 from ociwheel.platforms import Platform, platform
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from ociwheel.debian.deb import Package
     from ociwheel.formats.entries import Entry
-
-PROGRAM_FOLDER = "usr/libexec"
-"""Where the real program lies: under ``usr/bin`` every name is a script that works by itself."""
 
 _DROPPED = re.compile(
     "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?", r"(?!usr/lib).*"])
@@ -121,12 +118,7 @@ def _write_shims(output: Path, row: Platform, minor: str, loader: str, program: 
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     for name in ("python", "python3", f"python{minor}"):
-        _write_script(folder / name, _SHIM.format(loader=loader, triplet=row.triplet, program=program))
-
-
-def _write_script(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-    path.chmod(0o755)
+        write_script(folder / name, _SHIM.format(loader=loader, triplet=row.triplet, program=program))
 
 
 def _compile(output: Path, minor: str) -> None:
@@ -136,43 +128,3 @@ def _compile(output: Path, minor: str) -> None:
     done = process.run([*argv, str(core), str(root), f"usr/lib/python{minor}"], env={})
     if done.returncode:
         raise ToolError("the unpacked Python does not run on this machine", details=done.tail())
-
-
-def write_venv(interpreter: Path, venv: Path) -> Path:
-    """Make a virtual environment on an unpacked interpreter.
-
-    It holds absolute paths, so it is for this machine and now, never an output. It has no pip.
-
-    :param interpreter: a tree of :func:`write_interpreter`.
-    :param venv: the folder to make; it must not exist or be empty.
-    :returns: the path of its Python.
-    :raises BaseError: ``interpreter`` is no such tree.
-    """
-    root = interpreter.absolute()
-    shim = _read_shim(root / "usr/bin/python3")
-    minor = shim.minor
-    binaries = venv.absolute() / "bin"
-    binaries.mkdir(parents=True)
-    (venv / f"lib/python{minor}/site-packages").mkdir(parents=True)
-    settings = f"home = {root}/usr/bin\ninclude-system-site-packages = false\nversion = {minor}\n"
-    (venv / "pyvenv.cfg").write_text(settings, encoding="utf-8")
-    for name in ("python", "python3", f"python{minor}"):
-        _write_script(binaries / name, shim.text)
-    return binaries / "python"
-
-
-@dataclass(frozen=True)
-class _Shim:
-    text: str
-    minor: str
-
-
-def _read_shim(path: Path) -> _Shim:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    match = re.search(rf'"\$root/{PROGRAM_FOLDER}/python([0-9.]+)" "\$@"', text)
-    if not match:
-        raise BaseError("is no interpreter that `python -m ociwheel interpreter` wrote", where=str(path))
-    return _Shim(text, match[1])

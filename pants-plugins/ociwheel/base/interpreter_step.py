@@ -1,14 +1,13 @@
-"""Unpack a Python that runs from any folder, through its own loader."""
+"""Unpack a Python that runs from any folder, through its own loader: Debian's, or that of an image."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ociwheel.base import source
+from ociwheel.base.image_trees import write_image_interpreter
 from ociwheel.base.interpreter import write_interpreter
 from ociwheel.base.tree import tree_document
-from ociwheel.debian.deb import check_architecture, read_debs
 from ociwheel.documents import read_document
 from ociwheel.platforms import platform
 
@@ -18,16 +17,19 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
-    parser.add_argument("--target", type=Path, required=True, help="the target document")
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write the tree to")
+    source.configure(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the tree and return its document."""
     target = read_document(arguments.target, "target")
-    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
-        packages = read_debs(arguments.debs, Path(scratch))
-        check_architecture(packages, platform(target["platform"]))
-        write_interpreter(packages, target, arguments.output)
+    row = platform(target["platform"])
+    with source.opened(arguments, row) as given:
+        if isinstance(given, source.DebianPackages):
+            write_interpreter(given.packages, target, arguments.output)
+        else:
+            minor = ".".join(str(target["python"]).split(".")[:2])
+            write_image_interpreter(
+                given.files, row, minor, given.scratch, arguments.output, where=given.where
+            )
     return tree_document(arguments.output)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ociwheel.base.merge import merge
 from ociwheel.base.tree import file_tree, write_tree
+from ociwheel.base.venv import PROGRAM_FOLDER, write_script
 from ociwheel.debian.policy import DROPPED_PATHS
 from ociwheel.errors import BaseError
 from ociwheel.platforms import Platform
@@ -37,7 +38,6 @@ PROGRAMS = ("bash", "bwrap", "cargo", "dash", "gzip", "make", "rustc", "tar", *U
 SCRIPTS = ("egrep", "fgrep", "gunzip", "zcat")
 # What Debian's maintainer scripts make links of.
 OTHER_NAMES = {"dash": ("sh",), "mawk": ("awk",)}
-PROGRAM_FOLDER = "usr/libexec"
 
 _DROPPED = re.compile(
     "|".join(
@@ -57,7 +57,7 @@ exec "$root/{loader}" --inhibit-cache --library-path "$root/usr/lib/{triplet}:$r
 """
 
 
-def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> None:
+def write_programs(packages: Iterable[Package], row: Platform, output: Path) -> None:
     """Write the tree below ``output``: programs of :data:`PROGRAMS` with what they load.
 
     :param row: the machine that will run them.
@@ -81,6 +81,4 @@ def write_tools(packages: Iterable[Package], row: Platform, output: Path) -> Non
     for name in found:
         text = _SHIM.format(loader=loader, triplet=row.triplet, program=f"{PROGRAM_FOLDER}/{name}")
         for called in (name, *OTHER_NAMES.get(name, ())):
-            script = folder / called
-            script.write_text(text, encoding="utf-8", newline="\n")
-            script.chmod(0o755)
+            write_script(folder / called, text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.programs import write_tools
+from ociwheel.base.programs import write_programs
+from ociwheel.base.source import packages
 from ociwheel.base.tree import tree_document
-from ociwheel.debian.deb import check_architecture, read_debs
 from ociwheel.documents import read_document
 from ociwheel.platforms import platform
 
@@ -29,8 +28,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the tree and return its document."""
     target = read_document(arguments.target, "target")
     row = platform(target["platform"])
-    with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
-        packages = read_debs(arguments.debs, Path(scratch))
-        check_architecture(packages, row)
-        write_tools(packages, row, arguments.output)
+    with packages(arguments.debs, row) as found:
+        write_programs(found, row, arguments.output)
     return tree_document(arguments.output)

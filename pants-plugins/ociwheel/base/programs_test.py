@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ociwheel.base.programs import write_tools
+from ociwheel.base.programs import write_programs
 from ociwheel.debian.deb import read_debs
 from ociwheel.errors import BaseError
 from ociwheel.platforms import platform
@@ -32,7 +32,7 @@ def unpack(tmp_path: Path, **packages: list[Item]) -> Path:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     output = tmp_path / "a place/tools"
-    write_tools(read_debs(write_debs(tmp_path / "debs", packages, ROW.debian), scratch), ROW, output)
+    write_programs(read_debs(write_debs(tmp_path / "debs", packages, ROW.debian), scratch), ROW, output)
     return output
 
 

@@ -1,7 +1,7 @@
 """Write the lock of a base from registries. Nothing is fetched: all comes from other steps' documents.
 
 The request is a JSON object: names (image and builder_image, without their registries), platforms, resolved
-(the document of ``registry-resolve``) and learned (documents of ``image-learn`` by platform).
+(the document of ``registry-resolve``) and learned (documents of ``inspect-image`` by platform).
 """
 
 from __future__ import annotations

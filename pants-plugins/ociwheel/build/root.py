@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ociwheel.base.programs import OTHER_NAMES, PROGRAM_FOLDER
+from ociwheel.base.programs import OTHER_NAMES
+from ociwheel.base.venv import PROGRAM_FOLDER
 from ociwheel.build.resource_limits import MIB
 from ociwheel.platforms import PLATFORMS, Platform
 from ociwheel.remedies import Remedy

@@ -25,20 +25,21 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
+from slim_python_image.bases import Base, BaseRequest, Interpreter
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, canonical_json
+from slim_python_image.products import Artifact, SlimImageError, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve, empty_lock
-from slim_python_image.util_rules.build_programs import tools_for
+from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
 from slim_python_image.util_rules.steps import ResolverToolbox, StepRequest, Toolbox, run_step
 from slim_python_image.util_rules.subjects import Subject, SubjectRequest, attempt_subject, read_subject
-from slim_python_image.util_rules.sysroot import ToolsRequest, unpack_tools
+from slim_python_image.util_rules.sysroot import ProgramsRequest, unpack_programs
 from slim_python_image.wheel_set_target import WheelSetDependenciesField
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ async def _needs(subject: Subject) -> tuple[PlanNeed, ...]:
         read_base(BaseRequest(subject.base, platform, origin=str(subject.address)), **implicitly())
         for platform in subject.platforms
     )
-    return tuple(PlanNeed(subject.plan_request(base), base) for base in bases)
+    return tuple(PlanNeed(subject.plan_request(read.base), read.base) for read in bases)
 
 
 def sdists_by_interpreter(
@@ -232,11 +233,11 @@ def sdists_by_interpreter(
     return {interpreters[minor]: tuple(sorted(found)) for minor, found in sorted(sdists.items()) if found}
 
 
-def programs_by_minor(needs: Iterable[PlanNeed]) -> dict[str, ToolsRequest | None]:
+def programs_by_minor(needs: Iterable[PlanNeed]) -> dict[str, ProgramsRequest | None]:
     """Return the programs that give hooks a root of their own, by the minor version of their Python."""
-    found: dict[str, ToolsRequest | None] = {}
+    found: dict[str, ProgramsRequest | None] = {}
     for need in needs:
-        found.setdefault(need.base.target.minor, tools_for(need.base, ()))
+        found.setdefault(need.base.target.minor, programs_for(need.base, ()))
     return found
 
 
@@ -287,7 +288,7 @@ async def lock_builds(
             "emulated": emulated,
         }
         tools = programs[interpreter.target.minor]
-        trees = {"tools": (await unpack_tools(tools, **implicitly())).digest} if tools else {}
+        trees = {"tools": (await unpack_programs(tools, **implicitly())).digest} if tools else {}
         outcome = await run_step(
             StepRequest(
                 step="build-lock",

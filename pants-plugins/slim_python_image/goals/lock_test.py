@@ -10,8 +10,9 @@ from pants.engine.target import AllTargets, Target
 from pants.testutil.option_util import create_subsystem
 
 from slim_python_image.base_target import DebianPythonBaseTarget
+from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.goals import lock
-from slim_python_image.products import Artifact, Base, Interpreter, SlimImageError, TargetEnvironment
+from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.subjects import Subject, SubjectAttempt, SubjectRequest
 from slim_python_image.wheel_set_target import PythonWheelSetTarget
@@ -120,8 +121,8 @@ def test_a_resolve_that_nothing_takes_is_no_error(
 
 def need(platform: str, python: str) -> lock.PlanNeed:
     target = TargetEnvironment(platform, python, "glibc", "2.36")
-    interpreter = Interpreter("b", TargetEnvironment("linux/amd64", python, "glibc", "2.36"), ())
-    made = Base("b", target, (), (), interpreter)
+    interpreter = Interpreter("b", TargetEnvironment("linux/amd64", python, "glibc", "2.36"), None)
+    made = DebianBase("b", target, interpreter, (), ())
     return lock.PlanNeed(SimpleNamespace(), made)  # type: ignore[arg-type]
 
 

@@ -17,6 +17,7 @@ from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.goals.shared_blobs import shared_layout
 from slim_python_image.products import GZIP, SlimImageError, StepInputs
@@ -32,7 +33,7 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
 from slim_python_image.util_rules.image import (
     BuiltImage,
@@ -363,10 +364,11 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
     requirements = requirements_of(targets, field_set.address, python_setup)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
     platforms = await platforms_of(target, base_address)
-    bases = await concurrently(
+    found = await concurrently(
         read_base(BaseRequest(base_address, platform, origin=str(field_set.address)), **implicitly())
         for platform in platforms
     )
+    bases = tuple(read.base for read in found)
     sets = await concurrently(
         make_wheel_set(
             WheelSetRequest(

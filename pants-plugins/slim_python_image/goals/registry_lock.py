@@ -27,7 +27,7 @@ from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.registry_target import RegistryImageField
-from slim_python_image.util_rules.registry_images import LearnRequest, learn_image
+from slim_python_image.util_rules.registry_images import InspectImageRequest, inspect_image
 from slim_python_image.util_rules.registry_locks import (
     image_places,
     layout_folder,
@@ -163,7 +163,7 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
     resolved = outcome.fields()
     rows = resolved["image"]["platforms"]
     requests = [
-        LearnRequest(
+        InspectImageRequest(
             remote_layers_of(rows[name]["layers"], request.image, request.resolve_name),
             canonical_json(
                 {
@@ -177,7 +177,7 @@ async def lock_registry_base(request: GenerateRegistryLock, toolbox: Toolbox) ->
         )
         for name in request.platforms
     ]
-    learned = await concurrently(learn_image(one, **implicitly()) for one in requests)
+    learned = await concurrently(inspect_image(one, **implicitly()) for one in requests)
     document = {
         "names": json.loads(request.names),
         "platforms": list(request.platforms),

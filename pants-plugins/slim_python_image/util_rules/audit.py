@@ -8,8 +8,9 @@ from typing import Iterable
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import Base, DebianBase, RegistryBase
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Base, Layer, canonical_json
+from slim_python_image.products import Layer, canonical_json
 from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.registry_images import LayerFactsRequest, list_layer
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox, run_step
@@ -46,12 +47,11 @@ async def audited_facts(layers: Iterable[Layer], base: Base) -> tuple[Digest, ..
     """Return the lists of files of layers, those of a registry's image included."""
     facts: list[Digest] = []
     for layer in layers:
-        if layer.remote is None or base.registry is None:
+        if layer.remote is None or not isinstance(base, RegistryBase):
             facts.append(layer.facts)
         else:
-            image = base.registry.image
             listed = await list_layer(
-                LayerFactsRequest(layer.remote, image.place, image.resolve), **implicitly()
+                LayerFactsRequest(layer.remote, base.image.place, base.image.resolve), **implicitly()
             )
             facts.append(listed.digest)
     return tuple(facts)
@@ -76,11 +76,12 @@ def audit_request(
 
     :param facts: the lists of files of the layers to look at; by default, those that the layers have.
     """
+    groups = base.groups if isinstance(base, DebianBase) else ()
     return AuditRequest(
         platform=base.target.platform,
         facts=tuple(layer.facts for layer in audited(layers)) if facts is None else facts,
         libc=base.target.libc,
-        packages=tuple(sorted(package.name for group in base.groups for package in group.packages)),
+        packages=tuple(sorted(one.name for group in groups for one in group.packages)),
         accept=parts.accept,
         strict=parts.strict_audit,
         library_path=parts.config.env.get("LD_LIBRARY_PATH", ""),

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Iterable
-
-from pants.engine.addresses import Address
 
 from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
+from slim_python_image.bases import BaseRequest, PlatformBase
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Base, SlimImageError
+from slim_python_image.products import SlimImageError
 from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, parse_lock
 from slim_python_image.util_rules.debian_locks import LOCK_SCHEMA, LockedBase, check_inputs, debian_base
-from slim_python_image.util_rules.registry_base import RegistryBaseRequest, read_registry_base
-
-
-@dataclass(frozen=True)
-class BaseRequest:
-    """One platform of a base."""
-
-    address: Address
-    platform: str
-    origin: str = field(compare=False, default="")
+from slim_python_image.util_rules.registry_base import read_registry_base
 
 
 @rule(desc="Read the lock of a base")
-async def read_base(request: BaseRequest) -> Base:
+async def read_base(request: BaseRequest) -> PlatformBase:
     target = await engine.target(request.address, request.origin or "the field `base`")
     if target.has_field(RegistryImageField):
-        return await read_registry_base(
-            RegistryBaseRequest(request.address, request.platform, request.origin), **implicitly()
-        )
+        return PlatformBase(await read_registry_base(request, **implicitly()))
     if not target.has_field(BaseSuitesField):
         whose = f"{request.origin}: " if request.origin else ""
         raise SlimImageError(
@@ -44,10 +31,7 @@ async def read_base(request: BaseRequest) -> Base:
     data = await engine.read_path(path)
     locked = LockedBase(request.address, path, parse_lock(request.address, path, data, LOCK_SCHEMA))
     check_inputs(target, locked)
-    return debian_base(locked, request.platform, host_platform())
-
-
-# --- layers -----------------------------------------------------------------------------------------
+    return PlatformBase(debian_base(locked, request.platform, host_platform()))
 
 
 def rules() -> Iterable[object]:

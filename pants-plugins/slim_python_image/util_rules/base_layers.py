@@ -8,17 +8,10 @@ from typing import Iterable
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import Base, DebPackages, Interpreter, LayerGroup, RegistryBase
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import (
-    GZIP,
-    Base,
-    Interpreter,
-    Layer,
-    LayerGroup,
-    TargetEnvironment,
-    canonical_json,
-)
-from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.products import GZIP, Layer, TargetEnvironment, canonical_json
+from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.util_rules.debian import with_debs
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.layer_steps import make_layer
@@ -88,7 +81,7 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
             arguments=("--debs", "debs", "--title", group.title, *extra, "--output", OUT),
             description=f"Layer {group.title} ({group.packages[0].architecture})",
             toolbox=toolbox,
-            inputs=await with_debs(group.packages, python.resolve),
+            inputs=await with_debs(DebPackages(group.packages, python.resolve)),
             interpreter=await interpreter_tree(python) if bytecode else None,
             output_directories=(OUT,),
         ),
@@ -161,13 +154,13 @@ def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
 @rule
 async def base_layers(request: BaseLayersRequest) -> BaseLayers:
     base = request.base
-    if base.registry is not None:
+    if isinstance(base, RegistryBase):
         # The environment's layer is the image's own: everything below it is somebody else's, by digest.
         venv = await venv_layer(
-            VenvLayerRequest(base.target, base.registry.interpreter, request.prefix, request.compression),
+            VenvLayerRequest(base.target, base.python, request.prefix, request.compression),
             **implicitly(),
         )
-        return BaseLayers((*remote_layers(base.registry.image), venv))
+        return BaseLayers((*remote_layers(base.image), venv))
     groups = await concurrently(
         deb_layer(
             DebLayerRequest(group, base.interpreter, request.bytecode, request.compression), **implicitly()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable
 
-from slim_python_image.products import Base, DebPackage, TargetEnvironment
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages
+from slim_python_image.products import TargetEnvironment
 from slim_python_image.util_rules.compiler import CompilerLibcRequest
-from slim_python_image.util_rules.sysroot import ToolsRequest
+from slim_python_image.util_rules.sysroot import ProgramsRequest
 
 # Asking for a program locks the target's library in its place: this is how a build knows.
 RUST_PROGRAMS = {"libstd-rust-dev": "cargo", "libstd-rust-web-dev": "cargo-web"}
@@ -18,18 +19,20 @@ def without_python(target: TargetEnvironment) -> TargetEnvironment:
     return replace(target, python="3.11.0")
 
 
-def host_libc(tools: ToolsRequest | None) -> CompilerLibcRequest | None:
+def host_libc(programs: ProgramsRequest | None) -> CompilerLibcRequest | None:
     """Return the C library for programs that a build compiles and runs on this machine, as cargo does."""
-    if tools is None or not tools.rust:
+    if programs is None or not programs.rust:
         return None
-    return CompilerLibcRequest(without_python(tools.target), cxx=True)  # with the unwinder
+    return CompilerLibcRequest(without_python(programs.target), cxx=True)  # with the unwinder
 
 
-def tools_for(base: Base, builder: Iterable[DebPackage]) -> ToolsRequest | None:
+def programs_for(base: Base, builder: Iterable[DebPackage]) -> ProgramsRequest | None:
     """Return the programs for a build: all that are locked, cargo only beside Rust's library."""
+    if not isinstance(base, DebianBase):
+        return None
     libraries = {package.name for package in builder}
     not_asked = {program for library, program in RUST_PROGRAMS.items() if library not in libraries}
-    packages = {package for program in set(base.tools) - not_asked for package in base.tools[program]}
+    packages = {package for program in set(base.programs) - not_asked for package in base.programs[program]}
     if not packages:
         return None
-    return ToolsRequest(base.interpreter.target, tuple(sorted(packages)), base.resolve)
+    return ProgramsRequest(base.interpreter.target, DebPackages(tuple(sorted(packages)), base.resolve))

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import Base, DebPackage, Interpreter, Root, TargetEnvironment
+from slim_python_image.bases import DebianBase, DebPackage, Interpreter
+from slim_python_image.products import Root, TargetEnvironment
 from slim_python_image.util_rules import wheels
-from slim_python_image.util_rules.build_programs import tools_for
+from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.build_wheel import BuildFailed
 from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest
 from slim_python_image.util_rules.wheels import WheelSetRequest
@@ -18,29 +19,32 @@ def deb(name: str) -> DebPackage:
     return DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "0" * 64)
 
 
-def base_with() -> Base:
+def base_with() -> DebianBase:
     target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
-    interpreter = Interpreter("bookworm", target, ())
-    return Base("bookworm", target, (), (deb("zlib1g-dev"),), interpreter)
+    interpreter = Interpreter("bookworm", target, None)
+    return DebianBase("bookworm", target, interpreter, (), (deb("zlib1g-dev"),))
 
 
 def test_a_build_gets_programs_and_cargo_where_its_builder_has_rusts_library() -> None:
     base = replace(
         base_with(),
-        tools=FrozenDict(
+        programs=FrozenDict(
             {"make": (deb("make"),), "sed": (deb("sed"),), "cargo-web": (deb("cargo-web"), deb("rustc-web"))}
         ),
     )
-    plain = tools_for(base, base.builder)
+    plain = programs_for(base, base.builder)
     assert plain is not None
-    assert ([p.name for p in plain.packages], plain.rust) == (["make", "sed"], False)
-    rust = tools_for(base, (*base.builder, deb("libstd-rust-web-dev")))
+    assert ([p.name for p in plain.source.packages], plain.rust) == (["make", "sed"], False)
+    rust = programs_for(base, (*base.builder, deb("libstd-rust-web-dev")))
     assert rust is not None
-    assert ([p.name for p in rust.packages], rust.rust) == (["cargo-web", "make", "rustc-web", "sed"], True)
+    assert ([p.name for p in rust.source.packages], rust.rust) == (
+        ["cargo-web", "make", "rustc-web", "sed"],
+        True,
+    )
 
 
 def test_a_lock_of_before_programs_were_locked_has_none() -> None:
-    assert tools_for(base_with(), ()) is None
+    assert programs_for(base_with(), ()) is None
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,11 @@ from typing import Any, Awaitable, Iterable
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.bases import Interpreter, Source
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import (
-    Artifact,
-    DebPackage,
-    Interpreter,
-    SlimImageError,
-    TargetEnvironment,
-    Tree,
-    Wheel,
-)
-from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment, Tree, Wheel
 from slim_python_image.remedies import names
+from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_programs import host_libc, without_python
@@ -30,9 +23,14 @@ from slim_python_image.util_rules.compiler import (
     unpack_compiler,
 )
 from slim_python_image.util_rules.fetch import FetchedArtifact, fetch_artifact
-from slim_python_image.util_rules.interpreter import unpack_interpreter
+from slim_python_image.util_rules.interpreter import InterpreterRequest, unpack_interpreter
 from slim_python_image.util_rules.steps import OUT, StepFailed, StepRequest, Toolbox, run_step, step_inputs
-from slim_python_image.util_rules.sysroot import SysrootRequest, ToolsRequest, unpack_sysroot, unpack_tools
+from slim_python_image.util_rules.sysroot import (
+    ProgramsRequest,
+    SysrootRequest,
+    unpack_programs,
+    unpack_sysroot,
+)
 
 
 class BuildFailed(SlimImageError):
@@ -52,13 +50,12 @@ class BuildWheelRequest:
 
     artifact: Artifact
     target: TargetEnvironment
-    builder: tuple[DebPackage, ...]
+    builder: Source
     interpreter: Interpreter
     pins: BuildPins
     settings: str
     resolve: str
-    builder_image: RemoteLayers | None = None
-    tools: ToolsRequest | None = None
+    programs: ProgramsRequest | None = None
 
 
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
@@ -68,22 +65,20 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
         The files are those of the sdist and of its requirements.
     """
     target = without_python(request.target)
-    sysroot = SysrootRequest(
-        request.target, request.builder, request.interpreter.resolve, request.builder_image
-    )
     # The compiler first: it takes longest, and its libc waits for it.
     trees: dict[str, Awaitable[Tree]] = {
         "zig": unpack_compiler(CompilerRequest(), **implicitly()),
         "zig-libc": compile_libc(CompilerLibcRequest(target), **implicitly()),
-        "sysroot": unpack_sysroot(sysroot, **implicitly()),
+        "sysroot": unpack_sysroot(SysrootRequest(request.target, request.builder), **implicitly()),
     }
-    if request.tools is not None:
-        trees["tools"] = unpack_tools(request.tools, **implicitly())
-    runtime = host_libc(request.tools)
+    if request.programs is not None:
+        trees["tools"] = unpack_programs(request.programs, **implicitly())
+    runtime = host_libc(request.programs)
     if runtime is not None:
         trees["host-libc"] = compile_libc(runtime, **implicitly())
-    if not request.interpreter.own:
-        trees["interpreter"] = unpack_interpreter(request.interpreter, **implicitly())
+    if request.interpreter.source is not None:
+        python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
+        trees["interpreter"] = unpack_interpreter(python, **implicitly())
     files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins.artifacts))
     calls: list[Awaitable[Any]] = [*trees.values(), *files]
     found = await concurrently(calls)
@@ -129,7 +124,11 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
         step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
         outcome = await run_step(step, **implicitly())
     named = outcome.naming(
-        names(request.resolve, request.interpreter.resolve, builder_image=request.builder_image is not None)
+        names(
+            request.resolve,
+            request.interpreter.resolve,
+            builder_image=isinstance(request.builder, RemoteLayers),
+        )
     )
     try:
         fields = named.fields()

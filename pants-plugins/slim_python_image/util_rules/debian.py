@@ -8,10 +8,11 @@ from typing import Iterable
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import DebPackage, DebPackages
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import DebPackage, SlimImageError, TargetEnvironment, Tree
+from slim_python_image.products import SlimImageError
 from slim_python_image.remedies import names
-from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_for_tree, run_step
+from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,6 @@ class DebFiles:
     """Several packages' files in one folder."""
 
     digest: Digest
-
-
-@dataclass(frozen=True)
-class DebFilesRequest:
-    """Fetch packages; ``resolve`` names the base in the error when one is gone."""
-
-    packages: tuple[DebPackage, ...]
-    resolve: str
 
 
 @rule
@@ -63,7 +56,7 @@ async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
 
 
 @rule
-async def fetch_debs(request: DebFilesRequest) -> DebFiles:
+async def fetch_debs(request: DebPackages) -> DebFiles:
     fetched = await concurrently(fetch_deb(one, **implicitly()) for one in request.packages)
     known = names(base=request.resolve)
     failed = [str(deb.outcome.naming(known).error) for deb in fetched if deb.outcome.error is not None]
@@ -73,29 +66,12 @@ async def fetch_debs(request: DebFilesRequest) -> DebFiles:
     return DebFiles(await engine.remove_prefix(merged, OUT))
 
 
-async def with_debs(packages: tuple[DebPackage, ...], resolve: str, **files: bytes) -> Digest:
+async def with_debs(packages: DebPackages, **files: bytes) -> Digest:
     """Return a sandbox's input: the packages in ``debs``, and named JSON files."""
-    debs = await fetch_debs(DebFilesRequest(packages, resolve), **implicitly())
+    debs = await fetch_debs(packages, **implicitly())
     folder = await engine.add_prefix(debs.digest, "debs")
     named = await engine.create_files({f"{name}.json": data for name, data in files.items()})
     return await engine.merge((folder, named))
-
-
-async def unpack_debs(
-    step: str, description: str, request: DebFilesRequest, target: TargetEnvironment, toolbox: Toolbox
-) -> Tree:
-    """Run a step that unpacks packages for a target."""
-    inputs = await with_debs(request.packages, request.resolve, target=target.to_json())
-    return await run_for_tree(
-        StepRequest(
-            step=step,
-            arguments=("--debs", "debs", "--target", "target.json", "--output", OUT),
-            description=description,
-            toolbox=toolbox,
-            inputs=inputs,
-            output_directories=(OUT,),
-        )
-    )
 
 
 def rules() -> Iterable[object]:

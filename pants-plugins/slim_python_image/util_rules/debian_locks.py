@@ -19,15 +19,8 @@ from slim_python_image.base_target import (
     BasePythonField,
     BaseSuitesField,
 )
-from slim_python_image.products import (
-    Base,
-    BuilderGroup,
-    DebPackage,
-    Interpreter,
-    LayerGroup,
-    SlimImageError,
-    TargetEnvironment,
-)
+from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, DebPackages, Interpreter, LayerGroup
+from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base_locks import relock_command
 
 LOCK_SCHEMA = "ociwheel.debian-lock/1"
@@ -105,7 +98,7 @@ def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, Builder
     )
 
 
-def build_tools(locked: LockedBase, host_name: str) -> FrozenDict[str, tuple[DebPackage, ...]]:
+def build_programs(locked: LockedBase, host_name: str) -> FrozenDict[str, tuple[DebPackage, ...]]:
     """Return the programs for builds on this machine; a lock of before they were locked has none."""
     rows = locked.lock.get("tools", {}).get(host_name, {})
     return FrozenDict({name: locked.packages(keys) for name, keys in rows.items()})
@@ -135,14 +128,14 @@ def _target_environment(fields: Mapping[str, Any]) -> TargetEnvironment:
     )
 
 
-def debian_base(locked: LockedBase, platform: str, runs: str) -> Base:
+def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
     """Return one platform of a base.
 
     :param runs: the platform whose programs this machine runs.
     """
     one = locked.lock["platforms"][platform]
     environment = _target_environment(one["target"])
-    return Base(
+    return DebianBase(
         resolve=locked.resolve,
         target=environment,
         groups=tuple(
@@ -152,9 +145,9 @@ def debian_base(locked: LockedBase, platform: str, runs: str) -> Base:
         interpreter=Interpreter(
             resolve=locked.resolve,
             target=TargetEnvironment(runs, environment.python, environment.libc, environment.libc_version),
-            packages=locked.packages(locked.lock["interpreters"][runs]),
+            source=DebPackages(locked.packages(locked.lock["interpreters"][runs]), locked.resolve),
         ),
         builder_groups=builder_groups(locked, platform),
         emulation=locked.packages(one.get("emulation", [])),
-        tools=build_tools(locked, runs),
+        programs=build_programs(locked, runs),
     )

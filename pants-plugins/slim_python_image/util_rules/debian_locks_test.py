@@ -10,7 +10,8 @@ from pants.engine.addresses import Address
 from pants.util.docutil import bin_name
 
 from slim_python_image.base_target import DebianPythonBaseTarget
-from slim_python_image.products import BuilderGroup, DebPackage, SlimImageError
+from slim_python_image.bases import BuilderGroup, DebPackage
+from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.base_locks import host_platform, parse_lock
 from slim_python_image.util_rules.debian_locks import (
     LOCK_SCHEMA,

@@ -11,7 +11,8 @@ from pants.backend.python.target_types import InterpreterConstraintsField, Pytho
 from pants.engine.addresses import Address
 from pants.engine.target import Target
 
-from slim_python_image.products import Base, SlimImageError
+from slim_python_image.bases import Base
+from slim_python_image.products import SlimImageError
 from slim_python_image.versions import CONSTRAINTS_OF_RESOLVES
 
 _SHOWN = 5

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from pants.engine.addresses import Address
 
-from slim_python_image.products import Base, Interpreter, SlimImageError, TargetEnvironment
+from slim_python_image.bases import DebianBase, Interpreter
+from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules import declared_python
 from slim_python_image.util_rules.declared_python import DeclaredPython, allows, check_declared
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
-BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 
 
 @pytest.mark.parametrize(

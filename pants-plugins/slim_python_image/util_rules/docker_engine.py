@@ -12,9 +12,10 @@ from pants.engine.platform import Platform
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.inherited import remote_of
@@ -70,7 +71,8 @@ async def platform_layout(parts: ImageDefinition, platform: str) -> PlatformLayo
     document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
     index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
     blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
-    base = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+    read = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+    base = read.base
     remote = remote_of(image.layers, base)
     fetched = [(await fetch_layers(remote, **implicitly())).digest] if remote else []
     return PlatformLayout(image, await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout)))

@@ -8,17 +8,9 @@ from typing import Iterable
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages, Interpreter
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import (
-    Artifact,
-    Base,
-    DebPackage,
-    Interpreter,
-    SlimImageError,
-    TargetEnvironment,
-    Tree,
-    Wheel,
-)
+from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment, Tree, Wheel
 from slim_python_image.remedies import names
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.build_pins import BuildPins
@@ -51,13 +43,12 @@ class EmulateWheelRequest:
     resolve: str
 
 
-def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> ContainerRequest:
-    """Return the container that a distribution is built in.
+def emulating_base(base: Base, name: str) -> DebianBase:
+    """Return a base that has what the container of a distribution's build is made of.
 
-    :param added: the distribution's own builder packages.
-    :raises SlimImageError: the base has no compiler for its platform.
+    :raises SlimImageError: it has no compiler for its platform.
     """
-    if base.registry is not None:
+    if not isinstance(base, DebianBase):
         raise SlimImageError(
             f"[slim-image].builds: {name} is to be built in a container (`emulate`), and the base "
             f"{base.resolve} is an image of a registry\n"
@@ -70,6 +61,14 @@ def container_request(base: Base, name: str, added: Iterable[DebPackage]) -> Con
             f'  -> give the base emulation_packages=["g++", "gcc", "libc6-dev", "make"], then: '
             f"{relock_command(base.resolve)}"
         )
+    return base
+
+
+def container_request(base: DebianBase, added: Iterable[DebPackage]) -> ContainerRequest:
+    """Return the container that a distribution is built in.
+
+    :param added: the distribution's own builder packages.
+    """
     there = set(base.emulation)
     packages = (*base.emulation, *(package for package in added if package not in there))
     return ContainerRequest(base.target, packages, base.interpreter)
@@ -84,7 +83,7 @@ async def make_container(request: ContainerRequest, toolbox: Toolbox) -> Tree:
             arguments=("--debs", "debs", "--target", "target.json", "--output", OUT),
             description=f"Make the container that compiles for {target.platform}",
             toolbox=toolbox,
-            inputs=await with_debs(request.packages, python.resolve, target=target.to_json()),
+            inputs=await with_debs(DebPackages(request.packages, python.resolve), target=target.to_json()),
             interpreter=await interpreter_tree(python),
             output_directories=(OUT,),
         )

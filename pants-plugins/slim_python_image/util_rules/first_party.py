@@ -12,7 +12,8 @@ from typing import AbstractSet, Sequence, Union
 from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry, SymlinkEntry
 
 from slim_python_image import engine
-from slim_python_image.products import Base, TargetEnvironment
+from slim_python_image.bases import Base
+from slim_python_image.products import TargetEnvironment
 from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
 

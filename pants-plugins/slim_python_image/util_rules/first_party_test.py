@@ -9,13 +9,14 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileDigest, FileEntry
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import Base, Interpreter, LayerOptions, TargetEnvironment
+from slim_python_image.bases import DebianBase, Interpreter
+from slim_python_image.products import LayerOptions, TargetEnvironment
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
 
 TARGET = TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
-BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 KNOWN: dict[Digest, tuple[FileEntry, ...]] = {EMPTY_DIGEST: ()}
 

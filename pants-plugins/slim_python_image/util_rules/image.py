@@ -10,11 +10,12 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Layer, StepInputs, Wheel, canonical_json
-from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.util_rules.audit import audit_layers, audit_request, audited, audited_facts
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
@@ -102,9 +103,10 @@ class BuiltImage:
 @rule(desc="Build one platform of an image")
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
-    base = await read_base(
+    read = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
+    base = read.base
     check_declared(parts.declared, base, parts.address, parts.base)
     ancestors = await ancestors_of(parts)
     await plan_wheels(
@@ -116,7 +118,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     ]
     shared, *sources = await concurrently(calls)
     local = await concurrently(wheel_layer(one, **implicitly()) for one in local_wheel_requests(parts, base))
-    config = config_on_base(parts.config, base.registry, parts.options.prefix, DEFAULT_ENVIRONMENT)
+    config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
     layers = (*layers, *await account_layers(parts, config, base, shared.base))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
@@ -131,7 +133,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         "layers": [layer.fields() for layer in layers],
         "config": config.to_dict(),
         "created": parts.time or 0,
-        "annotations": {**base_annotations(base.registry), **parts.annotations},
+        "annotations": {**base_annotations(base), **parts.annotations},
     }
     manifest = await write_manifest(
         ManifestRequest(canonical_json(document).decode(), request.platform), **implicitly()
@@ -168,13 +170,13 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     document = {
         "manifests": [json.loads(one.manifest.descriptor) for one in platforms],
         # One target is the base of all platforms.
-        "annotations": {**base_annotations(bases[0].registry, index=True), **parts.annotations},
+        "annotations": {**base_annotations(bases[0].base, index=True), **parts.annotations},
         "name": "latest",
     }
     index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
     documents = await engine.merge((*(one.manifest.blobs for one in platforms), index.layout))
     blobs = dict.fromkeys(layer.blobs for one in platforms for layer in one.layers if not layer.remote)
-    fields = canonical_json(image_fields(parts, bases[0])).decode()
+    fields = canonical_json(image_fields(parts, bases[0].base)).decode()
     return BuiltImage(
         address=request.address,
         index_digest=index.digest,
@@ -182,7 +184,9 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
         layout=await engine.merge((*blobs, documents)),
         inputs=index.inputs,
         fields=fields,
-        remote=tuple(found for one, base in zip(platforms, bases) if (found := remote_of(one.layers, base))),
+        remote=tuple(
+            found for one, base in zip(platforms, bases) if (found := remote_of(one.layers, base.base))
+        ),
         documents=documents,
     )
 

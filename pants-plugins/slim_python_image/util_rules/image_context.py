@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from slim_python_image.products import Base, DebPackage, Wheel
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages, RegistryBase, Source
+from slim_python_image.products import Wheel
 from slim_python_image.util_rules.image_definition import ImageDefinition
 
 
 def _versions(packages: Iterable[DebPackage]) -> dict[str, str]:
     return {f"{package.name}:{package.architecture}": package.version for package in packages}
+
+
+def _packages_of(source: Source | None) -> dict[str, str]:
+    return _versions(source.packages) if isinstance(source, DebPackages) else {}
 
 
 def platform_context(parts: ImageDefinition, base: Base, wheels: Iterable[Wheel]) -> dict[str, Any]:
@@ -22,8 +27,8 @@ def platform_context(parts: ImageDefinition, base: Base, wheels: Iterable[Wheel]
             "libc": base.target.libc,
             "libc_version": base.target.libc_version,
         },
-        "interpreter_packages": _versions(base.interpreter.packages),
-        "builder_packages": _versions(base.builder) if built else {},
+        "interpreter_packages": _packages_of(base.interpreter.source),
+        "builder_packages": _versions(base.builder) if built and isinstance(base, DebianBase) else {},
     }
 
 
@@ -34,7 +39,7 @@ def image_fields(parts: ImageDefinition, base: Base) -> dict[str, Any]:
     """
     return {
         # The index names it, also when none of the platforms' own base images is another one.
-        **({"base_image": base.registry.root} if base.registry else {}),
+        **({"base_image": base.root} if isinstance(base, RegistryBase) else {}),
         "annotations": dict(parts.annotations),
         "base": str(parts.base),
         "compression": parts.options.compression,

@@ -7,9 +7,10 @@ from typing import Iterable
 
 from pants.engine.addresses import Address
 
+from slim_python_image.bases import Base, BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Base, Layer, SlimImageError, Wheel
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.products import Layer, SlimImageError, Wheel
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
@@ -137,9 +138,10 @@ def image_wheels(
 @rule(desc="Make the layers of an image")
 async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
-    base = await read_base(
+    read = await read_base(
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
+    base = read.base
     ancestors = await ancestors_of(parts)
     wheels = image_wheels(parts, ancestors, base)
     # What is to be compiled decides how long all takes. So it is known before the packages of the base are

@@ -7,8 +7,9 @@ from typing import Iterable, Mapping
 
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import Base, Layer
-from slim_python_image.registry_products import RegistryBase, RemoteLayers
+from slim_python_image.bases import Base, RegistryBase
+from slim_python_image.products import Layer
+from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.util_rules.image_definition import ImageConfig
 from slim_python_image.util_rules.registry_locks import layout_folder
 
@@ -18,20 +19,18 @@ _NONROOT = "65532:65532"
 
 def remote_of(layers: Iterable[Layer], base: Base) -> RemoteLayers | None:
     """Return those of an image's layers that a registry has."""
-    if base.registry is None:
+    if not isinstance(base, RegistryBase):
         return None
     own = tuple(layer.remote for layer in layers if layer.remote is not None)
-    return replace(base.registry.image, layers=own)
+    return replace(base.image, layers=own)
 
 
-def config_on_base(
-    config: ImageConfig, base: RegistryBase | None, prefix: str, defaults: Mapping[str, str]
-) -> ImageConfig:
+def config_on_base(config: ImageConfig, base: Base, prefix: str, defaults: Mapping[str, str]) -> ImageConfig:
     """Return an image's configuration with what it inherits of a registry's image, as `FROM` does.
 
     :param defaults: variables that an image has when nobody sets them; those of the base win over them.
     """
-    if base is None:
+    if not isinstance(base, RegistryBase):
         return config
     own = {name: text for name, text in config.env.items() if defaults.get(name) != text}
     inherited = {"LANG": defaults["LANG"], **base.env}
@@ -46,12 +45,12 @@ def config_on_base(
     )
 
 
-def base_annotations(base: RegistryBase | None, *, index: bool = False) -> dict[str, str]:
+def base_annotations(base: Base, *, index: bool = False) -> dict[str, str]:
     """Return the annotations that name an image's base (OCI image-spec, annotations.md).
 
     :param index: of the index of all platforms, whose base is the base's index.
     """
-    if base is None:
+    if not isinstance(base, RegistryBase):
         return {}
     found = {"org.opencontainers.image.base.digest": base.root if index else base.manifest}
     # "Image reference of the image this image is based on": a layout of the repository has none.

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Iterable
 
+from slim_python_image.bases import Interpreter, Source
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Interpreter, Tree
-from slim_python_image.util_rules.debian import DebFilesRequest, unpack_debs
-from slim_python_image.util_rules.registry_images import ImageTreeRequest, unpack_image
+from slim_python_image.products import TargetEnvironment, Tree
 from slim_python_image.util_rules.steps import Toolbox
+from slim_python_image.util_rules.unpack import unpack
+
+
+@dataclass(frozen=True)
+class InterpreterRequest:
+    """A Python that is content."""
+
+    source: Source
+    target: TargetEnvironment
 
 
 @rule
-async def unpack_interpreter(request: Interpreter, toolbox: Toolbox) -> Tree:
-    if request.image is not None:
-        image = ImageTreeRequest("image-interpreter", request.image, request.target)
-        return await unpack_image(image, **implicitly())
-    return await unpack_debs(
-        "interpreter",
-        f"Unpack Python {request.target.python} for this machine",
-        DebFilesRequest(request.packages, request.resolve),
-        request.target,
-        toolbox,
-    )
+async def unpack_interpreter(request: InterpreterRequest, toolbox: Toolbox) -> Tree:
+    title = f"Unpack Python {request.target.python} for this machine"
+    return await unpack("interpreter", title, request.source, request.target, toolbox)
 
 
-async def interpreter_tree(request: Interpreter) -> Tree | None:
+async def interpreter_tree(python: Interpreter) -> Tree | None:
     """Return an unpacked Python; ``None``: the machine's own."""
-    return None if request.own else await unpack_interpreter(request, **implicitly())
+    if python.source is None:
+        return None
+    return await unpack_interpreter(InterpreterRequest(python.source, python.target), **implicitly())
 
 
 def rules() -> Iterable[object]:

@@ -8,8 +8,9 @@ from typing import Iterable
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import Interpreter
 from slim_python_image.by_name import collect_rules, rule
-from slim_python_image.products import Interpreter, Layer, LayerOptions, TargetEnvironment, Wheel
+from slim_python_image.products import Layer, LayerOptions, TargetEnvironment, Wheel
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.layer_steps import make_layer
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox

@@ -7,9 +7,10 @@ from typing import Iterable
 
 from pants.engine.fs import Digest
 
+from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
-from slim_python_image.util_rules.base import BaseRequest, read_base
+from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.locks import normalized
 from slim_python_image.util_rules.plans import WheelPlan, plan_wheels
@@ -68,7 +69,8 @@ async def attempt_plan(request: PlanAttempt) -> PlanOutcome:
     subject = request.subject
     try:
         # No origin: the error is the same whichever target asks first.
-        base = await read_base(BaseRequest(subject.base, request.platform), **implicitly())
+        read = await read_base(BaseRequest(subject.base, request.platform), **implicitly())
+        base = read.base
         plan = await plan_wheels(subject.plan_request(base), **implicitly())
     except SlimImageError as e:
         return PlanOutcome(error=str(e))

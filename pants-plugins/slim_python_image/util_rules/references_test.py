@@ -19,7 +19,7 @@ from slim_python_image.goals.publish_image import (
     would_send,
 )
 from slim_python_image.products import SlimImageError
-from slim_python_image.registry_products import RemoteLayer, RemoteLayers
+from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules import references
 from slim_python_image.util_rules.references import ImageNames, Place, places

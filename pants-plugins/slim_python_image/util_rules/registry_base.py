@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Iterable
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
-from pants.engine.addresses import Address
 
 from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField
+from slim_python_image.bases import BaseRequest, RegistryBase
 from slim_python_image.by_name import collect_rules, rule
-from slim_python_image.products import Base, SlimImageError
+from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, relock_command
 from slim_python_image.util_rules.registry_locks import base_of_lock, image_places, parse_registry_lock
 
 
-@dataclass(frozen=True)
-class RegistryBaseRequest:
-    """One platform of a base that a registry has."""
-
-    address: Address
-    platform: str
-    origin: str = field(compare=False, default="")
-
-
 @rule
-async def read_registry_base(request: RegistryBaseRequest, docker: DockerOptions) -> Base:
+async def read_registry_base(request: BaseRequest, docker: DockerOptions) -> RegistryBase:
     target = await engine.target(request.address, request.origin or "the field `base`")
     check_platform(target, request.platform, request.origin)
     lock = parse_registry_lock(target, await engine.read_path(target[BaseLockfileField].path))

@@ -15,8 +15,8 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
 from slim_python_image.files import replace_file
 from slim_python_image.products import SlimImageError
-from slim_python_image.registry_products import RemoteLayer, RemoteLayers
 from slim_python_image.remedies import names
+from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.util_rules.machine import CACHE_NAME
 from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import (

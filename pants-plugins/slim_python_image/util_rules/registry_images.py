@@ -1,4 +1,4 @@
-"""Base images of registries, looked into and unpacked."""
+"""Base images of others, looked into."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import TargetEnvironment, Tree, canonical_json
-from slim_python_image.registry_products import RemoteLayer, RemoteLayers
+from slim_python_image.products import canonical_json
+from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.util_rules.registry_blobs import fetch_layers, reading
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_for_tree, run_step
 
@@ -33,7 +33,7 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
-class LearnRequest:
+class InspectImageRequest:
     """Look at an image.
 
     :param document: the core's request, as JSON.
@@ -45,7 +45,7 @@ class LearnRequest:
 
 
 @dataclass(frozen=True)
-class Learned:
+class InspectedImage:
     """The core's ``base-image`` document, as JSON."""
 
     document: str
@@ -55,15 +55,6 @@ class Learned:
         value = json.loads(self.document)
         assert isinstance(value, dict)
         return value
-
-
-@dataclass(frozen=True)
-class ImageTreeRequest:
-    """Unpack a part of an image: ``image-sysroot`` or ``image-interpreter``."""
-
-    step: str
-    image: RemoteLayers
-    target: TargetEnvironment
 
 
 @rule
@@ -84,10 +75,10 @@ async def list_layer(request: LayerFactsRequest, toolbox: Toolbox) -> LayerFacts
 
 
 @rule
-async def learn_image(request: LearnRequest, toolbox: Toolbox) -> Learned:
+async def inspect_image(request: InspectImageRequest, toolbox: Toolbox) -> InspectedImage:
     outcome = await run_step(
         StepRequest(
-            step="image-learn",
+            step="inspect-image",
             arguments=("--layout", ".", "--request", "request.json"),
             description=f"Find Python and libc of the base image for {request.platform}",
             toolbox=await reading(request.layers.layers, toolbox),
@@ -100,35 +91,7 @@ async def learn_image(request: LearnRequest, toolbox: Toolbox) -> Learned:
         ),
         **implicitly(),
     )
-    return Learned(canonical_json(outcome.fields()).decode())
-
-
-@rule
-async def unpack_image(request: ImageTreeRequest, toolbox: Toolbox) -> Tree:
-    what = "headers and libraries" if request.step == "image-sysroot" else f"Python {request.target.python}"
-    return await run_for_tree(
-        StepRequest(
-            step=request.step,
-            arguments=(
-                *("--layout", ".", "--request", "request.json"),
-                *("--target", "target.json", "--output", OUT),
-            ),
-            description=f"Unpack {what} of the base image for {request.target.platform}",
-            toolbox=await reading(request.image.layers, toolbox),
-            inputs=await engine.merge(
-                (
-                    (await fetch_layers(request.image, **implicitly())).digest,
-                    await engine.create_files(
-                        {
-                            "request.json": canonical_json(request.image.request()),
-                            "target.json": request.target.to_json(),
-                        }
-                    ),
-                )
-            ),
-            output_directories=(OUT,),
-        )
-    )
+    return InspectedImage(canonical_json(outcome.fields()).decode())
 
 
 def rules() -> Iterable[object]:

@@ -11,9 +11,10 @@ from pants.engine.target import Target
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
-from slim_python_image.products import Base, Interpreter, SlimImageError, TargetEnvironment
-from slim_python_image.registry_products import RegistryBase, RemoteLayer, RemoteLayers
+from slim_python_image.bases import Interpreter, RegistryBase
+from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.registry_target import RegistryBuilderImageField, RegistryImageField
+from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.util_rules.base_locks import parse_lock, relock_command
 
 # As skopeo and podman name an image that is an OCI layout.
@@ -133,13 +134,13 @@ def interpreter_of(
     rows = {**lock["interpreters"], **lock["platforms"]}
     mine = replace(target, platform=runs)
     if target.libc != "glibc" or runs not in rows:
-        return Interpreter(resolve, mine, (), own=True)
-    return Interpreter(resolve, mine, (), image=remote_layers_of(rows[runs]["layers"], place, resolve))
+        return Interpreter(resolve, mine, None)
+    return Interpreter(resolve, mine, remote_layers_of(rows[runs]["layers"], place, resolve))
 
 
 def base_of_lock(
     lock: Mapping[str, Any], platform: str, places: Mapping[str, str], resolve: str, runs: str
-) -> Base:
+) -> RegistryBase:
     """Return one platform of a base.
 
     :param places: names of the images with their registries, by field.
@@ -151,26 +152,20 @@ def base_of_lock(
         **{k: row["target"][k] for k in ("platform", "python", "libc", "libc_version")}
     )
     builder = row.get("builder")
-    return Base(
+    return RegistryBase(
         resolve=resolve,
         target=target,
-        groups=(),
-        builder=(),
         interpreter=interpreter_of(lock, target, places["image"], resolve, runs),
-        registry=RegistryBase(
-            name=lock["inputs"]["image"],
-            root=lock["image"]["digest"],
-            manifest=row["manifest"]["digest"],
-            image=remote_layers_of(row["layers"], places["image"], resolve),
-            builder=(
-                remote_layers_of(builder["layers"], places["builder_image"], resolve) if builder else None
-            ),
-            interpreter=found["interpreter"],
-            certificates=found["certificates"],
-            nonroot=found["nonroot"],
-            env=FrozenDict(sorted(row["env"].items())),
-            labels=FrozenDict(sorted(row["labels"].items())),
-        ),
+        name=lock["inputs"]["image"],
+        root=lock["image"]["digest"],
+        manifest=row["manifest"]["digest"],
+        image=remote_layers_of(row["layers"], places["image"], resolve),
+        builder=remote_layers_of(builder["layers"], places["builder_image"], resolve) if builder else None,
+        python=found["interpreter"],
+        certificates=found["certificates"],
+        nonroot=found["nonroot"],
+        env=FrozenDict(sorted(row["env"].items())),
+        labels=FrozenDict(sorted(row["labels"].items())),
     )
 
 

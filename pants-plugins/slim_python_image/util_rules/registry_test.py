@@ -10,13 +10,16 @@ import pytest
 from pants.backend.docker.registries import DockerRegistries
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, FileEntry, PathGlobs
+from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
+from slim_python_image.bases import DebianBase, RegistryBase
 from slim_python_image.goals.registry_lock import registry_bases
-from slim_python_image.products import Artifact, Base, Layer, SlimImageError
-from slim_python_image.registry_products import RegistryBase, RemoteLayer
+from slim_python_image.products import Artifact, Layer, SlimImageError
 from slim_python_image.registry_target import RegistryPythonBaseTarget
+from slim_python_image.remote_layers import RemoteLayer
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
 from slim_python_image.util_rules.base_layers import remote_layers
@@ -39,7 +42,7 @@ from slim_python_image.util_rules.registry_locks import (
     plain_name,
 )
 from slim_python_image.util_rules.steps import Toolbox
-from slim_python_image.util_rules.wheels import builder_image_of
+from slim_python_image.util_rules.wheels import builder_image
 
 ADDRESS = Address("3rdparty/images", target_name="py")
 DIGEST = "sha256:" + "ab" * 32
@@ -81,15 +84,12 @@ def lock(libc: str = "glibc", **changes: Any) -> dict[str, Any]:
     }
 
 
-def base(of: dict[str, Any] | None = None, runs: str = "linux/amd64") -> Base:
+def base(of: dict[str, Any] | None = None, runs: str = "linux/amd64") -> RegistryBase:
     places = image_places(target(), REGISTRIES)
     return base_of_lock(of or lock(), "linux/arm/v7", places, "py", runs)
 
 
-def registry() -> RegistryBase:
-    found = base().registry
-    assert found is not None
-    return found
+DEBIAN = DebianBase("bookworm", base().target, base().interpreter, (), ())
 
 
 def parse(of: RegistryPythonBaseTarget, text: str | None) -> str:
@@ -160,7 +160,7 @@ def test_locks_that_are_none(text: str | None, expected: str) -> None:
 
 
 def test_layers_are_known_without_their_bytes() -> None:
-    (layer,) = remote_layers(registry().image)
+    (layer,) = remote_layers(base().image)
     assert (layer.digest, layer.size, layer.unpacked_size, layer.title) == (DIGEST, 7, 9, "ADD")
     assert (layer.blobs, layer.facts) == (EMPTY_DIGEST, EMPTY_DIGEST)
     assert layer.fields()["descriptor"] == {"mediaType": "m", "digest": DIGEST, "size": 7}
@@ -171,27 +171,23 @@ def test_a_base_that_moved_to_another_registry_is_asked_for_there() -> None:
     other = base_of_lock(
         lock(), "linux/arm/v7", {"image": "a/b", "builder_image": "c/d"}, "py", "linux/amd64"
     )
-    assert other.registry is not None
-    assert other.registry.image != registry().image
-    assert other.registry.image.layers == registry().image.layers
+    assert other.image != base().image
+    assert other.image.layers == base().image.layers
 
 
 def test_no_step_s_request_names_a_registry() -> None:
-    assert registry().image.request() == {"layers": [{"digest": DIGEST, "diff_id": DIGEST}]}
+    assert base().image.request() == {"layers": [{"digest": DIGEST, "diff_id": DIGEST}]}
 
 
 def test_python_is_the_image_s_own_where_it_runs_here() -> None:
     python = base().interpreter
     assert python.target.platform == "linux/amd64"
-    assert python.image is not None
-    assert not python.own
+    assert python.source == base().image
 
 
 @pytest.mark.parametrize(("of", "runs"), [(lock(libc="musl"), "linux/amd64"), (lock(), "linux/arm64")])
 def test_python_is_the_machine_s_where_the_image_s_does_not_run(of: dict[str, Any], runs: str) -> None:
-    python = base(of, runs).interpreter
-    assert python.own
-    assert python.image is None
+    assert base(of, runs).interpreter.source is None
 
 
 def own_layer(elf_files: int) -> Layer:
@@ -199,15 +195,15 @@ def own_layer(elf_files: int) -> Layer:
 
 
 def test_nothing_of_the_base_is_audited_where_nothing_can_fail() -> None:
-    below = remote_layers(registry().image)
+    below = remote_layers(base().image)
     assert audited((*below, own_layer(0))) == ()
     assert audited((*below, own_layer(2), own_layer(0))) == (*below, own_layer(2))
 
 
 def test_the_layers_to_fetch_are_those_of_the_base() -> None:
-    below = remote_layers(registry().image)
-    assert remote_of((*below, own_layer(1)), base()) == registry().image
-    assert remote_of((own_layer(1),), replace(base(), registry=None)) is None
+    below = remote_layers(base().image)
+    assert remote_of((*below, own_layer(1)), base()) == base().image
+    assert remote_of((own_layer(1),), DEBIAN) is None
 
 
 def test_zstandard_is_in_the_key_of_steps_that_read_it_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +213,7 @@ def test_zstandard_is_in_the_key_of_steps_that_read_it_only(monkeypatch: pytest.
         return more
 
     monkeypatch.setattr(registry_blobs, "zstd_toolbox", zstd_toolbox)
-    layers = registry().image.layers
+    layers = base().image.layers
     packed = replace(layers[0], media_type="application/vnd.oci.image.layer.v1.tar+zstd")
     assert asyncio.run(registry_blobs.reading(layers, plain)) == plain
     assert asyncio.run(registry_blobs.reading((*layers, packed), plain)) == more
@@ -230,7 +226,7 @@ CONFIG = ImageConfig(
 
 
 def configured(config: ImageConfig = CONFIG, on: RegistryBase | None = None) -> ImageConfig:
-    return config_on_base(config, on or registry(), "/app", DEFAULT_ENVIRONMENT)
+    return config_on_base(config, on or base(), "/app", DEFAULT_ENVIRONMENT)
 
 
 def test_variables_and_labels_are_inherited() -> None:
@@ -243,10 +239,10 @@ def test_variables_and_labels_are_inherited() -> None:
     }
     assert dict(found.labels) == {"maintainer": "them", "a": "b"}
     name, digest = (f"org.opencontainers.image.base.{part}" for part in ("name", "digest"))
-    assert base_annotations(registry()) == {name: "team/python:3.11-slim", digest: DIGEST}
-    assert base_annotations(registry(), index=True) == {name: "team/python:3.11-slim", digest: INDEX}
-    assert config_on_base(CONFIG, None, "/app", DEFAULT_ENVIRONMENT) == CONFIG
-    assert base_annotations(None) == {}
+    assert base_annotations(base()) == {name: "team/python:3.11-slim", digest: DIGEST}
+    assert base_annotations(base(), index=True) == {name: "team/python:3.11-slim", digest: INDEX}
+    assert config_on_base(CONFIG, DEBIAN, "/app", DEFAULT_ENVIRONMENT) == CONFIG
+    assert base_annotations(DEBIAN) == {}
 
 
 def test_what_the_target_says_wins() -> None:
@@ -256,12 +252,12 @@ def test_what_the_target_says_wins() -> None:
 
 
 def test_no_bundle_is_named_that_is_not_there() -> None:
-    assert "SSL_CERT_FILE" not in configured(on=replace(registry(), certificates=None)).env
+    assert "SSL_CERT_FILE" not in configured(on=replace(base(), certificates=None)).env
 
 
 def test_a_user_that_the_base_has_not_is_a_number() -> None:
     assert configured().user == "65532:65532"
-    assert configured(on=replace(registry(), nonroot=True)).user == "nonroot"
+    assert configured(on=replace(base(), nonroot=True)).user == "nonroot"
     assert configured(replace(CONFIG, user="www-data")).user == "www-data"
 
 
@@ -282,11 +278,13 @@ def test_two_bases_of_one_name() -> None:
 
 def test_a_base_without_a_builder_compiles_nothing() -> None:
     sdist = Artifact("pyyaml", "6.0", "sdist", "pyyaml-6.0.tar.gz", "0" * 64)
-    without = replace(base(), registry=replace(registry(), builder=None))
+    options = create_subsystem(SlimImageOptions, builds={})
     with pytest.raises(SlimImageError, match="name one in its field `builder_image`"):
-        builder_image_of(without, sdist)
-    assert builder_image_of(base(), sdist) == registry().builder
-    assert builder_image_of(replace(base(), registry=None), sdist) is None
+        builder_image(replace(base(), builder=None), sdist, options)
+    assert builder_image(base(), sdist, options) == base().builder
+    options = create_subsystem(SlimImageOptions, builds={"pyyaml": {"builder_packages": ["libyaml-dev"]}})
+    with pytest.raises(SlimImageError, match="is an image of a registry\n  -> name an image that has the"):
+        builder_image(base(), sdist, options)
 
 
 # --- layouts of the repository ------------------------------------------------------------------------
@@ -319,10 +317,8 @@ def test_a_layout_is_a_folder_of_the_repository(image: str) -> None:
 
 
 def test_a_layout_is_no_reference_for_the_annotation_of_the_base() -> None:
-    base = base_of_lock(lock(), "linux/arm/v7", {"image": "a", "builder_image": "b"}, "py", "linux/amd64")
-    assert base.registry is not None
-    assert "org.opencontainers.image.base.name" in base_annotations(base.registry)
-    of_layout = replace(base.registry, name="oci:images/python:3.11")
+    assert "org.opencontainers.image.base.name" in base_annotations(base())
+    of_layout = replace(base(), name="oci:images/python:3.11")
     assert base_annotations(of_layout) == {"org.opencontainers.image.base.digest": DIGEST}
 
 

@@ -10,8 +10,9 @@ from pants.engine.addresses import Address
 from pants.engine.target import Dependencies
 
 from slim_python_image import engine
+from slim_python_image.bases import Base
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Base, Root, SlimImageError
+from slim_python_image.products import Root, SlimImageError
 from slim_python_image.target_types import ExtendsField, ImageDependenciesField
 from slim_python_image.util_rules.ancestry import ancestry
 from slim_python_image.util_rules.image_definition import platforms_of

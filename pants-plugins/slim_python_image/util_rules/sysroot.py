@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable
 
-from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import DebPackage, TargetEnvironment, Tree
-from slim_python_image.registry_products import RemoteLayers
-from slim_python_image.util_rules.debian import DebFilesRequest, unpack_debs
-from slim_python_image.util_rules.registry_images import ImageTreeRequest, unpack_image
+from slim_python_image.bases import DebPackages, Source
+from slim_python_image.by_name import collect_rules, rule
+from slim_python_image.products import TargetEnvironment, Tree
 from slim_python_image.util_rules.steps import Toolbox
+from slim_python_image.util_rules.unpack import unpack
 
 
 @dataclass(frozen=True)
@@ -18,50 +17,35 @@ class SysrootRequest:
     """Headers and libraries of a base's builder packages, or of its builder image."""
 
     target: TargetEnvironment
-    packages: tuple[DebPackage, ...]
-    resolve: str
-    image: RemoteLayers | None = None
+    source: Source
 
 
 @dataclass(frozen=True)
-class ToolsRequest:
+class ProgramsRequest:
     """Programs that builds call on this machine, from Debian packages.
 
     :param target: this machine.
     """
 
     target: TargetEnvironment
-    packages: tuple[DebPackage, ...]
-    resolve: str
+    source: DebPackages
 
     @property
     def rust(self) -> bool:
         """Whether cargo is among them."""
-        return any(package.name in ("cargo", "cargo-web") for package in self.packages)
+        return any(package.name in ("cargo", "cargo-web") for package in self.source.packages)
 
 
 @rule
 async def unpack_sysroot(request: SysrootRequest, toolbox: Toolbox) -> Tree:
-    if request.image is not None:
-        image = ImageTreeRequest("image-sysroot", request.image, request.target)
-        return await unpack_image(image, **implicitly())
-    return await unpack_debs(
-        "sysroot",
-        f"Unpack headers and libraries for {request.target.platform}",
-        DebFilesRequest(request.packages, request.resolve),
-        request.target,
-        toolbox,
-    )
+    title = f"Unpack headers and libraries for {request.target.platform}"
+    return await unpack("sysroot", title, request.source, request.target, toolbox)
 
 
 @rule
-async def unpack_tools(request: ToolsRequest, toolbox: Toolbox) -> Tree:
-    return await unpack_debs(
-        "tools",
-        "Unpack programs for builds",
-        DebFilesRequest(request.packages, request.resolve),
-        request.target,
-        toolbox,
+async def unpack_programs(request: ProgramsRequest, toolbox: Toolbox) -> Tree:
+    return await unpack(
+        "build-programs", "Unpack programs for builds", request.source, request.target, toolbox
     )
 
 

@@ -10,16 +10,8 @@ from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.internals.selectors import Get
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import (
-    Artifact,
-    Base,
-    DebPackage,
-    Interpreter,
-    Layer,
-    LayerOptions,
-    TargetEnvironment,
-    Tree,
-)
+from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
+from slim_python_image.products import Artifact, Layer, LayerOptions, TargetEnvironment, Tree
 from slim_python_image.util_rules.base_layers import BaseLayers
 from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
@@ -28,13 +20,13 @@ from slim_python_image.util_rules.image import PlatformImageRequest, platform_im
 from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition, ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
 from slim_python_image.util_rules.plans import WheelPlan
-from slim_python_image.util_rules.sysroot import ToolsRequest
+from slim_python_image.util_rules.sysroot import ProgramsRequest
 from slim_python_image.util_rules.wheels import WheelSet
 from tests.support.rules import function_of
 
 PLATFORM = "linux/amd64"
 TARGET = TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
-BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 PARENT, CHILD = Address("service", target_name="image"), Address("spark", target_name="image")
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 
@@ -69,7 +61,7 @@ def answer(get: Any) -> Any:
     if isinstance(request, ImageDefinitionRequest):
         return PARTS[request.address]
     known: dict[Any, Any] = {
-        Base: BASE,
+        PlatformBase: PlatformBase(BASE),
         WheelSet: WheelSet(()),
         BaseLayers: BaseLayers(()),
         ImageLayers: ImageLayers((), (), WheelSet(())),
@@ -110,25 +102,24 @@ def test_wheels_do_not_wait_for_the_image_that_theirs_extends() -> None:
 
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
-    python = Interpreter("base", TARGET, (), own=own)
+    python = Interpreter("base", TARGET, None if own else DebPackages((), "base"))
+    cargo = DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64)
     request = BuildWheelRequest(
         artifact=Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64),
         target=TARGET,
-        builder=(),
+        builder=DebPackages((), "base"),
         interpreter=python,
         pins=BuildPins(()),
         settings="{}",
         resolve="python-default",
-        tools=ToolsRequest(
-            TARGET, (DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64),), "base"
-        ),
+        programs=ProgramsRequest(TARGET, DebPackages((cargo,), "base")),
     )
     inputs = build_inputs(request)
     (together,) = groups(inputs, answer)
     # The compiler takes longest.
     assert together[:3] == ["CompilerRequest", "CompilerLibcRequest", "SysrootRequest"]
-    assert together[3:5] == ["ToolsRequest", "CompilerLibcRequest"]
-    assert together[5:] == [*([] if own else ["Interpreter"]), "Artifact"]
+    assert together[3:5] == ["ProgramsRequest", "CompilerLibcRequest"]
+    assert together[5:] == [*([] if own else ["InterpreterRequest"]), "Artifact"]
 
 
 def test_the_plan_does_not_wait_for_the_packages_of_the_base() -> None:

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Iterable
 
 from slim_python_image import engine
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages, RegistryBase, Source
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Artifact, Base, DebPackage, Root, SlimImageError, Wheel, canonical_json
-from slim_python_image.registry_products import RemoteLayers
+from slim_python_image.products import Artifact, Root, SlimImageError, Wheel, canonical_json
+from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.build_pins import build_lock_path, parse_build_lock, pins_for
-from slim_python_image.util_rules.build_programs import tools_for
+from slim_python_image.util_rules.build_pins import BuildPins, build_lock_path, parse_build_lock, pins_for
+from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.build_wheel import BuildFailed, BuildWheelRequest, build_wheel
-from slim_python_image.util_rules.emulation import EmulateWheelRequest, container_request, emulate_wheel
+from slim_python_image.util_rules.emulation import (
+    EmulateWheelRequest,
+    container_request,
+    emulate_wheel,
+    emulating_base,
+)
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
 from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlanRequest, plan_wheels
@@ -69,7 +75,7 @@ def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
     ).decode()
 
 
-def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPackage, ...]:
+def builder_packages(base: DebianBase, name: str, options: SlimImageOptions) -> tuple[DebPackage, ...]:
     """Return what a distribution is compiled against: the base's builder packages and its own.
 
     :raises SlimImageError: its own are not in the base's lock.
@@ -78,11 +84,6 @@ def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPa
     group = base.builder_groups.get(name)
     if not wanted:
         return base.builder
-    if base.registry is not None:
-        raise SlimImageError(
-            f"[slim-image].builds: {name} has `builder_packages`, but the base {base.resolve} is an image of "
-            "a registry\n  -> name an image that has the headers in its field `builder_image`"
-        )
     if group is None or group.wanted != wanted:
         state = "not in" if group is None else "other than those in"
         raise SlimImageError(
@@ -92,20 +93,59 @@ def builder_for(base: Base, name: str, options: SlimImageOptions) -> tuple[DebPa
     return (*base.builder, *group.packages)
 
 
-def builder_image_of(base: Base, sdist: Artifact) -> RemoteLayers | None:
-    """Return the image that wheels of a registry's base are compiled against, ``None`` for Debian's.
+def builder_image(base: RegistryBase, sdist: Artifact, options: SlimImageOptions) -> RemoteLayers:
+    """Return the image that wheels of a registry's base are compiled against.
 
-    :raises SlimImageError: the base names none.
+    :raises SlimImageError: the base names none, or it cannot have what the distribution wants.
     """
-    if base.registry is None:
-        return None
-    if base.registry.builder is None:
+    if options.builder_packages(sdist.name, base.resolve):
+        raise SlimImageError(
+            f"[slim-image].builds: {sdist.name} has `builder_packages`, but the base {base.resolve} is an "
+            "image of a registry\n  -> name an image that has the headers in its field `builder_image`"
+        )
+    if base.builder is None:
         raise SlimImageError(
             f"{sdist.name} {sdist.version} has no wheel for {base.target.platform} and must be compiled, but "
             f"the base {base.resolve} has no builder\n  -> name one in its field `builder_image`, such as "
             f"python:{base.target.minor}, then: {relock_command(base.resolve)}"
         )
-    return base.registry.builder
+    return base.builder
+
+
+def cross_build(
+    base: Base, sdist: Artifact, pins: BuildPins, options: SlimImageOptions, resolve: str
+) -> BuildWheelRequest:
+    """Return the build of an sdist on this machine."""
+    builder: Source
+    if isinstance(base, DebianBase):
+        packages = builder_packages(base, sdist.name, options)
+        builder, programs = DebPackages(packages, base.resolve), programs_for(base, packages)
+    else:
+        builder, programs = builder_image(base, sdist, options), None
+    return BuildWheelRequest(
+        artifact=sdist,
+        target=base.target,
+        builder=builder,
+        interpreter=base.interpreter,
+        pins=pins,
+        settings=build_settings(options, sdist),
+        resolve=resolve,
+        programs=programs,
+    )
+
+
+def emulated_build(
+    base: Base, sdist: Artifact, pins: BuildPins, options: SlimImageOptions, resolve: str
+) -> EmulateWheelRequest:
+    """Return the build of an sdist in a container of its platform."""
+    debian = emulating_base(base, sdist.name)
+    return EmulateWheelRequest(
+        artifact=sdist,
+        container=container_request(debian, builder_packages(debian, sdist.name, options)),
+        pins=pins,
+        settings=build_settings(options, sdist),
+        resolve=resolve,
+    )
 
 
 def plan_request(request: WheelSetRequest) -> WheelPlanRequest:
@@ -148,28 +188,12 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
     try:
         cross = [
-            BuildWheelRequest(
-                artifact=sdist,
-                target=base.target,
-                builder=builder_for(base, sdist.name, options),
-                builder_image=builder_image_of(base, sdist),
-                interpreter=base.interpreter,
-                pins=pins(artifact=sdist),
-                settings=build_settings(options, sdist),
-                resolve=request.resolve,
-                tools=tools_for(base, builder_for(base, sdist.name, options)),
-            )
+            cross_build(base, sdist, pins(artifact=sdist), options, request.resolve)
             for sdist in sdists
             if sdist not in emulated
         ]
         in_containers = [
-            EmulateWheelRequest(
-                artifact=sdist,
-                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
-                pins=pins(artifact=sdist, emulated=base.target),
-                settings=build_settings(options, sdist),
-                resolve=request.resolve,
-            )
+            emulated_build(base, sdist, pins(artifact=sdist, emulated=base.target), options, request.resolve)
             for sdist in emulated
         ]
         found = await concurrently(

@@ -10,15 +10,8 @@ from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import (
-    Artifact,
-    Base,
-    BuilderGroup,
-    DebPackage,
-    Interpreter,
-    SlimImageError,
-    TargetEnvironment,
-)
+from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, Interpreter
+from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import (
@@ -28,7 +21,7 @@ from slim_python_image.util_rules.build_pins import (
     pins_for,
 )
 from slim_python_image.util_rules.steps import StepOutcome
-from slim_python_image.util_rules.wheels import builder_for
+from slim_python_image.util_rules.wheels import builder_packages
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
 
@@ -145,18 +138,18 @@ def deb(name: str) -> DebPackage:
     return DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "0" * 64)
 
 
-def base_with(**groups: BuilderGroup) -> Base:
+def base_with(**groups: BuilderGroup) -> DebianBase:
     target = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
-    interpreter = Interpreter("bookworm", target, ())
-    return Base("bookworm", target, (), (deb("zlib1g-dev"),), interpreter, FrozenDict(groups))
+    interpreter = Interpreter("bookworm", target, None)
+    return DebianBase("bookworm", target, interpreter, (), (deb("zlib1g-dev"),), FrozenDict(groups))
 
 
 def test_only_the_distribution_of_a_group_is_compiled_against_it() -> None:
     group = BuilderGroup(("libxml2-dev",), (deb("libxml2"), deb("libxml2-dev")))
     options = create_subsystem(SlimImageOptions, builds={"lxml": {"builder_packages": ["libxml2-dev"]}})
     base = base_with(lxml=group)
-    assert builder_for(base, "lxml", options) == (deb("zlib1g-dev"), deb("libxml2"), deb("libxml2-dev"))
-    assert builder_for(base, "netifaces", options) == base_with().builder
+    assert builder_packages(base, "lxml", options) == (deb("zlib1g-dev"), deb("libxml2"), deb("libxml2-dev"))
+    assert builder_packages(base, "netifaces", options) == base_with().builder
 
 
 @pytest.mark.parametrize(
@@ -166,9 +159,9 @@ def test_only_the_distribution_of_a_group_is_compiled_against_it() -> None:
 def test_a_group_that_is_not_in_the_lock(groups: dict[str, BuilderGroup], state: str) -> None:
     options = create_subsystem(SlimImageOptions, builds={"lxml": {"builder_packages": ["libxml2-dev"]}})
     with pytest.raises(SlimImageError) as e:
-        builder_for(base_with(**groups), "lxml", options)
+        builder_packages(base_with(**groups), "lxml", options)
     assert str(e.value) == (
         f"[slim-image].builds: the `builder_packages` of lxml (libxml2-dev) are {state} the lock of the base "
         f"bookworm\n  -> lock them: {bin_name()} generate-lockfiles --resolve=bookworm"
     )
-    assert builder_for(base_with(**groups), "netifaces", options) == base_with().builder
+    assert builder_packages(base_with(**groups), "netifaces", options) == base_with().builder

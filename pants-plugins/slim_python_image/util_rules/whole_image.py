@@ -9,8 +9,9 @@ from typing import Any, Iterable
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
+from slim_python_image.bases import Base, DebianBase
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Base, Layer, SlimImageError, canonical_json
+from slim_python_image.products import Layer, SlimImageError, canonical_json
 from slim_python_image.remedies import names
 from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.layer_steps import make_layer
@@ -65,7 +66,7 @@ def account_request(
     :param layers: of the base. Above them, all folders belong to root; those that the image's user has are
         its own, also where first-party files lie in them.
     """
-    of_debian = base.registry is None
+    of_debian = isinstance(base, DebianBase)
     known = not of_debian or config.user.partition(":")[0] in _KNOWN_USERS
     if known and not config.volumes and not parts.writable and config.workdir == parts.options.prefix:
         return None
@@ -143,7 +144,7 @@ async def check_request(
         "python": base.target.minor,
         "path": config.env.get("PATH", ""),
         # Of a registry's image nobody knows the files without its bytes.
-        "whole": base.registry is None,
+        "whole": isinstance(base, DebianBase),
         "start": start,
         "workdir": config.workdir,
         "volumes": list(config.volumes),

@@ -9,20 +9,14 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import (
-    Base,
-    Interpreter,
-    Layer,
-    LayerOptions,
-    SlimImageError,
-    TargetEnvironment,
-)
+from slim_python_image.bases import DebianBase, Interpreter
+from slim_python_image.products import Layer, LayerOptions, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.whole_image import Check, account_request, checked, module_globs
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
-BASE = Base("base", TARGET, (), (), Interpreter("base", TARGET, ()))
+BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 ADDRESS = Address("src", target_name="image")
 PARTS = ImageDefinition(

@@ -1,11 +1,9 @@
-"""What rules ask of each other about base images of registries: content by digest, and where it may be."""
+"""Layers that a registry, or a layout in the repository, has: content by digest, and where it may be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-
-from pants.util.frozendict import FrozenDict
 
 
 @dataclass(frozen=True, order=True)
@@ -69,27 +67,3 @@ class RemoteLayers:
     def request(self) -> dict[str, Any]:
         """Return the part of a step's request that names the layers."""
         return {"layers": [layer.row() for layer in self.layers]}
-
-
-@dataclass(frozen=True)
-class RegistryBase:
-    """One platform of a base image: what its lock says.
-
-    :param name: as in the BUILD file, without the registry.
-    :param root: digest of what the name leads to, as a rule the index of all platforms.
-    :param manifest: digest of the platform's manifest.
-    :param interpreter: absolute path of its Python.
-    :param certificates: absolute path of its certificate authorities.
-    :param nonroot: whether it has a user of that name.
-    """
-
-    name: str
-    root: str
-    manifest: str
-    image: RemoteLayers
-    builder: RemoteLayers | None
-    interpreter: str
-    certificates: str | None
-    nonroot: bool
-    env: FrozenDict[str, str]
-    labels: FrozenDict[str, str]
