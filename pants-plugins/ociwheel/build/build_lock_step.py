@@ -32,7 +32,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--sdists", type=Path, required=True, metavar="DIR", help="the sdists")
     add("--request", type=Path, required=True, metavar="FILE", help="what to lock (JSON)")
     add("--previous", type=Path, metavar="FILE", help="the lock so far")
-    add("--tools", type=Path, metavar="DIR", help="what the tools step made: hooks run in a root with it")
+    add(
+        "--tools",
+        type=Path,
+        metavar="DIR",
+        help="what the build-programs step made: hooks run in a root with it",
+    )
     add("--output", type=Path, required=True, metavar="FILE", help="the lock to write")
     add_isolation(parser)
 

@@ -34,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--sysroot", type=Path, required=True, metavar="DIR", help="headers and libraries of the target")
     add("--zig", type=Path, required=True, metavar="DIR", help="what the zig step made")
     add("--zig-cache", type=Path, required=True, metavar="DIR", help="what the zig-libc step made")
-    add("--tools", type=Path, metavar="DIR", help="what the tools step made: make, and cargo for Rust")
+    add(
+        "--tools",
+        type=Path,
+        metavar="DIR",
+        help="what the build-programs step made: make, and cargo for Rust",
+    )
     add(
         "--host-libc", type=Path, metavar="DIR", help="what the zig-libc step made for this machine, for Rust"
     )
