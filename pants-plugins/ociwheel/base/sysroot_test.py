@@ -115,6 +115,16 @@ def test_nothing_is_written_through_a_link_of_a_package(tmp_path: Path, target: 
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("text", ["/", "../../..", "../.."])
+def test_a_link_to_the_root_is_one_like_others(tmp_path: Path, target: Path, text: str) -> None:
+    debs = write_debs(
+        tmp_path / "debs", {"one": [Item("./usr/include/a.h", b"1"), symlink("./usr/include/all", text)]}
+    )
+    out = tmp_path / "out"
+    assert main(["sysroot", "--debs", str(debs), "--target", str(target), "--output", str(out)]) == 0
+    assert listing(out) == ["usr/include/a.h 0644", "usr/include/all -> ../.."]
+
+
 def test_packages_of_another_architecture_are_refused(tmp_path: Path, target: Path) -> None:
     debs = write_debs(tmp_path / "debs", {"one": []}, architecture="armhf")
     with pytest.raises(BaseError, match="these packages are not for linux/amd64"):

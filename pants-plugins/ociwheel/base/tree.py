@@ -48,7 +48,7 @@ def write_tree(placed: Mapping[str, Entry], output: Path) -> None:
             elif entry.kind == "symlink":
                 end = tree.resolve(path)
                 if end is not None and end != path:
-                    folder.link(path, posixpath.relpath(end, posixpath.dirname(path) or "."))
+                    folder.link(path, posixpath.relpath(f"/{end}", f"/{posixpath.dirname(path)}"))
             else:
                 file = _file(placed, path)
                 key = file.source or path, bool(file.mode & 0o111)
