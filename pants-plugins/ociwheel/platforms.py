@@ -1,5 +1,7 @@
 """What is known of each platform, as data: adding a platform is adding a row.
 
+A platform is parsed once, by :func:`platform` or :func:`read_platform`; inside it is a row of this table.
+
 The OCI names follow the image specification ("GOOS/GOARCH/variant" of Go), Debian's the port's
 name, the wheel names PEP 425/600, the zig targets LLVM's triples, the ELF numbers the ``e_machine``
 values of the System V ABI.
@@ -10,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ociwheel.errors import UsageError
+from ociwheel.reading import Value
+from ociwheel.wording import quoted
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Platform:
     debian: str
     """Debian's architecture."""
     triplet: str
-    """Debian's multiarch triplet, the folder below ``/usr/lib``."""
+    """Debian's multiarch triplet, the folder below ``/usr/lib``; also clang's for glibc."""
     machine: str
     """``platform.machine()`` of the target, also the end of its wheel platform tags."""
     zig_cpu: str
@@ -42,6 +46,16 @@ class Platform:
     """meson's ``longdouble_format``."""
     manylinux_floor: tuple[int, int]
     """The oldest glibc that a manylinux tag for this machine may name (PEP 600 and its aliases)."""
+    clang_flags: tuple[str, ...]
+    """clang's flags for the oldest machine that Debian's port supports."""
+    autoconf: str
+    """The host triplet of autoconf's ``--host``."""
+    cpu_family: str
+    """meson's ``cpu_family``."""
+    rust: str = ""
+    """rustc's triple; empty where Debian has no Rust."""
+    endian: str = "little"
+    """The order of a number's bytes, in meson's words."""
 
     @property
     def os(self) -> str:
@@ -60,6 +74,11 @@ class Platform:
         return parts[2] if len(parts) == 3 else None
 
     @property
+    def sysconfig(self) -> str:
+        """``sysconfig.get_platform()`` on the target."""
+        return f"linux-{self.machine}"
+
+    @property
     def slug(self) -> str:
         """The platform as one path component, ``linux-arm-v7``."""
         return self.oci.replace("/", "-")
@@ -76,27 +95,40 @@ PLATFORMS: tuple[Platform, ...] = (
     Platform(
         "linux/amd64", "amd64", "x86_64-linux-gnu", "x86_64", "baseline", "x86_64", "gnu",
         62, 64, "/lib64/ld-linux-x86-64.so.2", "x86_64", "INTEL_EXTENDED_16_BYTES_LE", (2, 5),
+        ("-march=x86-64",),
+        "x86_64-pc-linux-gnu", "x86_64", "x86_64-unknown-linux-gnu",
     ),
     Platform(
         "linux/arm64", "arm64", "aarch64-linux-gnu", "aarch64", "baseline", "aarch64", "gnu",
         183, 64, "/lib/ld-linux-aarch64.so.1", "aarch64", "IEEE_QUAD_LE", (2, 17),
+        ("-march=armv8-a",),
+        "aarch64-unknown-linux-gnu", "aarch64", "aarch64-unknown-linux-gnu",
     ),
     Platform(
-        # Debian's armhf has no NEON, zig's default CPU for arm does: hence the explicit features.
+        # Debian's armhf: ARMv7, VFPv3 with 16 registers, hard-float calls, and no NEON, which the compilers'
+        # default CPUs for arm have: hence the explicit features.
         "linux/arm/v7", "armhf", "arm-linux-gnueabihf", "armv7l", "generic+v7a-neon-d32", "arm",
         "gnueabihf", 40, 32, "/lib/ld-linux-armhf.so.3", "arm", "IEEE_DOUBLE_LE", (2, 17),
+        ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard"),
+        "arm-unknown-linux-gnueabihf", "arm", "armv7-unknown-linux-gnueabihf",
     ),
     Platform(
         "linux/386", "i386", "i386-linux-gnu", "i686", "i686", "x86", "gnu",
         3, 32, "/lib/ld-linux.so.2", "i386", "INTEL_EXTENDED_12_BYTES_LE", (2, 5),
+        ("-march=i686",),
+        "i686-pc-linux-gnu", "x86", "i686-unknown-linux-gnu",
     ),
     Platform(
         "linux/ppc64le", "ppc64el", "powerpc64le-linux-gnu", "ppc64le", "ppc64le", "powerpc64le",
         "gnu", 21, 64, "/lib64/ld64.so.2", "ppc64le", "IBM_DOUBLE_DOUBLE_LE", (2, 17),
+        (),
+        "powerpc64le-unknown-linux-gnu", "ppc64", "powerpc64le-unknown-linux-gnu",
     ),
     Platform(
         "linux/riscv64", "riscv64", "riscv64-linux-gnu", "riscv64", "baseline_rv64", "riscv64",
         "gnu", 243, 64, "/lib/ld-linux-riscv64-lp64d.so.1", "riscv64", "IEEE_QUAD_LE", (2, 31),
+        ("-march=rv64gc", "-mabi=lp64d"),
+        "riscv64-unknown-linux-gnu", "riscv64", "riscv64gc-unknown-linux-gnu",
     ),
 )  # fmt: skip
 
@@ -113,3 +145,11 @@ def platform(oci: str) -> Platform:
     except KeyError:
         known = ", ".join(_BY_OCI)
         raise UsageError(f"unknown platform {oci!r}", hint=f"use one of: {known}") from None
+
+
+def read_platform(value: Value) -> Platform:
+    """Return the row that a document names."""
+    row = _BY_OCI.get(value.text())
+    if row is None:
+        raise value.error(f"unknown platform {quoted(value.raw)}; known are {', '.join(_BY_OCI)}")
+    return row

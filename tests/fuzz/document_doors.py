@@ -22,13 +22,13 @@ from ociwheel.debian.release import parse_release
 from ociwheel.documents import canonical, document, read_error, schema
 from ociwheel.errors import BaseError, BuildError, LockError, ToolError, UsageError
 from ociwheel.lock import formats
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.plan_step import plan
 from ociwheel.reading import Value, failing, from_json
 from ociwheel.transport import settings
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
+from tests.support.values import target_of
 
 _A, _B = "a" * 64, "b" * 64
 _WHEEL = "demo-1.0-py3-none-any.whl"
@@ -328,7 +328,7 @@ _NETWORK = {
 
 def _plan(data: bytes, folder: Path) -> None:
     request = parse_request(from_json(data, failing(UsageError, "request.json")))
-    canonical(document("plan", {"artifacts": plan(request, TargetPython.from_document(dict(_TARGET)))}))
+    canonical(document("plan", {"artifacts": plan(request, target_of())}))
 
 
 def _debian_request(data: bytes, folder: Path) -> None:

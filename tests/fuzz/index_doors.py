@@ -9,13 +9,13 @@ from packaging.specifiers import SpecifierSet
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexPageError, belongs_to, parse_page
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.newest import Limits, newest_wheel
 from ociwheel.transport.credentials import Credentials, split_userinfo
 from ociwheel.transport.network import Failure, redirected
 from ociwheel.transport.settings import host_of
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
+from tests.support.values import target_of
 
 _URL = "https://host/simple/demo/"
 _A = "a" * 64
@@ -102,13 +102,12 @@ _URL_WORDS = (
     "é",
     ";",
 )
-_TARGET = {"platform": "linux/amd64", "python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
 
 
 def _read(kind: str, data: bytes) -> None:
     try:
         files = parse_page(data, kind, _URL)
-        target = TargetPython.from_document(dict(_TARGET))
+        target = target_of()
         newest_wheel("demo", files[:100], Limits(SpecifierSet(), prereleases=False), target)
         for file in files[:100]:
             belongs_to(file.filename, "demo", "1.0")

@@ -7,7 +7,7 @@ few links that those scripts would have made.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ociwheel.base.deb_layer import bytecode_entries
 from ociwheel.base.merge import merge
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ociwheel.debian.deb import Package
+    from ociwheel.target import Target
 
 BUILD = "build"
 """The folder of the build: inputs go to ``in``, the wheel comes from ``out``."""
@@ -38,10 +39,10 @@ _ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def container_entries(packages: Iterable[Package], target: dict[str, Any]) -> list[Entry]:
+def container_entries(packages: Iterable[Package], target: Target) -> list[Entry]:
     """Return the entries of the file system, with bytecode of the standard library.
 
-    :param target: an ``ociwheel.target/1`` document whose Python runs this.
+    :param target: its Python runs this.
     :raises BaseError: packages contradict each other, or there is no compiler among them.
     """
     placed = merge(packages, lambda path: _DROPPED.fullmatch(path) is not None)
@@ -50,7 +51,6 @@ def container_entries(packages: Iterable[Package], target: dict[str, Any]) -> li
             "the emulation packages have no C compiler (/usr/bin/gcc)",
             hint='add "gcc" to emulation_packages of the base and lock it again',
         )
-    minor = ".".join(str(target["python"]).split(".")[:2])
     shipped = list(placed.values())
     # The skeleton of an image: its users and folders, and the links of merged /usr.
     skeleton = [
@@ -64,7 +64,7 @@ def container_entries(packages: Iterable[Package], target: dict[str, Any]) -> li
         *skeleton,
         *_alternatives(placed),
         *(Entry(path, "dir", 0o755, NONROOT, NONROOT) for path in (BUILD, f"{BUILD}/in", f"{BUILD}/out")),
-        *bytecode_entries(shipped, minor),
+        *bytecode_entries(shipped, target.python_minor),
     ]
 
 

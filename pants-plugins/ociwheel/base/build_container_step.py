@@ -5,18 +5,15 @@ The output is an OCI layout of one platform. It is not meant for a registry: onl
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.build_container import container_entries
 from ociwheel.base.source import packages
 from ociwheel.base.tree import tree_document
-from ociwheel.documents import read_document
-from ociwheel.errors import UsageError
 from ociwheel.image.container import write_container_image
 from ociwheel.layer.writer import Content, write_layer
-from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 if TYPE_CHECKING:
     import argparse
@@ -33,15 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layout and return its document."""
-    target = read_document(arguments.target, "target")
-    row = platform(target["platform"])
-    running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if not str(target["python"]).startswith(f"{running}."):
-        raise UsageError(
-            f"bytecode for Python {target['python']} cannot be made by Python {running}",
-            hint="run the step under the base's own interpreter",
-        )
-    with packages(arguments.debs, row) as found:
+    target = Target.read(arguments.target)
+    target.require_running_python()
+    with packages(arguments.debs, target.platform) as found:
         layer = write_layer(
             container_entries(found, target),
             arguments.output,
@@ -50,5 +41,5 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     for name in ("layer-facts.json", "layer-names.json"):
         (arguments.output / name).unlink()
-    write_container_image(layer, row, arguments.output)
+    write_container_image(layer, target.platform, arguments.output)
     return tree_document(arguments.output)

@@ -73,5 +73,5 @@ def test_an_image_without_a_compiler_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_python_cannot_make_the_bytecode(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"bytecode for Python 2\.7\.18 cannot be made"):
+    with pytest.raises(UsageError, match=r"bytecode for Python 2\.7 cannot be made"):
         make(tmp_path, PACKAGES, python="2.7.18")

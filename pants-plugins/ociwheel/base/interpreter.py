@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ociwheel
 from ociwheel import process
@@ -21,13 +21,14 @@ from ociwheel.base.tree import file_tree, write_tree
 from ociwheel.base.venv import PROGRAM_FOLDER, write_script
 from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB, STDLIB
 from ociwheel.errors import BaseError, ToolError
-from ociwheel.platforms import Platform, platform
+from ociwheel.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ociwheel.debian.deb import Package
     from ociwheel.formats.entries import Entry
+    from ociwheel.target import Target
 
 _DROPPED = re.compile(
     "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB)})(?:/.*)?", r"(?!usr/lib).*"])
@@ -74,14 +75,13 @@ for folder, folders, names in os.walk(os.path.join(root, sys.argv[3])):
 """
 
 
-def write_interpreter(packages: Iterable[Package], target: Mapping[str, Any], output: Path) -> None:
+def write_interpreter(packages: Iterable[Package], target: Target, output: Path) -> None:
     """Write the tree below ``output``, with bytecode where this machine can run it.
 
-    :param target: an ``ociwheel.target/1`` document of the machine that will run it.
+    :param target: of the machine that will run it.
     :raises BaseError: the packages have no Python of the target's version, or no loader.
     """
-    row = platform(target["platform"])
-    minor = ".".join(str(target["python"]).split(".")[:2])
+    row, minor = target.platform, target.python_minor
     packages = tuple(packages)
     source, program = f"usr/bin/python{minor}", f"{PROGRAM_FOLDER}/python{minor}"
     placed = merge(packages, lambda path: path != source and _DROPPED.fullmatch(path) is not None)

@@ -8,8 +8,7 @@ from ociwheel.base import source
 from ociwheel.base.image_trees import write_image_interpreter
 from ociwheel.base.interpreter import write_interpreter
 from ociwheel.base.tree import tree_document
-from ociwheel.documents import read_document
-from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 if TYPE_CHECKING:
     import argparse
@@ -22,13 +21,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the tree and return its document."""
-    target = read_document(arguments.target, "target")
-    row = platform(target["platform"])
-    with source.opened(arguments, row) as given:
+    target = Target.read(arguments.target)
+    with source.opened(arguments, target.platform) as given:
         if isinstance(given, source.DebianPackages):
             write_interpreter(given.packages, target, arguments.output)
         else:
-            minor = ".".join(str(target["python"]).split(".")[:2])
+            row, minor = target.platform, target.python_minor
             write_image_interpreter(
                 given.files, row, minor, given.scratch, arguments.output, where=given.where
             )

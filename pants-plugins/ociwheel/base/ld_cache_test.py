@@ -29,10 +29,11 @@ from ociwheel.elf.tree import ImageTree
 from ociwheel.formats.entries import Entry
 from ociwheel.layer.writer import write_layer
 from ociwheel.platforms import platform
+from tests.support.values import target_of
 
 _AMD64 = platform("linux/amd64")
 _LIB = "usr/lib/x86_64-linux-gnu"
-_TARGET = {"platform": "linux/amd64", "python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
+_TARGET = target_of()
 _LDCONFIG = shutil.which("ldconfig", path="/sbin:/usr/sbin") or "ldconfig"
 
 

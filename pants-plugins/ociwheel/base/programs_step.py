@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base.programs import write_programs
 from ociwheel.base.source import packages
 from ociwheel.base.tree import tree_document
-from ociwheel.documents import read_document
-from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 if TYPE_CHECKING:
     import argparse
@@ -26,8 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the tree and return its document."""
-    target = read_document(arguments.target, "target")
-    row = platform(target["platform"])
+    row = Target.read(arguments.target).platform
     with packages(arguments.debs, row) as found:
         write_programs(found, row, arguments.output)
     return tree_document(arguments.output)

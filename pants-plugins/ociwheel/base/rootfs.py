@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.ld_cache import CACHE, PROGRAM, alternatives, cache_bytes, libraries, program
@@ -12,10 +11,13 @@ from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import UsageError
 from ociwheel.image.users import GROUP, NONROOT, PASSWD
 from ociwheel.layer.writer import Entry
-from ociwheel.platforms import Platform, platform
+from ociwheel.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from ociwheel.platforms import Platform
+    from ociwheel.target import Target
 
 _NSSWITCH = """\
 passwd:         files
@@ -42,43 +44,27 @@ _FOLDERS: tuple[tuple[str, int, int], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Python:
-    """The Python of a target."""
-
-    version: str
-
-    @property
-    def minor(self) -> str:
-        """``3.11`` of ``3.11.2``."""
-        return ".".join(self.version.split(".")[:2])
-
-
-def rootfs_entries(
-    target: dict[str, Any], prefix: str, facts: Sequence[Mapping[str, Any]] = ()
-) -> list[Entry]:
+def rootfs_entries(target: Target, prefix: str, facts: Sequence[Mapping[str, Any]] = ()) -> list[Entry]:
     """Return the layer's entries.
 
-    :param target: an ``ociwheel.target/1`` document.
     :param prefix: where the virtual environment lies, ``/app``.
     :param facts: layer-facts documents of the packages, from which follows what ldconfig and
         update-alternatives would make; without any, nothing does.
     :raises UsageError: the prefix is no absolute path below the root.
     """
-    row = platform(target["platform"])
-    python = Python(target["python"])
+    row = target.platform
     return [
         *_usrmerge(row),
         *(Entry(path, "dir", mode, owner, owner) for path, mode, owner in _FOLDERS),
         Entry("etc/passwd", "file", 0o644, source=PASSWD.encode()),
         Entry("etc/group", "file", 0o644, source=GROUP.encode()),
         Entry("etc/nsswitch.conf", "file", 0o644, source=_NSSWITCH.encode()),
-        *_environment(_checked_prefix(prefix), python),
-        *(_loader_files(row, python, facts) if facts else ()),
+        *_environment(_checked_prefix(prefix), target),
+        *(_loader_files(row, target, facts) if facts else ()),
     ]
 
 
-def _loader_files(row: Platform, python: Python, facts: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
+def _loader_files(row: Platform, target: Target, facts: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
     """Yield links of alternatives, the loader's cache, and the program that prints it."""
     paths = {str(file[0]) for layer in facts for file in layer["files"]}
     links = alternatives(paths, row.triplet)
@@ -95,7 +81,7 @@ def _loader_files(row: Platform, python: Python, facts: Sequence[Mapping[str, An
     if cache is not None:
         yield Entry(CACHE, "file", 0o644, source=cache)
         if PROGRAM not in paths:
-            yield Entry(PROGRAM, "file", 0o755, source=program(python.minor))
+            yield Entry(PROGRAM, "file", 0o755, source=program(target.python_minor))
 
 
 def _usrmerge(row: Platform) -> Iterator[Entry]:
@@ -115,11 +101,11 @@ def _checked_prefix(prefix: str) -> str:
     return plain.strip("/")
 
 
-def _environment(prefix: str, python: Python) -> Iterator[Entry]:
+def _environment(prefix: str, target: Target) -> Iterator[Entry]:
     """Yield the skeleton of a virtual environment (PEP 405)."""
-    interpreter = f"/usr/bin/python{python.minor}"
-    for name in ("python", "python3", f"python{python.minor}"):
+    interpreter = f"/usr/bin/python{target.python_minor}"
+    for name in ("python", "python3", f"python{target.python_minor}"):
         yield Entry(f"{prefix}/bin/{name}", "symlink", 0o777, target=interpreter)
-    settings = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python.version}\n"
+    settings = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {target.python_full}\n"
     yield Entry(f"{prefix}/pyvenv.cfg", "file", 0o644, source=settings.encode())
-    yield Entry(f"{prefix}/lib/python{python.minor}/site-packages", "dir", 0o755)
+    yield Entry(f"{prefix}/lib/python{target.python_minor}/site-packages", "dir", 0o755)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.documents import read_document
 from ociwheel.layer.writer import Content, write_layer
+from ociwheel.target import Target
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
-    target = read_document(arguments.target, "target")
+    target = Target.read(arguments.target)
     return write_layer(
         rootfs_entries(
             target, arguments.prefix, [read_document(path, "layer-facts") for path in arguments.facts]

@@ -5,8 +5,9 @@ import pytest
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.errors import UsageError
 from ociwheel.formats.entries import arrange
+from tests.support.values import target_of
 
-TARGET = {"platform": "linux/amd64", "python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
+TARGET = target_of()
 
 GOLDEN = """\
 dir 0755 0 app
@@ -62,7 +63,7 @@ def test_the_environment_is_one_by_pep_405() -> None:
 
 
 def test_arm_needs_no_lib64() -> None:
-    paths = {e.path for e in rootfs_entries({**TARGET, "platform": "linux/arm/v7"}, "/app")}
+    paths = {e.path for e in rootfs_entries(target_of("linux/arm/v7"), "/app")}
     assert "lib" in paths
     assert "lib64" not in paths
 

@@ -8,8 +8,7 @@ from ociwheel.base import source
 from ociwheel.base.image_trees import write_image_sysroot
 from ociwheel.base.sysroot import write_sysroot
 from ociwheel.base.tree import tree_document
-from ociwheel.documents import read_document
-from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the sysroot and return its document."""
-    row = platform(read_document(arguments.target, "target")["platform"])
+    row = Target.read(arguments.target).platform
     with source.opened(arguments, row) as given:
         if isinstance(given, source.DebianPackages):
             write_sysroot(given.packages, arguments.output)

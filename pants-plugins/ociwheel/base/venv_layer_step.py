@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import read_document
 from ociwheel.errors import UsageError
 from ociwheel.layer.writer import Content, Entry, write_layer
+from ociwheel.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
-    python = str(read_document(args.target, "target")["python"])
+    python = Target.read(args.target).python_full
     return write_layer(
         venv_entries(python, args.interpreter, args.prefix),
         args.output,

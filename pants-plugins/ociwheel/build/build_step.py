@@ -22,7 +22,7 @@ from ociwheel.build.isolation_arguments import add_isolation, isolation_of
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import document, read_json
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -20,14 +20,13 @@ import pytest
 
 from ociwheel.build import zig, zig_libc_step
 from ociwheel.build.pip_resolver import PipResolver
-from ociwheel.build.targets import compiler_target
 from ociwheel.build.toolchain import zig_target
 from ociwheel.elf.reader import read_facts
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.toolbox import TOOLS_LOCK
-from ociwheel.layer.target import Target
 from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.target import Target
 from ociwheel.transport import settings as network_settings
 
 pytestmark = pytest.mark.slow
@@ -191,10 +190,9 @@ def test_the_compiler_knows_the_names_of_every_row(workshop: Workshop, tmp_path:
     (tmp_path / "probe.c").write_text("long probe(long x) { return x + 1; }\n")
     document = json.loads((workshop.root / "target.json").read_text())
     (tmp_path / "target.json").write_text(json.dumps({**document, "platform": row.oci}))
-    compiler = compiler_target(row)
     commands = {
         "zig.o": ["cc", "-target", zig_target(Target.read(tmp_path / "target.json")), f"-mcpu={row.zig_cpu}"],
-        "clang.o": ["clang", f"--target={compiler.clang}", *compiler.flags],
+        "clang.o": ["clang", f"--target={row.triplet}", *row.clang_flags],
     }
     for name, command in commands.items():
         caches = {f"ZIG_{kind}_CACHE_DIR": str(tmp_path / kind) for kind in ("GLOBAL", "LOCAL")}

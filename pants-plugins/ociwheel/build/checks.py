@@ -15,8 +15,8 @@ from ociwheel.build.own_paths import mentions
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError, ErrorCollector
-from ociwheel.layer.target import Target
 from ociwheel.remedies import Remedy
+from ociwheel.target import Target
 
 _EXTENSION_FAILED = re.compile(r"""building\ extension\ "(?P<name>[^"]+)"\ failed""", re.VERBOSE)
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
@@ -68,7 +68,7 @@ def check_wheel(
     :raises BuildError: all that is wrong.
     """
     errors = ErrorCollector()
-    if not any(str(tag) in wheel.tags for tag in target.tags()):
+    if not any(str(tag) in wheel.tags for tag in target.tags):
         errors.add(
             BuildError(
                 f"the wheel is for {', '.join(wheel.tags)}, which {target.platform.oci} with Python "

@@ -13,9 +13,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
 from ociwheel.remedies import Remedy
 from ociwheel.sdist.unpack import BuildSystem
+from ociwheel.target import Target
 
 _TAIL = 30
 _HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")

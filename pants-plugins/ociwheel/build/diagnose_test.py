@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from ociwheel.build.diagnose import Context, _packages, check_requirements, diagnose, header_package
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
 from ociwheel.platforms import platform
 from ociwheel.sdist.unpack import BuildSystem
+from ociwheel.target import Target
 
-TARGET = Target(platform("linux/arm/v7"), (3, 11), "glibc", (2, 36))
+TARGET = Target(platform("linux/arm/v7"), "3.11.2", "glibc", (2, 36))
 CONTEXT = Context(
     "demo 1.0 for linux/arm/v7, Python 3.11", "python-default", "//3rdparty/debian:bookworm", TARGET
 )

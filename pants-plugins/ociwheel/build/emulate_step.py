@@ -18,7 +18,7 @@ from ociwheel.build.sdist_settings import Settings
 from ociwheel.containers.build_session import session, state_folder
 from ociwheel.containers.engine import find_engine
 from ociwheel.documents import document, read_json
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

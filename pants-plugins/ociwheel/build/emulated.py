@@ -26,9 +26,9 @@ from ociwheel.containers.build_session import Session
 from ociwheel.containers.engine import shortened
 from ociwheel.documents import read_error
 from ociwheel.errors import BuildError, ToolError
-from ociwheel.layer.target import Target
 from ociwheel.process import Completed
 from ociwheel.reading import Value, bytes_of, failing, from_json
+from ociwheel.target import Target
 
 _LIBRARIES = ("installer", "packaging", "pyproject_hooks")
 # Runs in the container. The backend gives each step what it imports, and reads this import too.

@@ -10,7 +10,7 @@ from ociwheel.build.own_paths import without_places
 from ociwheel.build.repack import repack
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def finish(

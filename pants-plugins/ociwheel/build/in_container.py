@@ -19,9 +19,9 @@ from ociwheel.build.backend import Backend, HookError, base_environment, make_en
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError, OciwheelError
-from ociwheel.layer.target import Target
 from ociwheel.reading import Value
 from ociwheel.sdist.unpack import build_system, native_sources, unpack
+from ociwheel.target import Target
 
 ROOT = Path("/build")
 STARTED = "ociwheel: the container runs"

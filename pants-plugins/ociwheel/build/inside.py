@@ -23,10 +23,10 @@ from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
 from ociwheel.errors import OciwheelError
-from ociwheel.layer.target import Target
 from ociwheel.reading import Value
 from ociwheel.sdist.build_systems import merged, write_build_system_files
 from ociwheel.sdist.unpack import BuildSystem, build_system, native_sources, unpack
+from ociwheel.target import Target
 
 ANSWER = "answer.json"
 _PROCESSES = 8192

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 # The changes of gcc 14 ("Porting to GCC 14"): errors from then on.
 _UNTIL_GCC_13 = (

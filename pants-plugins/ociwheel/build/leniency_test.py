@@ -8,12 +8,12 @@ import pytest
 from ociwheel.build.compiler import rewrite
 from ociwheel.build.compiler_test import ARM
 from ociwheel.build.leniency import gcc_version, lenient_flags
-from ociwheel.layer.target import Target
 from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 
 def target(version: tuple[int, int], libc: str = "glibc") -> Target:
-    return Target(platform("linux/arm/v7"), (3, 11), libc, version)
+    return Target(platform("linux/arm/v7"), "3.11.2", libc, version)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.build.targets import compiler_target
 from ociwheel.build.wrappers import Toolchain, write_host_compiler, write_program
 from ociwheel.errors import BuildError
 from ociwheel.platforms import PLATFORMS, Platform
@@ -75,7 +74,7 @@ def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: st
             details=details,
             hint=_ADD_CARGO if complete else _USE_WHEEL,
         )
-    triple = compiler_target(toolchain.target.platform).rust
+    triple = toolchain.target.platform.rust
     if not triple or not (toolchain.sysroot / _RUSTLIB / triple).is_dir():
         raise BuildError(
             f"the builder has no Rust library for {triple}",
@@ -110,7 +109,7 @@ def write_rust(
     :param folder: for what these need; it is made.
     """
     host, target = host_platform(), toolchain.target.platform
-    host_triple, triple = compiler_target(host).rust, compiler_target(target).rust
+    host_triple, triple = host.rust, target.rust
     rustlib = folder / "sysroot/lib/rustlib"
     rustlib.mkdir(parents=True)
     (rustlib / triple).symlink_to(toolchain.sysroot / _RUSTLIB / triple)
@@ -143,7 +142,7 @@ def write_rust(
 
 def _linkers(host: Platform, target: Platform) -> Mapping[str, str]:
     """Return the variables that name compilers and linkers, to cargo and to the crate ``cc``."""
-    host_triple, triple = compiler_target(host).rust, compiler_target(target).rust
+    host_triple, triple = host.rust, target.rust
     name, host_name = triple.replace("-", "_"), host_triple.replace("-", "_")
     return {
         f"CARGO_TARGET_{host_name.upper()}_LINKER": HOST_LINKER,

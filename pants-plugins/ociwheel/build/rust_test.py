@@ -11,8 +11,8 @@ from ociwheel.build.compiler import Configuration, rewrite
 from ociwheel.build.rust import Crates, check_rust, count_crates, host_platform, write_rust
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
 from ociwheel.platforms import Platform, platform
+from ociwheel.target import Target
 
 ARM = platform("linux/arm/v7")
 TRIPLE = "armv7-unknown-linux-gnueabihf"

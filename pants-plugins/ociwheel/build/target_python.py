@@ -8,9 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ociwheel.build.targets import compiler_target
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 # Flags of every extension: those that CPython itself is built with and that mean the same to clang.
 _COMPILE_FLAGS = "-fno-strict-overflow -Wsign-compare -DNDEBUG -O2 -Wall"
@@ -70,7 +69,7 @@ def write_target_python(sysroot: Path, target: Target, folder: Path) -> dict[str
     )
     return {
         "_PYTHON_SYSCONFIGDATA_NAME": name,
-        "_PYTHON_HOST_PLATFORM": compiler_target(target.platform).build_platform,
+        "_PYTHON_HOST_PLATFORM": target.platform.sysconfig,
         "PYTHONPATH": str(folder),
     }
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel import process
-from ociwheel.build.targets import CompilerTarget, compiler_target
 from ociwheel.documents import canonical
 from ociwheel.errors import BuildError
-from ociwheel.layer.target import Target
+from ociwheel.platforms import Platform
+from ociwheel.target import Target
 
 _C = """#include <math.h>
 #include <pthread.h>
@@ -70,7 +70,7 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path, *, cxx: bo
     """
     # zig names its folders as they are behind links, and in a sandbox its tree is a link.
     zig = zig.resolve()
-    row = compiler_target(target.platform)
+    row = target.platform
     compiled = _probe(zig, target, work, cxx)
     lib = output / "lib"
     lib.mkdir(parents=True)
@@ -86,7 +86,7 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path, *, cxx: bo
     description = {
         "schema": SCHEMA,
         "platform": target.platform.oci,
-        "libc": f"{target.libc} {target.libc_version[0]}.{target.libc_version[1]}",
+        "libc": target.libc_title,
         "flags": list(_target_flags(row, target)),
         "c": _preprocessor_flags(compiled["exe"].c, zig),
         "cxx": _preprocessor_flags(compiled["shared"].cxx, zig) if cxx else None,
@@ -110,10 +110,10 @@ def zig_target(target: Target) -> str:
     return f"{row.zig_arch}-linux-{row.zig_abi}.{target.libc_version[0]}.{target.libc_version[1]}"
 
 
-def _target_flags(row: CompilerTarget, target: Target) -> Iterator[str]:
-    triple = row.clang.replace("gnu", "musl") if target.libc == "musl" else row.clang
+def _target_flags(row: Platform, target: Target) -> Iterator[str]:
+    triple = row.triplet.replace("gnu", "musl") if target.libc == "musl" else row.triplet
     yield f"--target={triple}"
-    yield from row.flags
+    yield from row.clang_flags
 
 
 def _probe(zig: Path, target: Target, work: Path, cxx: bool) -> dict[str, _Commands]:

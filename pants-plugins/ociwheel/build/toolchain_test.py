@@ -6,7 +6,7 @@ import pytest
 
 from ociwheel.build import toolchain
 from ociwheel.documents import canonical, document
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def target(folder: Path, libc: str) -> Target:

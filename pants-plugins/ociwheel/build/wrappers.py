@@ -11,11 +11,10 @@ from pathlib import Path
 
 from ociwheel.build import compiler, pkgconfig
 from ociwheel.build.leniency import gcc_version, lenient_flags
-from ociwheel.build.targets import compiler_target
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
-from ociwheel.layer.target import Target
 from ociwheel.platforms import platform
+from ociwheel.target import Target
 
 # Each under its plain name and with the triplet that autoconf and Debian put before it.
 _BINUTILS = {"ar": "ar", "ranlib": "ranlib", "ld": "ld.lld", "ld.lld": "ld.lld", "objcopy": "objcopy"}
@@ -152,8 +151,7 @@ def write_program(binaries: Path, names: Iterable[str], command: Iterable[str]) 
 
 def compiler_environment(target: Target) -> dict[str, str]:
     """Return the variables by which build systems find a compiler, all names on the PATH."""
-    row = compiler_target(target.platform)
-    triplet = target.platform.triplet
+    row = target.platform
     tools = {
         "CC": "cc",
         "CXX": "c++",
@@ -164,6 +162,6 @@ def compiler_environment(target: Target) -> dict[str, str]:
         "NM": "nm",
     }
     tools |= {"PKG_CONFIG": "pkg-config", "OBJCOPY": "objcopy"}
-    result = {name: f"{triplet}-{tool}" for name, tool in tools.items()}
+    result = {name: f"{row.triplet}-{tool}" for name, tool in tools.items()}
     # autoconf reads the aliases from the environment; two that differ mean: run no test program.
     return {**result, "host_alias": row.autoconf, "build_alias": "x86_64-build-linux-gnu"}

@@ -13,7 +13,7 @@ from typing import Any
 from ociwheel.build import toolchain
 from ociwheel.build.zig import tree_size
 from ociwheel.documents import document
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

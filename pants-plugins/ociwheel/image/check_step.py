@@ -13,12 +13,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import document, read_document, read_json
-from ociwheel.errors import UsageError
+from ociwheel.documents import document, read_document, read_value
 from ociwheel.image.check import CheckRequest, check, read_source
 from ociwheel.image.names import NameTree
 from ociwheel.image.start import Image
-from ociwheel.plan.environment import TargetPython
+from ociwheel.reading import Value
+from ociwheel.target import Target
+
+_KNOWN = (*("prefix", "python", "path", "names", "whole", "start", "workdir", "volumes", "prefer", "target"),)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,27 +34,29 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     :raises ImageError: all that is wrong.
     """
-    value = read_json(args.request)
-    if not isinstance(value, dict) or not isinstance(value.get("names"), list):
-        raise UsageError("expected an object with a list of names", where=str(args.request))
-    prefix = str(value.get("prefix") or "/app")
-    start = {key: str(text) for key, text in (value.get("start") or {}).items()}
+    value = read_value(args.request)
+    value.only(*_KNOWN)
+    start = value.optional("start", Value.text_members) or {}
+    path = value.optional("path", Value.text) or ""
+    prefix = value.optional("prefix", Value.text) or "/app"
+    whole = value.optional("whole", Value.boolean)
+    target = value.optional("target", Target.parse)
     image = Image(
-        NameTree([read_document(Path(path), "layer-names") for path in value["names"]]),
+        NameTree([read_document(Path(names), "layer-names") for names in value.at("names").texts()]),
         prefix,
-        f"{prefix}/lib/python{value.get('python')}/site-packages",
-        str(value.get("path") or ""),
-        bool(value.get("whole", True)),
+        f"{prefix}/lib/python{value.at('python').text()}/site-packages",
+        path,
+        True if whole is None else whole,
     )
     found = check(
         CheckRequest(
             image,
             start,
             read_source(args.sources, start.get("module", "")),
-            str(value.get("workdir") or "/"),
-            tuple(value.get("volumes") or ()),
-            tuple(value.get("prefer") or ()),
-            TargetPython.from_document(value["target"]).markers if value.get("target") else None,
+            value.optional("workdir", Value.text) or "/",
+            value.optional("volumes", Value.texts) or (),
+            value.optional("prefer", Value.texts) or (),
+            target.markers if target else None,
         )
     )
     return document("check", found)

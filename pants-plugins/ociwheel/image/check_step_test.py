@@ -16,6 +16,7 @@ from ociwheel.errors import ImageError
 from ociwheel.image import account_layer_step, check_step
 from ociwheel.layer import source_layer_step, wheel_layer_step
 from ociwheel.layer.writer import Content, Entry, write_layer
+from tests.support.values import target_of
 
 _MINOR = "3.11"
 _SITE = f"app/lib/python{_MINOR}/site-packages"
@@ -36,7 +37,7 @@ class Image:
         self.names: list[str] = []
         (folder / "target.json").write_text(json.dumps(_TARGET))
         out = self._next()
-        entries = [*rootfs_entries(_TARGET, "/app"), Entry("usr/bin/python3.11", "file", 0o755)]
+        entries = [*rootfs_entries(target_of(), "/app"), Entry("usr/bin/python3.11", "file", 0o755)]
         write_layer(entries, out, title="t", contents=[Content("rootfs", "rootfs", "1")])
         self.names.append(str(out / "layer-names.json"))
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -45,5 +45,5 @@ def cache_tag(args: argparse.Namespace, target: Target) -> str | None:
     """
     if args.bytecode == "none":
         return None
-    target.require_running_python()
+    target.require_running_python(", or with --bytecode none")
     return sys.implementation.cache_tag

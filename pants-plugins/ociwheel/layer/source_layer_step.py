@@ -22,9 +22,9 @@ from ociwheel.layer.arguments import add_common, cache_tag
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
-from ociwheel.layer.target import Target
 from ociwheel.layer.venv import Venv, compile_entries
 from ociwheel.layer.writer import write_layer
+from ociwheel.target import Target
 
 ORIGIN = "first-party code"
 DEFAULT_TITLE = "first-party code"

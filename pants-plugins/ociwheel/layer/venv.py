@@ -10,7 +10,7 @@ from ociwheel.errors import ErrorCollector, LayerError, UsageError
 from ociwheel.formats.entries import Entry
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
 from ociwheel.layer.spool import Spool
-from ociwheel.layer.target import Target
+from ociwheel.target import Target
 
 _ENTRY_SCRIPT = re.compile(
     r"(?P<name>[\w.-]+)=(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<attr>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)"

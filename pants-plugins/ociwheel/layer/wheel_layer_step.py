@@ -22,11 +22,11 @@ from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.arguments import add_common, cache_tag
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
-from ociwheel.layer.target import Target
 from ociwheel.layer.venv import Venv
 from ociwheel.layer.wheels import InstalledWheel, Options, install_wheel, merge
 from ociwheel.layer.writer import write_layer
 from ociwheel.platforms import Platform
+from ociwheel.target import Target
 
 _EXTENSION_MODULE = re.compile(r"\.(cpython-\w+(-[\w-]+)?|abi3)\.so$")
 

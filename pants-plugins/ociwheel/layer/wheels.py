@@ -37,8 +37,8 @@ from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.opened import OpenedNames, opened_names
 from ociwheel.layer.prefer import hint, ranks
 from ociwheel.layer.spool import Slice, Spool
-from ociwheel.layer.target import Target
 from ociwheel.layer.venv import Venv, compile_entries
+from ociwheel.target import Target
 
 INSTALLER = b"ociwheel\n"
 _SHEBANG = b"#!python"
@@ -162,10 +162,10 @@ def _content(wheel: Path, target: Target) -> Content:
         name, version, _, wheel_tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as e:
         raise LayerError(f"not the name of a wheel: {e}", where=wheel.name) from e
-    if wheel_tags.isdisjoint(target.tags()):
+    if wheel_tags.isdisjoint(target.tags):
         raise LayerError(
             f"the wheel does not fit {target.platform.oci} with Python {target.python_minor} and "
-            f"{target.libc} {'.'.join(map(str, target.libc_version))}",
+            f"{target.libc_title}",
             where=wheel.name,
         )
     return Content("wheel", name, str(version))

@@ -11,8 +11,8 @@ from itertools import product
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ociwheel.errors import PlanError
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import File, Formats, Locked
+from ociwheel.target import Target
 
 _SDISTS = (".tar.gz", ".zip", ".tar.xz", ".tar.bz2", ".tgz", ".tar")
 _MAX_LISTED = 12
@@ -57,14 +57,14 @@ def _python_fits(specifier: str, python: str) -> bool:
         return True  # as pip: what cannot be read excludes nothing
 
 
-def _python_reason(file: File, locked: Locked, target: TargetPython) -> str | None:
+def _python_reason(file: File, locked: Locked, target: Target) -> str | None:
     for specifier in (file.requires_python, locked.requires_python):
         if specifier and not _python_fits(specifier, target.markers["python_full_version"]):
             return f"requires Python {specifier}"
     return None
 
 
-def _platform_reason(tag: str, target: TargetPython) -> str:
+def _platform_reason(tag: str, target: Target) -> str:
     machine = _MACHINE.fullmatch(tag)
     if not machine:
         return f"is for {tag}"
@@ -73,12 +73,12 @@ def _platform_reason(tag: str, target: TargetPython) -> str:
     if tag.startswith("musllinux") != (target.libc == "musl"):
         return "is for musl" if tag.startswith("musllinux") else "is for glibc"
     glibc = _GLIBC.fullmatch(tag)
-    if glibc and (int(glibc[1]), int(glibc[2])) > target.libc_numbers:
+    if glibc and (int(glibc[1]), int(glibc[2])) > target.libc_version:
         return f"needs glibc {glibc[1]}.{glibc[2]} or later"
     return f"is for {tag}"
 
 
-def _tag_reason(wheel: WheelName, target: TargetPython) -> str:
+def _tag_reason(wheel: WheelName, target: Target) -> str:
     supported = set(target.platform_tags()) | {"any"}
     if not supported & set(wheel.platforms):
         reasons = dict.fromkeys(_platform_reason(tag, target) for tag in wheel.platforms)
@@ -92,7 +92,7 @@ def _sdists(locked: Locked) -> list[File]:
     return [file for ends, _, file in sorted(found, key=lambda f: (f[1], f[2].filename)) if ends]
 
 
-def choose(locked: Locked, target: TargetPython, formats: Formats) -> File | None:
+def choose(locked: Locked, target: Target, formats: Formats) -> File | None:
     """Return the file to use, or None when none fits.
 
     A wheel wins by tag, then by build number; without one the sdist is taken.
@@ -113,7 +113,7 @@ def choose(locked: Locked, target: TargetPython, formats: Formats) -> File | Non
     return next((file for file in _sdists(locked) if not _python_reason(file, locked, target)), None)
 
 
-def _reasons(locked: Locked, target: TargetPython, formats: Formats) -> Iterator[tuple[int, str]]:
+def _reasons(locked: Locked, target: Target, formats: Formats) -> Iterator[tuple[int, str]]:
     """Yield why each file does not fit; the lower the number, the nearer it was."""
     wheels_allowed, sdists_allowed = formats.allowed(locked.name)
     for file in sorted(locked.files, key=lambda f: f.filename):
@@ -132,7 +132,7 @@ def _reasons(locked: Locked, target: TargetPython, formats: Formats) -> Iterator
             yield 0, f"{file.filename}: {python or forbidden}"
 
 
-def _hint(locked: Locked, target: TargetPython, formats: Formats) -> str:
+def _hint(locked: Locked, target: Target, formats: Formats) -> str:
     wheels_allowed, sdists_allowed = formats.allowed(locked.name)
     name, sdists = locked.name, _sdists(locked)
     usable = [file for file in sdists if not _python_reason(file, locked, target)]
@@ -150,7 +150,7 @@ def _hint(locked: Locked, target: TargetPython, formats: Formats) -> str:
     return f"lock a version of {name} for this Python, or choose a base with another Python"
 
 
-def unfit(locked: Locked, target: TargetPython, formats: Formats, chains: list[str]) -> PlanError:
+def unfit(locked: Locked, target: Target, formats: Formats, chains: list[str]) -> PlanError:
     """Return the error of a version none of whose files can be used.
 
     :param chains: who requires it, one line each.

@@ -14,10 +14,10 @@ from packaging.version import InvalidVersion
 
 from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
 from ociwheel.plan import artifacts
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Locked, Request, Root
 from ociwheel.remedies import Remedy
 from ociwheel.requirement import parse_marker, parse_requirement
+from ociwheel.target import Target
 
 _MAX_CHAINS = 4
 
@@ -91,7 +91,7 @@ def chains(demands: Iterable[Demand]) -> list[str]:
 class Closure:
     """Walks from the roots through the lock. One walk; see :func:`settle` for when it is repeated."""
 
-    def __init__(self, request: Request, target: TargetPython, asked: dict[str, list[SpecifierSet]]) -> None:
+    def __init__(self, request: Request, target: Target, asked: dict[str, list[SpecifierSet]]) -> None:
         self._request = request
         self._target = target
         self._asked = asked
@@ -246,7 +246,7 @@ def _version_error(request: Request, node: Node) -> PlanError | None:
     return PlanError(what, where=request.lockfile, details=details, hint=remedy)
 
 
-def settle(request: Request, target: TargetPython) -> Closure:
+def settle(request: Request, target: Target) -> Closure:
     """Return the walk from the roots, with its faults.
 
     A name that is locked in several versions at once (a Pex lock of several platforms) is chosen
@@ -268,7 +268,7 @@ def settle(request: Request, target: TargetPython) -> Closure:
     return closure
 
 
-def resolve(request: Request, target: TargetPython) -> dict[str, Node]:
+def resolve(request: Request, target: Target) -> dict[str, Node]:
     """Return the node of each version that the roots reach, by name.
 
     :raises PlanError: every fault of the walk, together.

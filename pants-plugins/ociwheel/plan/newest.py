@@ -13,8 +13,8 @@ from packaging.version import InvalidVersion, Version
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.plan.artifacts import choose
 from ociwheel.plan.closure import Node, settle
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import File, Formats, Locked, Request
+from ociwheel.target import Target
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _limits(node: Node | None) -> Limits:
     return Limits(specifier, prereleases=locked or bool(specifier.prereleases))
 
 
-def limits(request: Request, target: TargetPython, names: Iterable[str]) -> dict[str, Limits]:
+def limits(request: Request, target: Target, names: Iterable[str]) -> dict[str, Limits]:
     """Return what the roots and the locked versions they reach, extras included, allow of each name.
 
     Faults of the lock are the plan's to report: what cannot be followed limits nothing.
@@ -63,9 +63,7 @@ def limits(request: Request, target: TargetPython, names: Iterable[str]) -> dict
     return {name: _limits(nodes.get(name)) for name in names}
 
 
-def newest_wheel(
-    name: str, files: Iterable[IndexFile], limit: Limits, target: TargetPython
-) -> NewestWheel | None:
+def newest_wheel(name: str, files: Iterable[IndexFile], limit: Limits, target: Target) -> NewestWheel | None:
     """Return the newest allowed version with a wheel that fits ``target``, or None."""
     versions: dict[Version, list[File]] = defaultdict(list)
     for file in files:

@@ -12,16 +12,16 @@ from ociwheel.errors import FetchError, UsageError
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.fetch.simulator import Answer, Offered, SimpleIndex
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.newest import Limits, limits, newest_wheel
 from ociwheel.plan.newest_wheel_step import newest_wheels, run
 from ociwheel.platforms import platform
+from ociwheel.target import Target
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 from tests.support.values import value_of
 
-ARM = TargetPython(platform("linux/arm/v7"), "3.11.2", "glibc", "2.36")
+ARM = Target(platform("linux/arm/v7"), "3.11.2", "glibc", (2, 36))
 
 
 def wheel(version: str, tag: str = "cp311-cp311-manylinux_2_17_armv7l", **fields: Any) -> IndexFile:

@@ -13,14 +13,14 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ociwheel.documents import document, read_document, read_value
+from ociwheel.documents import document, read_value
 from ociwheel.errors import ErrorCollector, FetchError
 from ociwheel.fetch.artifacts import hint_for, no_places
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Request, parse_request
 from ociwheel.plan.newest import limits, newest_wheel
+from ociwheel.target import Target
 from ociwheel.transport import settings
 from ociwheel.transport.network import Failure, Kind
 
@@ -65,7 +65,7 @@ def offered_files(client: IndexClient, name: str) -> tuple[IndexFile, ...]:
 
 
 def newest_wheels(
-    request: Request, target: TargetPython, names: Iterable[str], client: IndexClient
+    request: Request, target: Target, names: Iterable[str], client: IndexClient
 ) -> list[dict[str, Any]]:
     """Return one row per name, sorted; ``version`` is None where no version has a fitting wheel.
 
@@ -100,6 +100,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Look the names up."""
     value = read_value(args.request)
     names = value.at("names").texts()
-    target = TargetPython.from_document(read_document(args.target, "target"))
+    target = Target.read(args.target)
     client = IndexClient(settings.load())
     return document("newest-wheel", {"wheels": newest_wheels(parse_request(value), target, names, client)})

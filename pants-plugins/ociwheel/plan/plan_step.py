@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import document, read_document, read_value
+from ociwheel.documents import document, read_value
 from ociwheel.plan import artifacts
 from ociwheel.plan.closure import Node, resolve
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import Request, parse_request
+from ociwheel.target import Target
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _artifact(node: Node, target: TargetPython, request: Request) -> dict[str, Any]:
+def _artifact(node: Node, target: Target, request: Request) -> dict[str, Any]:
     file = artifacts.choose(node.locked, target, request.formats)
     if file is None:
         raise artifacts.unfit(node.locked, target, request.formats, [])
@@ -41,7 +41,7 @@ def _artifact(node: Node, target: TargetPython, request: Request) -> dict[str, A
     }
 
 
-def plan(request: Request, target: TargetPython) -> list[dict[str, Any]]:
+def plan(request: Request, target: Target) -> list[dict[str, Any]]:
     """Return the chosen artifacts, sorted by name.
 
     :raises PlanError: every requirement that the lock cannot satisfy, together.
@@ -53,5 +53,5 @@ def plan(request: Request, target: TargetPython) -> list[dict[str, Any]]:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the plan."""
     request = parse_request(read_value(args.request))
-    target = TargetPython.from_document(read_document(args.target, "target"))
+    target = Target.read(args.target)
     return document("plan", {"artifacts": plan(request, target)})

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from ociwheel.cli.main import main
 from ociwheel.errors import PlanError, UsageError
-from ociwheel.plan.environment import TargetPython
 from ociwheel.plan.model import parse_request
 from ociwheel.plan.plan_step import plan
+from ociwheel.target import Target
 from tests.support.values import value_of
 
 LOCK = "3rdparty/python/default.lock"
 
 
-def target(platform: str = "linux/amd64", **fields: str) -> TargetPython:
+def target(platform: str = "linux/amd64", **fields: str) -> Target:
     base = {"python": "3.11.2", "libc": "glibc", "libc_version": "2.36"}
-    return TargetPython.from_document({"platform": platform, **base, **fields})
+    return Target.parse(value_of({"platform": platform, **base, **fields}))
 
 
 AMD64, ARM64, ARMV7 = target(), target("linux/arm64"), target("linux/arm/v7")
@@ -54,7 +54,7 @@ def entry(
 def make(
     roots: Sequence[str | tuple[str, str]],
     *entries: dict[str, Any],
-    on: TargetPython = AMD64,
+    on: Target = AMD64,
     **formats: list[str],
 ) -> dict[str, dict[str, Any]]:
     rows = [(root, "src/app:reqs") if isinstance(root, str) else root for root in roots]
@@ -195,7 +195,7 @@ def test_versions_of_several_resolves() -> None:
         (target(libc_version="2.28"), ["a-1-py3-none-manylinux_2_31_x86_64.whl", "a-1.tgz"], 1),
     ],
 )
-def test_the_file_that_fits_best(on: TargetPython, files: list[str], expected: int) -> None:
+def test_the_file_that_fits_best(on: Target, files: list[str], expected: int) -> None:
     assert make(["a"], entry("a", "1", files=files), on=on)["a"]["filename"] == files[expected]
 
 

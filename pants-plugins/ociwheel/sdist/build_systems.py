@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.build.backend import Environment
-from ociwheel.build.targets import compiler_target
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.sdist.unpack import BuildSystem
 
@@ -76,14 +75,14 @@ def write_build_system_files(
     """
     folder.mkdir(parents=True)
     target = toolchain.target
-    row = compiler_target(target.platform)
+    row = target.platform
     names = {
         "bin": binaries,
-        "triplet": target.platform.triplet,
+        "triplet": row.triplet,
         "python": environment.python,
-        "long_double": target.platform.long_double,
+        "long_double": row.long_double,
         "cpu_family": row.cpu_family,
-        "cpu": target.platform.machine,
+        "cpu": row.machine,
         "endian": row.endian,
         "sysroot": toolchain.sysroot,
         "work": environment.work,
