@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from packaging import tags
-from packaging.utils import parse_wheel_filename
-
 from bench.table.listing import Distribution, Package
 from bench.table.workshop import Workshop
 from ociwheel.sdist.unpack import build_system, unpack
+from ociwheel.build.build_lock import BuildLock
+from ociwheel.build.pins import Place, SdistKey, wheels_of
+from ociwheel.documents import read_value
+from ociwheel.errors import LockError
+from ociwheel.target import Target
 
 _SITE = "tmp/site"
 
@@ -63,29 +65,17 @@ def backend_of(sdist: Path, work: Path) -> str:
 def requirements(workshop: Workshop, sdist: Distribution, folder: Path) -> Path:
     """Lay out the locked build requirements of an sdist, those for this machine.
 
-    :raises LookupError: they are not locked.
+    :raises LockError: they are not locked.
     """
-    lock = json.loads(workshop.build_lock.read_text(encoding="utf-8"))
-    rows = [r for r in lock["environments"] if r["sdist"] == sdist.key and r["python"] == workshop.minor]
-    if not rows:
-        raise LookupError(f"the build requirements of {sdist.key} are not locked: bench/build_table --relock")
+    lock = BuildLock.read(read_value(workshop.build_lock, LockError))
+    key = SdistKey(sdist.name, sdist.version, sdist.sha256)
+    wheels = wheels_of(
+        lock, key, Place(Target.read(workshop.target(workshop.host))), str(workshop.build_lock)
+    )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    version = (int(workshop.minor[0]), int(workshop.minor[2:]))
-    machine = tuple(tags.platform_tags())
-    order = [*tags.cpython_tags(version, platforms=machine), *tags.compatible_tags(version, "cp", machine)]
-    rank = {tag: number for number, tag in enumerate(order)}
-    for pin in rows[0]["pins"]:
-        name, _, release = pin.partition("==")
-        fitting = [
-            (min(rank[t] for t in parse_wheel_filename(f["filename"])[3] if t in rank), f)
-            for f in lock["files"][pin]
-            if any(t in rank for t in parse_wheel_filename(f["filename"])[3])
-        ]
-        if not fitting:
-            raise LookupError(f"{pin} has no wheel for this machine")
-        _, best = min(fitting, key=lambda pair: (pair[0], pair[1]["filename"]))
-        wheel = workshop.fetch(Distribution(name, release, best["filename"], best["sha256"]))
+    for one in wheels:
+        wheel = workshop.fetch(Distribution(one["name"], one["version"], one["filename"], one["sha256"]))
         (folder / wheel.name).symlink_to(wheel)
     return folder
 

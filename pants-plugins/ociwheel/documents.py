@@ -25,6 +25,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "base-image": 1,
     "build": 1,
     "build-lock": 1,
+    "build-pins": 1,
     "check": 1,
     "debian-lock": 1,
     "describe": 1,

@@ -49,6 +49,9 @@ WORDS: Mapping[str, str] = {
     "relock-base": "lock the base again",
     # Builds.
     "relock-build-requirements": "lock the build requirements of {resolve} anew",
+    "relock-or-constrain-build-requirement": "lock the build requirements of {resolve} anew; where the index "
+    "has no such wheel, constrain it to a version that has one: `constraints` of "
+    f"{_SETTINGS}",
     "add-builder-package": 'add "{package}" to the builder packages of {base} and lock it again',
     "find-builder-package": "find the Debian package that ships it (apt-file search {file}), add it to the "
     "builder "

@@ -129,17 +129,7 @@ class Target:
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """Every wheel tag that the target takes, the best one first (PEP 425)."""
-        from packaging.tags import (  # noqa: PLC0415  loads slowly; only plans and wheels ask
-            compatible_tags,
-            cpython_tags,
-        )
-
-        platforms = list(self.platform_tags())
-        interpreter = "cp{}{}".format(*self.python)
-        # With the ABI said: otherwise packaging asks the Python that runs this for its own.
-        own = cpython_tags(self.python, abis=[interpreter], platforms=platforms)
-        any_python = compatible_tags(self.python, interpreter=interpreter, platforms=platforms)
-        return tuple(dict.fromkeys([*own, *any_python]))
+        return wheel_tags(self.python, list(self.platform_tags()))
 
     @cached_property
     def tag_ranks(self) -> dict[str, int]:
@@ -159,6 +149,21 @@ class Target:
                 f"{sys.implementation.name} {running[0]}.{running[1]}",
                 hint=f"run this step under CPython {self.python_minor} (OCIWHEEL_INTERPRETER){otherwise}",
             )
+
+
+def wheel_tags(python: tuple[int, int], platforms: list[str]) -> tuple[Tag, ...]:
+    """Return every wheel tag that CPython takes on platforms, the best one first (PEP 425).
+
+    :param python: major and minor version.
+    """
+    # They load slowly, and only plans and wheels ask.
+    from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415
+
+    interpreter = "cp{}{}".format(*python)
+    # With the ABI said: otherwise packaging asks the Python that runs this for its own.
+    own = cpython_tags(python, abis=[interpreter], platforms=platforms)
+    any_python = compatible_tags(python, interpreter=interpreter, platforms=platforms)
+    return tuple(dict.fromkeys([*own, *any_python]))
 
 
 def _two(version: str) -> tuple[int, int]:

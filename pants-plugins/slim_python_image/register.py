@@ -23,6 +23,7 @@ from slim_python_image.util_rules import (
     audit,
     base,
     base_layers,
+    build_pins,
     build_wheel,
     compiler,
     core,
@@ -68,7 +69,8 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(archives, audit, base, base_layers, build_wheel, compiler, core, coverage, debian, docker_engine),
+        *(archives, audit, base, base_layers, build_pins, build_wheel, compiler, core, coverage, debian),
+        docker_engine,
         *(
             emulation,
             explain,

@@ -31,6 +31,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "newest-wheel": ("ociwheel.plan.newest_wheel_step", "find the newest usable versions that have a wheel"),
     "inspect-sdist": ("ociwheel.sdist.inspect_sdist_step", "tell whether an sdist has code to compile"),
     "build-lock": ("ociwheel.build.build_lock_step", "lock the build requirements of sdists"),
+    "build-pins": ("ociwheel.build.pins_step", "choose the locked build requirements that builds install"),
     "zig": ("ociwheel.build.zig_step", "unpack the compiler"),
     "zig-libc": ("ociwheel.build.zig_libc_step", "build the compiler's own libc for a target"),
     "build": ("ociwheel.build.build_step", "build one wheel from an sdist"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -42,7 +42,7 @@ class WheelName:
         # PEP 427: "Acts as a tie-breaker. [...] sort as an empty tuple if unspecified".
         return cls((int(build[1]), build[2]) if build else (-1, ""), pythons, abis, platforms)
 
-    def rank(self, ranks: dict[str, int]) -> int | None:
+    def rank(self, ranks: Mapping[str, int]) -> int | None:
         """Return the best rank of its tags, or None when none is supported."""
         tags = product(self.pythons, self.abis, self.platforms)
         found = [ranks[tag] for tag in map("-".join, tags) if tag in ranks]

@@ -14,7 +14,6 @@ from slim_python_image.products import Artifact, SlimImageError, TargetEnvironme
 from slim_python_image.remedies import names
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_programs import host_libc, without_python
 from slim_python_image.util_rules.compiler import (
     CompilerLibcRequest,
@@ -52,7 +51,7 @@ class BuildWheelRequest:
     target: TargetEnvironment
     builder: Source
     interpreter: Interpreter
-    pins: BuildPins
+    pins: tuple[Artifact, ...]
     settings: str
     resolve: str
     programs: ProgramsRequest | None = None
@@ -76,10 +75,16 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     runtime = host_libc(request.programs)
     if runtime is not None:
         trees["host-libc"] = compile_libc(runtime, **implicitly())
+<<<<<<< HEAD
     if request.interpreter.source is not None:
         python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
     files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins.artifacts))
+=======
+    if not request.interpreter.own:
+        trees["interpreter"] = unpack_interpreter(request.interpreter, **implicitly())
+    files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins))
+>>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
     calls: list[Awaitable[Any]] = [*trees.values(), *files]
     found = await concurrently(calls)
     return dict(zip(trees, found)), tuple(found[len(trees) :])

@@ -13,7 +13,6 @@ from slim_python_image.by_name import collect_rules, concurrently, implicitly, r
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment, Tree, Wheel
 from slim_python_image.remedies import names
 from slim_python_image.util_rules.base_locks import relock_command
-from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.debian import with_debs
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.interpreter import interpreter_tree
@@ -38,7 +37,7 @@ class EmulateWheelRequest:
 
     artifact: Artifact
     container: ContainerRequest
-    pins: BuildPins
+    pins: tuple[Artifact, ...]
     settings: str
     resolve: str
 
@@ -94,7 +93,7 @@ async def make_container(request: ContainerRequest, toolbox: Toolbox) -> Tree:
 async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel:
     artifact, target = request.artifact, request.container.target
     sdist, *requirements = await concurrently(
-        fetch_artifact(one, **implicitly()) for one in (artifact, *request.pins.artifacts)
+        fetch_artifact(one, **implicitly()) for one in (artifact, *request.pins)
     )
     requirement_files = await engine.merge(r.digest for r in requirements)
     image = await make_container(request.container, **implicitly())

@@ -13,7 +13,6 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
 from slim_python_image.products import Artifact, Layer, LayerOptions, TargetEnvironment, Tree
 from slim_python_image.util_rules.base_layers import BaseLayers
-from slim_python_image.util_rules.build_pins import BuildPins
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
@@ -109,7 +108,7 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
         target=TARGET,
         builder=DebPackages((), "base"),
         interpreter=python,
-        pins=BuildPins(()),
+        pins=(),
         settings="{}",
         resolve="python-default",
         programs=ProgramsRequest(TARGET, DebPackages((cargo,), "base")),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Iterable
 
 from slim_python_image import engine
 from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages, RegistryBase, Source
@@ -13,8 +12,17 @@ from slim_python_image.products import Artifact, Root, SlimImageError, Wheel, ca
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
+<<<<<<< HEAD
 from slim_python_image.util_rules.build_pins import BuildPins, build_lock_path, parse_build_lock, pins_for
 from slim_python_image.util_rules.build_programs import programs_for
+=======
+from slim_python_image.util_rules.build_pins import (
+    BuildPinsRequest,
+    choose_build_pins,
+    pins_on_this_machine,
+)
+from slim_python_image.util_rules.build_programs import tools_for
+>>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
 from slim_python_image.util_rules.build_wheel import BuildFailed, BuildWheelRequest, build_wheel
 from slim_python_image.util_rules.emulation import (
     EmulateWheelRequest,
@@ -179,21 +187,48 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
     plan = await plan_wheels(plan_request(request), **implicitly())
     ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
-    lock: dict[str, Any] = {}
-    path = build_lock_path(request.resolve, request.lockfile)
-    if sdists:
-        data = await engine.read_path(path)
-        lock = parse_build_lock(path, data, request.resolve)
-    pins = functools.partial(pins_for, lock, minor=base.target.minor, path=path, resolve=request.resolve)
-    emulated = [sdist for sdist in sdists if options.emulates(sdist.name, base.target.platform)]
+    emulated = tuple(one for one in sdists if options.emulates(one.name, base.target.platform))
+    crossed = tuple(one for one in sdists if one not in emulated)
+    resolve, lockfile = request.resolve, request.lockfile
+    pins, emulated_pins = await concurrently(
+        choose_build_pins(one, **implicitly())
+        for one in (
+            pins_on_this_machine(crossed, resolve, lockfile, base.interpreter),
+            BuildPinsRequest(emulated, resolve, lockfile, base.target),
+        )
+    )
     try:
         cross = [
+<<<<<<< HEAD
             cross_build(base, sdist, pins(artifact=sdist), options, request.resolve)
             for sdist in sdists
             if sdist not in emulated
         ]
         in_containers = [
             emulated_build(base, sdist, pins(artifact=sdist, emulated=base.target), options, request.resolve)
+=======
+            BuildWheelRequest(
+                artifact=sdist,
+                target=base.target,
+                builder=builder_for(base, sdist.name, options),
+                builder_image=builder_image_of(base, sdist),
+                interpreter=base.interpreter,
+                pins=pins.of(sdist),
+                settings=build_settings(options, sdist),
+                resolve=resolve,
+                tools=tools_for(base, builder_for(base, sdist.name, options)),
+            )
+            for sdist in crossed
+        ]
+        in_containers = [
+            EmulateWheelRequest(
+                artifact=sdist,
+                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
+                pins=emulated_pins.of(sdist),
+                settings=build_settings(options, sdist),
+                resolve=resolve,
+            )
+>>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
             for sdist in emulated
         ]
         found = await concurrently(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import platform
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
@@ -14,79 +14,11 @@ from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, Interp
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_pins import (
-    build_lock_path,
-    empty_lock,
-    parse_build_lock,
-    pins_for,
-)
+from slim_python_image.util_rules.build_pins import BuildPinsRequest, build_lock_path, pins_on_this_machine
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.wheels import builder_packages
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
-
-
-@pytest.fixture(autouse=True)
-def linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-
-
-def lock(*files: str) -> dict[str, Any]:
-    return {
-        "environments": [
-            {"sdist": "netifaces==0.11.0", "sha256": "a" * 64, "python": "3.11", "pins": ["cython==3.0"]}
-        ],
-        "files": {"cython==3.0": [{"filename": f, "sha256": str(n) * 64} for n, f in enumerate(files)]},
-    }
-
-
-def chosen(*files: str) -> str:
-    pins = pins_for(lock(*files), SDIST, "3.11", path="x.build.lock", resolve="x")
-    return pins.artifacts[0].filename
-
-
-def test_the_most_specific_wheel_of_this_machine() -> None:
-    pure = "cython-3.0-py2.py3-none-any.whl"
-    abi3 = "cython-3.0-cp39-abi3-manylinux_2_17_x86_64.whl"
-    exact = "cython-3.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
-    others = (
-        "cython-3.0-cp312-cp312-manylinux_2_17_x86_64.whl",
-        "cython-3.0-cp311-cp311-manylinux_2_17_aarch64.whl",
-        "cython-3.0-cp311-cp311-musllinux_1_1_x86_64.whl",
-        "cython-3.0-cp311-cp311-macosx_10_9_x86_64.whl",
-    )
-    assert chosen(*others, pure, abi3, exact) == exact
-    assert chosen(*others, pure, abi3) == abi3
-    assert chosen(*others, pure) == pure
-    assert chosen("ninja-1-py3-none-manylinux_2_17_x86_64.whl").startswith("ninja")
-
-
-def test_no_wheel_for_this_machine() -> None:
-    with pytest.raises(SlimImageError) as e:
-        chosen("cython-3.0-cp311-cp311-macosx_10_9_x86_64.whl")
-    assert str(e.value) == (
-        "x.build.lock: the build requirement cython==3.0 of netifaces==0.11.0 has no wheel for Linux x86_64\n"
-        f"  -> lock its build requirements: {bin_name()} generate-lockfiles --resolve=x-build"
-    )
-
-
-@pytest.mark.parametrize(
-    ("artifact", "minor"),
-    [
-        (Artifact("netifaces", "0.11.1", "sdist", "f", "a" * 64), "3.11"),
-        (SDIST, "3.13"),
-        (Artifact("netifaces", "0.11.0", "sdist", "f", "b" * 64), "3.11"),
-    ],
-)
-def test_an_sdist_that_is_not_locked(artifact: Artifact, minor: str) -> None:
-    with pytest.raises(SlimImageError) as e:
-        pins_for(lock(), artifact, minor, path="3rdparty/x.build.lock", resolve="x")
-    assert str(e.value) == (
-        f"3rdparty/x.build.lock: the build requirements of {artifact.name}=={artifact.version} for Python "
-        f"{minor} are not locked, and it has to be compiled\n"
-        f"  -> lock its build requirements: {bin_name()} generate-lockfiles --resolve=x-build"
-    )
 
 
 def test_the_build_lock_stands_beside_the_lockfile() -> None:
@@ -94,16 +26,23 @@ def test_the_build_lock_stands_beside_the_lockfile() -> None:
     assert build_lock_path("default", "d.lock") == "default.build.lock"
 
 
-def test_a_build_lock_that_is_none() -> None:
-    assert parse_build_lock("x", None, "r") == empty_lock()
-    with pytest.raises(SlimImageError, match="is not JSON"):
-        parse_build_lock("x", b"<<<<<<< HEAD", "r")
-    with pytest.raises(SlimImageError) as e:
-        parse_build_lock("x", json.dumps({"schema": "ociwheel.build-lock/9"}).encode(), "r")
-    assert str(e.value) == (
-        "x: expected a ociwheel.build-lock/1 document, found 'ociwheel.build-lock/9'\n"
-        f"  -> write it again: {bin_name()} generate-lockfiles --resolve=r-build"
-    )
+def test_build_requirements_are_installed_where_builds_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    musl = TargetEnvironment("linux/amd64", "3.11.2", "musl", "1.2")
+    content = Interpreter("bookworm", replace(musl, libc="glibc", libc_version="2.36"), ())
+
+    def asked(interpreter: Interpreter) -> BuildPinsRequest:
+        return pins_on_this_machine((SDIST,), "x", "x.lock", interpreter)
+
+    assert asked(content) == BuildPinsRequest((SDIST,), "x", "x.lock", content.target)
+    # A Python of the machine's own has the machine's libc.
+    own = asked(Interpreter("alpine", musl, (), own=True)).target
+    assert (own.libc, own.libc_version, own.python) == ("glibc", "2.31", "3.11.2")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    assert asked(content).macos == "arm64"
 
 
 def test_a_failed_build_names_the_resolve_and_the_base_that_its_key_must_not_hold() -> None:
