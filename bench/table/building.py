@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.table.listing import Distribution, Package
 from bench.table.workshop import Workshop
-from ociwheel.sdist.unpack import build_system, unpack
 from ociwheel.build.build_lock import BuildLock
 from ociwheel.build.pins import Place, SdistKey, wheels_of
 from ociwheel.documents import read_value
 from ociwheel.errors import LockError
+from ociwheel.sdist.unpack import build_system, unpack
 from ociwheel.target import Target
 
 _SITE = "tmp/site"

@@ -62,7 +62,8 @@ _TEMPLATES: Mapping[str, str] = {
     # Builds.
     "relock-build-requirements": "lock the build requirements anew: {lock_builds}",
     "relock-or-constrain-build-requirement": "lock the build requirements anew: {lock_builds}; where the "
-    f"index has no such wheel, constrain it to a version that has one: `constraints` of the sdist in {_BUILDS}",
+    "index has no such wheel, constrain it to a version that has one: `constraints` of the sdist in "
+    f"{_BUILDS}",
     "add-builder-package": 'add "{package}" to {builder} of {base_name}, then: {lock_base}',
     "find-builder-package": "find the Debian package that ships it (apt-file search {file}), add it to "
     "{builder} of "
