@@ -10,8 +10,9 @@ from typing import Any, Iterable
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
+from slim_python_image.bases import Interpreter
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import Artifact, Interpreter, TargetEnvironment, canonical_json
+from slim_python_image.products import Artifact, TargetEnvironment, canonical_json
 from slim_python_image.remedies import names
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
 
@@ -67,7 +68,7 @@ def pins_on_this_machine(
     An interpreter that is content brings its libc; the machine's own has the machine's.
     """
     target = interpreter.target
-    if interpreter.own:
+    if interpreter.source is None:
         target = replace(target, libc="glibc", libc_version=host.libc_ver()[1] or "2.17")
     macos = host.machine() if host.system() == "Darwin" else ""
     return BuildPinsRequest(sdists, resolve, lockfile, target, macos)

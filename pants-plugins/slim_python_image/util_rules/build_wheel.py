@@ -75,16 +75,10 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     runtime = host_libc(request.programs)
     if runtime is not None:
         trees["host-libc"] = compile_libc(runtime, **implicitly())
-<<<<<<< HEAD
     if request.interpreter.source is not None:
         python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
-    files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins.artifacts))
-=======
-    if not request.interpreter.own:
-        trees["interpreter"] = unpack_interpreter(request.interpreter, **implicitly())
     files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins))
->>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
     calls: list[Awaitable[Any]] = [*trees.values(), *files]
     found = await concurrently(calls)
     return dict(zip(trees, found)), tuple(found[len(trees) :])

@@ -5,21 +5,9 @@ from dataclasses import replace
 import pytest
 from pants.util.docutil import bin_name
 
-<<<<<<< HEAD
 from slim_python_image.bases import DebianBase, DebPackage, Interpreter
-from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
-from slim_python_image.util_rules.build_pins import pins_for
+from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.emulation import container_request, emulating_base
-=======
-from slim_python_image.products import (
-    Base,
-    DebPackage,
-    Interpreter,
-    SlimImageError,
-    TargetEnvironment,
-)
-from slim_python_image.util_rules.emulation import container_request
->>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
 
 ARM = TargetEnvironment("linux/arm/v7", "3.11.2", "glibc", "2.36")
 

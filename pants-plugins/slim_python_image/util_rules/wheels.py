@@ -12,17 +12,12 @@ from slim_python_image.products import Artifact, Root, SlimImageError, Wheel, ca
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
-<<<<<<< HEAD
-from slim_python_image.util_rules.build_pins import BuildPins, build_lock_path, parse_build_lock, pins_for
-from slim_python_image.util_rules.build_programs import programs_for
-=======
 from slim_python_image.util_rules.build_pins import (
     BuildPinsRequest,
     choose_build_pins,
     pins_on_this_machine,
 )
-from slim_python_image.util_rules.build_programs import tools_for
->>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
+from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.build_wheel import BuildFailed, BuildWheelRequest, build_wheel
 from slim_python_image.util_rules.emulation import (
     EmulateWheelRequest,
@@ -121,7 +116,7 @@ def builder_image(base: RegistryBase, sdist: Artifact, options: SlimImageOptions
 
 
 def cross_build(
-    base: Base, sdist: Artifact, pins: BuildPins, options: SlimImageOptions, resolve: str
+    base: Base, sdist: Artifact, pins: tuple[Artifact, ...], options: SlimImageOptions, resolve: str
 ) -> BuildWheelRequest:
     """Return the build of an sdist on this machine."""
     builder: Source
@@ -143,7 +138,7 @@ def cross_build(
 
 
 def emulated_build(
-    base: Base, sdist: Artifact, pins: BuildPins, options: SlimImageOptions, resolve: str
+    base: Base, sdist: Artifact, pins: tuple[Artifact, ...], options: SlimImageOptions, resolve: str
 ) -> EmulateWheelRequest:
     """Return the build of an sdist in a container of its platform."""
     debian = emulating_base(base, sdist.name)
@@ -198,38 +193,9 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         )
     )
     try:
-        cross = [
-<<<<<<< HEAD
-            cross_build(base, sdist, pins(artifact=sdist), options, request.resolve)
-            for sdist in sdists
-            if sdist not in emulated
-        ]
+        cross = [cross_build(base, sdist, pins.of(sdist), options, resolve) for sdist in crossed]
         in_containers = [
-            emulated_build(base, sdist, pins(artifact=sdist, emulated=base.target), options, request.resolve)
-=======
-            BuildWheelRequest(
-                artifact=sdist,
-                target=base.target,
-                builder=builder_for(base, sdist.name, options),
-                builder_image=builder_image_of(base, sdist),
-                interpreter=base.interpreter,
-                pins=pins.of(sdist),
-                settings=build_settings(options, sdist),
-                resolve=resolve,
-                tools=tools_for(base, builder_for(base, sdist.name, options)),
-            )
-            for sdist in crossed
-        ]
-        in_containers = [
-            EmulateWheelRequest(
-                artifact=sdist,
-                container=container_request(base, sdist.name, builder_for(base, sdist.name, options)),
-                pins=emulated_pins.of(sdist),
-                settings=build_settings(options, sdist),
-                resolve=resolve,
-            )
->>>>>>> 1629c41 (Build requirements are chosen by a step of the core, by the one list of tags)
-            for sdist in emulated
+            emulated_build(base, sdist, emulated_pins.of(sdist), options, resolve) for sdist in emulated
         ]
         found = await concurrently(
             [

@@ -10,7 +10,7 @@ from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, Interpreter
+from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, DebPackages, Interpreter
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
@@ -31,14 +31,16 @@ def test_build_requirements_are_installed_where_builds_run(monkeypatch: pytest.M
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
     musl = TargetEnvironment("linux/amd64", "3.11.2", "musl", "1.2")
-    content = Interpreter("bookworm", replace(musl, libc="glibc", libc_version="2.36"), ())
+    content = Interpreter(
+        "bookworm", replace(musl, libc="glibc", libc_version="2.36"), DebPackages((), "bookworm")
+    )
 
     def asked(interpreter: Interpreter) -> BuildPinsRequest:
         return pins_on_this_machine((SDIST,), "x", "x.lock", interpreter)
 
     assert asked(content) == BuildPinsRequest((SDIST,), "x", "x.lock", content.target)
     # A Python of the machine's own has the machine's libc.
-    own = asked(Interpreter("alpine", musl, (), own=True)).target
+    own = asked(Interpreter("alpine", musl, None)).target
     assert (own.libc, own.libc_version, own.python) == ("glibc", "2.31", "3.11.2")
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
