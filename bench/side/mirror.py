@@ -23,7 +23,7 @@ from pathlib import Path
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexFile, normalize
 from ociwheel.transport.download import WrongContentError, download
-from ociwheel.transport.network import Failure
+from ociwheel.transport.failure import Failure
 from ociwheel.transport.settings import from_machine
 
 HTML_TYPE = "text/html"

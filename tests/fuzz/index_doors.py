@@ -10,9 +10,11 @@ from packaging.specifiers import SpecifierSet
 from ociwheel.errors import FetchError
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexPageError, belongs_to, parse_page
 from ociwheel.plan.newest import Limits, newest_wheel
-from ociwheel.transport.credentials import Credentials, split_userinfo
-from ociwheel.transport.network import Failure, redirected
+from ociwheel.transport.credentials import Credentials
+from ociwheel.transport.failure import Failure
+from ociwheel.transport.redirect import redirected
 from ociwheel.transport.settings import host_of
+from ociwheel.transport.urls import split_userinfo
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
 from tests.support.values import target_of

@@ -16,10 +16,12 @@ from ociwheel.registry import logins
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, RegistryClient
 from ociwheel.registry.content import KnownPlaces
 from ociwheel.registry.layout_source import LayoutName, LayoutSource
-from ociwheel.registry.messages import Challenge, Opened, Request
+from ociwheel.registry.messages import Challenge, Request
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
-from ociwheel.transport.network import Failure
+from ociwheel.registry.session import Session
+from ociwheel.transport.connection import Response
+from ociwheel.transport.failure import Failure
 from ociwheel.transport.settings import NetworkSettings
 from tests.fuzz.harness import Door
 from tests.fuzz.texts import json_maker, line_maker
@@ -88,21 +90,21 @@ class _Raw(BytesIO):
         self.headers["Content-Type"] = kind
 
 
-class _Registry(RegistryClient):
-    """Reads of a registry whose every answer comes from a function of the URL."""
+class _Session(Session):
+    """Requests to a registry whose every answer comes from a function of the URL."""
 
     def __init__(self, answer: Callable[[str], tuple[int, bytes]]) -> None:
-        name = ImageName.parse("h.example/team/x:1")
-        super().__init__(NetworkSettings(), name, lambda _place: None, lambda _seconds: None)
+        super().__init__("h.example", NetworkSettings(), lambda _place: None, sleep=lambda _seconds: None)
         self._answer = answer
 
-    def open(self, request: Request) -> Opened:
+    def open(self, request: Request) -> Response:
         status, body = self._answer(request.url)
-        return Opened(request.method, request.url, _Raw(body, status, "text/plain"), foreign=False)
+        return Response(request.url, _Raw(body, status, "text/plain"))
 
 
 def _resolve(answer: Callable[[str], tuple[int, bytes]]) -> None:
-    canonical(resolve(_Registry(answer), ["linux/amd64"]).to_json())
+    client = RegistryClient(_Session(answer), ImageName.parse("h.example/team/x:1"))
+    canonical(resolve(client, ["linux/amd64"]).to_json())
 
 
 def _root(data: bytes, folder: Path) -> None:
@@ -120,17 +122,20 @@ def _refusal(data: bytes, folder: Path) -> None:
 
 
 def _token(data: bytes, folder: Path) -> None:
-    client = _Registry(lambda _url: (200, b"{}"))
-    opened = Opened("GET", "https://h/token", _Raw(data, 200, "application/json"), foreign=True)
-    client._exchange = lambda *_args, **_named: opened  # type: ignore[method-assign]
+    session = _Session(lambda _url: (200, b"{}"))
+    response = Response("https://h/token", _Raw(data, 200, "application/json"))
+    session._connections.open = lambda *_args: response  # type: ignore[method-assign]
     try:
-        client._token({"realm": "https://h/token", "service": "h"}, ("repository:x:pull",), None)
+        session._token({"realm": "https://h/token", "service": "h"}, ("repository:x:pull",), None)
     except Failure as e:
         raise FetchError(str(e)) from e
 
 
 def _challenge(data: bytes, folder: Path) -> None:
-    Challenge.choose(data.decode("latin-1")[:65536].splitlines())
+    headers = Message()
+    for line in data.decode("latin-1")[:65536].splitlines():
+        headers["WWW-Authenticate"] = line
+    Challenge.choose(headers)
 
 
 def _layout(data: bytes, folder: Path) -> None:

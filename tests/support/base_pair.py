@@ -27,7 +27,8 @@ from typing import IO, Any
 
 from ociwheel.platforms import Platform, platform
 from ociwheel.transport import apt_sources, settings
-from ociwheel.transport.network import Network, Response
+from ociwheel.transport.connection import Response
+from ociwheel.transport.network import Network
 
 SUITE = "bookworm"
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")

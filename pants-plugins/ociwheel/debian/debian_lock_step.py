@@ -21,7 +21,8 @@ from ociwheel.debian.release import default_keyrings
 from ociwheel.documents import read_value, write_whole
 from ociwheel.errors import FetchError
 from ociwheel.reading import bytes_of
-from ociwheel.transport.network import Failure, Network
+from ociwheel.transport.failure import Failure
+from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings, load
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ociwheel.errors import FetchError, UsageError
-from ociwheel.fetch.artifacts import hint_for
 from ociwheel.remedies import Remedy
 from ociwheel.transport.download import Downloaded, WrongContentError, download
-from ociwheel.transport.network import Failure, Kind, Network
+from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.hints import hint_for
+from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,8 @@ from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.remedies import Remedy
 from ociwheel.transport.download import Downloaded, WrongContentError, download
-from ociwheel.transport.network import Failure, Kind
-
-_HINTS: Mapping[Kind, str | Remedy] = {
-    Kind.TLS: Remedy("trust-certificates"),
-    Kind.PROXY: "check the proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, or `pip config set global.proxy URL`",
-    Kind.CREDENTIALS: "give credentials: user and password in the index URL, a line `machine HOST login USER "
-    "password PASSWORD` in ~/.netrc, or `keyring set URL USER`",
-    Kind.UNREACHABLE: "check the network of this machine and the index URLs, then try again",
-    Kind.SERVER: "the server is in trouble: try again later, or add another index",
-    Kind.ANSWER: "check that the URL is that of a simple index (it often ends in /simple)",
-}
-# The failure whose remedy most likely brings the file back is the one to give a hint for.
-_ORDER = (Kind.TLS, Kind.PROXY, Kind.CREDENTIALS, Kind.UNREACHABLE, Kind.SERVER, Kind.ANSWER)
+from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.hints import hint_for
 
 
 @dataclass(frozen=True)
@@ -39,12 +28,6 @@ class Wanted:
     def where(self) -> str:
         """The distribution, for messages."""
         return f"{self.name} {self.version}"
-
-
-def hint_for(failures: Iterable[Failure], otherwise: str | Remedy) -> str | Remedy:
-    """Return what to do about ``failures``; ``otherwise`` when all are plain 404s."""
-    kinds = {failure.kind for failure in failures}
-    return next((_HINTS[kind] for kind in _ORDER if kind in kinds), otherwise)
 
 
 def no_places(where: str) -> FetchError:

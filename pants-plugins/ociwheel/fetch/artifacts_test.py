@@ -55,7 +55,7 @@ def test_certificates_are_read_for_tls_alone(
     tmp_path: Path, pauses: list[float], index: SimpleIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr("ociwheel.transport.network.tls_context", read.append)
+    monkeypatch.setattr("ociwheel.transport.connection.tls_context", read.append)
     fetch_artifact(client(pauses, index.url), WANTED, tmp_path)
     assert read == []
     proxied = client(pauses, index.url, proxies={"http": "https://127.0.0.1:1"})

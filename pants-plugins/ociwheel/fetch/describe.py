@@ -9,14 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.artifacts import Wanted, fetch_artifact, hint_for, no_places
+from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_places
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.notes import note
 from ociwheel.remedies import Remedy
+from ociwheel.transport.connection import Response
 from ociwheel.transport.download import download
-from ociwheel.transport.network import Failure, Kind, Response
+from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.hints import hint_for
 
 
 @dataclass(frozen=True)

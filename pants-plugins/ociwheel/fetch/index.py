@@ -18,10 +18,11 @@ from ociwheel.fetch.simple_api import (
     parse_page,
 )
 from ociwheel.reading import bytes_of
-from ociwheel.transport.credentials import split_userinfo
-from ociwheel.transport.network import MAX_PAGE, Failure, Kind, Network, Response
+from ociwheel.transport.connection import MAX_PAGE, Response
+from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
-from ociwheel.transport.urls import split_url
+from ociwheel.transport.urls import split_url, split_userinfo
 from ociwheel.wording import redact
 
 

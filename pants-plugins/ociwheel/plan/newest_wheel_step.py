@@ -15,14 +15,15 @@ from packaging.utils import canonicalize_name
 
 from ociwheel.documents import document, read_value
 from ociwheel.errors import ErrorCollector, FetchError
-from ociwheel.fetch.artifacts import hint_for, no_places
+from ociwheel.fetch.artifacts import no_places
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.plan.model import Request, parse_request
 from ociwheel.plan.newest import limits, newest_wheel
 from ociwheel.target import Target
 from ociwheel.transport import settings
-from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.hints import hint_for
 
 _AT_ONCE = 8
 """Projects to ask for at the same time: the wait is the network's."""

@@ -12,9 +12,10 @@ from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
+from ociwheel.registry.session import Session
 from ociwheel.remedies import Remedy
 from ociwheel.transport.download import Downloaded, WrongContentError, download
-from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.settings import NetworkSettings
 
 _MOST_PLACES = 1 << 20
@@ -77,7 +78,7 @@ def fetch_blob(
         except UsageError as e:
             lines.append(e.render())
             continue
-        client = RegistryClient(settings, name, login)
+        client = RegistryClient(Session(name.domain, settings, login), name)
         path = output / "blobs/sha256" / wanted.hex
         try:
             return download(client, client.blob_url(wanted.digest), path, sha256=wanted.hex, size=wanted.size)

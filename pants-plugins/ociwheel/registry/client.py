@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from ociwheel.reading import parse_json
-from ociwheel.registry.logins import RegistryLogin
-from ociwheel.registry.messages import Request
+from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session, scope
-from ociwheel.transport.network import Failure, Kind, Response
-from ociwheel.transport.settings import NetworkSettings
+from ociwheel.transport.connection import Response
+from ociwheel.transport.failure import Failure, Kind
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -43,23 +41,14 @@ class Document:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-class RegistryClient(Session):
+class RegistryClient:
     """Reads the repository of an image.
 
-    :param login: finds the credentials for ``domain/repository``; asked only when the registry wants them.
-    :param insecure: as of :class:`Session`.
+    :param session: of the image's registry.
     """
 
-    def __init__(
-        self,
-        settings: NetworkSettings,
-        name: ImageName,
-        login: Callable[[str], RegistryLogin | None],
-        sleep: Callable[[float], None] = time.sleep,
-        *,
-        insecure: bool = False,
-    ) -> None:
-        super().__init__(name.domain, settings, login, insecure=insecure, sleep=sleep)
+    def __init__(self, session: Session, name: ImageName) -> None:
+        self.session = session
         self.name = name
 
     def manifest(self, reference: str) -> Document:
@@ -68,7 +57,7 @@ class RegistryClient(Session):
         :param reference: a tag or a digest.
         :raises Failure: the registry does not give it, or something else.
         """
-        url = self.url(f"{self.name.repository}/manifests/{reference}")
+        url = self.session.url(f"{self.name.repository}/manifests/{reference}")
         accept = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
         return self._document(url, accept, reference if reference.startswith("sha256:") else None)
 
@@ -81,7 +70,7 @@ class RegistryClient(Session):
 
     def blob_url(self, digest: str) -> str:
         """Return where a blob is."""
-        return self.url(f"{self.name.repository}/blobs/{digest}")
+        return self.session.url(f"{self.name.repository}/blobs/{digest}")
 
     def get(self, url: str, use: Callable[[Response], Any], *, accept: str = "*/*") -> Any:
         """GET ``url`` and return what ``use`` makes of the answer, as :meth:`Network.get` does."""
@@ -89,18 +78,16 @@ class RegistryClient(Session):
         request = Request("GET", url, self.name.repository, own, {"Accept": accept})
 
         def once() -> Any:
-            opened = self.open(request)
-            if opened.status != HTTPStatus.OK:
-                raise opened.answer().failure(opened.url)
-            response = opened.response()
-            with contextlib.closing(response):
+            with contextlib.closing(self.session.open(request)) as response:
+                if response.status != HTTPStatus.OK:
+                    raise Answer.read(response, request.method).failure(response.url)
                 return use(response)
 
-        return self.again("GET", once)
+        return self.session.retry.run(once, f"{self.name.domain}: GET")
 
     def _document(self, url: str, accept: str, digest: str | None) -> Document:
         own = (scope(self.name.repository, "pull"),)
-        answer = self.send(Request("GET", url, self.name.repository, own, {"Accept": accept}))
+        answer = self.session.send(Request("GET", url, self.name.repository, own, {"Accept": accept}))
         if answer.status != HTTPStatus.OK:
             raise answer.failure(url)
         found = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
-from ociwheel.registry.messages import RETRIED, Answer, Body, Request
+from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.refusals import RegistryError, push_error
 from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
+from ociwheel.transport.connection import Body
 from ociwheel.transport.download import WrongContentError
-from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.failure import RETRIED, Failure, Kind
 from ociwheel.transport.urls import join_url
 from ociwheel.wording import quoted
 
@@ -270,7 +271,7 @@ class Push:
 
     def _send_blob(self, blob: Descriptor, body: Body) -> None:
         """Send a blob: a new upload per attempt, because a broken one cannot be trusted."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             upload = self._to_url("PUT", self._open_upload(blob), body=body)
             try:
                 answer = self._session.once(upload)
@@ -285,8 +286,9 @@ class Push:
             # It may be the answer that got lost, not the blob.
             if self._has(blob, self._to.repository, self._scopes):
                 return
-            if attempt < ATTEMPTS - 1:
-                self._session.pause(f"the blob {blob.digest[:19]}", reason, attempt, asked)
+            if attempt < ATTEMPTS:
+                what = f"{self._to.domain}: the blob {blob.digest[:19]}"
+                self._session.retry.pause(what, reason, attempt, asked)
         raise RegistryError(
             f"the blob {blob.digest} did not arrive in {ATTEMPTS} attempts: {reason}", where=self._to.place
         )

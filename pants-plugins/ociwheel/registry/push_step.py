@@ -71,17 +71,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--jobs is {args.jobs}, expected at least 1")
     to = destination(args.image)
     image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
-    network, login, insecure = settings.load(), logins(machine_environment()), to.domain in args.insecure
+    login = logins(machine_environment())
+    session = Session(to.domain, settings.load(), login, insecure=to.domain in args.insecure)
     known = content.KnownPlaces.load(args.known)
 
     def fetch(place: str, blob: Descriptor) -> Path:
-        client = RegistryClient(network, ImageName(to.domain, place, None, None), login, insecure=insecure)
-        client.connect(place)
+        client = RegistryClient(session, ImageName(to.domain, place, None, None))
         path = Path(scratch) / blob.hex
         return download(client, client.blob_url(blob.digest), path, sha256=blob.hex, size=blob.size).path
 
     push = Push(
-        Session(to.domain, network, login, insecure=insecure),
+        session,
         image,
         to,
         known=known,

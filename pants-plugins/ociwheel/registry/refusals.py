@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from ociwheel.errors import OciwheelError
-from ociwheel.fetch.artifacts import hint_for
 from ociwheel.registry.logins import RegistryLogin
-from ociwheel.registry.messages import StatusFailure
 from ociwheel.registry.session import ATTEMPTS
 from ociwheel.remedies import Remedy
-from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.failure import Failure, Kind, StatusFailure
+from ociwheel.transport.hints import hint_for
 
 _REACH = "check the address, the proxy settings, and that the registry runs"
 

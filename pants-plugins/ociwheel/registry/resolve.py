@@ -20,7 +20,7 @@ from ociwheel.reading import Value, failing
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
 from ociwheel.registry.layout_source import LayoutSource
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
-from ociwheel.transport.network import Failure, Kind
+from ociwheel.transport.failure import Failure, Kind
 
 # What `docker history` shows of a layer, cut so that the lock stays a text that people read.
 _MOST_HISTORY = 100
@@ -93,7 +93,7 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         what = f"the registry has no image {name.repository} with the tag or digest {reference}"
         otherwise = f"look what it has: skopeo list-tags docker://{name.place}"
     elif failure.kind is Kind.CREDENTIALS:
-        what = not_allowed(failure, client.login(name.place), "read")
+        what = not_allowed(failure, client.session.login(name.place), "read")
         return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
         return FetchError(what, where=where, details=[str(failure)], hint=f"is {name.domain} a registry?")

@@ -18,6 +18,7 @@ from ociwheel.registry.layout_source import PREFIX, LayoutName, LayoutSource
 from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
+from ociwheel.registry.session import Session
 from ociwheel.transport import settings
 
 
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             layout = LayoutName.parse(str(text))
             client = LayoutSource(layout, Path(request.get("layouts", {}).get(role, layout.folder)))
         else:
-            client = RegistryClient(machine, ImageName.parse(str(text)), login)
+            name = ImageName.parse(str(text))
+            client = RegistryClient(Session(name.domain, machine, login), name)
         optional = request.get("interpreters") or () if role == "image" else ()
         answers[role] = {
             "name": client.name.plain,

@@ -15,6 +15,7 @@ from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
+from ociwheel.registry.session import Session
 from ociwheel.transport.settings import NetworkSettings
 
 AMD64 = {"os": "linux", "architecture": "amd64"}
@@ -30,7 +31,8 @@ def registry() -> Iterator[FakeRegistry]:
 
 def client(registry: FakeRegistry, tag: str = "3.11", login: RegistryLogin | None = None) -> RegistryClient:
     name = ImageName.parse(f"{registry.host}/team/python:{tag}")
-    return RegistryClient(NetworkSettings(), name, lambda _: login, sleep=lambda _: None)
+    session = Session(name.domain, NetworkSettings(), lambda _: login, sleep=lambda _: None)
+    return RegistryClient(session, name)
 
 
 def push(registry: FakeRegistry, **options: Any) -> None:
@@ -185,7 +187,8 @@ def test_no_proxy_is_asked_for_this_machine_s_own_registry(registry: FakeRegistr
     push(registry)
     name = ImageName.parse(f"{registry.host}/team/python:3.11")
     nobody = NetworkSettings(proxies={"http": "http://127.0.0.1:9", "no": "example.com"})
-    reader = RegistryClient(nobody, name, lambda _: None, sleep=lambda _: None)
+    session = Session(name.domain, nobody, lambda _: None, sleep=lambda _: None)
+    reader = RegistryClient(session, name)
     assert list(resolve(reader, ["linux/amd64"]).platforms) == ["linux/amd64"]
 
 

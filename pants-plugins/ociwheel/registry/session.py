@@ -7,45 +7,36 @@ to the network (:mod:`ociwheel.transport.network`): its proxies, certificates an
 
 from __future__ import annotations
 
-import http.client
-import random
 import re
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, TypeVar
 
-from ociwheel import __version__
-from ociwheel.notes import note
 from ociwheel.reading import parse_json
 from ociwheel.registry.logins import RegistryLogin
-from ociwheel.registry.messages import RETRIED, Answer, Body, Challenge, Opened, Request
+from ociwheel.registry.messages import Answer, Challenge, Request
 from ociwheel.registry.reference import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
-from ociwheel.transport.credentials import Credentials
-from ociwheel.transport.network import Failure, Kind, Network, failure_of, redirected
+from ociwheel.transport.connection import Body, Connections, Response
+from ociwheel.transport.credentials import origin_of
+from ociwheel.transport.failure import RETRIED, Failure, Kind
+from ociwheel.transport.redirect import follow
+from ociwheel.transport.retry import Retry
 from ociwheel.transport.settings import NetworkSettings
-from ociwheel.transport.urls import split_url
 from ociwheel.wording import quoted
 
 ATTEMPTS = 8
 BACKOFF = 0.25
-"""Seconds before the second attempt; doubled before each further one."""
 PAUSE_CAP = 20.0
-"""Seconds: the longest pause, also when the registry asks for a longer one."""
 MAX_REDIRECTS = 5
 
 # RFC 6750 2.1 allows less; what is sent as a header must at least be one visible word.
 _TOKEN = re.compile(r"[!-~]{1,65536}")
-_REDIRECTS = frozenset({301, 302, 307, 308})
-_T = TypeVar("_T")
 
 
-class Session(Network):
+class Session:
     """Requests to one registry.
 
     :param domain: host and port, as image names have it.
@@ -69,8 +60,8 @@ class Session(Network):
         self._challenge: Challenge | None = None
         self._tokens: dict[tuple[str, ...], str] = {}
         self._lock = threading.RLock()
-        # Logins of package indexes are none of a registry's business.
-        super().__init__(self._own(settings), Credentials((), None, None), sleep)
+        self._connections = Connections(self._own(settings))
+        self.retry = Retry(ATTEMPTS, BACKOFF, PAUSE_CAP, spread=True, sleep=sleep)
 
     def _own(self, settings: NetworkSettings) -> NetworkSettings:
         proxies = dict(settings.proxies)
@@ -103,22 +94,23 @@ class Session(Network):
     def _hello(self, repository: str) -> Request:
         return Request("GET", self.url(""), repository, (scope(repository, "pull"),))
 
-    def open(self, request: Request) -> Opened:
+    def open(self, request: Request) -> Response:
         """Send a request with the credentials that the registry wants.
 
         :returns: the answer, whatever its status.
         :raises Failure: there is none.
         """
-        opened = self._authorized(request)
+        response = self._authorized(request)
         # Only the registry itself may say where credentials go.
-        challenged = opened.status == HTTPStatus.UNAUTHORIZED and not opened.foreign
-        if challenged and self._renew(opened.answer(), request.scopes):
-            opened = self._authorized(request)
-        return opened
+        challenged = response.status == HTTPStatus.UNAUTHORIZED and self._is_home(response.url)
+        if challenged and self._renew(Challenge.choose(response.headers), request.scopes):
+            response.close()
+            response = self._authorized(request)
+        return response
 
     def once(self, request: Request) -> Answer:
         """Send a request as :meth:`open` and return the whole answer."""
-        return self.open(request).answer()
+        return Answer.read(self.open(request), request.method)
 
     def send(self, request: Request) -> Answer:
         """Send a request as :meth:`once`, again when the registry is busy or the connection breaks.
@@ -132,52 +124,30 @@ class Session(Network):
                 raise answer.failure(request.url)
             return answer
 
-        return self.again(request.method, once)
-
-    def again(self, what: str, once: Callable[[], _T]) -> _T:
-        """Do something up to :data:`ATTEMPTS` times, until it is no :class:`Failure` that may pass."""
-        for attempt in range(ATTEMPTS):
-            try:
-                return once()
-            except Failure as e:
-                if e.retry_after is None or attempt == ATTEMPTS - 1:
-                    raise
-                self.pause(what, e.answer, attempt, e.retry_after)
-        raise AssertionError("unreachable")
-
-    def pause(self, what: str, reason: str, attempt: int, asked: float = 0.0) -> None:
-        """Wait before another attempt, longer after each; ``asked`` is the registry's ``Retry-After``."""
-        # Clients that were refused together do not come back together.
-        own = BACKOFF * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 (no secret)
-        seconds = min(max(asked, own), PAUSE_CAP)
-        note(f"{self.domain}: {what}: {reason}; trying again in {seconds:.1f} s")
-        self._sleep(seconds)
+        return self.retry.run(once, f"{self.domain}: {request.method}")
 
     # --- authentication -------------------------------------------------------------------------------
 
-    def _authorized(self, request: Request) -> Opened:
+    def _authorized(self, request: Request) -> Response:
         authorization = self._authorization(request.repository, request.scopes)
-        url = request.url
-        home = _origin(self.url(""))
-        for _ in range(MAX_REDIRECTS):
-            # A storage service behind the registry, where it sends uploads and readers, gets no credentials.
-            foreign = _origin(url) != home
-            own = {"Authorization": authorization} if authorization and not foreign else {}
-            headers = {**request.headers, **own}
-            opened = self._exchange(request.method, url, headers, request.body, foreign=foreign)
-            if opened.status not in _REDIRECTS or not opened.location:
-                return opened
-            opened.answer()
-            url = redirected(url, opened.location)
-        raise Failure(Kind.ANSWER, request.url, f"redirects more than {MAX_REDIRECTS} times")
 
-    def _renew(self, answer: Answer, scopes: tuple[str, ...]) -> bool:
+        def send(url: str) -> Response:
+            # A storage service behind the registry, where it sends uploads and readers, gets no credentials.
+            own = {"Authorization": authorization} if authorization and self._is_home(url) else {}
+            return self._connections.open(request.method, url, {**request.headers, **own}, request.body)
+
+        return follow(request.url, send, MAX_REDIRECTS)
+
+    def _is_home(self, url: str) -> bool:
+        return origin_of(url) == origin_of(self.url(""))
+
+    def _renew(self, challenge: Challenge | None, scopes: tuple[str, ...]) -> bool:
         """Forget a token that was refused; tell whether another attempt makes sense."""
         with self._lock:
             known = self._challenge is not None
-            self._challenge = answer.challenge or self._challenge
+            self._challenge = challenge or self._challenge
             had = self._tokens.pop(scopes, None)
-        return answer.challenge is not None and (had is not None or not known)
+        return challenge is not None and (had is not None or not known)
 
     def _authorization(self, repository: str, scopes: tuple[str, ...]) -> str | None:
         challenge = self._challenge
@@ -212,12 +182,12 @@ class Session(Network):
             headers = {"Authorization": login.basic()} if login else {}
 
         def once() -> Answer:
-            answer = self._exchange(method, url, headers, body, foreign=True).answer()
+            answer = Answer.read(self._connections.open(method, url, headers, body), method)
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 raise answer.failure(realm)
             return answer
 
-        answer = self.again("token", once)
+        answer = self.retry.run(once, f"{self.domain}: token")
         try:
             found = parse_json(answer.body)
             token = found.get("token") or found["access_token"]
@@ -226,34 +196,6 @@ class Session(Network):
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise Failure(Kind.CREDENTIALS, realm, "gave a token that no header can hold")
         return token
-
-    # --- one request ----------------------------------------------------------------------------------
-
-    def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, *, foreign: bool
-    ) -> Opened:
-        if not url.startswith(("http://", "https://")):
-            raise Failure(Kind.ANSWER, url, "is no URL of http or https")
-        stream = body.open() if body else None
-        try:
-            request = urllib.request.Request(url, data=stream, method=method)  # noqa: S310 (checked above)
-            request.add_header("User-Agent", f"ociwheel/{__version__}")
-            # A transparent recompression would change the bytes that the digest is of.
-            request.add_header("Accept-Encoding", "identity")
-            if body or method in ("PUT", "POST"):
-                request.add_header("Content-Length", str(body.size if body else 0))
-                request.add_header("Content-Type", "application/octet-stream")
-            for name, value in headers.items():
-                request.add_unredirected_header(name, value)
-            raw: Any = self._opener(url).open(request, timeout=self._settings.timeout)
-        except urllib.error.HTTPError as e:
-            raw = e
-        except (OSError, http.client.HTTPException, ValueError) as e:
-            raise self._proxied(url, failure_of(url, e)) from e
-        finally:
-            if stream:
-                stream.close()
-        return Opened(method, url, raw, foreign=foreign)
 
 
 def scope(repository: str, actions: str) -> str:
@@ -264,8 +206,3 @@ def scope(repository: str, actions: str) -> str:
 def merged(*groups: Iterable[str]) -> tuple[str, ...]:
     """Return the scopes of several groups, each once."""
     return tuple(dict.fromkeys(one for group in groups for one in group))
-
-
-def _origin(url: str) -> str:
-    parts = split_url(url)
-    return f"{parts.scheme}://{parts.netloc}"

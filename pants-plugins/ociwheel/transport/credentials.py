@@ -6,7 +6,6 @@ import base64
 import netrc
 import os
 import shutil
-import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -14,21 +13,9 @@ from ociwheel import process
 from ociwheel.errors import ToolError
 from ociwheel.notes import note
 from ociwheel.transport.settings import NetworkSettings, host_of
-from ociwheel.transport.urls import split_url
+from ociwheel.transport.urls import Login, split_url, split_userinfo
 
-Login = tuple[str, str]
 Keyring = Callable[[str, str], "Login | None"]
-
-
-def split_userinfo(url: str) -> tuple[str, Login | None]:
-    """Return ``url`` without its ``user:password@``, and the two, percent-decoded."""
-    parts = split_url(url)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return url, None
-    user, _, password = userinfo.partition(":")
-    login = (urllib.parse.unquote(user), urllib.parse.unquote(password))
-    return urllib.parse.urlunsplit(parts._replace(netloc=host)), login
 
 
 def origin_of(url: str) -> tuple[str, str]:

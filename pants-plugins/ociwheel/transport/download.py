@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.index import local_path
-from ociwheel.transport.network import MAX_FILE, Failure, Kind, Network, Response, copy_chunks
+from ociwheel.transport.connection import MAX_FILE, Response, copy_chunks
+from ociwheel.transport.failure import Failure, Kind
 
 _CHUNK = 1 << 18
 
@@ -41,6 +42,16 @@ class WrongContentError(Exception):
         return f"{self.size} bytes with SHA-256 {self.sha256}"
 
 
+class Reader(Protocol):
+    """What reads URLs: an index client's network, or a registry's client."""
+
+    def get(self, url: str, use: Callable[[Response], Any]) -> Any:
+        """Return what ``use`` makes of an answer.
+
+        :raises Failure: there is none.
+        """
+
+
 @dataclass(frozen=True)
 class Downloaded:
     """A file on disk."""
@@ -61,7 +72,7 @@ def _local_chunks(url: str, file: IO[bytes], most: int) -> Iterator[bytes]:
         raise Failure(Kind.ANSWER, url, f"cannot be read: {e.strerror}") from e
 
 
-def _fill(network: Network, url: str, sink: IO[bytes], most: int) -> tuple[str, int]:
+def _fill(reader: Reader, url: str, sink: IO[bytes], most: int) -> tuple[str, int]:
     """Write what ``url`` has to ``sink`` and return its SHA-256 and size."""
 
     def copy(chunks: Iterator[bytes]) -> tuple[str, int]:
@@ -77,7 +88,7 @@ def _fill(network: Network, url: str, sink: IO[bytes], most: int) -> tuple[str, 
         def use(response: Response) -> tuple[str, int]:
             return copy(response.chunks(_CHUNK, most=most))
 
-        result: tuple[str, int] = network.get(url, use)
+        result: tuple[str, int] = reader.get(url, use)
         return result
     try:
         with local_path(url).open("rb") as file:
@@ -115,7 +126,7 @@ def _disk_error(error: OSError, path: Path) -> FetchError:
 
 
 def download(
-    network: Network,
+    reader: Reader,
     url: str,
     path: Path,
     *,
@@ -135,7 +146,7 @@ def download(
     limit = size if size is not None else most
     try:
         with _partial(path) as (sink, publish):
-            found, length = _fill(network, url, sink, MAX_FILE if limit is None else limit)
+            found, length = _fill(reader, url, sink, MAX_FILE if limit is None else limit)
             differs = sha256 is not None and found != sha256
             if differs or (size is not None and size != length):
                 raise WrongContentError(url, found, length, MAX_FILE if limit is None else limit)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ociwheel.errors import UsageError
 from ociwheel.fetch.index import places
 from ociwheel.transport import apt_sources, pip_config, settings
-from ociwheel.transport.credentials import Credentials, split_userinfo
+from ociwheel.transport.credentials import Credentials
 from ociwheel.transport.settings import NetworkSettings, from_machine, host_of
+from ociwheel.transport.urls import split_userinfo
 
 NOWHERE = Path("/nonexistent")
 

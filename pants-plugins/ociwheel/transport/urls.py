@@ -5,6 +5,9 @@ from __future__ import annotations
 import string
 import urllib.parse
 
+Login = tuple[str, str]
+"""A user and a password."""
+
 _NONE = urllib.parse.urlsplit("")
 
 
@@ -25,3 +28,14 @@ def join_url(base: str, location: str) -> str | None:
         return urllib.parse.urljoin(base, urllib.parse.quote(location, safe=string.punctuation))
     except ValueError:
         return None
+
+
+def split_userinfo(url: str) -> tuple[str, Login | None]:
+    """Return ``url`` without its ``user:password@``, and the two, percent-decoded."""
+    parts = split_url(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    user, _, password = userinfo.partition(":")
+    login = (urllib.parse.unquote(user), urllib.parse.unquote(password))
+    return urllib.parse.urlunsplit(parts._replace(netloc=host)), login

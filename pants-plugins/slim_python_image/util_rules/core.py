@@ -33,7 +33,7 @@ class CoreSources:
 _PACKAGE = "ociwheel"
 _MAIN = f"{_PACKAGE}.cli.main"
 # The one door to the network: what does not import it cannot reach it.
-_NETWORK = f"{_PACKAGE}.transport.network"
+_NETWORK = f"{_PACKAGE}.transport.connection"
 _STEP = re.compile(rb'"([a-z-]+)": \("(ociwheel[\w.]+)", "')
 _IMPORT = re.compile(rb"^[ \t]*import (ociwheel[\w.]*)", re.MULTILINE)
 _FROM = re.compile(rb"^[ \t]*from (ociwheel[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)

@@ -40,8 +40,8 @@ def test_a_step_reaches_the_network_by_the_one_door_only() -> None:
     files = {
         **FILES,
         "ociwheel/fetch/__init__.py": b"",
-        "ociwheel/transport/network.py": b"import urllib.request",
-        "ociwheel/fetch/index.py": b"from ociwheel.transport.network import Network",
+        "ociwheel/transport/connection.py": b"import urllib.request",
+        "ociwheel/fetch/index.py": b"from ociwheel.transport.connection import Connections",
         "ociwheel/fetch/step.py": b"from ociwheel.fetch import index",
     }
     table = {"fetch": "ociwheel.fetch.step", "plan": "ociwheel.plan.step"}
