@@ -36,6 +36,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "layer": 1,
     "layer-facts": 1,
     "layer-names": 1,
+    "layer-packages": 1,
     "lock-entries": 1,
     "newest-wheel": 1,
     "plan": 1,

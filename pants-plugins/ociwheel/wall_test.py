@@ -71,7 +71,7 @@ def test_steps_before_the_toolbox_import_the_standard_library_only(step: str) ->
 
 
 # What composes small documents and runs on Pants's own Python: docs/decisions/018.
-CALLED = {"ociwheel", "ociwheel.errors", "ociwheel.image.compose"}
+CALLED = {"ociwheel", "ociwheel.errors", "ociwheel.image.compose", "ociwheel.sbom.compose"}
 
 
 def test_the_backend_imports_of_the_core_what_it_may_call() -> None:

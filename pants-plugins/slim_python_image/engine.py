@@ -67,6 +67,11 @@ async def entries(digest: Digest) -> DigestEntries:
     return await intrinsics.get_digest_entries(digest)
 
 
+async def contents(digest: Digest) -> dict[str, bytes]:
+    """Return the bytes of the files of ``digest`` by path."""
+    return {one.path: one.content for one in await intrinsics.get_digest_contents(digest)}
+
+
 async def read_path(path: str) -> bytes | None:
     """Return the bytes of a file of the repository, ``None`` where there is none."""
     digest = await intrinsics.path_globs_to_digest(PathGlobs([path]))

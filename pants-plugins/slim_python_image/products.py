@@ -162,6 +162,7 @@ class Layer:
 
     :param facts: its files, and what the audit needs of those that are ELF.
     :param names: its files by name: what an edit of a file leaves as it is.
+    :param packages: what the distributions or Debian packages in it say of themselves, where it has some.
     :param remote: the layer of a registry's image, whose blob and list are not here.
     """
 
@@ -174,6 +175,7 @@ class Layer:
     blobs: Digest
     facts: Digest
     names: Digest = EMPTY_DIGEST
+    packages: Digest = EMPTY_DIGEST
     inputs: StepInputs = StepInputs()
     remote: RemoteLayer | None = None
 

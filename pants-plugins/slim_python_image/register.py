@@ -20,6 +20,7 @@ from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules import (
     archives,
+    attestations,
     audit,
     base,
     base_layers,
@@ -69,8 +70,20 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(archives, audit, base, base_layers, build_pins, build_wheel, compiler, core, coverage, debian),
-        docker_engine,
+        *(
+            archives,
+            attestations,
+            audit,
+            base,
+            base_layers,
+            build_pins,
+            build_wheel,
+            compiler,
+            core,
+            coverage,
+            debian,
+        ),
+        *(debian, docker_engine),
         *(
             emulation,
             explain,

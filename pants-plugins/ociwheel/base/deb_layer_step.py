@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries
 from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
+from ociwheel.layer.packages import deb_row, system_rows
 from ociwheel.layer.writer import write_layer
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             arguments.output,
             title=arguments.title,
             contents=contents(packages),
+            packages=[*(deb_row(one.control) for one in packages), *system_rows(entries)],
             compression=arguments.compression,
         )
 

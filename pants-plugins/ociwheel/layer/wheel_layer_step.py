@@ -21,6 +21,7 @@ from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.arguments import add_common, cache_tag
 from ociwheel.layer.left_out import LeftOut
+from ociwheel.layer.packages import wheel_row
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.venv import Venv
 from ociwheel.layer.wheels import InstalledWheel, Options, install_wheel, merge
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             contents=sorted((w.content for w in installed), key=lambda c: c.name),
             compression=args.compression,
             left_out=left_out,
+            packages=[wheel_row(w.content, w.entries) for w in installed],
             requires={f"{w.content.name} {w.content.version}": w.requires for w in installed},
             opened={
                 f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened

@@ -38,8 +38,11 @@ def write_layer(
     left_out: LeftOut | None = None,
     opened: Mapping[str, Any] | None = None,
     requires: Mapping[str, Sequence[str]] | None = None,
+    packages: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write ``blobs/sha256/<digest>``, ``layer-facts.json`` and ``layer-names.json`` below ``output``.
+
+    And ``layer-packages.json``, where there are packages.
 
     Entries may come in any order; missing parent folders are added. Content is streamed: memory
     use does not depend on the size of a file.
@@ -51,6 +54,7 @@ def write_layer(
     :param opened: by origin, what its Python code opens (:meth:`ociwheel.layer.opened.OpenedNames.to_json`).
     :returns: the ``ociwheel.layer/1`` document.
     :param requires: by origin, what its metadata requires.
+    :param packages: what the packages in it say of themselves (:mod:`ociwheel.layer.packages`).
     :raises LayerError: entries that do not make a layer, or content that cannot be read.
     :raises UsageError: an unknown compression.
     """
@@ -80,6 +84,9 @@ def write_layer(
     (output / "layer-facts.json").write_bytes(canonical(facts))
     told = document("layer-names", {**names(ordered, stream.shebangs), "requires": dict(requires or {})})
     (output / "layer-names.json").write_bytes(canonical(told))
+    if packages is not None:
+        said = document("layer-packages", {"packages": list(packages)})
+        (output / "layer-packages.json").write_bytes(canonical(said))
     return document(
         "layer",
         {

@@ -33,6 +33,7 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
+from slim_python_image.util_rules.attestations import AttestationsRequest, attest
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
 from slim_python_image.util_rules.image import (
@@ -333,7 +334,9 @@ async def package_image(
     output = output_of(field_set.output_path)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
-    report_file = await engine.create_files({f"{output}.json": text})
+    attested = await attest(AttestationsRequest(field_set.address), **implicitly())
+    beside = attested.files(f"{output}.attestations")
+    report_file = await engine.create_files({f"{output}.json": text, **beside})
     lines = log_lines(image, await _shared_layers(image, relations))
     paths: tuple[str, ...]
     if field_set.output_format.value == "docker-image":
@@ -351,6 +354,8 @@ async def package_image(
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
     artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=lines))
     artifacts.append(BuiltPackageArtifact(f"{output}.json"))
+    if attested.items:
+        artifacts.append(BuiltPackageArtifact(f"{output}.attestations"))
     return BuiltPackage(await engine.merge((content, report_file)), tuple(artifacts))
 
 

@@ -40,6 +40,38 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
+    attestations = StrListOption(
+        default=["spdx", "cyclonedx", "provenance"],
+        help=softwrap(
+            """
+            What `package` says of an image beside it, in the folder `<name>.attestations`: `spdx` (SPDX 2.3)
+            and `cyclonedx` (CycloneDX 1.6), an SBOM for each platform, and `provenance`, one in-toto statement
+            with SLSA provenance v1 for all. `publish` attaches them to the image where
+            `[slim-image-publish].attach` says so. They cost no process. Images are the same with and without.
+            """
+        ),
+    )
+    provenance_builder = StrOption(
+        default="urn:slim-python-image:unspecified-builder",
+        advanced=True,
+        help=softwrap(
+            """
+            The URI in provenance of who builds, such as that of your CI: those who verify it decide by this
+            whom they trust.
+            """
+        ),
+    )
+    provenance_source = StrOption(
+        default=None,
+        advanced=True,
+        help=softwrap(
+            """
+            The repository's revision for provenance, `git+https://git.example.com/repository@<commit>`; in
+            `pants.toml`, `%(env.CI_COMMIT_SHA)s` is a variable of the environment. Without it, provenance
+            names no revision, and is the same for the same content.
+            """
+        ),
+    )
     shared_blobs = BoolOption(
         default=False,
         help=softwrap(

@@ -31,5 +31,6 @@ async def make_layer(request: StepRequest, compression: str) -> Layer:
         blobs=await engine.subset(files, "blobs/**"),
         facts=await engine.subset(files, "layer-facts.json"),
         names=await engine.subset(files, "layer-names.json"),
+        packages=await engine.subset(files, "layer-packages.json"),
         inputs=await step_inputs(request, **implicitly()),
     )

@@ -39,10 +39,12 @@ class WheelPlan:
     """One artifact per distribution, by name.
 
     :param sizes: bytes of each artifact, ``None`` where the index does not say.
+    :param required_by: of each artifact, the names that require it.
     """
 
     artifacts: tuple[PlannedArtifact, ...]
     sizes: tuple[int | None, ...]
+    required_by: tuple[tuple[str, ...], ...] = ()
 
 
 def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
@@ -98,7 +100,11 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
         holds = description is not None and json.loads(description.document)["artifact"]
         inside = description.digest if description and holds == artifact.filename else None
         planned.append(PlannedArtifact(artifact, inside))
-    return WheelPlan(tuple(planned), tuple(row["size"] for row in rows))
+    return WheelPlan(
+        tuple(planned),
+        tuple(row["size"] for row in rows),
+        tuple(tuple(row["required_by"]) for row in rows),
+    )
 
 
 def rules() -> Iterable[object]:

@@ -27,7 +27,7 @@ from slim_python_image.util_rules.emulation import (
 )
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
-from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlan, WheelPlanRequest, plan_wheels
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,20 @@ async def with_advice(error: BuildFailed, request: WheelSetRequest) -> SlimImage
     )
 
 
-@rule(desc="Make wheels")
-async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
+@dataclass(frozen=True)
+class Builds:
+    """The sdists of a plan that have to be compiled: on this machine, or in a container of their platform."""
+
+    cross: tuple[BuildWheelRequest, ...]
+    emulated: tuple[EmulateWheelRequest, ...]
+
+
+async def builds_of(request: WheelSetRequest, plan: WheelPlan, options: SlimImageOptions) -> Builds:
+    """Return what has to be compiled, with all that it is compiled with.
+
+    :raises SlimImageError: that is not locked, or a setting makes no sense.
+    """
     base: Base = request.base
-    plan = await plan_wheels(plan_request(request), **implicitly())
-    ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     sdists = [planned.artifact for planned in plan.artifacts if planned.artifact.kind != "wheel"]
     emulated = tuple(one for one in sdists if options.emulates(one.name, base.target.platform))
     crossed = tuple(one for one in sdists if one not in emulated)
@@ -192,16 +201,23 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
             BuildPinsRequest(emulated, resolve, lockfile, base.target),
         )
     )
+    return Builds(
+        tuple(cross_build(base, sdist, pins.of(sdist), options, resolve) for sdist in crossed),
+        tuple(emulated_build(base, sdist, emulated_pins.of(sdist), options, resolve) for sdist in emulated),
+    )
+
+
+@rule(desc="Make wheels")
+async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
+    plan = await plan_wheels(plan_request(request), **implicitly())
+    ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
+    builds = await builds_of(request, plan, options)
     try:
-        cross = [cross_build(base, sdist, pins.of(sdist), options, resolve) for sdist in crossed]
-        in_containers = [
-            emulated_build(base, sdist, emulated_pins.of(sdist), options, resolve) for sdist in emulated
-        ]
         found = await concurrently(
             [
                 *(fetch_wheel(one, **implicitly()) for one in ready),
-                *(build_wheel(one, **implicitly()) for one in cross),
-                *(emulate_wheel(one, **implicitly()) for one in in_containers),
+                *(build_wheel(one, **implicitly()) for one in builds.cross),
+                *(emulate_wheel(one, **implicitly()) for one in builds.emulated),
             ]
         )
     except BuildFailed as e:

@@ -1,0 +1,49 @@
+"""SBOMs and provenance as files: pure functions without a library, for a build system's own process.
+
+Nothing here, and nothing that it imports, needs a library or a Python after 3.9.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ociwheel.sbom.cyclonedx import cyclonedx
+from ociwheel.sbom.inventory import Inventory, inventory
+from ociwheel.sbom.provenance import material, provenance, source
+from ociwheel.sbom.spdx import spdx
+
+__all__ = [
+    "FORMATS",
+    "Inventory",
+    "encode",
+    "inventory",
+    "material",
+    "materials",
+    "provenance",
+    "sbom",
+    "source",
+]
+
+FORMATS: Mapping[str, Any] = {"spdx": spdx, "cyclonedx": cyclonedx}
+
+
+def sbom(found: Inventory, kind: str) -> bytes:
+    """Return the SBOM of an image.
+
+    :param kind: ``spdx`` (2.3) or ``cyclonedx`` (1.6).
+    """
+    return encode(FORMATS[kind](found))
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """Return a document's bytes, the same for the same document, and readable."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def materials(found: Inventory) -> list[dict[str, Any]]:
+    """Return the locked inputs of one platform: of what is in it, and of what built that."""
+    return [
+        material(one.purl, one.sha256, one.filename) for one in (*found.parts, *found.tools) if one.sha256
+    ]

@@ -1,0 +1,314 @@
+"""What is said of an image beside it: SBOMs of its platforms, and the provenance of all.
+
+Composed in Pants's own process from the locks and from what layer steps noted of the packages in them: an edit
+of a source starts nothing more for them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping
+
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest, FileEntry
+from pants.version import VERSION
+
+from ociwheel import __version__
+from ociwheel.errors import OciwheelError
+from ociwheel.sbom.compose import Inventory, encode, inventory, material, materials, provenance, sbom, source
+from slim_python_image import engine
+from slim_python_image.bases import Base, BaseRequest, DebianBase, DebPackage, DebPackages
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.products import Artifact, SlimImageError, Wheel
+from slim_python_image.remedies import render_fault
+from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.base import read_base
+from slim_python_image.util_rules.build_pins import build_lock_path
+from slim_python_image.util_rules.build_wheel import BuildWheelRequest
+from slim_python_image.util_rules.compiler import compiler_wheel
+from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, PlatformImage, build_image
+from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels
+from slim_python_image.util_rules.locks import normalized, requirement_name
+from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
+from slim_python_image.util_rules.plans import WheelPlan, plan_wheels
+from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of, plan_request
+
+SPDX, CYCLONEDX, PROVENANCE = "spdx", "cyclonedx", "provenance"
+MEDIA_TYPES = {
+    SPDX: "application/spdx+json",
+    CYCLONEDX: "application/vnd.cyclonedx+json",
+    PROVENANCE: "application/vnd.in-toto+json",
+}
+_SUFFIXES = {SPDX: "spdx.json", CYCLONEDX: "cdx.json"}
+BUILD_TYPE = "urn:slim-python-image:package:1"
+_TOOL = "slim-python-image"
+
+
+@dataclass(frozen=True)
+class AttestationsRequest:
+    """Say of an image what `[slim-image].attestations` asks for."""
+
+    address: Address
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """One document.
+
+    :param platform: of the image that it is about; `None` for the index of all.
+    :param name: of its file.
+    """
+
+    kind: str
+    platform: str | None
+    name: str
+    data: bytes
+
+    @property
+    def media_type(self) -> str:
+        """What registries call it."""
+        return MEDIA_TYPES[self.kind]
+
+
+@dataclass(frozen=True)
+class Attestations:
+    """All documents of an image."""
+
+    items: tuple[Attestation, ...]
+
+    def files(self, folder: str) -> dict[str, bytes]:
+        """Return them by path below a folder."""
+        return {f"{folder}/{one.name}": one.data for one in self.items}
+
+
+def asked(options: SlimImageOptions) -> tuple[str, ...]:
+    """Return the kinds of documents that are asked for.
+
+    :raises SlimImageError: one that is not known.
+    """
+    unknown = sorted(set(options.attestations) - set(MEDIA_TYPES))
+    if unknown:
+        raise SlimImageError(
+            f"[slim-image].attestations has {', '.join(map(repr, unknown))}\n"
+            f"  -> use {', '.join(map(repr, MEDIA_TYPES))}"
+        )
+    return tuple(kind for kind in MEDIA_TYPES if kind in options.attestations)
+
+
+def deb_row(package: DebPackage) -> dict[str, str]:
+    """Return a locked Debian package as the core's inventory takes it."""
+    return {
+        "name": package.name,
+        "version": package.version,
+        "architecture": package.architecture,
+        "path": package.path,
+        "sha256": package.sha256,
+    }
+
+
+def wheel_row(artifact: Artifact, required_by: Iterable[str]) -> dict[str, Any]:
+    """Return a planned distribution as the core's inventory takes it: with the file that is locked."""
+    return {
+        "name": artifact.name,
+        "version": artifact.version,
+        "kind": artifact.kind,
+        "filename": artifact.filename,
+        "sha256": artifact.sha256,
+        "required_by": list(required_by),
+    }
+
+
+def own_row(wheel: Wheel) -> dict[str, Any]:
+    """Return a wheel of first-party code: nothing of it is locked."""
+    return {
+        "name": normalized(wheel.name),
+        "version": wheel.version,
+        "kind": "wheel",
+        "filename": wheel.filename,
+        "sha256": wheel.sha256,
+        "first_party": True,
+    }
+
+
+def _packages(build: BuildWheelRequest) -> Iterable[DebPackage]:
+    """Yield the Debian packages of a build: what it compiles against, and the programs that it calls."""
+    if isinstance(build.builder, DebPackages):
+        yield from build.builder.packages
+    if build.programs is not None:
+        yield from build.programs.source.packages
+
+
+def build_rows(builds: Builds, compiler: Artifact) -> list[dict[str, Any]]:
+    """Return what compiles each sdist, as the core's inventory takes it."""
+
+    def row(artifact: Artifact, **more: Any) -> dict[str, Any]:
+        return {"name": artifact.name, **more}
+
+    def file(artifact: Artifact) -> dict[str, str]:
+        return {key: getattr(artifact, key) for key in ("name", "version", "filename", "sha256")}
+
+    cross = [
+        row(
+            one.artifact,
+            requirements=[file(pin) for pin in one.pins],
+            compiler=file(compiler),
+            packages=[deb_row(p) for p in _packages(one)],
+        )
+        for one in builds.cross
+    ]
+    return cross + [
+        row(
+            one.artifact,
+            requirements=[file(pin) for pin in one.pins],
+            compiler=None,
+            packages=[deb_row(p) for p in one.container.packages],
+        )
+        for one in builds.emulated
+    ]
+
+
+async def _described(image: PlatformImage) -> list[dict[str, Any]]:
+    """Return what the packages in an image's layers say of themselves."""
+    found: list[dict[str, Any]] = []
+    for layer in image.layers:
+        for data in (await engine.contents(layer.packages)).values():
+            found += json.loads(data)["packages"]
+    return found
+
+
+def inventory_request(
+    parts: ImageParts, base: Base, wheels: WheelSetRequest, plan: WheelPlan, builds: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the core's request of an inventory, without what is known of the layers."""
+    planned = zip(plan.artifacts, plan.required_by)
+    debian = base if isinstance(base, DebianBase) else None
+    packages = [one for group in debian.groups for one in group.packages] if debian else []
+    return {
+        "tool": {"name": _TOOL, "version": __version__},
+        "roots": sorted({requirement_name(root.requirement) for root in wheels.roots}),
+        "python": [
+            *(wheel_row(one.artifact, required_by) for one, required_by in planned),
+            *(own_row(wheel) for wheel in parts.local_wheels),
+        ],
+        "deb": [deb_row(package) for package in packages],
+        "builds": builds,
+        "base": None if isinstance(base, DebianBase) else {"name": base.name, "digest": base.manifest},
+    }
+
+
+async def platform_inventory(
+    parts: ImageParts, image: PlatformImage, options: SlimImageOptions, core: CoreSources
+) -> Inventory:
+    """Return what one platform of an image holds, and was built from.
+
+    :raises SlimImageError: the layers hold something else than the locks say.
+    """
+    request = BaseRequest(parts.base, image.platform, origin=str(parts.address))
+    base = (await read_base(request, **implicitly())).base
+    wheels = image_wheels(parts, await ancestors_of(parts), base)
+    plan = await plan_wheels(plan_request(wheels), **implicitly())
+    builds = await builds_of(wheels, plan, options)
+    rows = (
+        build_rows(builds, compiler_wheel(json.loads(core.tools))) if builds.cross or builds.emulated else []
+    )
+    document = {
+        **inventory_request(parts, base, wheels, plan, rows),
+        "image": {
+            "name": str(parts.address),
+            "digest": json.loads(image.manifest.descriptor)["digest"],
+            "platform": image.platform,
+            "created": parts.time or 0,
+        },
+        "described": await _described(image),
+    }
+    try:
+        return inventory(document)
+    except OciwheelError as e:
+        raise SlimImageError(f"{parts.address}: {render_fault(json.dumps(e.to_json()))}") from None
+
+
+async def _first_party(sources: Digest, files: Digest) -> list[dict[str, Any]]:
+    """Return first-party files as materials, by path below their source root."""
+    entries = (*await engine.entries(sources), *await engine.entries(files))
+    return [
+        material(f"file:{one.path}", one.file_digest.fingerprint)
+        for one in entries
+        if isinstance(one, FileEntry)
+    ]
+
+
+async def _locks(parts: ImageParts) -> list[dict[str, Any]]:
+    """Return the lockfiles of an image's requirements as materials."""
+    found = []
+    if parts.roots:
+        for path in (parts.lockfile, build_lock_path(parts.resolve, parts.lockfile)):
+            found += [
+                material(f"file:{one.path}", one.file_digest.fingerprint)
+                for one in await engine.repository_files(path)
+                if isinstance(one, FileEntry)
+            ]
+    return found
+
+
+async def image_provenance(
+    image: BuiltImage, parts: ImageParts, found: Iterable[Inventory], options: SlimImageOptions
+) -> dict[str, Any]:
+    """Return the provenance of an image with all its platforms."""
+    used = [one for each in found for one in materials(each)]
+    used += await _first_party(parts.sources, parts.files)
+    used += await _locks(parts)
+    if options.provenance_source:
+        used.append(source(options.provenance_source))
+    digests = [(one.platform, json.loads(one.manifest.descriptor)["digest"]) for one in image.platforms]
+    return provenance(
+        subjects=[(str(image.address), image.index_digest), *digests],
+        build_type=BUILD_TYPE,
+        builder=options.provenance_builder,
+        versions={"slim-python-image": __version__, "pants": VERSION},
+        parameters={
+            "target": str(image.address),
+            "platforms": [one.platform for one in image.platforms],
+            "fields": json.loads(image.fields),
+        },
+        materials=used,
+    )
+
+
+def documents(
+    found: Mapping[str, Inventory], statement: Mapping[str, Any] | None, kinds: Iterable[str]
+) -> tuple[Attestation, ...]:
+    """Return the documents of an image.
+
+    :param found: inventories by platform.
+    :param kinds: of SBOMs; the statement of provenance comes where there is one.
+    """
+    items = [
+        Attestation(kind, platform, f"{platform.replace('/', '-')}.{_SUFFIXES[kind]}", sbom(one, kind))
+        for platform, one in found.items()
+        for kind in kinds
+        if kind in _SUFFIXES
+    ]
+    if statement is not None:
+        items.append(Attestation(PROVENANCE, None, "provenance.json", encode(statement)))
+    return tuple(items)
+
+
+@rule(desc="Say what is in an image")
+async def attest(request: AttestationsRequest, options: SlimImageOptions, core: CoreSources) -> Attestations:
+    kinds = asked(options)
+    if not kinds:
+        return Attestations(())
+    image = await build_image(BuiltImageRequest(request.address), **implicitly())
+    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    found = {one.platform: await platform_inventory(parts, one, options, core) for one in image.platforms}
+    statement = None
+    if PROVENANCE in kinds:
+        statement = await image_provenance(image, parts, found.values(), options)
+    return Attestations(documents(found, statement, kinds))
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()
