@@ -1,0 +1,198 @@
+"""SBOMs of an inventory, read back by the libraries of those who wrote the specifications."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+from ociwheel.errors import ImageError
+from ociwheel.sbom.compose import inventory, materials, provenance, sbom, source
+from ociwheel.sbom.licenses import expression
+from ociwheel.sbom.purl import purl
+
+_A, _B, _C, _D, _E = (letter * 64 for letter in "abcde")
+
+
+def _python(name: str, version: str, **more: Any) -> dict[str, Any]:
+    row = {"type": "python", "name": name, "version": version, "license": "", "license_text": ""}
+    return {**row, "classifiers": [], "bundled": [], **more}
+
+
+@pytest.fixture
+def request_() -> dict[str, Any]:
+    library = {"name": "libgomp-a34b3233.so.1", "path": "app/lib/fast.libs/libgomp-a34b3233.so.1", "sha256": _E}
+    deb = {"type": "deb", "maintainer": "GNU Libc Maintainers <libc@example.com>", "requires": ["libgcc-s1"]}
+    gcc = {"source": "gcc-12", "source_version": "12.2.0-14", "maintainer": "Jane (x) <jane@example.com>"}
+    return {
+        "image": {"name": "src/app:image", "digest": f"sha256:{_A}", "platform": "linux/arm/v7", "created": 0},
+        "tool": {"name": "demo", "version": "1"},
+        "roots": ["web"],
+        "described": [
+            {"type": "system", "id": "debian", "version_id": "12", "pretty_name": "Debian GNU/Linux 12"},
+            _python("web", "1.0", license="MIT OR Apache-2.0"),
+            _python("fast", "2.0", license_text="Special", bundled=[library]),
+            _python("own", "0.1", license="LicenseRef-Own"),
+            {**deb, "name": "libc6", "version": "2.36-9+u1", "source": "glibc", "source_version": "2.36-9+u1"},
+            {**deb, **gcc, "name": "libgcc-s1", "version": "12.2.0-14", "requires": []},
+        ],
+        "python": [
+            {"name": "web", "version": "1.0", "kind": "wheel", "filename": "web.whl", "sha256": _B},
+            {"name": "fast", "version": "2.0", "kind": "sdist", "filename": "fast.tar.gz", "sha256": _C,
+             "required_by": ["web"]},
+            {"name": "own", "version": "0.1", "kind": "wheel", "filename": "own.whl", "sha256": _D,
+             "first_party": True},
+        ],
+        "deb": [
+            {"name": "libc6", "version": "2.36-9+u1", "architecture": "armhf", "path": "pool/libc6.deb", "sha256": _D},
+            {"name": "libgcc-s1", "version": "12.2.0-14", "architecture": "armhf", "path": "p/g.deb", "sha256": _E},
+        ],
+        "builds": [
+            {
+                "name": "fast",
+                "requirements": [{"name": "web", "version": "1.0", "filename": "web.whl", "sha256": _B}],
+                "compiler": {"name": "ziglang", "version": "0.17", "filename": "zig.whl", "sha256": _E},
+                "packages": [{"name": "libc6", "version": "2.36-9+u1", "architecture": "amd64",
+                              "path": "pool/libc6.deb", "sha256": _A}],
+            }
+        ],
+        "base": None,
+    }  # fmt: skip
+
+
+def _spdx(request: dict[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(sbom(inventory(request), "spdx"))
+    return value
+
+
+def _cyclonedx(request: dict[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(sbom(inventory(request), "cyclonedx"))
+    return value
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # of the libraries' own dependencies
+def test_spdx_is_valid_for_its_reference_reader(request_: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "image.spdx.json"
+    path.write_bytes(sbom(inventory(request_), "spdx"))
+    read = parse_file(str(path))
+    assert [message.validation_message for message in validate_full_spdx_document(read, "SPDX-2.3")] == []
+    versions = {(one.name, one.version) for one in read.packages}
+    assert versions >= {("web", "1.0"), ("fast", "2.0"), ("libc6", "2.36-9+u1"), ("ziglang", "0.17")}
+
+
+def test_cyclonedx_is_valid_for_its_reference_schema(request_: dict[str, Any]) -> None:
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(sbom(inventory(request_), "cyclonedx").decode()) is None
+    broken = _cyclonedx(request_)
+    broken["components"][0]["scope"] = "sometimes"
+    assert validator.validate_str(json.dumps(broken)) is not None
+
+
+def test_a_part_has_the_hash_and_the_file_of_its_lock(request_: dict[str, Any]) -> None:
+    packages = {one["SPDXID"]: one for one in _spdx(request_)["packages"]}
+    fast = packages["SPDXRef-python-fast"]
+    assert fast["checksums"] == [{"algorithm": "SHA256", "checksumValue": _C}]
+    assert fast["packageFileName"] == "fast.tar.gz"
+    assert fast["sourceInfo"] == "compiled from the locked source distribution"
+    assert fast["licenseComments"] == "its metadata says: Special"
+    assert packages["SPDXRef-python-web"]["licenseDeclared"] == "MIT OR Apache-2.0"
+    bundled = packages["SPDXRef-python-fast-1"]
+    assert (bundled["name"], bundled["checksums"][0]["checksumValue"]) == ("libgomp-a34b3233.so.1", _E)
+    libc = packages["SPDXRef-deb-libc6"]["externalRefs"][0]["referenceLocator"]
+    assert libc == "pkg:deb/debian/libc6@2.36-9%2Bu1?arch=armhf&distro=debian-12&upstream=glibc"
+    libgcc = packages["SPDXRef-deb-libgcc-s1"]
+    assert libgcc["originator"] == "Person: Jane x (jane@example.com)"
+    assert "upstream=gcc-12" in libgcc["externalRefs"][0]["referenceLocator"]
+
+
+def test_who_required_what_and_what_built_it(request_: dict[str, Any]) -> None:
+    rows = _spdx(request_)["relationships"]
+    found = {(r["spdxElementId"], r["relationshipType"], r["relatedSpdxElement"]) for r in rows}
+    assert ("SPDXRef-image", "DEPENDS_ON", "SPDXRef-python-web") in found
+    assert ("SPDXRef-python-web", "DEPENDS_ON", "SPDXRef-python-fast") in found
+    assert ("SPDXRef-deb-libc6", "DEPENDS_ON", "SPDXRef-deb-libgcc-s1") in found
+    assert ("SPDXRef-build-python-ziglang", "BUILD_DEPENDENCY_OF", "SPDXRef-python-fast") in found
+    # What is in the image and built something too is two packages: one of them does not ship.
+    assert ("SPDXRef-build-python-web", "BUILD_DEPENDENCY_OF", "SPDXRef-python-fast") in found
+    assert ("SPDXRef-image", "CONTAINS", "SPDXRef-build-python-web") not in found
+    components = {one["bom-ref"]: one for one in _cyclonedx(request_)["components"]}
+    assert components["pkg:pypi/web@1.0"]["scope"] == "required"
+    assert components["pkg:pypi/web@1.0#build"]["scope"] == "excluded"
+
+
+def test_equal_inventories_are_equal_bytes_and_others_have_other_names(request_: dict[str, Any]) -> None:
+    other = copy.deepcopy(request_)
+    other["python"][0]["sha256"] = _E
+    for kind, name in (("spdx", "documentNamespace"), ("cyclonedx", "serialNumber")):
+        first = sbom(inventory(request_), kind)
+        request_["python"].reverse()
+        request_["described"].reverse()
+        assert sbom(inventory(request_), kind) == first
+        assert json.loads(sbom(inventory(other), kind))[name] != json.loads(first)[name]
+
+
+def test_a_layer_and_a_lock_that_disagree_are_an_error(request_: dict[str, Any]) -> None:
+    extra = _python("stray", "3")
+    request_["described"] = [*request_["described"][:-1], extra]
+    with pytest.raises(ImageError) as caught:
+        inventory(request_)
+    assert "the Python distribution stray 3 is in a layer, but not planned" in str(caught.value)
+    request_["described"] = request_["described"][:-1]
+    with pytest.raises(ImageError, match=r"the Debian package libgcc-s1 12\.2\.0-14 is planned, but in no layer"):
+        inventory(request_)
+
+
+def test_the_image_of_a_registry_is_a_part_whose_contents_are_not_listed(request_: dict[str, Any]) -> None:
+    request_["base"] = {"name": "library/python:3.11", "digest": f"sha256:{_E}"}
+    parts = {one.purl: one for one in inventory(request_).parts}
+    base = parts[f"pkg:oci/python@sha256:{_E}"]
+    assert base.sha256 == _E
+    assert "not listed" in base.origin
+
+
+@pytest.mark.parametrize(
+    ("stated", "text", "classifiers", "found"),
+    [
+        ("MIT", "whatever", [], "MIT"),
+        ("", "Apache License, Version 2.0", [], "Apache-2.0"),
+        ("", "", ["License :: OSI Approved :: MIT License"], "MIT"),
+        # Two licences, and one that names several: nobody says which.
+        ("", "", ["License :: OSI Approved :: MIT License", "License :: OSI Approved :: ISC License (ISCL)"], None),
+        ("", "BSD", ["License :: OSI Approved :: BSD License"], None),
+        ("MIT\nand more", "", [], None),
+    ],
+)
+def test_a_licence_is_stated_where_the_metadata_leaves_no_doubt(
+    stated: str, text: str, classifiers: list[str], found: str | None
+) -> None:
+    assert expression(stated, text, classifiers) == found
+
+
+def test_package_urls_are_encoded() -> None:
+    found = purl("deb", "libstdc++6", "1:2~3", namespace="debian", qualifiers={"b": "x/y", "a": "1", "c": ""})
+    assert found == "pkg:deb/debian/libstdc%2B%2B6@1:2~3?a=1&b=x%2Fy"
+
+
+def test_provenance_names_each_material_once(request_: dict[str, Any]) -> None:
+    used = materials(inventory(request_))
+    revision = f"git+https://git.example.com/repository@{'1' * 40}"
+    statement = provenance(
+        subjects=[("image", f"sha256:{_A}")],
+        build_type="urn:demo",
+        builder="https://ci.example.com",
+        versions={"demo": "1"},
+        parameters={"target": "src/app:image"},
+        materials=[*used, *used, source(revision)],
+    )
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["subject"] == [{"name": "image", "digest": {"sha256": _A}}]
+    definition = statement["predicate"]["buildDefinition"]
+    assert {"uri": revision, "digest": {"gitCommit": "1" * 40}} in definition["resolvedDependencies"]
+    hashes = [one["digest"].get("sha256") for one in definition["resolvedDependencies"]]
+    # web is in the image and built fast: one file.
+    assert sorted(h for h in hashes if h) == [_A, _B, _C, _D, _D, _E, _E]
