@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +223,39 @@ def test_the_report_stands_beside_the_layout(repository: Repository, service: La
         "click": version("click"),
         "idna": "3.10",
         "websockets": version("websockets"),
+    }
+
+
+def test_the_sboms_list_what_the_layers_hold_with_the_hashes_of_the_locks(
+    repository: Repository, service: Layout
+) -> None:
+    beside = repository.root / "dist/src.service/image.attestations"
+    assert {path.name for path in beside.iterdir()} == {
+        "linux-amd64.cdx.json",
+        "linux-amd64.spdx.json",
+        "provenance.json",
+    }
+    spdx = json.loads((beside / "linux-amd64.spdx.json").read_text())
+    purls = {
+        one["externalRefs"][0]["referenceLocator"]: one["checksums"][0]["checksumValue"]
+        for one in spdx["packages"]
+        if "externalRefs" in one and not one["SPDXID"].startswith("SPDXRef-build-")
+    }
+    paths = everything(service)
+    installed = {path.split("/")[-2] for path in paths if path.endswith(".dist-info/METADATA")}
+    named = {one.partition("/")[2].replace("@", "-") for one in purls if one.startswith("pkg:pypi/")}
+    assert named == {one.removesuffix(".dist-info") for one in installed} != set()
+    status = {path.split("/")[-1] for path in paths if "/status.d/" in path and not path.endswith(".md5sums")}
+    debs = {one.partition("/debian/")[2].partition("@")[0] for one in purls if one.startswith("pkg:deb/")}
+    assert {urllib.parse.unquote(one) for one in debs} == status != set()
+    locks = "".join(path.read_text() for path in repository.root.rglob("*.lock"))
+    assert all(sha256 in locks for sha256 in purls.values())
+    said = {
+        one["digest"]["sha256"] for one in json.loads((beside / "provenance.json").read_text())["subject"]
+    }
+    assert said == {
+        service.index_digest.removeprefix("sha256:"),
+        service.index["manifests"][0]["digest"].removeprefix("sha256:"),
     }
 
 

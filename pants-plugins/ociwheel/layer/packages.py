@@ -13,7 +13,7 @@ from email.message import Message
 from typing import Any
 
 from ociwheel.elf.facts import ELF_MAGIC
-from ociwheel.layer.entries import Content, Entry
+from ociwheel.formats.entries import Content, Entry
 
 # How the tools that repair wheels name what they bundle: `name.libs/libgomp-a34b3233.so.1.0.0`.
 _BUNDLED = re.compile(r"(?:^|/)[^/]+\.libs/(?P<file>[^/]+\.so[^/]*)$")

@@ -2,7 +2,7 @@
 
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
-from ociwheel.layer.entries import Content, Entry
+from ociwheel.formats.entries import Content, Entry
 from ociwheel.layer.packages import deb_row, system_rows, wheel_row
 
 

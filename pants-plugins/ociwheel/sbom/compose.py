@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ociwheel import __version__ as VERSION  # noqa: N812 (a constant)
 from ociwheel.sbom.cyclonedx import cyclonedx
 from ociwheel.sbom.inventory import Inventory, inventory
 from ociwheel.sbom.provenance import material, provenance, source
@@ -16,6 +17,7 @@ from ociwheel.sbom.spdx import spdx
 
 __all__ = [
     "FORMATS",
+    "VERSION",
     "Inventory",
     "encode",
     "inventory",

@@ -81,11 +81,11 @@ _BUILD = "#build"
 def inventory(request: _Row) -> Inventory:
     """Return the inventory of an image.
 
-    :param request: ``image`` (name, digest, platform, created), ``tool`` (name, version), ``roots`` (names that
-        the image's own code requires), ``described`` (rows of the layers' ``layer-packages.json``), ``python``
-        (name, version, kind, filename, sha256, required_by, and ``first_party`` where nothing is locked),
-        ``deb`` (rows of a lock), ``builds`` (name, requirements, compiler, packages) and ``base`` (name, digest)
-        of an image of a registry.
+    :param request: ``image`` (name, digest, platform, created), ``tool`` (name, version), ``roots`` (names
+        that the image's own code requires), ``described`` (rows of the layers' ``layer-packages.json``),
+        ``python`` (name, version, kind, filename, sha256, required_by, and ``first_party`` where nothing is
+        locked), ``deb`` (rows of a lock), ``builds`` (name, requirements, compiler, packages) and ``base``
+        (name, digest) of an image of a registry.
     :raises ImageError: layers and locks disagree about what is in the image.
     """
     system: _Row = next((row for row in request["described"] if row["type"] == "system"), {})
@@ -207,7 +207,8 @@ def _deb(row: _Row, said: _Row, own: str, *, refs: Mapping[str, str], mark: str 
 
 
 def _base(base: _Row) -> Component:
-    own = purl("oci", base["name"].rpartition("/")[2], base["digest"])
+    name, _, tag = base["name"].partition("@")[0].rpartition("/")[2].partition(":")
+    own = purl("oci", name, base["digest"], qualifiers={"tag": tag})
     what = "the base image, whose contents are not listed here: they are not read for building upon it"
     return Component(
         own, "image", base["name"], base["digest"], own, base["digest"].partition(":")[2], origin=what

@@ -26,7 +26,11 @@ def _python(name: str, version: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def request_() -> dict[str, Any]:
-    library = {"name": "libgomp-a34b3233.so.1", "path": "app/lib/fast.libs/libgomp-a34b3233.so.1", "sha256": _E}
+    library = {
+        "name": "libgomp-a34b3233.so.1",
+        "path": "app/lib/fast.libs/libgomp-a34b3233.so.1",
+        "sha256": _E,
+    }
     deb = {"type": "deb", "maintainer": "GNU Libc Maintainers <libc@example.com>", "requires": ["libgcc-s1"]}
     gcc = {"source": "gcc-12", "source_version": "12.2.0-14", "maintainer": "Jane (x) <jane@example.com>"}
     return {
@@ -143,14 +147,16 @@ def test_a_layer_and_a_lock_that_disagree_are_an_error(request_: dict[str, Any])
         inventory(request_)
     assert "the Python distribution stray 3 is in a layer, but not planned" in str(caught.value)
     request_["described"] = request_["described"][:-1]
-    with pytest.raises(ImageError, match=r"the Debian package libgcc-s1 12\.2\.0-14 is planned, but in no layer"):
+    with pytest.raises(
+        ImageError, match=r"the Debian package libgcc-s1 12\.2\.0-14 is planned, but in no layer"
+    ):
         inventory(request_)
 
 
 def test_the_image_of_a_registry_is_a_part_whose_contents_are_not_listed(request_: dict[str, Any]) -> None:
     request_["base"] = {"name": "library/python:3.11", "digest": f"sha256:{_E}"}
     parts = {one.purl: one for one in inventory(request_).parts}
-    base = parts[f"pkg:oci/python@sha256:{_E}"]
+    base = parts[f"pkg:oci/python@sha256:{_E}?tag=3.11"]
     assert base.sha256 == _E
     assert "not listed" in base.origin
 
@@ -162,7 +168,12 @@ def test_the_image_of_a_registry_is_a_part_whose_contents_are_not_listed(request
         ("", "Apache License, Version 2.0", [], "Apache-2.0"),
         ("", "", ["License :: OSI Approved :: MIT License"], "MIT"),
         # Two licences, and one that names several: nobody says which.
-        ("", "", ["License :: OSI Approved :: MIT License", "License :: OSI Approved :: ISC License (ISCL)"], None),
+        (
+            "",
+            "",
+            ["License :: OSI Approved :: MIT License", "License :: OSI Approved :: ISC License (ISCL)"],
+            None,
+        ),
         ("", "BSD", ["License :: OSI Approved :: BSD License"], None),
         ("MIT\nand more", "", [], None),
     ],

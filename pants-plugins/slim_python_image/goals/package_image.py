@@ -335,8 +335,8 @@ async def package_image(
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
     attested = await attest(AttestationsRequest(field_set.address), **implicitly())
-    beside = attested.files(f"{output}.attestations")
-    report_file = await engine.create_files({f"{output}.json": text, **beside})
+    said = attested.files(f"{output}.attestations")
+    beside = await engine.create_files({f"{output}.json": text, **said})
     lines = log_lines(image, await _shared_layers(image, relations))
     paths: tuple[str, ...]
     if field_set.output_format.value == "docker-image":
@@ -345,7 +345,7 @@ async def package_image(
         # What `docker_image` answers with: another one then finds it by its address in the Dockerfile.
         artifact = BuiltDockerImage.create(loaded.image_id, names, f"{output}.json")
         more = replace(artifact, extra_log_lines=(*artifact.extra_log_lines, *lines))
-        return BuiltPackage(report_file, (more,))
+        return BuiltPackage(beside, (more,))
     layout = await complete_layout(image)
     if field_set.output_format.value == "oci-layout":
         content, paths = await _layout(layout, output, shared=options.shared_blobs), (output,)
@@ -353,10 +353,8 @@ async def package_image(
         content, paths = await _archives(image, layout, field_set, output)
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
     artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=lines))
-    artifacts.append(BuiltPackageArtifact(f"{output}.json"))
-    if attested.items:
-        artifacts.append(BuiltPackageArtifact(f"{output}.attestations"))
-    return BuiltPackage(await engine.merge((content, report_file)), tuple(artifacts))
+    artifacts += map(BuiltPackageArtifact, [f"{output}.json", *([f"{output}.attestations"] if said else [])])
+    return BuiltPackage(await engine.merge((content, beside)), tuple(artifacts))
 
 
 @rule(desc="Package a wheel set")

@@ -45,9 +45,9 @@ class SlimImageOptions(Subsystem):
         help=softwrap(
             """
             What `package` says of an image beside it, in the folder `<name>.attestations`: `spdx` (SPDX 2.3)
-            and `cyclonedx` (CycloneDX 1.6), an SBOM for each platform, and `provenance`, one in-toto statement
-            with SLSA provenance v1 for all. `publish` attaches them to the image where
-            `[slim-image-publish].attach` says so. They cost no process. Images are the same with and without.
+            and `cyclonedx` (CycloneDX 1.6), an SBOM for each platform, and `provenance`, one in-toto
+            statement with SLSA provenance v1 for all. They cost no process, and images are the same
+            with and without.
             """
         ),
     )

@@ -1,7 +1,7 @@
 """What is said of an image beside it: SBOMs of its platforms, and the provenance of all.
 
-Composed in Pants's own process from the locks and from what layer steps noted of the packages in them: an edit
-of a source starts nothing more for them.
+Composed in Pants's own process from the locks and from what layer steps noted of the packages in them: an
+edit of a source starts nothing more for them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
 from pants.version import VERSION
 
-from ociwheel import __version__
 from ociwheel.errors import OciwheelError
+from ociwheel.sbom.compose import VERSION as VERSION_OF_CORE
 from ociwheel.sbom.compose import Inventory, encode, inventory, material, materials, provenance, sbom, source
 from slim_python_image import engine
 from slim_python_image.bases import Base, BaseRequest, DebianBase, DebPackage, DebPackages
@@ -29,9 +29,9 @@ from slim_python_image.util_rules.build_wheel import BuildWheelRequest
 from slim_python_image.util_rules.compiler import compiler_wheel
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, PlatformImage, build_image
+from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels
 from slim_python_image.util_rules.locks import normalized, requirement_name
-from slim_python_image.util_rules.parts import ImageParts, ImagePartsRequest, read_image
 from slim_python_image.util_rules.plans import WheelPlan, plan_wheels
 from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of, plan_request
 
@@ -179,14 +179,14 @@ async def _described(image: PlatformImage) -> list[dict[str, Any]]:
 
 
 def inventory_request(
-    parts: ImageParts, base: Base, wheels: WheelSetRequest, plan: WheelPlan, builds: list[dict[str, Any]]
+    parts: ImageDefinition, base: Base, wheels: WheelSetRequest, plan: WheelPlan, builds: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the core's request of an inventory, without what is known of the layers."""
     planned = zip(plan.artifacts, plan.required_by)
     debian = base if isinstance(base, DebianBase) else None
     packages = [one for group in debian.groups for one in group.packages] if debian else []
     return {
-        "tool": {"name": _TOOL, "version": __version__},
+        "tool": {"name": _TOOL, "version": VERSION_OF_CORE},
         "roots": sorted({requirement_name(root.requirement) for root in wheels.roots}),
         "python": [
             *(wheel_row(one.artifact, required_by) for one, required_by in planned),
@@ -199,7 +199,7 @@ def inventory_request(
 
 
 async def platform_inventory(
-    parts: ImageParts, image: PlatformImage, options: SlimImageOptions, core: CoreSources
+    parts: ImageDefinition, image: PlatformImage, options: SlimImageOptions, core: CoreSources
 ) -> Inventory:
     """Return what one platform of an image holds, and was built from.
 
@@ -239,7 +239,7 @@ async def _first_party(sources: Digest, files: Digest) -> list[dict[str, Any]]:
     ]
 
 
-async def _locks(parts: ImageParts) -> list[dict[str, Any]]:
+async def _locks(parts: ImageDefinition) -> list[dict[str, Any]]:
     """Return the lockfiles of an image's requirements as materials."""
     found = []
     if parts.roots:
@@ -253,7 +253,7 @@ async def _locks(parts: ImageParts) -> list[dict[str, Any]]:
 
 
 async def image_provenance(
-    image: BuiltImage, parts: ImageParts, found: Iterable[Inventory], options: SlimImageOptions
+    image: BuiltImage, parts: ImageDefinition, found: Iterable[Inventory], options: SlimImageOptions
 ) -> dict[str, Any]:
     """Return the provenance of an image with all its platforms."""
     used = [one for each in found for one in materials(each)]
@@ -266,7 +266,7 @@ async def image_provenance(
         subjects=[(str(image.address), image.index_digest), *digests],
         build_type=BUILD_TYPE,
         builder=options.provenance_builder,
-        versions={"slim-python-image": __version__, "pants": VERSION},
+        versions={"slim-python-image": VERSION_OF_CORE, "pants": VERSION},
         parameters={
             "target": str(image.address),
             "platforms": [one.platform for one in image.platforms],
@@ -301,7 +301,7 @@ async def attest(request: AttestationsRequest, options: SlimImageOptions, core: 
     if not kinds:
         return Attestations(())
     image = await build_image(BuiltImageRequest(request.address), **implicitly())
-    parts = await read_image(ImagePartsRequest(request.address), **implicitly())
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     found = {one.platform: await platform_inventory(parts, one, options, core) for one in image.platforms}
     statement = None
     if PROVENANCE in kinds:
