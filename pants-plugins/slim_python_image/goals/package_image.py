@@ -33,7 +33,7 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
-from slim_python_image.util_rules.attestations import AttestationsRequest, attest
+from slim_python_image.util_rules.attestations import AttestationsRequest, attest, slug
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
 from slim_python_image.util_rules.image import (
@@ -101,11 +101,6 @@ def output_of(field: OutputPathField) -> str:
 def mebibytes(size: int) -> str:
     """Return a number of bytes for people."""
     return f"{size / 2**20:.1f} MiB"
-
-
-def slug(platform: str) -> str:
-    """Return a platform as one path component."""
-    return platform.replace("/", "-")
 
 
 def platform_report(image: PlatformImage) -> dict[str, Any]:

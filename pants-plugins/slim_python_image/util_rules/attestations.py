@@ -83,6 +83,11 @@ class Attestations:
         return {f"{folder}/{one.name}": one.data for one in self.items}
 
 
+def slug(platform: str) -> str:
+    """Return a platform as one path component."""
+    return platform.replace("/", "-")
+
+
 def asked(options: SlimImageOptions) -> tuple[str, ...]:
     """Return the kinds of documents that are asked for.
 
@@ -285,7 +290,7 @@ def documents(
     :param kinds: of SBOMs; the statement of provenance comes where there is one.
     """
     items = [
-        Attestation(kind, platform, f"{platform.replace('/', '-')}.{_SUFFIXES[kind]}", sbom(one, kind))
+        Attestation(kind, platform, f"{slug(platform)}.{_SUFFIXES[kind]}", sbom(one, kind))
         for platform, one in found.items()
         for kind in kinds
         if kind in _SUFFIXES
