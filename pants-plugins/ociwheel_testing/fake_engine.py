@@ -63,7 +63,8 @@ def images():
 def rmi():
     (state / "images" / argv[-1].replace("/", "!")).unlink()
 def version():
-    print("Version: 20.10")
+    print("linux/amd64")
+info = version
 globals()[argv[0]]()
 """
 

@@ -16,7 +16,7 @@ from typing import Any
 from ociwheel.build import emulated
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.containers.build_session import session, state_folder
-from ociwheel.containers.engine import find_engine
+from ociwheel.containers.engine import engine_for_builds
 from ociwheel.documents import document, read_json
 from ociwheel.target import Target
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     )
     machine = Path(os.environ["OCIWHEEL_MACHINE"]) if "OCIWHEEL_MACHINE" in os.environ else None
     target = Target.read(args.target)
-    engine = find_engine(machine, f"{settings.name} {settings.version} for {target.platform.oci}")
+    engine = engine_for_builds(machine, f"{settings.name} {settings.version} for {target.platform.oci}")
     args.output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".emulate-") as work,

@@ -21,8 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 from ociwheel.containers.engine import ContainerEngine
+from ociwheel.containers.engine_images import load
 from ociwheel.errors import ToolError
-from ociwheel.image.archive import choose, docker_archive
+from ociwheel.image.archive import choose
 from ociwheel.image.layout import Layout
 from ociwheel.image.reference import Reference
 
@@ -49,13 +50,9 @@ class Session:
         :param work: a folder for the archive, which is as large as the layout.
         :raises ToolError: the engine refuses it.
         """
-        archive = work / "image.tar"
         opened = Layout(layout)
-        try:
-            docker_archive(opened, choose(opened, None), [Reference.parse(self.image)], archive)
-            self.engine.require("load the image of the build", "load", "--quiet", "--input", str(archive))
-        finally:
-            archive.unlink(missing_ok=True)
+        names, what = [Reference.parse(self.image)], "the image of the build"
+        load(self.engine, opened, choose(opened, None), names, within=work, what=what)
 
     def create(self, command: Sequence[str]) -> str:
         """Create a container without network, privileges or anything of this machine, and return its id.

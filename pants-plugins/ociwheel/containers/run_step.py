@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ociwheel.containers import run_engine
-from ociwheel.documents import read_json
+from ociwheel.containers.engine import ENGINES, SETTINGS, find_engine, machine_engines
+from ociwheel.containers.engine_images import check_emulation, choose_platform, provide
 from ociwheel.image import archive
 from ociwheel.image.layout import Descriptor, Layout
 from ociwheel.image.reference import Reference
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         default="auto",
-        choices=("auto", *run_engine.ENGINES),
+        choices=("auto", *ENGINES),
         help="what runs the container; `auto`: the first that answers",
     )
     parser.add_argument(
@@ -64,9 +64,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     manifest = archive.choose(layout, args.platform)
     config = Descriptor.parse(layout.read(manifest).get("config"), f"{manifest.digest}: config")
     env = engine_environment(os.environ) if args.load_only else user_environment(os.environ)
-    engine = run_engine.find(args.engine, env)
+    engine = find_engine(args.engine, env)
     names = [Reference.parse(name) for name in dict.fromkeys(args.name)]
-    image = engine.provide(layout, manifest, config.digest, names)
+    image = provide(engine, layout, manifest, config.digest, names)
     if args.load_only:
         return {
             "schema": _LOADED,
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             "image": image,
             "names": [str(name) for name in names],
         }
-    engine.check_emulation(image, args.platform)
-    return engine.replace_process(command(args, engine.choose(args.platform), image))
+    check_emulation(engine, image, args.platform)
+    return engine.replace_process(command(args, choose_platform(engine, args.platform), image))
 
 
 def user_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -85,9 +85,10 @@ def user_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the client of an engine reads, from the machine's settings; without any, our own."""
-    path = Path(environ.get("OCIWHEEL_MACHINE", "")) / "container-engine.json"
-    value = read_json(path) if path.is_file() else {"env": user_environment(environ)}
-    return {str(name): str(text) for name, text in value["env"].items()}
+    folder = environ.get("OCIWHEEL_MACHINE")
+    if folder and (Path(folder) / SETTINGS).is_file():
+        return machine_engines(Path(folder))[1]
+    return user_environment(environ)
 
 
 def command(args: argparse.Namespace, platform: tuple[str, ...], image: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ociwheel.containers import run_engine
+from ociwheel.containers.engine import find_engine
 from ociwheel.errors import ToolError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -132,10 +132,10 @@ def test_the_first_engine_that_answers(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "podman")
     env = {"PATH": f"{machine.bin}:/nowhere", "STATE": str(machine.state)}
     (machine.bin / "sh").symlink_to("/bin/sh")
-    assert run_engine.find("auto", env).name == "podman"
+    assert find_engine("auto", env).name == "podman"
     (machine.state / "down").touch()
     with pytest.raises(ToolError) as caught:
-        run_engine.find("auto", {**env, "PATH": f"{machine.bin}{os.pathsep}/nowhere"})
+        find_engine("auto", {**env, "PATH": f"{machine.bin}{os.pathsep}/nowhere"})
     assert caught.value.render().splitlines() == [
         "no container engine answers",
         "  docker: not installed",
