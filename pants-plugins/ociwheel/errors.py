@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ociwheel.remedies import Remedy
+from ociwheel.remedies import Remedy, Render
 from ociwheel.wording import LONGEST, shown
 
 MOST_LINES = 38
@@ -71,15 +71,18 @@ class OciwheelError(Exception):
             errors=self.errors,
         )
 
-    def render(self) -> str:
-        """Return the whole message, without a trailing newline."""
+    def render(self, say: Render = Remedy.render) -> str:
+        """Return the whole message, without a trailing newline.
+
+        :param say: renders its remedies.
+        """
         lines = [f"{self.where}: {self.what}" if self.where else self.what]
-        lines += [f"  {line}" for error in self.errors for line in error.render().splitlines()]
+        lines += [f"  {line}" for error in self.errors for line in error.render(say).splitlines()]
         lines += [f"  {line}" for line in self.details]
         if len(lines) > MOST_LINES:
             lines[MOST_LINES:] = [f"  … and {len(lines) - MOST_LINES} more lines"]
         if self.remedy:
-            lines.append(f"  -> {self.remedy.render()}")
+            lines.append(f"  -> {say(self.remedy)}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ and options: it knows what the user types, this package does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
@@ -47,6 +47,10 @@ WORDS: Mapping[str, str] = {
     # Bases from registries.
     "blob-place-unknown": "name an image of the repository that has it: --repository NAME",
     "relock-base": "lock the base again",
+    "read-base-or-relock": "log in with an account that may read the base's repository too, "
+    "or lock the base again",
+    # Registries that images are sent to.
+    "trust-registry": "where it has no TLS, or a certificate of its own: --insecure {host}",
     # Builds.
     "relock-build-requirements": "lock the build requirements of {resolve} anew",
     "relock-or-constrain-build-requirement": "lock the build requirements of {resolve} anew; where the index "
@@ -82,6 +86,10 @@ WORDS: Mapping[str, str] = {
 """By code, what to say; names in braces are the arguments."""
 
 
+Render = Callable[["Remedy"], str]
+"""Says a remedy in words."""
+
+
 def placeholders(words: str) -> set[str]:
     """Return the names of the arguments that words need."""
     return {name for _, name, _, _ in Formatter().parse(words) if name}
@@ -115,3 +123,20 @@ class Remedy:
     def to_json(self) -> dict[str, Any]:
         """Return the remedy as part of a document."""
         return {"code": self.code, "arguments": dict(self.arguments)}
+
+
+def in_words(value: Any) -> Render:
+    """Return what renders remedies in the words of whoever runs the step.
+
+    :param value: an object with ``words``, as :data:`WORDS` has them, and ``names``, which these may name
+        beside the arguments. What it has no words for keeps those of this package.
+    """
+    words, names = value["words"], value["names"]
+
+    def render(remedy: Remedy) -> str:
+        try:
+            return str(words[remedy.code].format_map({**remedy.arguments, **names}))
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return remedy.render()
+
+    return render

@@ -59,6 +59,11 @@ _TEMPLATES: Mapping[str, str] = {
     "blob-place-unknown": "build on a machine that Pants runs on, or let it read a remote cache that has "
     "the blob",
     "relock-base": "lock the base again: {lock_base}",
+    "read-base-or-relock": "log in with an account that may read the base's repository too, or lock the "
+    "base again: {lock_base}",
+    # Registries that images are sent to.
+    "trust-registry": 'where it has no TLS, or a certificate of its own: add "{host}" to '
+    "[slim-image-publish].insecure_registries",
     # Builds.
     "relock-build-requirements": "lock the build requirements anew: {lock_builds}",
     "relock-or-constrain-build-requirement": "lock the build requirements anew: {lock_builds}; where the "
@@ -118,6 +123,14 @@ def names(
         "base_name": "the base",
         "builder": "the builder image" if builder_image else "builder_packages",
     }
+
+
+def words_document(known: Mapping[str, str]) -> bytes:
+    """Return the words of all remedies, for a step that has the user's terminal and renders them itself.
+
+    :param known: what :func:`names` returns.
+    """
+    return json.dumps({"words": dict(_TEMPLATES), "names": dict(known)}, sort_keys=True).encode()
 
 
 def render_remedy(remedy: Mapping[str, Any], known: Mapping[str, str]) -> str:

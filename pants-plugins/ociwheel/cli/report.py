@@ -13,9 +13,13 @@ from pathlib import Path
 
 from ociwheel.documents import canonical, document
 from ociwheel.errors import InternalError, MachineError, OciwheelError, ToolError
+from ociwheel.reading import parse_json
+from ociwheel.remedies import Remedy, Render, in_words
 
 VARIABLE = "OCIWHEEL_ERRORS"
 """``text``: errors are messages alone, where standard output is somebody else's, such as a container's."""
+WORDS = "OCIWHEEL_REMEDIES"
+"""A file with words for remedies: of a step that has the user's terminal, nobody else renders the error."""
 _TRY_AGAIN = "give this machine more, then try again"
 _OF_THE_MACHINE: Mapping[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space is left on the disk", "free some space, then try again"),
@@ -92,13 +96,24 @@ def _trace_file(step: str, fault: BaseException) -> list[str]:
     return [f"the trace is in {path}"]
 
 
+def _render() -> Render:
+    """Return what renders remedies: the words in the file that whoever runs the step has left for it."""
+    path = os.environ.get(WORDS)
+    if not path:
+        return Remedy.render
+    try:
+        return in_words(parse_json(Path(path).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Remedy.render
+
+
 def report(step: str, fault: BaseException) -> int:
     """Print an error for people on standard error and its document, for programs, on standard output.
 
     :returns: the exit code.
     """
     error = error_of(step, fault)
-    sys.stderr.write(f"error: {error.render()}\n")
+    sys.stderr.write(f"error: {error.render(_render())}\n")
     if os.environ.get(VARIABLE) != "text" and not sys.stdout.isatty():
         sys.stdout.buffer.write(canonical(document("error", error.to_json())))
         sys.stdout.buffer.flush()

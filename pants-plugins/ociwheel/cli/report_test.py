@@ -60,6 +60,36 @@ def test_an_error_is_a_document(ended: Any) -> None:
     }
 
 
+_OWN = "-> where it has no TLS, or a certificate of its own: --insecure h"
+
+
+@pytest.mark.parametrize(
+    ("said", "inner", "outer"),
+    [
+        (
+            '{"words": {"relock": "type `{lock}`", "trust-registry": "add {{{host}}}"}, "names": {"lock": "x lock"}}',
+            "-> add {h}",
+            "-> type `x lock`",
+        ),
+        ('{"words": {"relock": "again"}, "names": {}}', _OWN, "-> again"),
+        ('{"words": {"relock": "{nothing}"}, "names": {}}', _OWN, "-> lock again"),
+        ('{"words": {"relock": 1}, "names": {}}', _OWN, "-> lock again"),
+        ('{"words": 1, "names": {}}', _OWN, "-> lock again"),
+        ("[]", _OWN, "-> lock again"),
+        ("{", _OWN, "-> lock again"),
+    ],
+)
+def test_remedies_are_in_the_words_that_whoever_runs_the_step_has_left(
+    ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, inner: str, outer: str
+) -> None:
+    (tmp_path / "remedies.json").write_text(said)
+    monkeypatch.setenv("OCIWHEEL_REMEDIES", str(tmp_path / "remedies.json"))
+    errors = [LockError("w", hint=Remedy("trust-registry", {"host": "h"}))]
+    _, text, document = ended(LockError("v", hint=Remedy("relock"), errors=errors))
+    assert text == f"error: v\n  w\n    {inner}\n  {outer}\n"
+    assert document["remedy"] == {"code": "relock", "arguments": {}}
+
+
 def test_several_errors_are_one_document(ended: Any) -> None:
     errors = ErrorCollector()
     for number in range(50):

@@ -19,6 +19,7 @@ from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.refusals import RegistryError, push_error
 from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
+from ociwheel.remedies import Remedy
 from ociwheel.transport.connection import Body
 from ociwheel.transport.download import WrongContentError
 from ociwheel.transport.failure import RETRIED, Failure, Kind
@@ -266,7 +267,7 @@ class Push:
             f"({blob.size} bytes)",
             where=self._to.place,
             details=details,
-            hint="log in with an account that may read the base's repository too, or lock the base again",
+            hint=Remedy("read-base-or-relock"),
         )
 
     def _send_blob(self, blob: Descriptor, body: Body) -> None:

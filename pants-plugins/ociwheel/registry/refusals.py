@@ -58,7 +58,7 @@ def push_error(failure: Failure, domain: str, repository: str, login: RegistryLo
     often = f" after {ATTEMPTS} attempts" if failure.retry_after is not None else ""
     if failure.kind is Kind.SERVER:
         return RegistryError(f"the registry fails{often}: it {failure.answer}", where=domain)
-    hint = _REACH
+    hint: str | Remedy = _REACH
     if failure.kind is Kind.TLS:
-        hint = "a registry without TLS, or with a certificate of its own, is named in `insecure_registries`"
+        hint = Remedy("trust-registry", {"host": domain})
     return RegistryError(f"the registry cannot be reached{often}: {failure.answer}", where=domain, hint=hint)

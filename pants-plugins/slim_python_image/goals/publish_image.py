@@ -29,6 +29,8 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
+from slim_python_image.remedies import names as remedy_names
+from slim_python_image.remedies import words_document
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.target_types import (
     EntryPointField,
@@ -44,7 +46,7 @@ from slim_python_image.util_rules.machine import MachineReady
 from slim_python_image.util_rules.references import ImageNames, Place, places, skipped_by_field
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
-from slim_python_image.util_rules.steps import MACHINE, StepRequest, run_step, step_process
+from slim_python_image.util_rules.steps import MACHINE, WORDS, WORDS_FILE, StepRequest, run_step, step_process
 from slim_python_image.wheel_set_target import BaseField
 
 _LAYOUT = "layout"
@@ -160,11 +162,15 @@ def push_arguments(place: Place, options: PublishOptions) -> tuple[str, ...]:
     )
 
 
-def push_process(request: StepRequest, core: Digest) -> InteractiveProcess:
-    """Return the process of a push; its document is for programs, so it goes to a file."""
-    process = step_process(request, core)
+def push_process(request: StepRequest, core: Digest, words: Digest) -> InteractiveProcess:
+    """Return the process of a push; its document is for programs, so it goes to a file.
+
+    :param words: a tree with the words of remedies: what the process prints goes straight to the user.
+    """
+    process = step_process(replace(request, trees=FrozenDict({**request.trees, WORDS: words})), core)
     argv = ("/bin/sh", "-c", 'exec /bin/sh "$0" "$@" >push.json', *process.argv[1:])
-    return InteractiveProcess.from_process(replace(process, argv=argv))
+    env = FrozenDict({**process.env, "OCIWHEEL_REMEDIES": f"{WORDS}/{WORDS_FILE}"})
+    return InteractiveProcess.from_process(replace(process, argv=argv, env=env))
 
 
 def output_data(image: BuiltImage, place: Place) -> PublishOutputData:
@@ -254,7 +260,9 @@ async def publish_image(
             why = would_send((await run_step(step, **implicitly())).fields())
             jobs.append(PublishPackages(place.references, description=why, data=data))
         else:
-            process = push_process(step, core.steps["push"])
+            known = remedy_names(base=next((one.resolve for one in image.remote), None))
+            words = await engine.create_files({WORDS_FILE: words_document(known)})
+            process = push_process(step, core.steps["push"], words)
             jobs.append(PublishPackages(place.references, process, data=data))
     return PublishProcesses(jobs)
 

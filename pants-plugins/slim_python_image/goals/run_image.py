@@ -11,15 +11,17 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
 from pants.engine.platform import Platform
 
+from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError
+from slim_python_image.remedies import names, words_document
 from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
-from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS, zstd_toolbox
+from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS, WORDS, WORDS_FILE, zstd_toolbox
 
 _LAYOUT = ".ociwheel/layout"
 _CHROOT = "{chroot}"
@@ -102,9 +104,14 @@ async def run_image(
     parts = await read_image(ImageDefinitionRequest(field_set.address), **implicitly())
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
     built = await platform_layout(parts, platform)
-    trees = {CORE: core.steps["run"], _LAYOUT: built.layout}
+    words = await engine.create_files({WORDS_FILE: words_document(names())})
+    trees = {CORE: core.steps["run"], _LAYOUT: built.layout, WORDS: words}
     # What is printed is the container's: no document of an error may be in it.
-    env = {"OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}", "OCIWHEEL_ERRORS": "text"}
+    env = {
+        "OCIWHEEL_MACHINE": f"{_CHROOT}/{MACHINE}",
+        "OCIWHEEL_ERRORS": "text",
+        "OCIWHEEL_REMEDIES": f"{_CHROOT}/{WORDS}/{WORDS_FILE}",
+    }
     if any(layer.zstd for layer in built.image.layers):
         # An engine gets such layers unpacked: Docker loads none before version 23.
         trees[TOOLS] = (await zstd_toolbox()).digest

@@ -116,6 +116,9 @@ CORE = f"{_ROOT}/core"
 TOOLS = f"{_ROOT}/tools"
 MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
+WORDS = f"{_ROOT}/words"
+WORDS_FILE = "remedies.json"
+"""The words of remedies, for steps that have the user's terminal."""
 _ENGINE_STEPS = ("emulate",)
 """Steps that ask a container engine."""
 

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import json
+
+from pants.engine.fs import EMPTY_DIGEST, Digest
+from pants.util.docutil import bin_name
+
+from slim_python_image.goals.publish_image import push_process
+from slim_python_image.remedies import CODES, names, words_document
+from slim_python_image.util_rules.steps import StepRequest
+
+
+def test_what_a_push_says_is_in_the_words_of_pants() -> None:
+    words = Digest("1" * 64, 1)
+    request = StepRequest("push", ("--jobs", "1"), "Publish x", None)
+    process = push_process(request, EMPTY_DIGEST, words).process
+    path = process.env["OCIWHEEL_REMEDIES"]
+    folder, _, _ = path.rpartition("/")
+    assert process.immutable_input_digests[folder] == words
+    assert "OCIWHEEL_REMEDIES" not in request.trees
+    document = json.loads(words_document(names(base="py311")))
+    assert set(document["words"]) == CODES
+    said = document["words"]["read-base-or-relock"].format_map(document["names"])
+    assert said.endswith(f"or lock the base again: {bin_name()} generate-lockfiles --resolve=py311")
