@@ -79,7 +79,7 @@ _OWN = "-> where it has no TLS, or a certificate of its own: --insecure h"
         ("{", _OWN, "-> lock again"),
     ],
 )
-def test_remedies_are_in_the_words_that_whoever_runs_the_step_has_left(
+def test_remedies_are_in_the_words_of_whoever_runs_the_step(  # noqa: PLR0917 (fixtures)
     ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, inner: str, outer: str
 ) -> None:
     (tmp_path / "remedies.json").write_text(said)
