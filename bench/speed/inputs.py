@@ -74,7 +74,7 @@ def fetch_pure(client: IndexClient, pin: Pin, folder: Path) -> None:
     """
     for offer in client.offers(pin.name):
         for file in offer.files:
-            matches = file.filename.lower().startswith(f"{pin.name}-{pin.version}-")
+            matches = file.filename.lower().startswith(f"{pin.name.replace('-', '_')}-{pin.version}-")
             if matches and file.filename.endswith("-none-any.whl") and file.sha256:
                 fetch_artifact(client, Wanted(pin.name, pin.version, file.filename, file.sha256), folder)
                 return

@@ -40,8 +40,6 @@ def prepare_cross(steps: Steps, compiler: str) -> None:
     interpreter = ("--debs", "interpreter-debs", "--target", "host.json", "--output", "interpreter")
     steps.timed("interpreter", "interpreter", *interpreter)
     steps.timed("compiler (zig)", "zig", "--wheel", compiler, "--output", "zig")
-    runtime = ("--zig", "zig", "--target", "target.json", "--output", "zig-libc", "--cxx")
-    steps.timed("libc and libc++ (zig-libc)", "zig-libc", *runtime)
     sysroot = ("--debs", "sysroot-debs", "--target", "target.json", "--output", "sysroot")
     steps.timed("sysroot", "sysroot", *sysroot)
 
@@ -70,7 +68,7 @@ def _pair(steps: Steps, opened: Session, sdist: Sdist) -> Pair:
         "build",
         *("--sdist", f"sdists/{sdist.filename}", "--target", "target.json"),
         *("--requirements", f"requirements/{sdist.name}", "--sysroot", "sysroot"),
-        *("--zig", "zig", "--zig-cache", "zig-libc", "--settings", "settings.json", "--output", "cross"),
+        *("--zig", "zig", "--settings", "settings.json", "--output", "cross"),
         interpreter=True,
     )
     second, start = os.getloadavg()[0], time.monotonic()

@@ -91,12 +91,12 @@ def build(workshop: Workshop, package: Package, sdist: Distribution, platform: s
     settings = {**package.settings, "name": sdist.name, "version": sdist.version}
     (folder / "settings.json").write_text(json.dumps(settings))
     rust = bool({"cargo", "cargo-web"} & set(package.builder))
-    extra = ["--host-libc", workshop.runtime(workshop.host)] if rust else []
+    extra = ["--host-sysroot", workshop.host_sysroot] if rust else []
     done = workshop.steps.try_step(
         *("build", "--sdist", workshop.fetch(sdist), "--target", workshop.target(platform)),
         *("--requirements", requirements(workshop, sdist, folder / "requirements")),
         *("--sysroot", workshop.sysroot(platform), "--zig", workshop.zig),
-        *("--zig-cache", workshop.runtime(platform), "--settings", "settings.json", "--output", "out"),
+        *("--settings", "settings.json", "--output", "out"),
         *("--tools", workshop.tools(rust=rust), *extra),
         cwd=folder,
         interpreter=workshop.interpreter,

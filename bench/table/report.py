@@ -120,7 +120,7 @@ the base's own file system, where its Python imported it and called a function
 A cell is the seconds of the build, of a machine that did other work as well. `builder_packages` is what
 the base needs to compile, `packages` what it needs to run; settings are those of `[slim-image].builds`.
 *Not tried*: the run did not get that far.
-The compiler's own runtime (half a minute per platform, once) is not in the seconds.
+What is made once per platform is not in the seconds.
 """
 
 

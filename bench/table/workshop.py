@@ -16,6 +16,8 @@ from typing import Any
 from bench.table.listing import Distribution, read_lock
 from bench.table.steps import Steps
 
+HOST_SYSROOT = "libc6-dev"
+"""As the core's policy calls it in a lock."""
 _MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 _QEMU = {
     "linux/amd64": "qemu-x86_64-static",
@@ -177,9 +179,8 @@ class Workshop:
     def tools(self, *, rust: bool) -> Path:
         """Return the programs for builds on this machine: make, and cargo where it is asked for."""
         locked = self.debian["tools"][self.host]
-        keys = sorted(
-            {key for name, found in locked.items() if rust or not name.startswith("cargo") for key in found}
-        )
+        wanted = [n for n in locked if n != HOST_SYSROOT and (rust or not n.startswith("cargo"))]
+        keys = sorted({key for name, found in locked.items() if name in wanted for key in found})
         folder, made = self._made("tools-rust" if rust else "tools-make", keys)
         if not made:
             say("unpacking programs for builds")
@@ -190,16 +191,16 @@ class Workshop:
             )
         return folder
 
-    def runtime(self, platform: str) -> Path:
-        """Return the compiler's C and C++ runtime."""
-        target = self.target(platform)
-        folder, made = self._made(f"runtime/{platform}", [target.read_text(), str(self.zig)])
+    @cached_property
+    def host_sysroot(self) -> Path:
+        """What a build compiles for this machine, as cargo does, is compiled against."""
+        keys = self.debian["tools"][self.host][HOST_SYSROOT]
+        folder, made = self._made("host-sysroot", keys)
         if not made:
-            say(f"{platform}: compiling the C and C++ runtime")
-            self.steps.step(
-                *("zig-libc", "--zig", self.zig, "--target", target, "--output", folder, "--cxx"),
-                cwd=self.work,
-            )
+            say("unpacking headers and libraries of this machine")
+            debs = self._debs(keys, self.work / "debs/host-sysroot")
+            target = self.target(self.host)
+            self.steps.step("sysroot", "--debs", debs, "--target", target, "--output", folder, cwd=self.work)
         return folder
 
     def root(self, platform: str) -> Path:

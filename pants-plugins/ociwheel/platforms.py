@@ -105,11 +105,11 @@ PLATFORMS: tuple[Platform, ...] = (
         "aarch64-unknown-linux-gnu", "aarch64", "aarch64-unknown-linux-gnu",
     ),
     Platform(
-        # Debian's armhf: ARMv7, VFPv3 with 16 registers, hard-float calls, and no NEON, which the compilers'
-        # default CPUs for arm have: hence the explicit features.
+        # Debian's armhf: ARMv7 with Thumb 2, VFPv3 with 16 registers, hard-float calls, and no NEON, which
+        # the compilers' default CPUs for arm have: hence the explicit features.
         "linux/arm/v7", "armhf", "arm-linux-gnueabihf", "armv7l", "generic+v7a-neon-d32", "arm",
         "gnueabihf", 40, 32, "/lib/ld-linux-armhf.so.3", "arm", "IEEE_DOUBLE_LE", (2, 17),
-        ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard"),
+        ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard", "-mthumb"),
         "arm-unknown-linux-gnueabihf", "arm", "armv7-unknown-linux-gnueabihf",
     ),
     Platform(

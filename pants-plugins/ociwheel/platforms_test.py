@@ -151,7 +151,7 @@ def test_the_compiler_is_told(row: Platform, target: Target, tmp_path: Path) -> 
     told = target_python.write_target_python(tmp_path / "sysroot", target, tmp_path / "python")
     assert told["_PYTHON_HOST_PLATFORM"] == f"linux-{row.machine}"
     assert told["_PYTHON_SYSCONFIGDATA_NAME"] == f"_sysconfigdata__{row.triplet}"
-    toolchain = Toolchain(tmp_path / "zig", tmp_path / "runtime", tmp_path / "sysroot", target)
+    toolchain = Toolchain(tmp_path / "zig", tmp_path / "sysroot", target)
     environment = Environment(tmp_path / "venv/bin/python", tmp_path / "site", tmp_path)
     system = BuildSystem((), "mesonpy", ())
     write_build_system_files(system, toolchain, environment, tmp_path / "bin", tmp_path / "files")

@@ -66,6 +66,8 @@ WORDS: Mapping[str, str] = {
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
+    "emulate": "build it in a container of {platform}, where its programs run (the steps container and "
+    "emulate); or use a version that has a wheel for this platform",
     "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
     f"{_SETTINGS}",

@@ -54,9 +54,13 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder tree that a step unpacked: an interpreter, a sysroot, a compiler."""
+    """A folder tree that a step unpacked: an interpreter, a sysroot, a compiler.
+
+    :param runtime: of a sysroot: it has a libc and the runtime of a gcc to link to.
+    """
 
     digest: Digest
+    runtime: bool = True
 
 
 # --- targets of a build -----------------------------------------------------------------------------

@@ -78,6 +78,8 @@ _TEMPLATES: Mapping[str, str] = {
     "use-wheel-or-cargo": 'use a version that has a wheel for this platform, or add "cargo-web" (Debian '
     '12; "cargo" '
     f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",
+    "emulate": "build it in a container of that platform, where its programs run: give it "
+    f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
     "raise-build-limit": "raise `build_{limit}_limit` of [slim-image], or use a version that has a wheel for "
     "this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, give it "

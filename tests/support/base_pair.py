@@ -44,7 +44,10 @@ _RUNTIME = (
     # Not in the official slim image; what PyYAML needs where it has no wheel.
     "libyaml-0-2",
 )
-_HEADERS = ("libc6-dev", "libffi-dev", "libpython3.11-dev", "libyaml-dev", "zlib1g-dev")
+_HEADERS = (
+    *("libc6-dev", "libffi-dev", "libgcc-12-dev", "libpython3.11-dev", "libstdc++-12-dev", "libyaml-dev"),
+    "zlib1g-dev",
+)
 # What maintainer scripts would do and a base image has: merged /usr, users, certificates, the name of the compiler.
 _LINKS = 'cd "$1"; for d in bin sbin lib lib64; do mkdir -p usr/$d; ln -s usr/$d $d; done'
 _FINISH = """\

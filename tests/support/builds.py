@@ -119,19 +119,21 @@ class Builds(Workshop):
         return ROOT / "3rdparty/debian/bookworm-py311.lock"
 
     def _stand_in(self) -> Path:
-        """Write a compiler, its runtime and a sysroot that only pure Python can be built with."""
+        """Write a compiler and a sysroot that only pure Python can be built with."""
         folder = self.work / "stand-in"
         (folder / "zig").mkdir(parents=True)
         (folder / "zig/zig").write_text("#!/bin/sh\nexit 1\n")
-        (folder / "runtime").mkdir()
-        none: dict[str, Any] = {"flags": [], "c": [], "cxx": None, "libraries": [], "dynamic_linker": None}
-        (folder / "runtime/toolchain.json").write_text(json.dumps({"platform": self.host, **none}))
         include = folder / f"sysroot/usr/include/python{self.minor}"
         include.mkdir(parents=True)
         (include / "Python.h").touch()
         lib = folder / f"sysroot/usr/lib/python{self.minor}"
         lib.mkdir(parents=True)
         triplet = f"{os.uname().machine}-linux-gnu"
+        gcc = folder / f"sysroot/usr/lib/gcc/{triplet}/12"
+        start = folder / f"sysroot/usr/lib/{triplet}/crti.o"
+        for file in (gcc / "crtbeginS.o", gcc / "libstdc++.so", start):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
         (lib / f"_sysconfigdata__{triplet}.py").write_text("build_time_vars = {}\n")
         return folder
 
@@ -162,7 +164,7 @@ class Builds(Workshop):
         (folder / "settings.json").write_text(json.dumps(settings))
         one = self.stand_in
         arguments = ["--sdist", source, "--target", self.target(self.host), "--requirements", "requirements"]
-        arguments += ["--sysroot", one / "sysroot", "--zig", one / "zig", "--zig-cache", one / "runtime"]
+        arguments += ["--sysroot", one / "sysroot", "--zig", one / "zig"]
         arguments += [
             "--tools",
             tools or self.programs,

@@ -15,6 +15,7 @@ from ociwheel.base.image_files import ImageFiles
 from ociwheel.base.inspect_image import Program, find_python
 from ociwheel.base.interpreter import finish_interpreter
 from ociwheel.base.merge import merged_path
+from ociwheel.base.sysroot import merged_links, one_case
 from ociwheel.base.tree import write_tree
 from ociwheel.base.venv import PROGRAM_FOLDER
 from ociwheel.debian.policy import DROPPED_STDLIB
@@ -27,9 +28,13 @@ _ORIGIN = "the base image"
 _LIB = r"usr/(?:local/)?lib/"
 _ENDS = r"\.(?:so|so\.[\d.]+|a|h|hh|hpp|inc|pc|cmake)"
 SYSROOT_KEPT = (
-    r"usr/(?:local/)?include/(?!(?:[^/]+/)?c\+\+/).+",
-    # By name: what links, and what is included or asked beside libraries; not the compilers' own folders.
+    r"usr/(?:local/)?include/.+",
+    # By name: what links, and what is included or asked beside libraries.
     rf"{_LIB}(?!(?:python3|gcc|git-core|llvm|perl|ruby|systemd|udev|debug)[^/]*/)(?!.*/(?:gconv|perl)/).+{_ENDS}",
+    rf"{_LIB}(?:[^/]+/)?\w*crt\w*\.o",
+    # Of gcc's own folder its runtime, and neither the compiler nor what -fsanitize links to.
+    r"usr/lib/gcc/[^/]+/[\d.]+/(?!lib(?:asan|hwasan|itm|lsan|tsan|ubsan)[._])(?:crt\w+\.o|lib[^/]+\.(?:a|so|spec))",
+    r"usr/lib(?:32|64|x32)/ld[^/]*",
     r"usr/(?:local/)?share/(?:pkgconfig|cmake[^/]*)/.+",
     r"usr/(?:local/)?bin/[^/]*config[^/]*",
     rf"{_LIB}python3\.[0-9]+/_sysconfigdata_[^/]*\.py",
@@ -37,13 +42,17 @@ SYSROOT_KEPT = (
 )
 """What compiling needs of a builder image, as patterns of the whole path on a system with merged ``/usr``."""
 
-# glibc, musl and gcc's runtime, as in policy.TOOLCHAIN: the compiler brings its own.
+# Parts of libc and of gcc's runtime, where an image has not all of both: zig's stand in for them, and nothing
+# of another may lie beside those.
 _RUNTIME = (
     r"lib(?:BrokenLocale|anl|c|c_malloc_debug|c_nonshared|dl|g|m|m-[\d.]+|mcheck|mvec|mvec_nonshared|nss_\w+"
     r"|pthread|pthread_nonshared|resolv|rt|thread_db|util|xnet|c\.musl-[^.]+|ssp_nonshared)"
     r"|lib(?:asan|atomic|gcc|gcc_eh|gcc_s|gomp|itm|lsan|quadmath|ssp|stdc\+\+|stdc\+\+fs|supc\+\+|tsan|ubsan)"
 )
-_DROPPED = re.compile(rf"{_LIB}(?:[^/]+/)?(?:(?:{_RUNTIME})\.(?:so|a)(?:\.[\d.]+)?|ld-[^/]+|[^/]*crt\w*\.o)")
+_PART_OF_RUNTIME = re.compile(
+    rf"{_LIB}(?:[^/]+/)?(?:(?:{_RUNTIME})\.(?:so|a)(?:\.[\d.]+)?|ld-[^/]+|[^/]*crt\w*\.o)"
+    r"|usr/lib(?:32|64|x32)/ld[^/]*|usr/lib/gcc/.+|usr/(?:local/)?include/(?:[^/]+/)?c\+\+/.+"
+)
 _KEPT = re.compile("|".join(SYSROOT_KEPT))
 _STDLIB_DROPPED = re.compile(
     rf"(?:{'|'.join(DROPPED_STDLIB)}|site-packages|dist-packages|config-[^/]+)(?:/.*)?|(?:.*/)?__pycache__(?:/.*)?"
@@ -66,20 +75,25 @@ def write_image_sysroot(image: ImageFiles, scratch: Path, output: Path, where: s
         return merged_path(path)
 
     def keep(path: str) -> bool:
-        if _DROPPED.fullmatch(path):
-            return False
         return _KEPT.fullmatch(path) is not None
 
     placed = place(image, move, keep, scratch)
     shared = {path for path in placed if path.endswith(".so")}
-    kept = {p: i for p, i in placed.items() if not (p.endswith(".a") and f"{p[:-2]}.so" in shared)}
+    # Static libraries of gcc's are asked for by flags of their own, -static-libstdc++.
+    kept = {
+        path: item
+        for path, item in placed.items()
+        if "/gcc/" in path or not (path.endswith(".a") and f"{path[:-2]}.so" in shared)
+    }
     if not any(path.endswith(f"include/python{python.minor}/Python.h") for path in kept):
         raise BaseError(
             f"the builder image has no Python.h of Python {python.minor}",
             where=where,
             hint="name an image with Python's headers in the field `builder_image`, such as python:3.11",
         )
-    write_tree(kept, output)
+    if not any(path.endswith("/crtbeginS.o") for path in kept):
+        kept = {path: item for path, item in kept.items() if not _PART_OF_RUNTIME.fullmatch(path)}
+    write_tree({**one_case(kept), **merged_links(kept)}, output)
 
 
 def write_image_interpreter(

@@ -14,6 +14,7 @@ from ociwheel.base.image_files import ImageFiles, LockedLayer, open_image
 from ociwheel.base.image_trees import write_image_interpreter, write_image_sysroot
 from ociwheel.base.inspect_image import BaseImage, learn
 from ociwheel.base.registry_lock import registry_lock, render
+from ociwheel.base.sysroot_runtime import SysrootRuntime, find_runtime
 from ociwheel.base.venv_layer_step import venv_entries
 from ociwheel.cli.main import main
 from ociwheel.documents import canonical, document
@@ -191,6 +192,31 @@ def test_a_sysroot_has_what_compiling_needs_and_no_link_out_of_it(tmp_path: Path
     }
     assert (output / "usr/lib/x86_64-linux-gnu/libffi.so").readlink() == Path("libffi.so.8.1")
     assert (output / "usr/lib/x86_64-linux-gnu/libhost.so").read_bytes().startswith(b"root:x:0:0")
+
+
+def test_a_builder_image_with_a_runtime_keeps_it_whole(tmp_path: Path) -> None:
+    """As python's full images have gcc: then nothing of zig's stands in for it."""
+    gcc = "usr/lib/gcc/x86_64-linux-gnu/12"
+    entries = [
+        *builder(),
+        Entry(f"{gcc}/crtbeginS.o", b"o"),
+        Entry(f"{gcc}/libstdc++.so", b"so"),
+        Entry(f"{gcc}/libstdc++.a", b"a"),
+        Entry(f"{gcc}/libasan.a", b"a"),
+        Entry(f"{gcc}/cc1", b"program"),
+        Entry("usr/lib/x86_64-linux-gnu/crti.o", b"o"),
+        Entry("usr/lib64/ld-linux-x86-64.so.2", b"so"),
+    ]
+    output, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    write_image_sysroot(unpacked(tmp_path, entries), scratch, output, "python:3.11")
+    found = {str(p.relative_to(output)) for p in output.rglob("*") if not p.is_dir()}
+    kept = {f"{gcc}/{name}" for name in ("crtbeginS.o", "libgcc.a", "libstdc++.a", "libstdc++.so")}
+    assert {path for path in found if path.startswith("usr/lib/gcc/")} == kept
+    assert {"usr/include/c++/12/vector", "usr/lib64/ld-linux-x86-64.so.2"} <= found
+    assert {f"usr/lib/x86_64-linux-gnu/{name}" for name in ("libc.so", "Scrt1.o", "crti.o")} <= found
+    assert [(output / name).readlink() for name in ("lib", "lib64")] == [Path("usr/lib"), Path("usr/lib64")]
+    assert find_runtime(output, "x86_64-linux-gnu") == SysrootRuntime(output / gcc)
 
 
 def test_a_builder_without_headers_is_told(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Unpack what a cross compiler needs of builder packages, or of a builder image; nothing of them is run."""
+"""Unpack what a cross compiler needs of builder packages, or of a builder image; nothing of them is run.
+
+The document's ``runtime`` says whether there are libc and the runtime of a gcc to link to.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base import source
 from ociwheel.base.image_trees import write_image_sysroot
 from ociwheel.base.sysroot import write_sysroot
+from ociwheel.base.sysroot_runtime import find_runtime
 from ociwheel.base.tree import tree_document
 from ociwheel.target import Target
 
@@ -27,4 +31,5 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             write_sysroot(given.packages, arguments.output)
         else:
             write_image_sysroot(given.files, given.scratch, arguments.output, given.where)
-    return tree_document(arguments.output)
+    runtime = find_runtime(arguments.output, row.triplet) is not None
+    return {**tree_document(arguments.output), "runtime": runtime}

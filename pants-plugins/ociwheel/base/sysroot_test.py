@@ -40,6 +40,11 @@ PACKAGES = {
         symlink(f"./usr/lib/{LIB}/liboutside.so", "../../../../../etc/passwd"),
         symlink(f"./usr/lib/{LIB}/libloop.so", "libloop.so"),
         Item("./usr/share/man/man3/zlib.3.gz", b"man"),
+        Item(f"./usr/lib/gcc/{LIB}/12/libgcc.a", b"archive"),
+        Item(f"./usr/lib/gcc/{LIB}/12/libasan.a", b"archive"),
+        Item("./usr/include/linux/netfilter/xt_MARK.h", b"older"),
+        Item("./usr/include/linux/netfilter/xt_mark.h", b"newer"),
+        Item("./usr/include/linux/netfilter/xt_RATE.h", b"alone"),
     ],
     "libpython3.11-stdlib": [
         Item(f"./usr/lib/python3.11/_sysconfigdata__{LIB}.py", b"build_time_vars = {}"),
@@ -73,9 +78,13 @@ def test_a_sysroot_has_what_compiling_needs(tmp_path: Path, target: Path) -> Non
         os.umask(umask)
     assert code == 0
     assert listing(output) == [
+        "lib -> usr/lib",
         "usr/bin/zlib-config 0755",
+        "usr/include/linux/netfilter/xt_RATE.h 0644",
+        "usr/include/linux/netfilter/xt_mark.h 0644",
         "usr/include/zlib.h 0644",
         "usr/include/zlib2.h 0644",
+        f"usr/lib/gcc/{LIB}/12/libgcc.a 0644",
         f"usr/lib/python3.11/_sysconfigdata__{LIB}.py 0644",
         f"usr/lib/{LIB}/libz.a 0644",
         f"usr/lib/{LIB}/libz.so -> libz.so.1.2.13",

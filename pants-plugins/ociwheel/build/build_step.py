@@ -4,8 +4,10 @@ The wheel in the output folder depends on the arguments' content only: not on wh
 built. Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the
 project is pure Python on purpose), resolve and base (for messages).
 
-A build that turns out to hold C++ makes no wheel without libc++: the document then holds ``needs``, which is
-``c++``, and no more. Compiling libc++ takes longer than most builds, and most have no use for it.
+It is linked with the C and C++ runtime of its sysroot, which is that of the base's gcc. For a builder that
+has none, as images of Alpine, zig's is compiled. A build that then turns out to hold C++ makes no wheel
+without libc++: the document holds ``needs``, which is ``c++``, and no more. Compiling libc++ takes longer
+than most builds, and most have no use for it.
 """
 
 from __future__ import annotations
@@ -33,16 +35,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--requirements", type=Path, required=True, metavar="DIR", help="wheels of the build requirements")
     add("--sysroot", type=Path, required=True, metavar="DIR", help="headers and libraries of the target")
     add("--zig", type=Path, required=True, metavar="DIR", help="what the zig step made")
-    add("--zig-cache", type=Path, required=True, metavar="DIR", help="what the zig-libc step made")
+    add(
+        "--zig-runtime",
+        type=Path,
+        metavar="DIR",
+        help="what the zig-libc step made, for a sysroot without libc and gcc's runtime",
+    )
     add(
         "--tools",
         type=Path,
         metavar="DIR",
         help="what the build-programs step made: make, and cargo for Rust",
     )
-    add(
-        "--host-libc", type=Path, metavar="DIR", help="what the zig-libc step made for this machine, for Rust"
-    )
+    add("--host-sysroot", type=Path, metavar="DIR", help="libc and gcc's runtime of this machine, for Rust")
     add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
     add_isolation(parser)
@@ -55,9 +60,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     inputs = Inputs(
         sdist=args.sdist.absolute(),
         requirements=tuple(sorted(args.requirements.absolute().glob("*.whl"))),
-        toolchain=Toolchain(args.zig.absolute(), args.zig_cache.absolute(), args.sysroot.absolute(), target),
+        toolchain=Toolchain(
+            args.zig.absolute(),
+            args.sysroot.absolute(),
+            target,
+            args.zig_runtime.absolute() if args.zig_runtime else None,
+        ),
         tools=args.tools.absolute() if args.tools else None,
-        host_runtime=args.host_libc.absolute() if args.host_libc else None,
+        host_sysroot=args.host_sysroot.absolute() if args.host_sysroot else None,
         target=args.target.absolute(),
         isolation=isolation_of(args),
     )

@@ -7,20 +7,25 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from ociwheel.base.sysroot import write_sysroot
 from ociwheel.build import zig, zig_libc_step
 from ociwheel.build.pip_resolver import PipResolver
 from ociwheel.build.toolchain import zig_target
+from ociwheel.debian.deb import read_debs
+from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
 from ociwheel.elf.reader import read_facts
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
@@ -28,6 +33,7 @@ from ociwheel.fetch.toolbox import TOOLS_LOCK
 from ociwheel.platforms import PLATFORMS, Platform
 from ociwheel.target import Target
 from ociwheel.transport import settings as network_settings
+from ociwheel.transport.network import Network
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +42,9 @@ TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 # The sizes of C types are those of this machine's headers, so a foreign target of the same word size.
 FOREIGN = {"x86_64": "linux/arm64", "aarch64": "linux/amd64"}[os.uname().machine]
 TRIPLETS = {"linux/arm64": "aarch64-linux-gnu", "linux/amd64": "x86_64-linux-gnu"}
+
+BASE_LOCK = Path(__file__).parents[3] / "3rdparty/debian/bookworm-py311.lock"
+RUNTIME = re.compile(r"libc6(-dev)?|libcrypt.*|linux-libc-dev|libgcc-.*|libstdc\+\+.*")
 
 SETUP = """
 from setuptools import Extension, setup
@@ -86,6 +95,7 @@ class Workshop:
         lock = json.loads(TOOLS_LOCK.read_text())["zig"][f"linux-{os.uname().machine}"]
         fetch_artifact(client, Wanted(lock["name"], lock["version"], lock["filename"], lock["sha256"]), root)
         zig.unpack(root / lock["filename"], root / "zig")
+        zig.unpack(root / lock["filename"], root / "zig-with-runtimes", runtimes=True)
         requirements = root / "requirements"
         requirements.mkdir()
         for one in PipResolver(client.settings, root / "pip").resolve(
@@ -95,8 +105,22 @@ class Workshop:
             fetch_artifact(client, wanted, requirements)
         target = {"schema": "ociwheel.target/1", "platform": FOREIGN, "python": f"{MINOR}.0"}
         (root / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
-        self.sysroot(root / "sysroot")
-        self.libc(root / "libc", cxx=True)
+        self.sysroot(root / "plain")
+        shutil.copytree(root / "plain", root / "sysroot")
+        self.debian(root)
+
+    def debian(self, root: Path) -> None:
+        """Unpack libc and gcc's runtime of the example's base over the sysroot."""
+        base = json.loads(BASE_LOCK.read_text())
+        rows = [base["packages"][key] for key in base["platforms"][FOREIGN]["builder"]]
+        machine = network_settings.load()
+        for row in rows:
+            if RUNTIME.fullmatch(row["name"]):
+                wanted = WantedDeb(*(row[name] for name in ("archive", "path", "size", "sha256")))
+                fetch_deb(machine, Network(machine), wanted, root / "debs")
+        with tempfile.TemporaryDirectory() as scratch:
+            write_sysroot(read_debs(root / "debs", Path(scratch)), root / "runtime")
+        shutil.copytree(root / "runtime", root / "sysroot", symlinks=True, dirs_exist_ok=True)
 
     def sysroot(self, folder: Path) -> None:
         """Write this Python's headers and variables as if they were the target's."""
@@ -112,7 +136,8 @@ class Workshop:
 
     def libc(self, output: Path, *, cxx: bool) -> None:
         target = self.root / "target.json"
-        arguments = argparse.Namespace(zig=self.root / "zig", target=target, output=output, cxx=cxx)
+        with_runtimes = self.root / "zig-with-runtimes"
+        arguments = argparse.Namespace(zig=with_runtimes, target=target, output=output, cxx=cxx)
         with contextlib.chdir(self.root):
             zig_libc_step.run(arguments)
 
@@ -124,6 +149,7 @@ class Workshop:
         umask: int = 0o022,
         settings: Mapping[str, object] | None = None,
         runtime: Path | None = None,
+        sysroot: str | None = None,
         **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run the step in a process of its own."""
@@ -134,9 +160,12 @@ class Workshop:
             "--requirements",
             str(self.root / "requirements"),
             "--sysroot",
-            str(self.root / "sysroot"),
+            str(self.root / (sysroot or ("plain" if runtime else "sysroot"))),
         ]
-        arguments += ["--zig", str(self.root / "zig"), "--zig-cache", str(runtime or self.root / "libc")]
+        if runtime:
+            arguments += ["--zig", str(self.root / "zig-with-runtimes"), "--zig-runtime", str(runtime)]
+        else:
+            arguments += ["--zig", str(self.root / "zig")]
         arguments += ["--settings", "settings.json", "--output", "out"]
         return subprocess.run(
             [sys.executable, "-m", "ociwheel", "build", *arguments],
@@ -174,7 +203,11 @@ def test_a_c_and_a_cxx_extension_for_another_machine_are_the_same_everywhere(
     answer = json.loads(here.stdout)
     machine = TRIPLETS[FOREIGN].split("-")[0]
     assert answer["filename"] == f"demo-1.0-{TAG}-{TAG}-linux_{machine}.whl"
-    assert [e["needed"] for e in answer["elf"]] == [["libm.so.6"], ["libc.so.6"]]
+    # As Debian's gcc links them: pow() is taken from the libm that Python has loaded.
+    assert [sorted(e["needed"]) for e in answer["elf"]] == [
+        ["libc.so.6"],
+        ["libc.so.6", "libgcc_s.so.1", "libm.so.6", "libstdc++.so.6"],
+    ]
     wheel = tmp_path / "here/out" / answer["filename"]
     other = tmp_path / "a much longer/path with spaces/out" / answer["filename"]
     assert wheel.read_bytes() == other.read_bytes()
@@ -197,7 +230,7 @@ def test_the_compiler_knows_the_names_of_every_row(workshop: Workshop, tmp_path:
     for name, command in commands.items():
         caches = {f"ZIG_{kind}_CACHE_DIR": str(tmp_path / kind) for kind in ("GLOBAL", "LOCAL")}
         subprocess.run(
-            [str(workshop.root / "zig/zig"), *command, "-Werror", "-c", "probe.c", "-o", name],
+            [str(workshop.root / "zig-with-runtimes/zig"), *command, "-Werror", "-c", "probe.c", "-o", name],
             cwd=tmp_path,
             env=caches,
             check=True,
@@ -217,6 +250,32 @@ def test_an_extension_that_is_dropped_in_silence_is_an_error(workshop: Workshop,
         f"error: demo 1.0 for {FOREIGN}, Python {MINOR}: the extension demo did not compile, and the build "
         "went on without it"
     )
+
+
+def test_a_builder_without_a_runtime_says_what_to_lock(workshop: Workshop, tmp_path: Path) -> None:
+    """As one of a lock of before the runtime was locked."""
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", FILES)
+    result = workshop.build(sdist, tmp_path / "work", sysroot="plain")
+    assert result.returncode == 15
+    assert "\n".join(error_lines(result)) == (
+        f"error: the builder for {FOREIGN} lacks libc6-dev, libgcc-<N>-dev or libstdc++-<N>-dev, which every "
+        "wheel is compiled against\n"
+        "  -> lock the base again"
+    )
+
+
+def test_libstdcxx_can_be_linked_statically(workshop: Workshop, tmp_path: Path) -> None:
+    setup = SETUP.replace('language="c++"', 'language="c++", extra_link_args=["-static-libstdc++"]')
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", {**FILES, "setup.py": setup})
+    result = workshop.build(sdist, tmp_path / "work")
+    assert result.returncode == 0, result.stderr
+    assert "libstdc++.so.6" not in json.loads(result.stdout)["elf"][1]["needed"]
+
+
+@pytest.fixture(scope="module")
+def cxx_runtime(workshop: Workshop) -> Path:
+    workshop.libc(workshop.root / "libc", cxx=True)
+    return workshop.root / "libc"
 
 
 @pytest.fixture(scope="module")
@@ -239,13 +298,15 @@ def test_a_build_says_that_it_needs_libcxx(
     assert list((tmp_path / "work/out").iterdir()) == []
 
 
-def test_c_without_libcxx_is_the_same_as_with_it(workshop: Workshop, c_runtime: Path, tmp_path: Path) -> None:
+def test_c_without_libcxx_is_the_same_as_with_it(
+    workshop: Workshop, c_runtime: Path, cxx_runtime: Path, tmp_path: Path
+) -> None:
     setup = 'from setuptools import Extension, setup\nsetup(name="demo", version="1.0", ext_modules=[%s])\n'
     files = {"setup.py": setup % 'Extension("demo", ["demo.c"])', "demo.c": C}
     sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
     without = workshop.build(sdist, tmp_path / "without", runtime=c_runtime)
     assert without.returncode == 0, without.stderr
-    assert without.stdout == workshop.build(sdist, tmp_path / "with").stdout
+    assert without.stdout == workshop.build(sdist, tmp_path / "with", runtime=cxx_runtime).stdout
 
 
 def test_a_fallback_to_pure_python_is_an_error_unless_wanted(workshop: Workshop, tmp_path: Path) -> None:
@@ -312,14 +373,14 @@ def test_a_build_has_no_network(workshop: Workshop, tmp_path: Path) -> None:
 
 
 def test_the_runtime_is_the_same_in_another_folder(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, cxx_runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = tmp_path / "another/zig"
-    shutil.copytree(workshop.root / "zig", moved)
+    shutil.copytree(workshop.root / "zig-with-runtimes", moved)
     monkeypatch.chdir(tmp_path)
     target = workshop.root / "target.json"
     zig_libc_step.run(argparse.Namespace(zig=moved, target=target, output=tmp_path / "libc", cxx=True))
-    first, second = workshop.root / "libc", tmp_path / "libc"
+    first, second = cxx_runtime, tmp_path / "libc"
     names = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
     assert [n for n in names if (first / n).read_bytes() != (second / n).read_bytes()] == []

@@ -17,7 +17,7 @@ from ociwheel.reading import Value, failing
 
 
 class CxxNeededError(Exception):
-    """The build compiles C++: it has to start anew with a runtime that holds libc++."""
+    """The build compiles C++: it has to start anew with a runtime of zig's that holds libc++."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Inputs:
     toolchain: Toolchain
     tools: Path | None = None
     """Programs for builds, what the ``tools`` step made; without it, those of this machine."""
-    host_runtime: Path | None = None
-    """What the ``zig-libc`` step made for this machine: cargo compiles programs that it runs."""
+    host_sysroot: Path | None = None
+    """Headers and libraries of this machine: cargo compiles programs that it runs."""
     isolation: Isolation = field(default_factory=Isolation)
 
     def cross(self) -> dict[str, Path]:
@@ -40,10 +40,11 @@ class Inputs:
         found = {
             "target": self.target,
             "zig": self.toolchain.zig,
-            "runtime": self.toolchain.runtime,
             "sysroot": self.toolchain.sysroot,
+            "zig_runtime": self.toolchain.zig_runtime,
+            "host_sysroot": self.host_sysroot,
         }
-        return {**found, **({"host_runtime": self.host_runtime} if self.host_runtime else {})}
+        return {name: path for name, path in found.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     :param work: an empty folder, absolute.
     :param output: the folder that gets the wheel.
     :raises BuildError: it does not build, or builds less than it should.
-    :raises CxxNeededError: it holds C++, and the toolchain has no libc++.
+    :raises CxxNeededError: it holds C++, and its runtime is one of zig's without libc++.
     """
     target = inputs.toolchain.target
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"

@@ -16,8 +16,6 @@ _LINK_LESS = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
 _QUERIES = {"-dumpversion", "-dumpfullversion", "-###", "--help", "--version", "-v", "-V", "-qversion"}
 # gcc's optimizer and debugger options that clang refuses, or that would make output depend on the machine.
 _DROPPED = {
-    "-static-libgcc",
-    "-static-libstdc++",
     "-fuse-ld=bfd",
     "-fuse-ld=gold",
     "-fuse-ld=lld",
@@ -40,8 +38,10 @@ _X86_ONLY = ("-fcf-protection", "-mindirect-branch", "-mfunction-return", "-msse
 _X86_FAMILY = ("x86_64", "i386", "i686")
 # Linker words that glibc of the target may not know, or that name the machine that builds.
 _DROPPED_LINKER = {"pack-relative-relocs"}
-# gcc's runtime: ours is libc++ and compiler-rt, which stand at the end of every link.
+# gcc's runtime, where zig's stands in for it: libc++ and compiler-rt, at the end of every link.
 _RUNTIME_LIBRARIES = {
+    "-static-libgcc",
+    "-static-libstdc++",
     "-lstdc++",
     "-lsupc++",
     "-lgcc",
@@ -73,6 +73,23 @@ _HELD_VALUES = (
 
 
 @dataclass(frozen=True)
+class ZigRuntime:
+    """A C and C++ runtime that zig made, for a sysroot that has none."""
+
+    folder: str
+    """Of start files and libraries."""
+    c: tuple[str, ...]
+    """Macros and system include folders of C."""
+    cxx: tuple[str, ...] | None
+    """The same of C++; ``None``: there is no libc++."""
+    libraries: tuple[str, ...]
+    """File names, in link order."""
+    dynamic_linker: str | None
+    wants_cxx: str = ""
+    """File that is made when C++ is compiled or linked without libc++."""
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What the wrapper knows of the build; written by :mod:`ociwheel.build.wrappers`."""
 
@@ -81,18 +98,10 @@ class Configuration:
     linker: str
     """The script that starts lld."""
     flags: tuple[str, ...]
-    """Target, CPU, sysroot and reproducibility flags, before all others."""
-    c: tuple[str, ...]
-    """Macros and system include folders of C."""
-    cxx: tuple[str, ...] | None
-    """The same of C++; ``None``: the runtime has no libc++."""
+    """Target, CPU, sysroot, its gcc's runtime and reproducibility flags, before all others."""
     sysroot: str
     triplet: str
-    runtime: str
-    """Folder of start files and runtime libraries."""
-    libraries: tuple[str, ...]
-    """File names of runtime libraries, in link order."""
-    dynamic_linker: str | None
+    runtime: ZigRuntime | None = None
     kept_roots: tuple[str, ...] = ()
     """Folders of the build that stay as they are even below ``/usr``."""
     link: tuple[str, ...] = ()
@@ -101,14 +110,16 @@ class Configuration:
     """File that each compilation of a source file is appended to."""
     lenient: tuple[str, ...] = ()
     """What makes warnings of errors that the base's gcc only warns of."""
-    wants_cxx: str = ""
-    """File that is made when C++ is compiled or linked without libc++."""
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Configuration:
         """Return the configuration that a JSON object holds."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        return Configuration(**fields)
+        runtime = value["runtime"] and ZigRuntime(**_tuples(value["runtime"]))
+        return Configuration(**{**_tuples(value), "runtime": runtime})
+
+
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
 
 
 def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
@@ -124,7 +135,7 @@ def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]
     preamble = [
         "--no-default-config",
         *config.flags,
-        "-nostdinc",
+        *(("-nostdinc",) if config.runtime else ()),
         "-fPIC",
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
@@ -132,7 +143,7 @@ def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]
         *(() if "-Werror" in kept else config.lenient),
         *(() if optimized else ("-O2",)),
     ]
-    after = ["-g0", *_includes(arguments, cxx, config)]
+    after = ["-g0", *_includes(arguments, cxx, config, config.runtime)]
     if _links(kept):
         return [*preamble, *kept, *after, *_link_arguments(kept, config)]
     return [*preamble, *kept, *after]
@@ -165,7 +176,9 @@ def _kept(arguments: list[str], config: Configuration) -> list[str]:
 
 def _word(word: str, config: Configuration) -> list[str]:
     """Return what becomes of one argument that stands alone."""
-    if word in _DROPPED or word in _RUNTIME_LIBRARIES or word.startswith(_DROPPED_PREFIXES):
+    if word in _DROPPED or word.startswith(_DROPPED_PREFIXES):
+        return []
+    if config.runtime and word in _RUNTIME_LIBRARIES:
         return []
     if word.startswith("-g") and not word.startswith(("-gcc", "-gen")):
         return []
@@ -210,11 +223,15 @@ def _below(path: str, roots: tuple[str, ...]) -> bool:
     return any(path == root or path.startswith(root + "/") for root in roots)
 
 
-def _includes(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
+def _includes(
+    arguments: list[str], cxx: bool, config: Configuration, runtime: ZigRuntime | None
+) -> list[str]:
+    if runtime is None:
+        return []
     after = f"{config.sysroot}/usr/include"
-    system = config.c
+    system = runtime.c
     if _is_cxx(arguments, cxx) and "-nostdinc++" not in arguments:
-        system = config.cxx or ()
+        system = runtime.cxx or ()
     return [*system, "-idirafter", f"{after}/{config.triplet}", "-idirafter", after]
 
 
@@ -232,19 +249,22 @@ def _links(arguments: list[str]) -> bool:
 
 
 def _link_arguments(arguments: list[str], config: Configuration) -> list[str]:
+    runtime = config.runtime
+    lld = f"--ld-path={config.linker}"
     if "-r" in arguments or "-Wl,-r" in arguments:
-        return ["-nostdlib", f"--ld-path={config.linker}"]
-    lib = config.runtime
-    result = [f"--ld-path={config.linker}", "-nostdlib", "-nostartfiles", f"-L{lib}", "-Wl,--build-id=none"]
-    result += ["-Wl,-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"]
+        return ["-nostdlib", lld]
+    result = [lld, "-Wl,--build-id=none", "-Wl,-s", "-Wl,--gc-sections", "-Wl,-z,noexecstack"]
+    if runtime is None:
+        return [*result, *config.link]
+    result += ["-nostdlib", "-nostartfiles", f"-L{runtime.folder}"]
     if "-nostdlib" in arguments:
         return result
     if "-shared" not in arguments and "-Wl,-shared" not in arguments:
         start = "crt1.o" if "-no-pie" in arguments else "Scrt1.o"
-        result.insert(0, f"{lib}/{start}")
-        if config.dynamic_linker:
-            result.append(f"-Wl,--dynamic-linker={config.dynamic_linker}")
-    libraries = [f"{lib}/{name}" for name in config.libraries]
+        result.insert(0, f"{runtime.folder}/{start}")
+        if runtime.dynamic_linker:
+            result.append(f"-Wl,--dynamic-linker={runtime.dynamic_linker}")
+    libraries = [f"{runtime.folder}/{name}" for name in runtime.libraries]
     result += config.link
     return [*result, "-Wl,--push-state,--as-needed", *libraries, "-Wl,--pop-state"]
 
@@ -288,8 +308,9 @@ def main(argv: list[str]) -> None:
         sys.stdout.write(f"{config.triplet}\n")
         return
     queries = not arguments or set(arguments) <= _QUERIES
-    if config.cxx is None and not queries and _is_cxx(arguments, argv[2] == "c++"):
-        with open(config.wants_cxx, "w", encoding="utf-8"):
+    lacking = config.runtime is not None and config.runtime.cxx is None
+    if config.runtime and lacking and not queries and _is_cxx(arguments, argv[2] == "c++"):
+        with open(config.runtime.wants_cxx, "w", encoding="utf-8"):
             sys.exit("this is C++, and the runtime has no libc++: the build starts anew with it")
     _log(arguments, config)
     _forget_places(arguments, config)

@@ -8,29 +8,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.compiler import Configuration, _kept, main, rewrite
+from ociwheel.build.compiler import Configuration, ZigRuntime, _kept, main, rewrite
 
 ARM = Configuration(
     zig="/z/zig",
     linker="/b/bin/ld.lld",
     flags=("--target=arm-linux-gnueabihf", "--sysroot=/s"),
-    c=("-isystem", "/z/lib/include"),
-    cxx=("-isystem", "/z/lib/libcxx/include", "-isystem", "/z/lib/include"),
     sysroot="/s",
     triplet="arm-linux-gnueabihf",
-    runtime="/r/lib",
-    libraries=("libc++.a", "libc.so.6"),
-    dynamic_linker="/lib/ld-linux-armhf.so.3",
     kept_roots=("/b",),
 )
+"""A sysroot with a runtime of its own."""
+ZIG = dataclasses.replace(
+    ARM,
+    runtime=ZigRuntime(
+        folder="/r/lib",
+        c=("-isystem", "/z/lib/include"),
+        cxx=("-isystem", "/z/lib/libcxx/include", "-isystem", "/z/lib/include"),
+        libraries=("libc++.a", "libc.so.6"),
+        dynamic_linker="/lib/ld-linux-armhf.so.3",
+    ),
+)
+"""One without: zig's stands in."""
 
 
-def kept(*arguments: str) -> list[str]:
-    return _kept(list(arguments), ARM)
+def kept(*arguments: str, config: Configuration = ARM) -> list[str]:
+    return _kept(list(arguments), config)
 
 
 def test_compiling() -> None:
     assert rewrite(["-g", "-DX", "-c", "a.c", "-o", "a.o"], cxx=False, config=ARM) == [
+        "--no-default-config",
+        "--target=arm-linux-gnueabihf",
+        "--sysroot=/s",
+        "-fPIC",
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+        "-O2",
+        "-DX",
+        "-c",
+        "a.c",
+        "-o",
+        "a.o",
+        "-g0",
+    ]
+
+
+def test_compiling_with_a_runtime_of_zig_s() -> None:
+    assert rewrite(["-g", "-DX", "-c", "a.c", "-o", "a.o"], cxx=False, config=ZIG) == [
         "--no-default-config",
         "--target=arm-linux-gnueabihf",
         "--sysroot=/s",
@@ -54,8 +79,22 @@ def test_compiling() -> None:
     ]
 
 
-def test_linking_a_shared_library_ends_with_the_runtime() -> None:
-    command = rewrite(["-shared", "a.o", "-lyaml", "-o", "a.so"], cxx=False, config=ARM)
+def test_linking_is_left_to_clang_where_the_sysroot_has_a_runtime() -> None:
+    command = rewrite(
+        ["-shared", "a.o", "-lstdc++", "-static-libstdc++", "-o", "a.so"], cxx=False, config=ARM
+    )
+    assert command[6:12] == ["-O2", "-shared", "a.o", "-lstdc++", "-static-libstdc++", "-o"]
+    assert command[14:] == [
+        "--ld-path=/b/bin/ld.lld",
+        "-Wl,--build-id=none",
+        "-Wl,-s",
+        "-Wl,--gc-sections",
+        "-Wl,-z,noexecstack",
+    ]
+
+
+def test_linking_a_shared_library_ends_with_the_runtime_of_zig_s() -> None:
+    command = rewrite(["-shared", "a.o", "-lyaml", "-o", "a.so"], cxx=False, config=ZIG)
     assert command[-4:] == [
         "-Wl,--push-state,--as-needed",
         "/r/lib/libc++.a",
@@ -68,12 +107,18 @@ def test_linking_a_shared_library_ends_with_the_runtime() -> None:
 
 
 def test_linking_a_program_has_start_files() -> None:
-    assert "/r/lib/Scrt1.o" in rewrite(["a.o", "-o", "a"], cxx=False, config=ARM)
-    assert "/r/lib/crt1.o" in rewrite(["a.o", "-no-pie", "-o", "a"], cxx=False, config=ARM)
+    assert "/r/lib/Scrt1.o" in rewrite(["a.o", "-o", "a"], cxx=False, config=ZIG)
+    assert "/r/lib/crt1.o" in rewrite(["a.o", "-no-pie", "-o", "a"], cxx=False, config=ZIG)
 
 
 def test_compiling_alone_does_not_link() -> None:
     assert not any("-Wl," in word for word in rewrite(["-c", "a.c"], cxx=False, config=ARM))
+
+
+def without_libcxx(marker: Path) -> Configuration:
+    assert ZIG.runtime is not None
+    runtime = dataclasses.replace(ZIG.runtime, cxx=None, wants_cxx=str(marker))
+    return dataclasses.replace(ZIG, zig="/nonexistent", runtime=runtime)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +132,7 @@ def test_compiling_alone_does_not_link() -> None:
 )
 def test_cxx_without_libcxx_stops_and_leaves_word(tmp_path: Path, tool: str, arguments: list[str]) -> None:
     marker = tmp_path / "wants"
-    config = dataclasses.replace(ARM, zig="/nonexistent", cxx=None, wants_cxx=str(marker))
+    config = without_libcxx(marker)
     settings = tmp_path / "compiler.json"
     settings.write_text(json.dumps(dataclasses.asdict(config)))
     with pytest.raises(SystemExit, match="no libc"):
@@ -113,7 +158,7 @@ def test_what_cython_generated_names_no_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("tool", "arguments"), [("c++", ["--version"]), ("cc", ["-c", "a.c"])])
 def test_c_and_questions_need_no_libcxx(tmp_path: Path, tool: str, arguments: list[str]) -> None:
     marker = tmp_path / "wants"
-    config = dataclasses.replace(ARM, zig="/nonexistent", cxx=None, wants_cxx=str(marker))
+    config = without_libcxx(marker)
     settings = tmp_path / "compiler.json"
     settings.write_text(json.dumps(dataclasses.asdict(config)))
     with pytest.raises(FileNotFoundError):  # the compiler that it went on to start
@@ -136,7 +181,9 @@ def test_a_program_on_standard_input_is_c() -> None:
 
 
 def test_what_belongs_to_gcc_or_to_this_machine_goes() -> None:
-    assert kept("-flto=auto", "-ggdb3", "-lstdc++", "-lgcc_s", "-march=native", "-static-libgcc") == []
+    assert kept("-flto=auto", "-ggdb3", "-march=native") == []
+    assert kept("-lstdc++", "-lgcc_s", "-static-libgcc", config=ZIG) == []
+    assert kept("-lstdc++", "-lgcc_s", "-static-libgcc") == ["-lstdc++", "-lgcc_s", "-static-libgcc"]
     assert kept("-fcf-protection", "-msse4.2") == []
     assert kept("-gen-cdb-fragment-path", "x") == ["-gen-cdb-fragment-path", "x"]
 

@@ -26,6 +26,11 @@ _TOOL = (
     re.compile(r"(?:sh|bash|\S+): (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
     re.compile(r"error: (?P<name>[\w.+-]+): (?:command not found|No such file or directory)"),
 )
+# As bash, make and Python say it.
+_FOREIGN = re.compile(
+    r"(?:(?P<name>[\w./+-]+): )?(?:cannot execute(?: binary file)?: )?Exec format error"
+    r"(?:: '(?P<after>[^']+)')?"
+)
 _MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '(?P<name>[\w.]+)'")
 _DISTRIBUTION = (
     re.compile(r"DistributionNotFound: The '(?P<name>[^']+)' distribution"),
@@ -106,11 +111,27 @@ Cause = tuple[str, str | Remedy | None]
 
 def _cause(output: Sequence[str], context: Context) -> Cause:
     """Return the cause that explains most, in the order in which one hides another."""
-    finders = (_missing_file, _missing_requirement, _missing_module, _missing_program, _compiler_error)
+    finders = (
+        _foreign_program,
+        _missing_file,
+        _missing_requirement,
+        _missing_module,
+        _missing_program,
+        _compiler_error,
+    )
     for finder in finders:
         if found := finder(output, context):
             return found
     return "the build backend failed", None
+
+
+def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
+    if match := _first(_FOREIGN, output):
+        platform = context.target.platform.oci
+        name = match["after"] or match["name"] or "a program"
+        what = f"the build runs {name} on this machine, which is one for {platform}"
+        return what, Remedy("emulate", {"platform": platform})
+    return None
 
 
 def _missing_file(output: Sequence[str], context: Context) -> Cause | None:

@@ -17,6 +17,10 @@ CONTEXT = Context(
     "demo 1.0 for linux/arm/v7, Python 3.11", "python-default", "//3rdparty/debian:bookworm", TARGET
 )
 RELOCK = "lock the build requirements of python-default anew"
+EMULATE = (
+    "build it in a container of linux/arm/v7, where its programs run (the steps container and emulate); or "
+    "use a version that has a wheel for this platform"
+)
 ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
 
 
@@ -55,6 +59,21 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             "Package libffi was not found in the pkg-config search path of the sysroot",
             "the library libffi (pkg-config) is missing",
             f'add "libffi-dev" {ADD}',
+        ),
+        (
+            "/bin/bash: line 1: ./gen: cannot execute binary file: Exec format error",
+            "the build runs ./gen on this machine, which is one for linux/arm/v7",
+            EMULATE,
+        ),
+        (
+            "make: ./gen: Exec format error",
+            "the build runs ./gen on this machine, which is one for linux/arm/v7",
+            EMULATE,
+        ),
+        (
+            "OSError: [Errno 8] Exec format error: 'build/gen'",
+            "the build runs build/gen on this machine, which is one for linux/arm/v7",
+            EMULATE,
         ),
         (
             "ModuleNotFoundError: No module named 'Cython.Build'",

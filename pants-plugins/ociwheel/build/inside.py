@@ -22,8 +22,9 @@ from ociwheel.build.rust import check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
-from ociwheel.errors import OciwheelError
+from ociwheel.errors import BuildError, OciwheelError
 from ociwheel.reading import Value
+from ociwheel.remedies import Remedy
 from ociwheel.sdist.build_systems import merged, write_build_system_files
 from ociwheel.sdist.unpack import BuildSystem, build_system, native_sources, unpack
 from ociwheel.target import Target
@@ -52,7 +53,7 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: str | None = None
     cross: Mapping[str, str] | None = None
-    """``target``, ``zig``, ``runtime``, ``sysroot`` and perhaps ``host_runtime``; without it, only the
+    """``target``, ``zig``, ``sysroot``, perhaps ``zig_runtime`` and ``host_sysroot``; without it, only the
     requirements are asked for."""
 
     @staticmethod
@@ -141,11 +142,18 @@ def _build(
 ) -> Answer:
     work = Path(request.work)
     target = Target.read(Path(cross["target"]))
-    toolchain = Toolchain(Path(cross["zig"]), Path(cross["runtime"]), Path(cross["sysroot"]), target)
+    runtime = Path(cross["zig_runtime"]) if "zig_runtime" in cross else None
+    toolchain = Toolchain(Path(cross["zig"]), Path(cross["sysroot"]), target, runtime)
     tools = Path(request.tools) if request.tools else None
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     if system.cargo:
         check_rust(tools, toolchain, source, where)
+        if "host_sysroot" not in cross:
+            raise BuildError(
+                "cargo compiles programs that it runs, and the lock of the base has no libc for them",
+                where=where,
+                hint=Remedy("relock-base"),
+            )
     sources = native_sources(source)
     environment = _environment(request)
     context = Context(where, settings.resolve, settings.base, target)
@@ -159,9 +167,9 @@ def _build(
     }
     extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
     variables |= extra.variables
-    if system.cargo and tools and "host_runtime" in cross:
+    if system.cargo and tools:
         variables |= write_rust(
-            *(tools, Path(cross["host_runtime"]), toolchain),
+            *(tools, Path(cross["host_sysroot"]), toolchain),
             python=environment.python,
             binaries=binaries,
             folder=work / "rust",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ociwheel.base.sysroot_runtime import gcc_folders
 from ociwheel.target import Target
 
 # The changes of gcc 14 ("Porting to GCC 14"): errors from then on.
@@ -27,10 +28,9 @@ _FIRST_STRICT = 14
 
 def gcc_version(sysroot: Path, target: Target) -> int:
     """Return the major version of the base's gcc: what is in the sysroot, else what came with the libc."""
-    folder = sysroot / "usr/lib/gcc" / target.platform.triplet
-    found = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    found = gcc_folders(sysroot)
     if found:
-        return max(found)
+        return int(found[-1].name.partition(".")[0])
     if target.libc == "glibc":
         return 13 if target.libc_version <= _GLIBC_OF_GCC_13 else _FIRST_STRICT
     return 13  # musl's release says little; to be too lenient costs a warning

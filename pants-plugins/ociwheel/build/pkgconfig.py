@@ -1,6 +1,6 @@
-"""``pkg-config`` for a sysroot, and the ``*-config`` programs that answer from the same files.
+"""``pkg-config`` for a sysroot.
 
-This file runs on its own, as ``python pkgconfig.py SYSROOT TRIPLET PROGRAM [MODULE] ARGUMENTS``. Formats:
+This file runs on its own, as ``python pkgconfig.py SYSROOT TRIPLET ARGUMENTS``. Formats:
 pkg-config's guide (``name: value`` fields, ``${variable}`` references, ``Requires`` with versions).
 """
 
@@ -18,6 +18,23 @@ _FIELD = re.compile(r"(?P<name>[A-Za-z.][\w. ]*?)\s*(?P<sign>[:=])\s*(?P<value>.
 _REQUIREMENT = re.compile(r"(?P<name>[^\s,<>=!]+)\s*(?:(?P<operator>[<>=!]=?)\s*(?P<version>[^\s,]+))?")
 _OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
 _VARIABLE_DEPTH = 30
+# What changes no answer, or only where it goes.
+_IGNORED = {
+    *("--debug", "--define-prefix", "--dont-define-prefix", "--errors-to-stdout", "--exists"),
+    *("--keep-system-cflags", "--keep-system-libs", "--print-errors", "--pure", "--short-errors"),
+    *("--silence-errors", "--uninstalled"),
+}
+_ANSWERED = {
+    *(
+        "--atleast-pkgconfig-version",
+        "--atleast-version",
+        "--cflags",
+        "--cflags-only-I",
+        "--cflags-only-other",
+    ),
+    *("--exact-version", "--libs", "--libs-only-L", "--libs-only-l", "--libs-only-other", "--max-version"),
+    *("--modversion", "--print-requires", "--shared", "--static", "--variable", "--version"),
+}
 
 
 class NotFoundError(Exception):
@@ -190,6 +207,10 @@ def run_pkg_config(sysroot: Sysroot, arguments: list[str]) -> list[str]:
     """
     options = [a for a in arguments if a.startswith("--")]
     words = [a for a in arguments if not a.startswith("--")]
+    for option in options:
+        # An answer to another question than the one asked would be a lie.
+        if option.partition("=")[0] not in _IGNORED | _ANSWERED:
+            raise NotFoundError(f"pkg-config of a cross build does not know the option {option}")
     if "--version" in options:
         return ["1.8.1"]
     if any(o.startswith("--atleast-pkgconfig-version") for o in options):
@@ -236,42 +257,11 @@ def requirements_lines(module: Module) -> list[str]:
     return [" ".join(filter(None, r)) for r in requirements(module.fields.get("Requires", ""))]
 
 
-def run_config_program(sysroot: Sysroot, module: str, arguments: list[str]) -> list[str]:
-    """Return what a ``NAME-config`` program prints, from the module that ships beside it."""
-    loaded = sysroot.load(module)
-    lib = f"{sysroot.root}/usr/lib/{sysroot.triplet}"
-    include = loaded.variables.get("includedir", "/usr/include")
-    answers: list[str] = []
-    for argument in arguments:
-        name = argument.partition("=")[0]
-        if name in ("--cflags", "--include", "--includes", "--cppflags"):
-            answers += run_pkg_config(sysroot, ["--cflags", module])
-        elif name in ("--libs", "--libs_r", "--ldflags"):
-            answers += run_pkg_config(sysroot, ["--libs", module])
-        elif name == "--version":
-            version = loaded.fields.get("Version", "")
-            answers.append(f"PostgreSQL {version}" if module == "libpq" else version)
-        elif name in ("--includedir", "--pkgincludedir"):
-            answers.append(sysroot.root + include)
-        elif name == "--includedir-server":
-            answers.append(f"{sysroot.root}{include}/server")
-        elif name in ("--libdir", "--pkglibdir"):
-            answers.append(lib)
-        elif name in ("--prefix", "--exec-prefix"):
-            answers.append(f"{sysroot.root}/usr")
-        elif name == "--bindir":
-            answers.append(f"{sysroot.root}/usr/bin")
-    return answers
-
-
 def main(argv: list[str]) -> int:
-    """Answer as the program whose name is the third argument."""
+    """Answer as ``pkg-config``."""
     sysroot = Sysroot(argv[1], argv[2])
     try:
-        if argv[3] == "pkg-config":
-            lines = run_pkg_config(sysroot, argv[4:])
-        else:
-            lines = run_config_program(sysroot, argv[4], argv[5:])
+        lines = run_pkg_config(sysroot, argv[3:])
     except NotFoundError as e:
         sys.stderr.write(f"{e}\n")
         return 1

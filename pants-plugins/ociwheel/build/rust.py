@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.build.wrappers import Toolchain, write_host_compiler, write_program
+from ociwheel.build.scripts import write_program
+from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
 from ociwheel.platforms import PLATFORMS, Platform
 from ociwheel.reading import LIMITS, bytes_of, failing
@@ -100,11 +101,11 @@ def host_platform() -> Platform:
 
 
 def write_rust(
-    tools: Path, host_runtime: Path, toolchain: Toolchain, *, python: Path, binaries: Path, folder: Path
+    tools: Path, host_sysroot: Path, toolchain: Toolchain, *, python: Path, binaries: Path, folder: Path
 ) -> Mapping[str, str]:
     """Write cargo, rustc and a compiler for build scripts to ``binaries``, and return cargo's variables.
 
-    :param host_runtime: what the ``zig-libc`` step made for the machine that builds.
+    :param host_sysroot: libc and gcc's runtime of the machine that builds.
     :param python: the interpreter that runs the compilers' wrappers.
     :param folder: for what these need; it is made.
     """
@@ -121,7 +122,7 @@ def write_rust(
     libraries = tools / f"usr/lib/{host.triplet}"
     loader = (tools / f"usr{host.loader}").resolve()
     extra = [f"-Wl,--dynamic-linker={loader}", f"-Wl,-rpath,{libraries}"]
-    write_host_compiler(toolchain, host_runtime, python, binaries, name=HOST_LINKER, link=extra)
+    write_host_compiler(toolchain, host, host_sysroot, python, binaries, name=HOST_LINKER, link=extra)
     work = binaries.parents[1]
     maps = {folder / "sysroot": "/rust", tools: "/rust", toolchain.sysroot: "/sysroot", work: "/build"}
     return {

@@ -30,7 +30,7 @@ def write(path: Path, text: str = "", mode: int = 0o644) -> Path:
 def toolchain(tmp_path: Path) -> Toolchain:
     root = tmp_path / "in"
     (root / f"sysroot/usr/lib/rustlib/{TRIPLE}/lib").mkdir(parents=True)
-    return Toolchain(root / "zig", root / "runtime", root / "sysroot", target(tmp_path, ARM))
+    return Toolchain(root / "zig", root / "sysroot", target(tmp_path, ARM))
 
 
 def target(folder: Path, row: Platform) -> Target:
@@ -123,15 +123,9 @@ def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
     toolchain: Toolchain, tools: Path, tmp_path: Path
 ) -> None:
     host = host_platform()
-    description = {
-        "platform": host.oci,
-        "flags": [],
-        "c": [],
-        "cxx": [],
-        "libraries": [],
-        "dynamic_linker": "/no",
-    }
-    write(tmp_path / "host/toolchain.json", json.dumps(description))
+    gcc = f"host/usr/lib/gcc/{host.triplet}/12"
+    for name in (f"{gcc}/crtbeginS.o", f"{gcc}/libstdc++.so", f"host/usr/lib/{host.triplet}/crti.o"):
+        write(tmp_path / name)
     binaries = tmp_path / "work/cross/bin"
     binaries.mkdir(parents=True)
     found = write_rust(
@@ -150,4 +144,5 @@ def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
     assert len(list(lib.iterdir())) == 2
     config = Configuration.from_json(json.loads((binaries.parent / "host-cc.json").read_text()))
     link = rewrite(["main.o", "-o", "main"], False, config)
+    assert f"--gcc-install-dir={tmp_path / gcc}" in link
     assert [w for w in link if "dynamic-linker" in w] == [f"-Wl,--dynamic-linker={tools}/usr{host.loader}"]

@@ -1,4 +1,7 @@
-"""The compiler's own C and C++ runtime for one target: C library stubs, start files, libc++.
+"""zig's own C and C++ runtime for one target: C library stubs, start files, libc++.
+
+It is for targets whose builder has none, as images of Alpine: Debian's packages, and python's full images,
+bring the runtime that gcc would link to.
 
 zig compiles these on first use into a cache whose keys hold inodes and paths, so the cache is no
 content. Instead a probe program is compiled and linked once, verbosely, and what zig passed to
@@ -12,7 +15,7 @@ import itertools
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,6 @@ from typing import Any
 from ociwheel import process
 from ociwheel.documents import canonical
 from ociwheel.errors import BuildError
-from ociwheel.platforms import Platform
 from ociwheel.target import Target
 
 _C = """#include <math.h>
@@ -70,7 +72,6 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path, *, cxx: bo
     """
     # zig names its folders as they are behind links, and in a sandbox its tree is a link.
     zig = zig.resolve()
-    row = target.platform
     compiled = _probe(zig, target, work, cxx)
     lib = output / "lib"
     lib.mkdir(parents=True)
@@ -87,7 +88,6 @@ def make_runtime(zig: Path, target: Target, output: Path, work: Path, *, cxx: bo
         "schema": SCHEMA,
         "platform": target.platform.oci,
         "libc": target.libc_title,
-        "flags": list(_target_flags(row, target)),
         "c": _preprocessor_flags(compiled["exe"].c, zig),
         "cxx": _preprocessor_flags(compiled["shared"].cxx, zig) if cxx else None,
         "libraries": shared,
@@ -108,12 +108,6 @@ def zig_target(target: Target) -> str:
     if target.libc == "musl":
         return f"{row.zig_arch}-linux-{row.zig_abi.replace('gnu', 'musl')}"
     return f"{row.zig_arch}-linux-{row.zig_abi}.{target.libc_version[0]}.{target.libc_version[1]}"
-
-
-def _target_flags(row: Platform, target: Target) -> Iterator[str]:
-    triple = row.triplet.replace("gnu", "musl") if target.libc == "musl" else row.triplet
-    yield f"--target={triple}"
-    yield from row.clang_flags
 
 
 def _probe(zig: Path, target: Target, work: Path, cxx: bool) -> dict[str, _Commands]:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.build import compiler, pkgconfig
+from ociwheel.base.sysroot_runtime import SysrootRuntime, find_runtime
+from ociwheel.build import compiler, config_program, pkgconfig
 from ociwheel.build.leniency import gcc_version, lenient_flags
+from ociwheel.build.scripts import write_program
+from ociwheel.build.target_programs import write_without_checks
 from ociwheel.documents import read_json
-from ociwheel.errors import UsageError
-from ociwheel.platforms import platform
+from ociwheel.errors import BuildError, UsageError
+from ociwheel.platforms import Platform
+from ociwheel.remedies import Remedy
 from ociwheel.target import Target
 
 # Each under its plain name and with the triplet that autoconf and Debian put before it.
 _BINUTILS = {"ar": "ar", "ranlib": "ranlib", "ld": "ld.lld", "ld.lld": "ld.lld", "objcopy": "objcopy"}
 _C_NAMES = ("cc", "gcc", "clang")
 _CXX_NAMES = ("c++", "g++", "clang++")
-# `NAME-config` programs of -dev packages are programs or scripts of the target; these answer from
-# the sysroot's pkg-config file of that name instead.
+# `NAME-config` programs that builds ask for, and the pkg-config modules that know what they know where the
+# sysroot has no such program, or one that only the target runs.
 _CONFIG_PROGRAMS = {
     "pg_config": "libpq",
     "xml2-config": "libxml-2.0",
@@ -42,12 +45,13 @@ WANTS_CXX = "wants-cxx"
 
 @dataclass(frozen=True)
 class Toolchain:
-    """Where the compiler, its runtime and the sysroot are."""
+    """Where the compiler and the sysroot are."""
 
     zig: Path
-    runtime: Path
     sysroot: Path
     target: Target
+    zig_runtime: Path | None = None
+    """What the ``zig-libc`` step made, for a sysroot without a runtime of its own."""
 
 
 def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_root: Path) -> Path:
@@ -71,58 +75,130 @@ def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_roo
         write_program(binaries, _with_triplet([name], triplet), [str(zig), tool])
     write_program(binaries, _with_triplet(["strip", "nm"], triplet), ["true"])
     pkg_config = [str(python), "-I", "-S", pkgconfig.__file__, str(toolchain.sysroot.absolute()), triplet]
-    write_program(binaries, _with_triplet(["pkg-config", "pkgconf"], triplet), [*pkg_config, "pkg-config"])
-    for name, module in _CONFIG_PROGRAMS.items():
-        write_program(binaries, [name], [*pkg_config, name, module])
+    write_program(binaries, _with_triplet(["pkg-config", "pkgconf"], triplet), pkg_config)
+    _write_config_programs(toolchain, python, binaries)
+    write_without_checks(binaries, python.parent)
     return log
 
 
+def _write_config_programs(toolchain: Toolchain, python: Path, binaries: Path) -> None:
+    """Write the ``*-config`` programs that the sysroot has, and those that builds ask for by name."""
+    sysroot, triplet = toolchain.sysroot.absolute(), toolchain.target.platform.triplet
+    # What was built for the image, as Python in images of Docker's, comes first on a PATH.
+    own = {
+        path.name: path
+        for folder in ("usr/bin", "usr/local/bin")
+        for path in sorted((sysroot / folder).glob("*config*"))
+        if path.is_file()
+    }
+    pkg_config = binaries / f"{triplet}-pkg-config"
+    for name in sorted({*own, *_CONFIG_PROGRAMS} - {"pkg-config", "pkgconf"}):
+        path, module = own.get(name), _CONFIG_PROGRAMS.get(name, "-")
+        command = [
+            python,
+            "-I",
+            "-S",
+            config_program.__file__,
+            sysroot,
+            triplet,
+            pkg_config,
+            path or "-",
+            module,
+        ]
+        write_program(binaries, [name], map(str, command))
+
+
 def write_host_compiler(
-    toolchain: Toolchain, runtime: Path, python: Path, binaries: Path, *, name: str, link: Iterable[str]
+    toolchain: Toolchain,
+    host: Platform,
+    sysroot: Path,
+    python: Path,
+    binaries: Path,
+    *,
+    name: str,
+    link: Iterable[str],
 ) -> None:
     """Write a C compiler for the machine that builds, for what a build runs on it.
 
-    :param runtime: what the ``zig-libc`` step made for that machine.
+    :param host: that machine.
+    :param sysroot: its libc and gcc's runtime.
     :param link: arguments of the linker, before all others.
     """
-    description = read_json(runtime / "toolchain.json")
-    target = dataclasses.replace(toolchain.target, platform=platform(description["platform"]))
-    # No sysroot: all that such a program has is the C library.
-    host = Toolchain(toolchain.zig, runtime, runtime / "none", target)
+    target = dataclasses.replace(toolchain.target, platform=host, libc="glibc")
     settings = binaries.parent / f"{name}.json"
-    config = _configuration(host, binaries / "ld.lld", binaries.parent, Path())
-    config = dataclasses.replace(config, log="", dynamic_linker=None, link=tuple(link))
+    config = _configuration(
+        Toolchain(toolchain.zig, sysroot, target), binaries / "ld.lld", binaries.parent, Path()
+    )
+    config = dataclasses.replace(config, log="", link=tuple(link))
     settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
     write_program(binaries, [name], [str(python), "-I", "-S", compiler.__file__, str(settings), "cc"])
 
 
 def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Path) -> compiler.Configuration:
-    description = read_json(toolchain.runtime / "toolchain.json")
     row = toolchain.target.platform
-    if description.get("platform") != row.oci:
-        raise UsageError(
-            f"the compiler's runtime is for {description.get('platform')}, not for {row.oci}",
-            where=str(toolchain.runtime),
-        )
     zig, sysroot = toolchain.zig.absolute(), toolchain.sysroot.absolute()
-    mapped = {build_root: "/build", sysroot: "/sysroot", zig: "/zig", toolchain.runtime.absolute(): "/zig"}
+    runtime = _zig_runtime(toolchain, zig, log)
+    mapped = {build_root: "/build", sysroot: "/sysroot", zig: "/zig"}
+    if toolchain.zig_runtime:
+        mapped[toolchain.zig_runtime.absolute()] = "/zig"
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in _resolved(mapped)]
     return compiler.Configuration(
         zig=str(zig / "zig"),
         linker=str(linker),
-        flags=(*description["flags"], f"--sysroot={sysroot}", *maps),
-        c=tuple(word.replace("{zig}", str(zig / "lib")) for word in description["c"]),
-        cxx=None
-        if description["cxx"] is None
-        else tuple(word.replace("{zig}", str(zig / "lib")) for word in description["cxx"]),
+        flags=(
+            *_target_flags(toolchain.target),
+            f"--sysroot={sysroot}",
+            f"-resource-dir={zig / 'lib'}",
+            *(() if runtime else _own_runtime(sysroot, toolchain.target).flags),
+            *maps,
+        ),
         sysroot=str(sysroot),
         triplet=row.triplet,
-        runtime=str((toolchain.runtime / "lib").absolute()),
-        libraries=tuple(description["libraries"]),
-        dynamic_linker=description["dynamic_linker"],
+        runtime=runtime,
         kept_roots=(str(build_root),),
         lenient=lenient_flags(gcc_version(sysroot, toolchain.target)),
         log=str(log),
+    )
+
+
+def _target_flags(target: Target) -> tuple[str, ...]:
+    """Return what clang is told of a target: its triple, and the oldest machine that it is for."""
+    row = target.platform
+    triple = row.triplet.replace("gnu", "musl") if target.libc == "musl" else row.triplet
+    return (f"--target={triple}", *row.clang_flags)
+
+
+def _own_runtime(sysroot: Path, target: Target) -> SysrootRuntime:
+    found = find_runtime(sysroot, target.platform.triplet)
+    if found is None:
+        raise BuildError(
+            f"the builder for {target.platform.oci} lacks libc6-dev, libgcc-<N>-dev or libstdc++-<N>-dev, "
+            "which every wheel is compiled against",
+            hint=Remedy("relock-base"),
+        )
+    return found
+
+
+def _zig_runtime(toolchain: Toolchain, zig: Path, log: Path) -> compiler.ZigRuntime | None:
+    if toolchain.zig_runtime is None:
+        return None
+    description = read_json(toolchain.zig_runtime / "toolchain.json")
+    oci = toolchain.target.platform.oci
+    if description.get("platform") != oci:
+        raise UsageError(
+            f"the compiler's runtime is for {description.get('platform')}, not for {oci}",
+            where=str(toolchain.zig_runtime),
+        )
+    c, cxx = (
+        tuple(word.replace("{zig}", str(zig / "lib")) for word in description[language] or ())
+        for language in ("c", "cxx")
+    )
+    return compiler.ZigRuntime(
+        folder=str((toolchain.zig_runtime / "lib").absolute()),
+        c=c,
+        cxx=None if description["cxx"] is None else cxx,
+        libraries=tuple(description["libraries"]),
+        dynamic_linker=description["dynamic_linker"],
         wants_cxx=str(log.parent / WANTS_CXX),
     )
 
@@ -137,16 +213,6 @@ def _resolved(mapped: dict[Path, str]) -> Iterable[tuple[Path, str]]:
 
 def _with_triplet(names: Iterable[str], triplet: str) -> list[str]:
     return [n for name in names for n in (name, f"{triplet}-{name}")]
-
-
-def write_program(binaries: Path, names: Iterable[str], command: Iterable[str]) -> None:
-    """Write a script that runs a command with its own arguments added, under several names."""
-    # Build systems split $CC at spaces, so the folder is on the PATH and these are called by name.
-    text = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
-    for name in names:
-        path = binaries / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755)
 
 
 def compiler_environment(target: Target) -> dict[str, str]:

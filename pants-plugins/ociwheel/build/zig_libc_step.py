@@ -1,4 +1,4 @@
-"""Builds the compiler's own C and C++ runtime for a target, once for all builds for it.
+"""Builds zig's own C and C++ runtime for a target whose builder has none, once for all builds for it.
 
 The output holds ``lib/`` (C library stubs, start files, with ``--cxx`` also libc++) and ``toolchain.json``.
 """
@@ -18,7 +18,9 @@ from ociwheel.target import Target
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this step's arguments."""
-    parser.add_argument("--zig", type=Path, required=True, metavar="DIR", help="what the zig step made")
+    parser.add_argument(
+        "--zig", type=Path, required=True, metavar="DIR", help="what the zig step made with --runtimes"
+    )
     parser.add_argument("--target", type=Path, required=True, metavar="FILE", help="target document")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--cxx", action="store_true", help="with libc++, for builds that hold C++")

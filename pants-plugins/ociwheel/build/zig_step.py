@@ -1,4 +1,4 @@
-"""Unpacks the compiler (zig: clang, lld and their library) from its wheel.
+"""Unpacks the compiler (zig: clang and lld) from its wheel.
 
 The output holds ``zig`` and ``lib/``; it runs from any folder.
 """
@@ -17,9 +17,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add this step's arguments."""
     parser.add_argument("--wheel", type=Path, required=True, metavar="FILE", help="the ziglang wheel")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--runtimes",
+        action="store_true",
+        help="with the sources of zig's own C and C++ runtimes, for zig-libc",
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Unpack the wheel."""
-    tree = zig.unpack(args.wheel, args.output)
+    tree = zig.unpack(args.wheel, args.output, runtimes=args.runtimes)
     return document("tree", {"files": tree.files, "size": tree.size})

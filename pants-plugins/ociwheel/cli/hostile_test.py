@@ -218,8 +218,9 @@ SHA256: {A}
 """
 OTHERS = [
     f"Package: {name}\nVersion: 1\nArchitecture: amd64\nFilename: {name}.deb\nSize: 1\nSHA256: {A}\n"
-    for name in ("libc6", "libstdc++6", "libcrypt-dev", "libpython3.11-dev")
+    for name in ("libc6", "libc6-dev", "libgcc-12-dev", "libpython3.11-dev", "libstdc++-12-dev", "libstdc++6")
 ]
+OTHERS.append(OTHERS[0].replace("libc6", "gcc") + "Depends: gcc-12\n")
 INDEXES: dict[str, tuple[dict[str, str], Callable[[str], str], str]] = {
     "a date of many digits": (
         {"Valid-Until": f"Sat, 01 Nov 2036 10:00:0{'9' * 99}"},

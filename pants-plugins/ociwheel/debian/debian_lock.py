@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.debian.policy import (
     BUILD_PROGRAMS,
+    COMPILERS,
+    COMPILERS_PATTERN,
     DATA_PACKAGES,
     DEFAULT_EXCLUDED,
     EMULATION_PROGRAMS,
+    HOST_SYSROOT,
     INTERPRETER_EXCLUDED,
     MANYLINUX_LIBRARIES,
     PROGRAMS_EXCLUDED,
+    RUNTIME_OF_C,
     RUST_PROGRAMS,
-    TOOLCHAIN,
-    TOOLCHAIN_PATTERN,
     partition,
 )
 from ociwheel.debian.resolver import resolve
@@ -28,8 +31,6 @@ from ociwheel.platforms import PLATFORMS, Platform, platform
 from ociwheel.reading import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from ociwheel.debian.packages import Candidate, Universe
 
 INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -141,6 +142,28 @@ def default_python(universe: Universe) -> str:
     )
 
 
+def default_gcc(universe: Universe) -> str:
+    """Return the major version that the package ``gcc`` of the suites stands for.
+
+    :raises BaseError: there is no such package.
+    """
+    for candidate in universe.named("gcc"):
+        for group in candidate.dependencies:
+            match = re.fullmatch(r"gcc-([0-9]+)", group[0].name)
+            if match:
+                return match[1]
+    raise BaseError(
+        f"the suites have no gcc for {universe.architecture}, whose C runtime wheels are compiled against",
+        hint="add the release itself to suites of the base, such as bookworm beside bookworm-security",
+    )
+
+
+def runtime_of_c(universe: Universe) -> list[str]:
+    """Return the packages of libc and of gcc's runtime that what is compiled links to."""
+    gcc = default_gcc(universe)
+    return [name.format(gcc=gcc) for name in RUNTIME_OF_C]
+
+
 def _check_python(universe: Universe, minor: str, row: Platform) -> None:
     """Tell once what would otherwise be a fault of each closure."""
     if not universe.exists(f"python{minor}"):
@@ -170,11 +193,7 @@ def _close(
     if row.oci in INTERPRETER_PLATFORMS:
         result = _Closures(
             interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"),
-            tools={
-                name: closure([name, *MANYLINUX_LIBRARIES], PROGRAMS_EXCLUDED, f"{name} for this machine")
-                for name in build_programs(request)
-                if universe.exists(name)
-            },
+            tools=_tools(request, universe, closure),
         )
     if row.oci in request.platforms:
         excluded = request.excluded_packages
@@ -194,10 +213,33 @@ def _close(
     return result
 
 
+Closure = Callable[[Sequence[str], Iterable[str], str], tuple["Candidate", ...]]
+
+
+def _tools(request: Request, universe: Universe, closure: Closure) -> Mapping[str, tuple[Candidate, ...]]:
+    """Return what the machine that builds runs, by the package that was asked for."""
+    programs = build_programs(request)
+    found = {
+        name: closure([name, *MANYLINUX_LIBRARIES], PROGRAMS_EXCLUDED, f"{name} for this machine")
+        for name in programs
+        if universe.exists(name)
+    }
+    if set(programs) & set(RUST_PROGRAMS):  # cargo runs what it compiles
+        what = f"{HOST_SYSROOT} for this machine"
+        found[HOST_SYSROOT] = closure(runtime_of_c(universe), _not_of_sysroots(universe), what)
+    return found
+
+
 def build_programs(request: Request) -> tuple[str, ...]:
     """Return the packages of programs that builds call on the machine that builds."""
     asked = {*request.builder_packages, *itertools.chain.from_iterable(request.builder_groups.values())}
     return (*BUILD_PROGRAMS, *sorted(asked & set(RUST_PROGRAMS)))
+
+
+def _not_of_sysroots(universe: Universe) -> set[str]:
+    """Return what no sysroot holds, though others depend on it."""
+    compilers = {name for name in universe.names() if COMPILERS_PATTERN.fullmatch(name)}
+    return {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *COMPILERS, *compilers}
 
 
 def _for_target(asked: Iterable[str]) -> list[str]:
@@ -234,18 +276,15 @@ class _Builder:
     request: Request
     minor: str
     universe: Universe
-    closure: Callable[[Sequence[str], Iterable[str], str], tuple[Candidate, ...]]
+    closure: Closure
 
     @property
     def headers(self) -> list[str]:
-        # libcrypt-dev comes with libc6-dev otherwise, and has the crypt.h that the compiler's libc lacks.
-        asked = self.request.builder_packages
-        return [f"libpython{self.minor}-dev", "libcrypt-dev", *_for_target(asked)]
+        return [f"libpython{self.minor}-dev", *_for_target(self.request.builder_packages)]
 
     def sysroot(self, group: Sequence[str], what: str) -> tuple[Candidate, ...]:
-        toolchain = {name for name in self.universe.names() if TOOLCHAIN_PATTERN.fullmatch(name)}
-        left_out = {*DEFAULT_EXCLUDED, *DATA_PACKAGES, *TOOLCHAIN, *toolchain}
-        return self.closure([*self.headers, *_for_target(group)], left_out, what)
+        roots = [*runtime_of_c(self.universe), *self.headers, *_for_target(group)]
+        return self.closure(roots, _not_of_sysroots(self.universe), what)
 
     def added(self, own: tuple[Candidate, ...], name: str, group: Sequence[str]) -> tuple[Candidate, ...]:
         """Return what a distribution's group has beside the base's own builder packages."""

@@ -53,8 +53,16 @@ def machine(tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> 
 def index(architecture: str) -> list[str]:
     return [
         paragraph("debconf"),
+        paragraph("gcc", architecture=architecture, Depends="gcc-12 (>= 1.0)"),
+        paragraph("gcc-12", architecture=architecture, Depends="libgcc-12-dev, libc6-dev"),
         paragraph("gcc-12-base", architecture=architecture),
+        paragraph("libasan8", architecture=architecture, Depends="libc6"),
         paragraph("libc6", "2.36-9+deb12u14", architecture=architecture, Depends="libgcc-s1"),
+        paragraph(
+            "libc6-dev",
+            architecture=architecture,
+            Depends="libc6, linux-libc-dev, libcrypt-dev, rpcsvc-proto",
+        ),
         paragraph("libcrypt-dev", architecture=architecture),
         paragraph("libextra", architecture=architecture, Depends="libc6 (>= 2.36)"),
         paragraph(
@@ -63,8 +71,16 @@ def index(architecture: str) -> list[str]:
         paragraph("libgcc-s1", architecture=architecture, Depends="gcc-12-base"),
         paragraph("libpython3.11-dev", "3.11.2-6", architecture=architecture, Depends="libpython3.11-stdlib"),
         paragraph("libpython3.11-stdlib", "3.11.2-6", architecture=architecture, Depends="libc6"),
-        paragraph("libgcc-12-dev", architecture=architecture),
+        paragraph(
+            "libgcc-12-dev", architecture=architecture, Depends="gcc-12-base, libgcc-s1, libgomp1, libasan8"
+        ),
+        paragraph("rpcsvc-proto", architecture=architecture),
+        paragraph("libgomp1", architecture=architecture, Depends="libc6"),
+        paragraph(
+            "libstdc++-12-dev", architecture=architecture, Depends="libgcc-12-dev, libc6-dev, libstdc++6"
+        ),
         paragraph("libstdc++6", architecture=architecture, Depends="libc6"),
+        paragraph("linux-libc-dev", architecture=architecture),
         paragraph("python3", "3.11.2-1+b1", architecture=architecture, Depends="python3.11 (>= 3.11.2-1~)"),
         paragraph("python3.11", "3.11.2-6", architecture=architecture, Depends="libpython3.11-stdlib"),
         paragraph("tzdata", "2024a-0", architecture="all", Depends="debconf"),
@@ -111,11 +127,20 @@ def test_the_closures_of_image_sysroot_and_interpreter(
         ("packages", False, ["libextra=1.0-1:amd64"]),
     ]
     assert [k.partition("=")[0] for k in platform["builder"]] == [
+        "gcc-12-base",
+        "libc6",
+        "libc6-dev",
         "libcrypt-dev",
         "libextra",
         "libextra-dev",
+        "libgcc-12-dev",
+        "libgcc-s1",
+        "libgomp1",
         "libpython3.11-dev",
         "libpython3.11-stdlib",
+        "libstdc++-12-dev",
+        "libstdc++6",
+        "linux-libc-dev",
     ]
     assert [k.partition("=")[0] for k in result["interpreters"]["linux/arm64"]] == [
         "gcc-12-base",
@@ -128,14 +153,39 @@ def test_the_closures_of_image_sysroot_and_interpreter(
     assert result["inputs"] == {k: v for k, v in REQUEST.items() if k != "name"}
 
 
+def test_the_runtime_is_that_of_the_suite_s_gcc(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    """trixie has gcc 14, and packages of 12 and 13 beside it."""
+    packages = {
+        one: [text.replace("gcc-12", "gcc-14").replace("++-12", "++-14") for text in index(one)]
+        + [paragraph("libgcc-12-dev", architecture=one), paragraph("libstdc++-13-dev", architecture=one)]
+        for one in ("amd64", "arm64")
+    }
+    packages = {
+        one: [
+            text.replace("libgcc-12-dev\n", "libgcc-14-dev\n", 1) if "libextra-dev" in text else text
+            for text in texts
+        ]
+        for one, texts in packages.items()
+    }
+    mirror.publish("tiny", packages)
+    names = {k.partition("=")[0] for k in lock(tmp_path, key)["platforms"]["linux/amd64"]["builder"]}
+    assert {"libgcc-14-dev", "libstdc++-14-dev"} <= names
+    assert not {"libgcc-12-dev", "libstdc++-13-dev", "gcc-14"} & names
+
+
+def test_suites_without_a_gcc_are_told(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    packages = {one: [t for t in index(one) if "Package: gcc\n" not in t] for one in ("amd64", "arm64")}
+    mirror.publish("tiny", packages)
+    message = fault(tmp_path, key)
+    assert "the suites have no gcc for amd64, whose C runtime wheels are compiled against" in message
+    assert "-> add the release itself to suites of the base" in message
+
+
 def publish_with_a_compiler(mirror: Mirror) -> None:
     programs = [paragraph(name, Pre_Depends="libc6") for name in EMULATION_PROGRAMS]
     compiler = [
         paragraph("libxml-dev", Depends="libxml, libc6-dev"),
         paragraph("libxml", Depends="libextra"),
-        paragraph("gcc", Depends="gcc-12"),
-        paragraph("gcc-12", Depends="libgcc-12-dev, libc6-dev"),
-        paragraph("libc6-dev", Depends="libc6"),
     ]
     mirror.publish("tiny", {"amd64": [*index("amd64"), *programs, *compiler], "arm64": index("arm64")})
 
@@ -448,6 +498,10 @@ def test_cargo_is_locked_for_machines_that_build_and_its_library_for_targets(
     tools = {k.partition("=")[0] for k in result["tools"]["linux/amd64"]["cargo-web"]}
     assert {"cargo-web", "rustc-web", "libstd-rust-web-dev", "libstd-rust-web-1.85", "libc6"} <= tools
     assert "gcc" not in tools
+    # What cargo runs of what it compiles is linked to this machine's libc.
+    host = {k.partition("=")[0] for k in result["tools"]["linux/arm64"]["libc6-dev"]}
+    assert {"libc6-dev", "libgcc-12-dev", "linux-libc-dev"} <= host
+    assert "libc6-dev" not in lock(tmp_path, key)["tools"]["linux/arm64"]
     # rustc's own libraries are nothing that a target links to.
     platform = result["platforms"]["linux/amd64"]
     assert platform["builder_groups"] == {"orjson": ["libstd-rust-web-dev=1.0-1:amd64"]}

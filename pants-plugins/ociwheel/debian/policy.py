@@ -36,26 +36,26 @@ DEFAULT_EXCLUDED: tuple[str, ...] = (
 )
 """Packages left out of every runtime: only maintainer scripts and interactive use need them."""
 
-TOOLCHAIN: tuple[str, ...] = (
+COMPILERS: tuple[str, ...] = (
     "binutils",
     "cpp",
     "g++",
     "gcc",
     "libc-dev-bin",
-    "libc6",
-    "libc6-dev",
-    "libgcc-s1",
-    "libstdc++6",
-    "linux-libc-dev",
     "rpcsvc-proto",
 )
-"""Left out of every sysroot: the compiler brings a libc, its headers and its runtime of its own."""
+"""Left out of every sysroot: the compiler is ours, or of the machine that builds."""
 
-TOOLCHAIN_PATTERN = re.compile(
-    r"(?:cpp|gcc|g\+\+|libgcc|libstdc\+\+|libasan|libubsan|libtsan)-\d+(?:-\w+)*"
+COMPILERS_PATTERN = re.compile(
+    r"(?:cpp|gcc|g\+\+)-\d+(?:-(?!base$)\w+)*"
+    # What gcc's -fsanitize=… and -fgnu-tm link to, and nothing that is shipped.
+    r"|lib(?:hw)?asan\d+|liblsan\d+|libtsan\d+|libubsan\d+|libitm\d+"
     r"|libstd-rust(?:-web)?-[0-9.]+"
 )
-"""The versioned names among the toolchain, ``libgcc-12-dev``, and rustc's own libraries."""
+"""The versioned names among them, ``gcc-12``, libraries of gcc's that no wheel links to, and rustc's own."""
+
+RUNTIME_OF_C: tuple[str, ...] = ("libc6-dev", "libgcc-{gcc}-dev", "libstdc++-{gcc}-dev")
+"""What every wheel is compiled against: libc, and the runtime of the suite's own gcc for C and C++."""
 
 INTERPRETER_EXCLUDED: tuple[str, ...] = (
     *DEFAULT_EXCLUDED,
@@ -69,10 +69,12 @@ INTERPRETER_EXCLUDED: tuple[str, ...] = (
 
 PROGRAMS_EXCLUDED: tuple[str, ...] = (
     *INTERPRETER_EXCLUDED,
-    *(name for name in TOOLCHAIN if name not in {"libc6", "libgcc-s1", "libstdc++6"}),
+    *COMPILERS,
     "libc-dev",
+    "libc6-dev",
     "libgcc-12-dev",
     "libgcc-14-dev",
+    "linux-libc-dev",
 )
 """Left out of the programs that builds call: the compiler is ours."""
 
@@ -118,15 +120,23 @@ DROPPED_STDLIB_OF_IMAGES: tuple[str, ...] = (*DROPPED_STDLIB, r"config-[^/]+", r
 
 STDLIB = r"usr/lib/python3\.[0-9]+/"
 
+# What only gcc's -fsanitize and -fgnu-tm link to.
+_SANITIZERS = r"gcc/[^/]+/[^/]+/lib(?:asan|hwasan|itm|lsan|tsan|ubsan)[._]"
+_NOT_LINKED = r"(?:gconv|krb5|sasl2|engines-[^/]+|ossl-modules)"
 SYSROOT_KEPT: tuple[str, ...] = (
     r"usr/include/.+",
-    r"usr/lib/(?!python|gconv|debug|systemd|udev)(?!.*/(?:gconv|krb5|sasl2|engines-[^/]+|ossl-modules)/).+",
+    # The loader, which libc.so names beside libc.
+    r"usr/lib(?:32|64|x32)/ld[^/]*",
+    rf"usr/lib/(?!python|gconv|debug|systemd|udev|{_SANITIZERS})(?!.*/{_NOT_LINKED}/).+",
     r"usr/share/(?:pkgconfig|cmake[^/]*)/.+",
     r"usr/bin/[^/]*config[^/]*",
     rf"{STDLIB}_sysconfigdata_[^/]*\.py",
     rf"{STDLIB}config-[^/]+/(?!.*\.a$).+",
 )
 """What compiling needs of a builder package, as patterns of the whole path."""
+
+HOST_SYSROOT = "libc6-dev"
+"""What a lock calls headers and libraries of what a build compiles for the machine it runs on."""
 
 MANYLINUX_LIBRARIES: tuple[str, ...] = ("libstdc++6",)
 """What wheels of build requirements may link to (PEP 600) beside the interpreter's own libraries."""

@@ -10,8 +10,9 @@ Document = Mapping[str, Any]
 # Arguments that name places in the sandbox, or that follow from what is in it.
 _SILENT = frozenset(
     (
-        *("--debs", "--files", "--output", "--python-minor", "--request", "--requirements", "--sdist"),
-        *("--settings", "--sources", "--sysroot", "--target", "--title", "--wheels", "--zig", "--zig-cache"),
+        *("--debs", "--files", "--host-sysroot", "--output", "--python-minor", "--request", "--requirements"),
+        *("--sdist", "--settings", "--sources", "--sysroot", "--target", "--title", "--tools", "--wheels"),
+        *("--zig", "--zig-runtime"),
     )
 )
 _FIELDS = {
@@ -222,7 +223,7 @@ def _tool_causes(old: Document, new: Document, earlier: Side, current: Side) -> 
     for name in sorted({*old["trees"], *new["trees"]}):
         if old["trees"].get(name) != new["trees"].get(name):
             because = _context(earlier, current, "builder_packages") if name == "sysroot" else ()
-            kind = {"zig": "compiler", "zig-libc": "libc of the compiler"}.get(name, name)
+            kind = {"zig": "compiler", "zig-runtime": "libc of the compiler"}.get(name, name)
             yield Cause(kind, "", old["trees"].get(name), new["trees"].get(name), because)
 
 

@@ -7,11 +7,14 @@ from typing import Iterable
 
 from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages
 from slim_python_image.products import TargetEnvironment
-from slim_python_image.util_rules.compiler import CompilerLibcRequest
-from slim_python_image.util_rules.sysroot import ProgramsRequest
+from slim_python_image.util_rules.sysroot import ProgramsRequest, SysrootRequest
 
 # Asking for a program locks the target's library in its place: this is how a build knows.
 RUST_PROGRAMS = {"libstd-rust-dev": "cargo", "libstd-rust-web-dev": "cargo-web"}
+
+
+HOST_SYSROOT = "libc6-dev"
+"""What a lock calls the headers and libraries of what a build compiles for the machine it runs on."""
 
 
 def without_python(target: TargetEnvironment) -> TargetEnvironment:
@@ -19,11 +22,11 @@ def without_python(target: TargetEnvironment) -> TargetEnvironment:
     return replace(target, python="3.11.0")
 
 
-def host_libc(programs: ProgramsRequest | None) -> CompilerLibcRequest | None:
-    """Return the C library for programs that a build compiles and runs on this machine, as cargo does."""
-    if programs is None or not programs.rust:
+def host_sysroot(programs: ProgramsRequest | None) -> SysrootRequest | None:
+    """Return what programs are linked to that a build compiles and runs on this machine, as cargo does."""
+    if programs is None or programs.libraries is None:
         return None
-    return CompilerLibcRequest(without_python(programs.target), cxx=True)  # with the unwinder
+    return SysrootRequest(without_python(programs.target), programs.libraries)
 
 
 def programs_for(base: Base, builder: Iterable[DebPackage]) -> ProgramsRequest | None:
@@ -32,7 +35,13 @@ def programs_for(base: Base, builder: Iterable[DebPackage]) -> ProgramsRequest |
         return None
     libraries = {package.name for package in builder}
     not_asked = {program for library, program in RUST_PROGRAMS.items() if library not in libraries}
-    packages = {package for program in set(base.programs) - not_asked for package in base.programs[program]}
+    programs = set(base.programs) - not_asked - {HOST_SYSROOT}
+    packages = {package for program in programs for package in base.programs[program]}
     if not packages:
         return None
-    return ProgramsRequest(base.interpreter.target, DebPackages(tuple(sorted(packages)), base.resolve))
+    linked = base.programs.get(HOST_SYSROOT) if programs & set(RUST_PROGRAMS.values()) else None
+    return ProgramsRequest(
+        base.interpreter.target,
+        DebPackages(tuple(sorted(packages)), base.resolve),
+        DebPackages(linked, base.resolve) if linked else None,
+    )

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.bases import DebianBase, DebPackage, Interpreter
+from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter
 from slim_python_image.products import Root, TargetEnvironment
 from slim_python_image.util_rules import wheels
-from slim_python_image.util_rules.build_programs import programs_for
+from slim_python_image.util_rules.build_programs import host_sysroot, programs_for
 from slim_python_image.util_rules.build_wheel import BuildFailed
 from slim_python_image.util_rules.newest_wheels import NewestWheels, NewestWheelsRequest
 from slim_python_image.util_rules.wheels import WheelSetRequest
@@ -29,17 +29,27 @@ def test_a_build_gets_programs_and_cargo_where_its_builder_has_rusts_library() -
     base = replace(
         base_with(),
         programs=FrozenDict(
-            {"make": (deb("make"),), "sed": (deb("sed"),), "cargo-web": (deb("cargo-web"), deb("rustc-web"))}
+            {
+                "make": (deb("make"),),
+                "sed": (deb("sed"),),
+                "cargo-web": (deb("cargo-web"), deb("rustc-web")),
+                "libc6-dev": (deb("libc6-dev"), deb("libgcc-12-dev")),
+            }
         ),
     )
     plain = programs_for(base, base.builder)
     assert plain is not None
-    assert ([p.name for p in plain.source.packages], plain.rust) == (["make", "sed"], False)
+    assert ([p.name for p in plain.source.packages], plain.libraries) == (["make", "sed"], None)
+    assert host_sysroot(plain) is None
     rust = programs_for(base, (*base.builder, deb("libstd-rust-web-dev")))
     assert rust is not None
-    assert ([p.name for p in rust.source.packages], rust.rust) == (
-        ["cargo-web", "make", "rustc-web", "sed"],
-        True,
+    assert [p.name for p in rust.source.packages] == ["cargo-web", "make", "rustc-web", "sed"]
+    host = host_sysroot(rust)
+    assert host is not None
+    assert isinstance(host.source, DebPackages)
+    assert (host.target.platform, [p.name for p in host.source.packages]) == (
+        "linux/amd64",
+        ["libc6-dev", "libgcc-12-dev"],
     )
 
 

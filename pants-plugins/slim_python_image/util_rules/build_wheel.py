@@ -14,7 +14,7 @@ from slim_python_image.products import Artifact, SlimImageError, TargetEnvironme
 from slim_python_image.remedies import names
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
-from slim_python_image.util_rules.build_programs import host_libc, without_python
+from slim_python_image.util_rules.build_programs import host_sysroot, without_python
 from slim_python_image.util_rules.compiler import (
     CompilerLibcRequest,
     CompilerRequest,
@@ -63,25 +63,36 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     :returns: without ``interpreter`` where it is the machine's own, without programs where there are none.
         The files are those of the sdist and of its requirements.
     """
-    target = without_python(request.target)
-    # The compiler first: it takes longest, and its libc waits for it.
+    # The compiler first: it takes longest.
     trees: dict[str, Awaitable[Tree]] = {
         "zig": unpack_compiler(CompilerRequest(), **implicitly()),
-        "zig-libc": compile_libc(CompilerLibcRequest(target), **implicitly()),
         "sysroot": unpack_sysroot(SysrootRequest(request.target, request.builder), **implicitly()),
     }
     if request.programs is not None:
         trees["tools"] = unpack_programs(request.programs, **implicitly())
-    runtime = host_libc(request.programs)
-    if runtime is not None:
-        trees["host-libc"] = compile_libc(runtime, **implicitly())
+    host = host_sysroot(request.programs)
+    if host is not None:
+        trees["host-sysroot"] = unpack_sysroot(host, **implicitly())
     if request.interpreter.source is not None:
         python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
     files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins))
     calls: list[Awaitable[Any]] = [*trees.values(), *files]
     found = await concurrently(calls)
-    return dict(zip(trees, found)), tuple(found[len(trees) :])
+    made = dict(zip(trees, found))
+    if not made["sysroot"].runtime:
+        made.update(await _runtime_of_the_compiler(request.target, cxx=False))
+    return made, tuple(found[len(trees) :])
+
+
+async def _runtime_of_the_compiler(target: TargetEnvironment, *, cxx: bool) -> dict[str, Tree]:
+    """Return zig with what it makes of its own libc: the builder has none, as an image of Alpine."""
+    request = CompilerLibcRequest(without_python(target), cxx)
+    calls = (
+        unpack_compiler(CompilerRequest(runtimes=True), **implicitly()),
+        compile_libc(request, **implicitly()),
+    )
+    return dict(zip(("zig", "zig-runtime"), await concurrently(calls)))
 
 
 @rule
@@ -99,15 +110,14 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
             ),
         )
     )
-    programs = tuple(part for name in ("tools", "host-libc") if name in made for part in (f"--{name}", name))
+    more = (name for name in ("zig-runtime", "tools", "host-sysroot") if name in made)
     step = StepRequest(
         step="build",
         arguments=(
             *("--sdist", artifact.filename, "--target", "target.json"),
             *("--requirements", "requirements", "--sysroot", "sysroot"),
-            *("--zig", "zig", "--zig-cache", "zig-libc"),
-            *("--settings", "settings.json", "--output", OUT),
-            *programs,
+            *("--zig", "zig", "--settings", "settings.json", "--output", OUT),
+            *(part for name in more for part in (f"--{name}", name)),
             *options.isolation_arguments(),
         ),
         description=f"Build {artifact.name} {artifact.version} for {target.platform}",
@@ -119,8 +129,8 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
     )
     outcome = await run_step(step, **implicitly())
     if outcome.error is None and outcome.fields().get("needs") == "c++":
-        runtime = await compile_libc(CompilerLibcRequest(without_python(target), cxx=True), **implicitly())
-        step = replace(step, trees=FrozenDict({**step.trees, "zig-libc": runtime.digest}))
+        runtime = (await _runtime_of_the_compiler(target, cxx=True))["zig-runtime"]
+        step = replace(step, trees=FrozenDict({**step.trees, "zig-runtime": runtime.digest}))
         outcome = await run_step(step, **implicitly())
     named = outcome.naming(
         names(

@@ -1,4 +1,4 @@
-"""The compiler for this machine, and its own runtime for a target."""
+"""The compiler for this machine, and its own runtime for a target whose builder has none."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_fo
 
 @dataclass(frozen=True)
 class CompilerRequest:
-    """The compiler for this machine."""
+    """The compiler for this machine.
+
+    :param runtimes: with the sources of its own C and C++ runtimes.
+    """
+
+    runtimes: bool = False
 
 
 @dataclass(frozen=True)
 class CompilerLibcRequest:
-    """The compiler's own libc for a platform and a libc version.
+    """The compiler's own libc for a platform and a libc version, where the builder has none.
 
     ``cxx``: with libc++, which takes ten times as long to compile as the rest.
     """
@@ -44,14 +49,20 @@ def compiler_wheel(tools: dict[str, Any]) -> Artifact:
 
 
 @rule(desc="Unpack the compiler")
-async def unpack_compiler(_: CompilerRequest, toolbox: Toolbox, core: CoreSources) -> Tree:
+async def unpack_compiler(request: CompilerRequest, toolbox: Toolbox, core: CoreSources) -> Tree:
     artifact = compiler_wheel(json.loads(core.tools))
     fetched = await fetch_artifact(artifact, **implicitly())
     return await run_for_tree(
         StepRequest(
             step="zig",
-            arguments=("--wheel", artifact.filename, "--output", OUT),
-            description=f"Unpack the compiler, zig {artifact.version}",
+            arguments=(
+                *("--wheel", artifact.filename, "--output", OUT),
+                *(("--runtimes",) if request.runtimes else ()),
+            ),
+            description=(
+                f"Unpack the compiler, zig {artifact.version}"
+                + (", with its runtimes" if request.runtimes else "")
+            ),
             toolbox=toolbox,
             inputs=fetched.digest,
             output_directories=(OUT,),
@@ -62,6 +73,7 @@ async def unpack_compiler(_: CompilerRequest, toolbox: Toolbox, core: CoreSource
 @rule
 async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
     target = request.target
+    zig = await unpack_compiler(CompilerRequest(runtimes=True), **implicitly())
     return await run_for_tree(
         StepRequest(
             step="zig-libc",
@@ -75,7 +87,7 @@ async def compile_libc(request: CompilerLibcRequest, toolbox: Toolbox) -> Tree:
             ),
             toolbox=toolbox,
             inputs=await engine.create_files({"target.json": target.to_json()}),
-            trees=FrozenDict({"zig": (await unpack_compiler(CompilerRequest(), **implicitly())).digest}),
+            trees=FrozenDict({"zig": zig.digest}),
             output_directories=(OUT,),
         )
     )

@@ -242,8 +242,8 @@ async def run_for_tree(request: StepRequest) -> Tree:
     :raises StepFailed: the step failed.
     """
     outcome = await run_step(request, **implicitly())
-    outcome.fields()
-    return Tree(await engine.remove_prefix(outcome.digest, OUT))
+    fields = outcome.fields()
+    return Tree(await engine.remove_prefix(outcome.digest, OUT), fields.get("runtime", True))
 
 
 def key_document(process: Process, files: DigestEntries) -> str:

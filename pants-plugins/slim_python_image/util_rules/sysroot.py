@@ -25,15 +25,12 @@ class ProgramsRequest:
     """Programs that builds call on this machine, from Debian packages.
 
     :param target: this machine.
+    :param libraries: what programs are linked to that they compile and run here, as cargo does.
     """
 
     target: TargetEnvironment
     source: DebPackages
-
-    @property
-    def rust(self) -> bool:
-        """Whether cargo is among them."""
-        return any(package.name in ("cargo", "cargo-web") for package in self.source.packages)
+    libraries: DebPackages | None = None
 
 
 @rule

@@ -26,6 +26,7 @@ from tests.support.rules import function_of
 PLATFORM = "linux/amd64"
 TARGET = TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
+CARGO = DebPackages((DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64),), "base")
 PARENT, CHILD = Address("service", target_name="image"), Address("spark", target_name="image")
 CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 
@@ -102,7 +103,6 @@ def test_wheels_do_not_wait_for_the_image_that_theirs_extends() -> None:
 @pytest.mark.parametrize("own", [True, False])
 def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
     python = Interpreter("base", TARGET, None if own else DebPackages((), "base"))
-    cargo = DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64)
     request = BuildWheelRequest(
         artifact=Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64),
         target=TARGET,
@@ -111,14 +111,34 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
         pins=(),
         settings="{}",
         resolve="python-default",
-        programs=ProgramsRequest(TARGET, DebPackages((cargo,), "base")),
+        programs=ProgramsRequest(TARGET, CARGO, libraries=CARGO),
     )
     inputs = build_inputs(request)
     (together,) = groups(inputs, answer)
     # The compiler takes longest.
-    assert together[:3] == ["CompilerRequest", "CompilerLibcRequest", "SysrootRequest"]
-    assert together[3:5] == ["ProgramsRequest", "CompilerLibcRequest"]
-    assert together[5:] == [*([] if own else ["InterpreterRequest"]), "Artifact"]
+    assert together[:4] == ["CompilerRequest", "SysrootRequest", "ProgramsRequest", "SysrootRequest"]
+    assert together[4:] == [*([] if own else ["InterpreterRequest"]), "Artifact"]
+
+
+def test_the_compiler_s_own_libc_is_made_where_the_builder_has_none() -> None:
+    request = BuildWheelRequest(
+        artifact=Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64),
+        target=TARGET,
+        builder=DebPackages((), "base"),
+        interpreter=Interpreter("base", TARGET, None),
+        pins=(),
+        settings="{}",
+        resolve="python-default",
+    )
+
+    def without_runtime(get: Any) -> Any:
+        asked = type(get.inputs[0]).__name__
+        return Tree(EMPTY_DIGEST, runtime=False) if asked == "SysrootRequest" else answer(get)
+
+    assert groups(build_inputs(request), without_runtime) == [
+        ["CompilerRequest", "SysrootRequest", "Artifact"],
+        ["CompilerRequest", "CompilerLibcRequest"],
+    ]
 
 
 def test_the_plan_does_not_wait_for_the_packages_of_the_base() -> None:
