@@ -100,7 +100,12 @@ def test_the_document_counts_files(
 ) -> None:
     debs = write_debs(tmp_path / "debs", {"one": [Item("./usr/include/a.h", b"12345")]})
     main(["sysroot", "--debs", str(debs), "--target", str(target), "--output", str(tmp_path / "out")])
-    assert json.loads(capfdbinary.readouterr().out) == {"schema": "ociwheel.tree/1", "files": 1, "size": 5}
+    assert json.loads(capfdbinary.readouterr().out) == {
+        "schema": "ociwheel.tree/1",
+        "files": 1,
+        "size": 5,
+        "runtime": False,
+    }
 
 
 def test_nothing_is_written_through_a_link_of_a_package(tmp_path: Path, target: Path) -> None:
