@@ -145,7 +145,9 @@ def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]
     ]
     after = ["-g0", *_includes(arguments, cxx, config, config.runtime)]
     if _links(kept):
-        return [*preamble, *kept, *after, *_link_arguments(kept, config)]
+        # As Debian's gcc links: a library that nothing is taken from is not named.
+        needed = () if config.runtime else ("-Wl,--as-needed",)
+        return [*preamble, *needed, *kept, *after, *_link_arguments(kept, config)]
     return [*preamble, *kept, *after]
 
 

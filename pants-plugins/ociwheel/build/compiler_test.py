@@ -83,8 +83,16 @@ def test_linking_is_left_to_clang_where_the_sysroot_has_a_runtime() -> None:
     command = rewrite(
         ["-shared", "a.o", "-lstdc++", "-static-libstdc++", "-o", "a.so"], cxx=False, config=ARM
     )
-    assert command[6:12] == ["-O2", "-shared", "a.o", "-lstdc++", "-static-libstdc++", "-o"]
-    assert command[14:] == [
+    assert command[6:13] == [
+        "-O2",
+        "-Wl,--as-needed",
+        "-shared",
+        "a.o",
+        "-lstdc++",
+        "-static-libstdc++",
+        "-o",
+    ]
+    assert command[15:] == [
         "--ld-path=/b/bin/ld.lld",
         "-Wl,--build-id=none",
         "-Wl,-s",
