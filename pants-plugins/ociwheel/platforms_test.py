@@ -118,7 +118,7 @@ def test_a_plan_takes_the_wheels_of_the_platform(row: Platform) -> None:
         "no_binary": [],
         "only_binary": [],
     }
-    found = plan(parse_plan(value_of(request)), Target.parse(value_of(document(row))))
+    found = plan(parse_plan(value_of(request)), Target.parse(value_of(document(row))))["artifacts"]
     assert [one["filename"] for one in found] == [
         f"a-1-{TAG}-{TAG}-manylinux_2_31_{row.machine}.whl",
         "b-1-py3-none-any.whl",

@@ -23,6 +23,7 @@ WORDS: Mapping[str, str] = {
     # Locks of distributions.
     "write-lock": "write the lock first",
     "relock": "lock again",
+    "relock-uv": "lock again with the tool that wrote it: `uv lock`",
     "relock-with-hashes": "lock again with hashes: `uv pip compile --generate-hashes` or "
     "`pip-compile --generate-hashes`",
     "require-and-relock": "add it to the requirements of this resolve, then lock again",
@@ -35,6 +36,10 @@ WORDS: Mapping[str, str] = {
     "version-gone": "this version was deleted, or is on an index that is not configured: add that index, "
     "or lock "
     "again",
+    "install-git": "install git (apt-get install git), or lock a version of it from an index",
+    "pin-commit": "name a commit in its requirement (`{name} @ git+URL@COMMIT`), then lock again",
+    "commit-gone": "its history may have been rewritten, or this machine may not read it (`git ls-remote "
+    "{url}` tells): lock again with a commit that is there",
     "file-differs": "either the file was tampered with, or it was uploaded again: find out which before "
     "you lock "
     "again",

@@ -106,13 +106,18 @@ class Root:
 
 @dataclass(frozen=True, order=True)
 class Artifact:
-    """The file that was chosen for a distribution."""
+    """The file that was chosen for a distribution.
+
+    :param sha256: of the file; of one that is made of a commit, what names that commit.
+    :param source: JSON of where it comes from, when that is no index.
+    """
 
     name: str
     version: str
     kind: str
     filename: str
     sha256: str
+    source: str = ""
 
     @property
     def pure(self) -> bool:

@@ -24,6 +24,7 @@ _TEMPLATES: Mapping[str, str] = {
     # Locks of distributions.
     "write-lock": "make it with `{lock}`",
     "relock": "lock again with `{lock}`",
+    "relock-uv": "lock again with the tool that wrote it: `{lock}`, or `uv lock`",
     "relock-with-hashes": "lock again with hashes: `{lock}`, `uv pip compile --generate-hashes` or "
     "`pip-compile "
     "--generate-hashes`",
@@ -41,6 +42,11 @@ _TEMPLATES: Mapping[str, str] = {
     "version-gone": "this version was deleted, or is on an index that is not configured: add that index, "
     "or lock "
     "again with `{lock}`",
+    "install-git": "install git (apt-get install git), or lock a version of it from an index",
+    "pin-commit": "name a commit in its requirement (`{name} @ git+URL@COMMIT`), then lock again "
+    "with `{lock}`",
+    "commit-gone": "its history may have been rewritten, or this machine may not read it (`git ls-remote "
+    "{url}` tells): lock again with a commit that is there, `{lock}`",
     "file-differs": "either the file was tampered with, or it was uploaded again: find out which before "
     "you lock "
     "again with `{lock}`",

@@ -38,7 +38,7 @@ _ENTRY_POINT = re.compile(rf"{_MODULE}(:{_MODULE})?")
 
 
 class ImageDependenciesField(Dependencies):
-    pass
+    supports_transitive_excludes = True
 
 
 class EntryPointField(StringField, AsyncFieldMixin):

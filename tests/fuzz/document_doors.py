@@ -155,7 +155,7 @@ def _lockfile(data: bytes, folder: Path) -> None:
 
 
 def _entries(data: bytes) -> None:
-    canonical({"entries": [entry.to_json() for entry in formats.parse(data, "a.lock")[1]]})
+    canonical({"entries": [entry.to_json() for entry in formats.parse(data, "a.lock").entries]})
 
 
 def _pylock_words(rng: random.Random) -> bytes:

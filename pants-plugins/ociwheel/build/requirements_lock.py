@@ -213,7 +213,7 @@ def read_sdists(request: Value, folder: Path) -> list[LockedSdist]:
         sha256 = row.at("sha256").sha256()
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != sha256:
+        if found != (row.optional("content", Value.sha256) or sha256):
             raise UsageError("is not the file that was locked: its SHA-256 differs", where=filename)
         result.append(LockedSdist(row.at("name").text(), row.at("version").text(), sha256, path.absolute()))
     return result

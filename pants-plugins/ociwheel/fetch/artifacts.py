@@ -23,6 +23,8 @@ class Wanted:
     version: str
     filename: str
     sha256: str
+    url: str | None = None
+    """Where the lock says it is: for what is required from there, and from no index."""
 
     @property
     def where(self) -> str:
@@ -75,32 +77,56 @@ def candidates(offer: Offer, wanted: Wanted) -> Iterator[IndexFile]:
     yield from (f for f in offer.files if f.sha256 is None and f.filename == wanted.filename)
 
 
+def _from_its_url(client: IndexClient, output: Path, search: _Search) -> Downloaded | None:
+    wanted = search.wanted
+    url = wanted.url or ""
+    try:
+        return download(client.network, url, output / wanted.filename, sha256=wanted.sha256)
+    except Failure as e:
+        search.failed(e)
+    except WrongContentError as e:
+        search.differs(Failure(Kind.ANSWER, url, "").url, e.brief)
+    return None
+
+
+def _from_offer(client: IndexClient, offer: Offer, output: Path, search: _Search) -> Downloaded | None:
+    wanted = search.wanted
+    if offer.failure:
+        search.failed(offer.failure)
+        return None
+    seen = False
+    for file in candidates(offer, wanted):
+        seen = True
+        try:
+            path = output / wanted.filename
+            return download(client.network, file.url, path, sha256=wanted.sha256, most=file.size)
+        except Failure as e:
+            search.failed(e)
+        except WrongContentError as e:
+            search.differs(Failure(Kind.ANSWER, file.url, "").url, e.brief)
+    for file in offer.files:
+        if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
+            seen = True
+            search.differs(offer.place.label, f"SHA-256 {file.sha256}")
+    if not seen:
+        search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
+    return None
+
+
 def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloaded:
     """Write the wanted file to folder ``output`` under its own name.
 
     :raises FetchError: no place has it; the message says what each answered.
     """
-    if not client.places:
+    if not client.places and not wanted.url:
         raise no_places(wanted.where)
     search = _Search(wanted, [], [])
+    if wanted.url:
+        found = _from_its_url(client, output, search)
+        if found:
+            return found
     for offer in client.offers(wanted.name):
-        if offer.failure:
-            search.failed(offer.failure)
-            continue
-        seen = False
-        for file in candidates(offer, wanted):
-            seen = True
-            try:
-                path = output / wanted.filename
-                return download(client.network, file.url, path, sha256=wanted.sha256, most=file.size)
-            except Failure as e:
-                search.failed(e)
-            except WrongContentError as e:
-                search.differs(Failure(Kind.ANSWER, file.url, "").url, e.brief)
-        for file in offer.files:
-            if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
-                seen = True
-                search.differs(offer.place.label, f"SHA-256 {file.sha256}")
-        if not seen:
-            search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
+        found = _from_offer(client, offer, output, search)
+        if found:
+            return found
     raise search.error()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import urllib.parse
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from ociwheel.transport.connection import Response
 from ociwheel.transport.download import download
 from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.hints import hint_for
+from ociwheel.transport.urls import split_url
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,24 @@ def _downloaded(client: IndexClient, name: str, version: str, file: IndexFile, f
 
 
 def describe(
-    client: IndexClient, name: str, version: str, hashes: frozenset[str], output: Path
+    client: IndexClient,
+    name: str,
+    version: str,
+    hashes: frozenset[str],
+    output: Path,
+    *,
+    url: str | None = None,
 ) -> Description:
     """Describe one locked version.
 
     A wheel that fits everywhere, or the only file there is, is left in ``output``, because the
     plan can only choose that one.
 
+    :param url: where its only file is, for what comes from no index.
     :raises FetchError: nothing has one of the hashes, or what there is cannot be read.
     """
+    if url:
+        return _of_url(client, Wanted(name, version, _file_name(url), min(hashes), url), output)
     if not client.places:
         raise no_places(f"{name} {version}")
     by_hash = find_files(client, name, version, hashes)
@@ -146,6 +157,17 @@ def describe(
     with TemporaryDirectory(prefix="ociwheel-") as folder:
         metadata = _downloaded(client, name, version, _smallest(wheels or files), Path(folder))
     return _checked(Description(tuple(files), metadata, None), name, version)
+
+
+def _file_name(url: str) -> str:
+    return urllib.parse.unquote(split_url(url).path).rpartition("/")[2]
+
+
+def _of_url(client: IndexClient, wanted: Wanted, output: Path) -> Description:
+    done = fetch_artifact(client, wanted, output)
+    file = IndexFile(wanted.filename, str(wanted.url), wanted.sha256, size=done.size)
+    description = Description((file,), read_metadata(done.path), wanted.filename)
+    return _checked(description, wanted.name, wanted.version)
 
 
 def _checked(description: Description, name: str, version: str) -> Description:

@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=sha256_argument,
         help="a locked hash, hexadecimal; once per file",
     )
+    parser.add_argument("--url", help="where the lock says its only file is")
     parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="folder for a file downloaded on the way"
     )
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Describe the version."""
     client = IndexClient(settings.load())
     args.output.mkdir(parents=True, exist_ok=True)
-    found = describe(client, args.name, args.version, frozenset(args.sha256), args.output)
+    found = describe(client, args.name, args.version, frozenset(args.sha256), args.output, url=args.url)
     return document(
         "describe",
         {

@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--filename", required=True, type=filename_argument, help="name of the wheel or sdist"
     )
     parser.add_argument("--sha256", required=True, type=sha256_argument, help="locked hash, hexadecimal")
+    parser.add_argument("--url", help="where the lock says it is, asked before the indexes")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write it to")
 
 
@@ -44,6 +45,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.filename.endswith((".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")):
         raise UsageError(f"{args.filename} is neither a wheel nor an sdist")
     client = IndexClient(settings.load())
-    wanted = Wanted(args.name, args.version, args.filename, args.sha256)
+    wanted = Wanted(args.name, args.version, args.filename, args.sha256, args.url)
     done = fetch_artifact(client, wanted, args.output)
     return document("fetch", {"filename": args.filename, "sha256": done.sha256, "size": done.size})

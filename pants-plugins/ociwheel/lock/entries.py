@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+
 from ociwheel.errors import ErrorCollector, LockError
+from ociwheel.lock.sources import Source
 from ociwheel.remedies import Remedy
 
 RELOCK = Remedy("relock")
@@ -47,6 +55,10 @@ class Entry:
     requires_python: str | None = None
     requires_dist: tuple[str, ...] | None = None
     """PEP 508 requirements; None when the lock does not say."""
+    source: Source | None = None
+    """Where it comes from, when that is no index."""
+    fault: LockError | None = None
+    """Why it cannot be used: told to who needs it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as part of a document."""
@@ -58,7 +70,26 @@ class Entry:
             "requires_dist": None if self.requires_dist is None else list(self.requires_dist),
             "files": [file.to_json() for file in self.files],
             "where": self.where,
+            **({"source": self.source.to_json()} if self.source else {}),
+            **({"fault": self.fault.to_json()} if self.fault else {}),
         }
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lockfile's entries, and what it was told to set aside."""
+
+    format: str
+    entries: tuple[Entry, ...]
+    overridden: tuple[str, ...] = ()
+    """Requirements in place of others, as Pex has them: ``name<2``, or ``name=another>2``."""
+    excluded: tuple[str, ...] = ()
+    """Requirements that are left out, with what only they need."""
+
+
+def unusable(name: str, version: str, fault: LockError, marker: str | None = None) -> Entry:
+    """Return the entry of what cannot be used: an error for who needs it, and for nobody else."""
+    return Entry(name, version, (), fault.where or name, marker=marker, requires_dist=(), fault=fault)
 
 
 def sha256_of(algorithm: str, digest: str) -> str | None:
@@ -75,6 +106,16 @@ def artifact_name(url: str) -> str | None:
         return None
     name = urllib.parse.unquote(path).replace("\\", "/").rpartition("/")[2]
     return name if name.endswith(_ARTIFACTS) and len(name) <= LONGEST_NAME else None
+
+
+def version_of(filename: str) -> str | None:
+    """Return the version in the name of a wheel or sdist, None when it has none."""
+    try:
+        if filename.endswith(".whl"):
+            return str(parse_wheel_filename(filename)[1])
+        return str(parse_sdist_filename(filename)[1])
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
 
 
 def merge(entries: Iterable[Entry]) -> tuple[Entry, ...]:

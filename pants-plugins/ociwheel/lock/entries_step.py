@@ -1,4 +1,4 @@
-"""Read a lockfile: hash-pinned requirements.txt, Pex's JSON, or pylock.toml."""
+"""Read a lockfile: hash-pinned requirements.txt, Pex's JSON, uv.lock or pylock.toml."""
 
 from __future__ import annotations
 
@@ -28,5 +28,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise LockError(f"cannot read it: {e.strerror}", where=label, hint=Remedy("write-lock")) from e
     except ValueError as e:
         raise LockError(str(e), where=label) from e
-    kind, entries = formats.parse(data, label)
-    return document("lock-entries", {"format": kind, "entries": [entry.to_json() for entry in entries]})
+    lock = formats.parse(data, label)
+    return document(
+        "lock-entries",
+        {
+            "format": lock.format,
+            "entries": [entry.to_json() for entry in lock.entries],
+            "overridden": list(lock.overridden),
+            "excluded": list(lock.excluded),
+        },
+    )

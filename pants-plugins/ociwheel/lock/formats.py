@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from ociwheel.errors import LockError
-from ociwheel.lock import pex, pylock, requirements
-from ociwheel.lock.entries import RELOCK, Entry
+from ociwheel.lock import pex, pylock, requirements, uv
+from ociwheel.lock.entries import RELOCK, Lock
 from ociwheel.reading import failing, from_json
 
 _PYLOCK = re.compile(r"""^[ \t]*+lock-version[ \t]*+=""", re.MULTILINE)
+# uv's lock: its version comes before its first table.
+_UV = re.compile(r"\A(?:[ \t]*+(?:#[^\n]*+)?\n|revision[ \t]*+=[^\n]*+\n)*+version[ \t]*+=")
 _HEADER = re.compile(r"\A(?:(?://[^\n]*+|[ \t\r]*+)\n)*+")
 
 
@@ -18,8 +20,8 @@ def without_header(text: str) -> str:
     return _HEADER.sub("", text, count=1)
 
 
-def parse(data: bytes, label: str) -> tuple[str, tuple[Entry, ...]]:
-    """Return the format's name and the entries of a lockfile.
+def parse(data: bytes, label: str) -> Lock:
+    """Return what a lockfile says.
 
     :param label: the lockfile's name for messages.
     :raises LockError: it is of no known format, or cannot be used.
@@ -30,7 +32,9 @@ def parse(data: bytes, label: str) -> tuple[str, tuple[Entry, ...]]:
         raise LockError("is not UTF-8 text", where=label, hint=RELOCK) from e
     body = without_header(text)
     if body.startswith("{"):
-        return "pex", pex.parse(from_json(body, failing(LockError, label, RELOCK)), label)
+        return pex.parse(from_json(body, failing(LockError, label, RELOCK)), label)
     if _PYLOCK.search(text):
-        return "pylock", pylock.parse(text, label)
-    return "requirements", requirements.parse(text, label)
+        return Lock("pylock", pylock.parse(text, label))
+    if _UV.match(text):
+        return uv.parse(text, label)
+    return Lock("requirements", requirements.parse(text, label))

@@ -40,15 +40,20 @@ zest===1!2.0+local --hash=sha256:{C}  # a comment
 
 
 def failure(text: str) -> str:
-    with pytest.raises(LockError) as caught:
-        formats.parse(text.encode(), "a.lock")
-    return caught.value.render()
+    """Return the error of a lock, or the faults of its entries."""
+    try:
+        lock = formats.parse(text.encode(), "a.lock")
+    except LockError as e:
+        return e.render()
+    faults = [entry.fault.render() for entry in lock.entries if entry.fault]
+    assert faults
+    return "\n".join(faults)
 
 
 def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
-    kind, entries = formats.parse(UV.encode(), "a.lock")
-    assert kind == "requirements"
-    assert entries == (
+    lock = formats.parse(UV.encode(), "a.lock")
+    assert lock.format == "requirements"
+    assert lock.entries == (
         Entry("flask-thing", "3.0", (LockedFile(A), LockedFile(B)), "a.lock:8", 'python_version >= "3.8"'),
         Entry("pint", "0.25", (LockedFile(A),), "a.lock:12", 'python_full_version < "3.12"'),
         Entry("pint", "0.26", (LockedFile(B),), "a.lock:16", 'python_full_version >= "3.12"'),
@@ -77,6 +82,8 @@ def test_the_document(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
                 "where": "x/a.lock:1",
             }
         ],
+        "overridden": [],
+        "excluded": [],
     }
     assert main(["lock-entries", "--lockfile", str(tmp_path / "none"), "--label", "x/none"]) == 12
     assert capsysbinary.readouterr().err == (
@@ -102,8 +109,8 @@ PUBLISH = "  -> publish it to an index, or make it a first-party target of this 
         (f"a==1.* --hash=sha256:{A}", f"a.lock:1: is not pinned to one version: a==1.*\n{WITH_HASHES}"),
         (
             f"a @ https://jo:s3cret@h/a.whl --hash=sha256:{A}",
-            ("a.lock:1: is pinned to a URL, only index packages are supported: a @ https://****@h/a.whl\n"
-            f"{PUBLISH}"),
+            ("a.lock:1: is pinned to a URL that does not tell its version: a @ https://****@h/a.whl\n"
+            "  -> lock it with Pex or uv (`uv.lock`), whose locks say its version and what it requires"),
         ),
         (
             "git+https://jo:s3cret@h/a.git",
@@ -167,9 +174,9 @@ WHEEL = "https://files.example/x/demo_pkg-1.0%2Blocal-py3-none-any.whl"
 
 @pytest.mark.parametrize("header", [True, False])
 def test_pex(header: bool) -> None:
-    kind, entries = formats.parse(pex_lock(pex_requirement(WHEEL), header=header).encode(), "p.lock")
-    assert kind == "pex"
-    assert entries == (
+    lock = formats.parse(pex_lock(pex_requirement(WHEEL), header=header).encode(), "p.lock")
+    assert lock.format == "pex"
+    assert lock.entries == (
         Entry(
             "demo-pkg",
             "1.0",
@@ -185,7 +192,7 @@ def test_several_resolves_of_a_pex_lock_are_one() -> None:
     value = json.loads(pex_lock(pex_requirement(WHEEL)))
     other = pex_requirement("file:///wheels/demo_pkg-1.0.tar.gz", digest=B)
     value["locked_resolves"].append({"locked_requirements": [other]})
-    _, (entry,) = formats.parse(json.dumps(value).encode(), "p.lock")
+    (entry,) = formats.parse(json.dumps(value).encode(), "p.lock").entries
     assert entry.files == (
         LockedFile(A, "demo_pkg-1.0+local-py3-none-any.whl"),
         LockedFile(B, "demo_pkg-1.0.tar.gz"),
@@ -196,18 +203,19 @@ def test_several_resolves_of_a_pex_lock_are_one() -> None:
     ("text", "message"),
     [
         (
-            pex_lock(pex_requirement("git+https://jo:s3cret@h/demo.git@main")),
+            pex_lock(pex_requirement("hg+https://jo:s3cret@h/demo@main")),
             (
-                "a.lock: demo-pkg 1.0: comes from version control, only index packages are supported: "
-                f"git+https://****@h/demo.git@main\n{PUBLISH}"
+                "a.lock: demo-pkg 1.0: comes from a version control system other than git: "
+                f"hg+https://****@h/demo@main\n{PUBLISH}"
             ),
         ),
         (
-            pex_lock(pex_requirement("file:///src/demo")),
-            (
-                "a.lock: demo-pkg 1.0: is a local project, only wheels and sdists are supported: file:///src/demo\n"
-                "  -> make it a first-party target of this repository, or publish it to an index"
-            ),
+            pex_lock(pex_requirement("git+ext::sh@main")),
+            (f"a.lock: demo-pkg 1.0: is no URL of a git repository that can be used: ****@main\n{PUBLISH}"),
+        ),
+        (
+            pex_lock(pex_requirement("git+https://h/demo@main#subdirectory=../x")),
+            "a.lock: demo-pkg 1.0: has a folder that leaves its repository: ../x",
         ),
         (
             pex_lock(pex_requirement(WHEEL, "md5")),
@@ -253,9 +261,9 @@ TOOL = "  -> lock again with the tool that wrote it, for example `uv export --fo
 
 
 def test_pylock() -> None:
-    kind, entries = formats.parse(PYLOCK.encode(), "pylock.toml")
-    assert kind == "pylock"
-    assert entries == (
+    lock = formats.parse(PYLOCK.encode(), "pylock.toml")
+    assert lock.format == "pylock"
+    assert lock.entries == (
         Entry(
             "demo-pkg",
             "1.0",
@@ -275,11 +283,10 @@ START = 'lock-version = "1.0"\ncreated-by = "a test"\n[[packages]]\nname = "demo
     [
         (
             START + '[packages.vcs]\ntype = "git"\nurl = "https://h/x"\ncommit-id = "1"\n',
-            f"a.lock: demo: comes from a 'vcs' source, only index packages are supported\n{PUBLISH}",
-        ),
-        (
-            START + '[packages.directory]\npath = "."\n',
-            f"a.lock: demo: comes from a 'directory' source, only index packages are supported\n{PUBLISH}",
+            (
+                "a.lock: demo: comes from a 'vcs' source, of which pylock.toml does not say what it requires\n"
+                "  -> lock it with Pex or uv (`uv.lock`), whose locks say that"
+            ),
         ),
         (
             PYLOCK.replace(f'sha256 = "{A}"', 'md5 = "00"'),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 
 from ociwheel.errors import ErrorCollector, LockError
-from ociwheel.lock.entries import LONGEST_NAME, Entry, LockedFile, merge, sha256_of
+from ociwheel.lock.entries import LONGEST_NAME, Entry, LockedFile, merge, sha256_of, unusable
+from ociwheel.lock.sources import Source
 from ociwheel.reading import failing, fault_of
 from ociwheel.reading_toml import from_toml
 
@@ -32,13 +33,25 @@ def _files(package: Package, where: str) -> Iterator[LockedFile]:
 
 def _entry(package: Package, label: str) -> Entry:
     where = f"{label}: {package.name} {package.version or ''}".rstrip()
-    for kind in ("vcs", "directory", "archive"):
-        if getattr(package, kind):
-            raise LockError(
-                f"comes from a {kind!r} source, only index packages are supported",
-                where=where,
-                hint="publish it to an index, or make it a first-party target of this repository",
-            )
+    if package.directory:
+        return Entry(
+            name=str(package.name),
+            version=str(package.version or "0"),
+            files=(),
+            where=where,
+            marker=str(package.marker) if package.marker else None,
+            requires_dist=(),
+            source=Source("path", package.directory.path.rstrip("/") or "."),
+        )
+    if package.vcs or package.archive:
+        kind = "vcs" if package.vcs else "archive"
+        odd = LockError(
+            f"comes from a {kind!r} source, of which pylock.toml does not say what it requires",
+            where=where,
+            hint="lock it with Pex or uv (`uv.lock`), whose locks say that",
+        )
+        marker = str(package.marker) if package.marker else None
+        return unusable(str(package.name), str(package.version or "0"), odd, marker)
     if package.version is None:
         raise LockError("has no version, so its files cannot be compared", where=where, hint=_HINT)
     for text in (str(package.version), str(package.marker or ""), str(package.requires_python or "")):

@@ -12,7 +12,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ociwheel.errors import ErrorCollector, LockError
-from ociwheel.lock.entries import WITH_HASHES, Entry, LockedFile, merge, sha256_of
+from ociwheel.lock.entries import (
+    WITH_HASHES,
+    Entry,
+    LockedFile,
+    artifact_name,
+    merge,
+    sha256_of,
+    unusable,
+    version_of,
+)
+from ociwheel.lock.sources import OTHER_SYSTEMS, Source, without_credentials
 from ociwheel.notes import note
 from ociwheel.requirement import parse_requirement
 from ociwheel.wording import brief
@@ -104,6 +114,29 @@ def _hashes(options: list[str], text: str, where: str, notes: list[str]) -> tupl
     raise LockError(f"has no hash: {brief(text)}", where=where, hint=WITH_HASHES)
 
 
+def _direct(requirement: Requirement, url: str, options: list[str], where: str, notes: list[str]) -> Entry:
+    """Return the entry of a file at a URL; what comes from elsewhere says too little of itself here."""
+    name, marker = str(canonicalize_name(requirement.name)), requirement.marker
+    filename = artifact_name(url)
+    version = version_of(filename) if filename else None
+    if filename is None or version is None or url.startswith(("git+", *OTHER_SYSTEMS)):
+        fault = LockError(
+            f"is pinned to a URL that does not tell its version: {brief(f'{name} @ {url}')}",
+            where=where,
+            hint="lock it with Pex or uv (`uv.lock`), whose locks say its version and what it requires",
+        )
+        return unusable(name, "0", fault, str(marker) if marker else None)
+    plain = url.partition("#")[0]
+    return Entry(
+        name=name,
+        version=version,
+        marker=str(marker) if marker else None,
+        files=tuple(LockedFile(digest, filename) for digest in _hashes(options, name, where, notes)),
+        where=where,
+        source=Source("url", without_credentials(plain)),
+    )
+
+
 def _entry(line: str, where: str, notes: list[str]) -> Entry:
     text, *options = _OPTION.split(line)
     text = text.strip()
@@ -115,11 +148,7 @@ def _entry(line: str, where: str, notes: list[str]) -> Entry:
         reason = "" if url else f" ({str(e).splitlines()[0]})"
         raise LockError(f"{what}: {brief(text)}{reason}", where=where, hint=WITH_HASHES) from e
     if requirement.url:
-        raise LockError(
-            f"is pinned to a URL, only index packages are supported: {brief(text)}",
-            where=where,
-            hint="publish it to an index, or make it a first-party target of this repository",
-        )
+        return _direct(requirement, requirement.url, options, where, notes)
     version = _pinned_version(requirement)
     if version is None:
         raise LockError(f"is not pinned to one version: {brief(text)}", where=where, hint=WITH_HASHES)

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
+from ociwheel.lock.sources import same_place
 from ociwheel.plan import artifacts
 from ociwheel.plan.model import Locked, Request, Root
 from ociwheel.remedies import Remedy
@@ -131,6 +132,18 @@ class Closure:
             self._active[name] = tuple(entry for entry in entries if self._entry_holds(entry))
         return self._active[name]
 
+    def _excluded(self, name: str) -> bool:
+        versions = (entry.version for entry in self._request.entries.get(name, ()))
+        return self._request.adjustments.excluded(name, versions)
+
+    def _wanted(self, requirement: Requirement, extra: str, where: str) -> Iterator[Requirement]:
+        """Yield what counts of a requirement on the target, overrides and excludes considered."""
+        for one in self._request.adjustments.apply(requirement):
+            marker = one.marker
+            holds = not extra if marker is None else self._holds(marker, extra, where)
+            if holds and not self._excluded(str(canonicalize_name(one.name))):
+                yield one
+
     def _pick(self, demand: Demand) -> Locked | None:
         found = self.active(demand.name)
         if len(found) < 2:
@@ -156,10 +169,9 @@ class Closure:
     def _roots(self) -> Iterator[Demand]:
         for root in self._request.roots:
             requirement = self._parse(root.requirement, root.origin)
-            if requirement is None:
-                continue
-            if requirement.marker is None or self._holds(requirement.marker, "", root.origin):
-                yield Demand(requirement, root)
+            if requirement is not None:
+                for wanted in self._wanted(requirement, "", root.origin):
+                    yield Demand(wanted, root)
 
     def _needs(self, node: Node, extra: str, demand: Demand) -> Iterator[Demand]:
         where = f"{node.locked.name} {node.locked.version}"
@@ -167,27 +179,25 @@ class Closure:
             if not extra and "extra" in text and _only_for_an_extra(text):
                 continue
             requirement = self._parse(text, where)
-            if requirement is None:
-                continue
-            marker = requirement.marker
-            holds = not extra if marker is None else self._holds(marker, extra, where)
-            if holds:
-                yield Demand(requirement, demand.root, demand)
+            if requirement is not None:
+                for wanted in self._wanted(requirement, extra, where):
+                    yield Demand(wanted, demand.root, demand)
 
     def walk(self) -> None:
         """Visit every version that the roots reach."""
         queue = list(self._roots())
         for demand in queue:  # grows while it is walked
             name = demand.name
-            if demand.requirement.url:
-                self.faults[f"url {demand.chain()}"] = _url_error(demand)
-                continue
             if name not in self.nodes:
                 locked = self._pick(demand)
                 if locked is None:
                     self.missing.setdefault(name, []).append(demand)
                     continue
                 self.nodes[name] = Node(locked)
+            url, source = demand.requirement.url, self.nodes[name].locked.source
+            if url and not (source and same_place(url, source)):
+                self.faults[f"url {demand.chain()}"] = _url_error(demand, self.nodes[name].locked)
+                continue
             node = self.nodes[name]
             first = not node.demands
             node.demands.append(demand)
@@ -208,12 +218,22 @@ def _only_for_an_extra(text: str) -> bool:
     return bool(semicolon) and marker.startswith("extra") and " or " not in marker and "==" in marker
 
 
-def _url_error(demand: Demand) -> PlanError:
+def _url_error(demand: Demand, locked: Locked) -> PlanError:
+    place = f"from {locked.source.url}" if locked.source else "from an index"
     return PlanError(
-        f"{demand.requirement.name} is required from a URL, only locked index packages are supported",
+        f"{demand.requirement.name} is required from a URL, but is locked {place}",
         details=[f"{demand.requirement.name} @ {demand.requirement.url}", demand.chain()],
-        hint="publish it to an index, or make it a first-party target of this repository",
+        hint=Remedy("relock"),
     )
+
+
+def _fault_of(node: Node) -> OciwheelError | None:
+    """Return why what was chosen cannot be used, with who requires it."""
+    fault = node.locked.fault
+    if fault is None:
+        return None
+    details = [*fault.details, *chains(node.demands)]
+    return PlanError(fault.what, where=fault.where, hint=fault.remedy, details=details, errors=fault.errors)
 
 
 def _missing_error(request: Request, name: str, demands: list[Demand]) -> PlanError:
@@ -280,9 +300,11 @@ def resolve(request: Request, target: Target) -> dict[str, Node]:
     for name, demands in sorted(closure.missing.items()):
         errors.add(_missing_error(request, name, demands))
     for _, node in sorted(closure.nodes.items()):
-        wrong = _version_error(request, node)
+        wrong = _fault_of(node) or _version_error(request, node)
         if wrong is not None:
             errors.add(wrong)
+        if node.locked.is_local or node.locked.fault:
+            continue
         if artifacts.choose(node.locked, target, request.formats) is None:
             errors.add(artifacts.unfit(node.locked, target, request.formats, chains(node.demands)))
     errors.raise_if_any()

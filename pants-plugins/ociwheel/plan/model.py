@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from ociwheel.documents import read_error
+from ociwheel.errors import OciwheelError, PlanError
+from ociwheel.lock.sources import Source, read_source
+from ociwheel.plan.adjust import Adjustments
 from ociwheel.reading import Value, fault_of
 
 _FILENAME = re.compile(r"[^/\\\0]{1,255}")
@@ -40,6 +44,15 @@ class Locked:
     requires_dist: tuple[str, ...]
     marker: str | None = None
     requires_python: str | None = None
+    source: Source | None = None
+    """Where it comes from, when that is no index."""
+    fault: OciwheelError | None = None
+    """Why it cannot be used."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a project of this repository: its code is not the lock's."""
+        return self.source is not None and self.source.kind == "path"
 
     @property
     def sort_key(self) -> tuple[bool, Version, str]:
@@ -84,6 +97,7 @@ class Request:
     """By normalized name, the newest version first."""
     formats: Formats
     lockfile: str
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
 
 def _names(value: Value | None) -> frozenset[str]:
@@ -124,11 +138,14 @@ def _locked(value: Value) -> Locked:
         requires_dist=value.at("requires_dist").texts(),
         marker=value.optional("marker", _limited),
         requires_python=value.optional("requires_python", _limited),
+        source=value.optional("source", read_source),
+        fault=value.optional("fault", lambda fault: read_error(fault, PlanError)),
     )
 
 
 def parse_request(value: Value) -> Request:
     """Return the request of a document; what is malformed is an error of the document's."""
+    lockfile = value.optional("lockfile", Value.text) or "the lockfile"
     entries: dict[str, list[Locked]] = {}
     for item in value.at("entries").items():
         locked = _locked(item)
@@ -143,5 +160,10 @@ def parse_request(value: Value) -> Request:
             for name, versions in entries.items()
         },
         formats=Formats(_names(value.maybe("no_binary")), _names(value.maybe("only_binary"))),
-        lockfile=value.optional("lockfile", Value.text) or "the lockfile",
+        lockfile=lockfile,
+        adjustments=Adjustments.parse(
+            value.optional("overridden", Value.texts) or (),
+            value.optional("excluded", Value.texts) or (),
+            lockfile,
+        ),
     )

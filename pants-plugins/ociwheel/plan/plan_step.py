@@ -8,7 +8,7 @@ from typing import Any
 
 from ociwheel.documents import document, read_value
 from ociwheel.plan import artifacts
-from ociwheel.plan.closure import Node, resolve
+from ociwheel.plan.closure import Node, chains, resolve
 from ociwheel.plan.model import Request, parse_request
 from ociwheel.target import Target
 
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="JSON: roots, entries, no_binary, only_binary, lockfile",
+        help="JSON: roots, entries, no_binary, only_binary, lockfile, overridden, excluded",
     )
 
 
@@ -38,20 +38,30 @@ def _artifact(node: Node, target: Target, request: Request) -> dict[str, Any]:
         "size": file.size,
         "requires": sorted(node.requires),
         "required_by": sorted(node.required_by),
+        **({"source": node.locked.source.to_json()} if node.locked.source else {}),
     }
 
 
-def plan(request: Request, target: Target) -> list[dict[str, Any]]:
-    """Return the chosen artifacts, sorted by name.
+def _local(node: Node) -> dict[str, Any]:
+    """Return a project of this repository that is needed: whoever builds has to bring its code."""
+    path = node.locked.source.url if node.locked.source else ""
+    return {"name": node.locked.name, "path": path, "required_by": chains(node.demands)}
+
+
+def plan(request: Request, target: Target) -> dict[str, list[dict[str, Any]]]:
+    """Return the chosen ``artifacts``, sorted by name, and the ``local`` projects that are needed too.
 
     :raises PlanError: every requirement that the lock cannot satisfy, together.
     """
-    nodes = resolve(request, target)
-    return [_artifact(node, target, request) for _, node in sorted(nodes.items())]
+    nodes = [node for _, node in sorted(resolve(request, target).items())]
+    return {
+        "artifacts": [_artifact(node, target, request) for node in nodes if not node.locked.is_local],
+        "local": [_local(node) for node in nodes if node.locked.is_local],
+    }
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the plan."""
     request = parse_request(read_value(args.request))
     target = Target.read(args.target)
-    return document("plan", {"artifacts": plan(request, target)})
+    return document("plan", plan(request, target))

@@ -64,7 +64,7 @@ def make(
         "lockfile": LOCK,
         **formats,
     }
-    found = plan(parse_request(value_of(value)), on)
+    found = plan(parse_request(value_of(value)), on)["artifacts"]
     assert [row["name"] for row in found] == sorted(row["name"] for row in found)
     return {row["name"]: row for row in found}
 
@@ -324,11 +324,11 @@ def test_message_of_another_python() -> None:
 
 
 def test_message_of_a_url() -> None:
-    assert failure(["a"], entry("a", "1", "b @ https://jo:s3cret@h/b.whl")) == (
-        "b is required from a URL, only locked index packages are supported\n"
+    assert failure(["a"], entry("a", "1", "b @ https://jo:s3cret@h/b.whl"), entry("b", "1")) == (
+        "b is required from a URL, but is locked from an index\n"
         "  b @ https://****@h/b.whl\n"
         "  a requires b (root from src/app:reqs)\n"
-        "  -> publish it to an index, or make it a first-party target of this repository"
+        "  -> lock again"
     )
 
 

@@ -141,6 +141,19 @@ def _overrides(value: Value) -> dict[str, Any]:
     return result
 
 
+def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables of the user's environment that a program which downloads may read.
+
+    :raises UsageError: ``network.json`` is malformed.
+    """
+    folder = environ.get("OCIWHEEL_MACHINE")
+    path = Path(folder) / "network.json" if folder else None
+    if path is None or not path.is_file():
+        return dict(environ)
+    passed = read_value(path, label="network.json").optional("env", Value.text_members) or {}
+    return {**environ, **passed}
+
+
 def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     """Return the settings of this machine.
 

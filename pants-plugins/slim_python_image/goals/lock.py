@@ -19,6 +19,7 @@ from pants.core.goals.generate_lockfiles import (
     UserGenerateLockfiles,
 )
 from pants.engine.addresses import Address
+from pants.engine.fs import Digest, FileEntry
 from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
@@ -250,6 +251,21 @@ def emulated_platforms(
     return {name: chosen for name, chosen in found.items() if chosen}
 
 
+async def _sdist_row(artifact: Artifact, fetched: Digest) -> dict[str, str]:
+    row = {
+        "name": artifact.name,
+        "version": artifact.version,
+        "filename": artifact.filename,
+        "sha256": artifact.sha256,
+    }
+    if not artifact.source:
+        return row
+    # What names a commit is no hash of the file that is made of it.
+    (entry,) = await engine.entries(fetched)
+    assert isinstance(entry, FileEntry)
+    return {**row, "content": entry.file_digest.fingerprint}
+
+
 @rule
 async def lock_builds(
     request: GenerateBuildLock,
@@ -279,10 +295,7 @@ async def lock_builds(
         fetched = await concurrently(fetch_artifact(one, **implicitly()) for one in sdists)
         files = await engine.merge(one.digest for one in fetched)
         document = {
-            "sdists": [
-                {"name": a.name, "version": a.version, "filename": a.filename, "sha256": a.sha256}
-                for a in sdists
-            ],
+            "sdists": [await _sdist_row(artifact, one.digest) for artifact, one in zip(sdists, fetched)],
             "constraints": {a.name: options.build_settings(a.name).get("constraints", []) for a in sdists},
             "minors": sorted(i.target.minor for i in by_interpreter),
             "emulated": emulated,

@@ -32,8 +32,8 @@ class CoreSources:
 
 _PACKAGE = "ociwheel"
 _MAIN = f"{_PACKAGE}.cli.main"
-# The one door to the network: what does not import it cannot reach it.
-_NETWORK = f"{_PACKAGE}.transport.connection"
+# The doors to the network, our own and git's: what imports neither cannot reach it.
+_NETWORK = frozenset({f"{_PACKAGE}.transport.connection", f"{_PACKAGE}.fetch.git"})
 _STEP = re.compile(rb'"([a-z-]+)": \("(ociwheel[\w.]+)", "')
 _IMPORT = re.compile(rb"^[ \t]*import (ociwheel[\w.]*)", re.MULTILINE)
 _FROM = re.compile(rb"^[ \t]*from (ociwheel[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
@@ -108,7 +108,7 @@ def used_modules(files: Mapping[str, bytes], module: str) -> frozenset[str]:
 
 def network_steps(files: Mapping[str, bytes], table: Mapping[str, str]) -> frozenset[str]:
     """Return the steps whose code can reach the network."""
-    return frozenset(step for step, module in table.items() if _NETWORK in used_modules(files, module))
+    return frozenset(step for step, module in table.items() if _NETWORK & used_modules(files, module))
 
 
 def step_files(files: Mapping[str, bytes], module: str) -> dict[str, bytes]:

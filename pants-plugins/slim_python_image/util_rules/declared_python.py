@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Iterable
 
@@ -51,17 +52,32 @@ def declared(targets: Iterable[Target], python_setup: PythonSetup) -> tuple[Decl
     return tuple(DeclaredPython(key, tuple(sorted(found[key]))) for key in sorted(found))
 
 
+# Of Pex: `CPython[free-threaded]` and `CPython+t`, `CPython[gil]` and `CPython-t`.
+_CONSTRAINT = re.compile(r"\s*(?:(cpython|pypy)\s*(\[free-threaded\]|\+t|\[gil\]|-t)?)?\s*(.*)", re.DOTALL)
+_FREE_THREADED = ("[free-threaded]", "+t")
+
+
+def _allows(text: str, version: str) -> bool:
+    constraint = _CONSTRAINT.fullmatch(text.lower())
+    assert constraint is not None, "every part of it is optional"
+    implementation, build, specifier = constraint.groups()
+    if implementation == "pypy" or build in _FREE_THREADED:
+        # Bases have CPython as Debian and the official images build it: with its lock.
+        return False
+    try:
+        return version in SpecifierSet(specifier.strip(), prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
 def allows(alternatives: Iterable[str], version: str) -> bool:
-    """Tell whether constraints such as ``CPython>=3.9,<3.13`` allow a version; what is none allows any."""
-    stated = False
-    for text in alternatives:
-        stated = True
-        try:
-            if version in SpecifierSet(text.lower().replace("cpython", "").strip(), prereleases=True):
-                return True
-        except InvalidSpecifier:
-            return True
-    return not stated
+    """Tell whether constraints such as ``CPython>=3.9,<3.13`` allow a base's Python of a version.
+
+    What is no constraint allows any. No base has a Python without its lock (``CPython[free-threaded]``,
+    ``CPython+t``).
+    """
+    stated = tuple(alternatives)
+    return not stated or any(_allows(text, version) for text in stated)
 
 
 def check_declared(
@@ -80,6 +96,8 @@ def check_declared(
         more = f" and {len(one.addresses) - _SHOWN} more" if len(one.addresses) > _SHOWN else ""
         lines.append(f"  {' or '.join(one.alternatives)}: {names}{more}")
     listed = "\n".join(lines)
+    if any(mark in text.lower() for one in wrong for text in one.alternatives for mark in _FREE_THREADED):
+        listed += "\n  (no base has a free-threaded Python)"
     raise SlimImageError(
         f"{origin}: the base {base_address} has Python {base.target.python}, which the interpreter "
         f"constraints of its code exclude\n{listed}\n"

@@ -22,7 +22,13 @@ BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
         (("CPython>=3.9,<3.11", "CPython>=3.12"), False),
         (("CPython==3.9.*", ">=3.11"), True),
         ((), True),
-        (("PyPy nonsense",), True),
+        (("nonsense",), True),
+        (("PyPy>=3.9",), False),
+        (("CPython[free-threaded]>=3.11",), False),
+        (("CPython+t==3.11.*",), False),
+        (("CPython[gil]==3.11.*",), True),
+        (("CPython-t>=3.12",), False),
+        (("CPython+t==3.14.*", "CPython==3.11.*"), True),
     ],
 )
 def test_constraints(alternatives: tuple[str, ...], allowed: bool) -> None:
@@ -43,6 +49,18 @@ def test_code_for_another_python() -> None:
     assert str(e.value) == (
         "src:image: the base base:base has Python 3.11.2, which the interpreter constraints of its code exclude\n"
         "  CPython>=3.12: src:lib0, src:lib1, src:lib2, src:lib3, src:lib4 and 1 more\n"
+        "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )
+
+
+def test_code_for_a_python_without_its_lock() -> None:
+    code = DeclaredPython(("CPython+t==3.14.*",), (Address("src", target_name="lib"),))
+    with pytest.raises(SlimImageError) as e:
+        check_declared([code], BASE, Address("src", target_name="image"), Address("base"))
+    assert str(e.value) == (
+        "src:image: the base base:base has Python 3.11.2, which the interpreter constraints of its code exclude\n"
+        "  CPython+t==3.14.*: src:lib\n"
+        "  (no base has a free-threaded Python)\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
     )
 

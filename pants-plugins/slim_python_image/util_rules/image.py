@@ -41,7 +41,7 @@ from slim_python_image.util_rules.manifests import (
     write_index,
     write_manifest,
 )
-from slim_python_image.util_rules.plans import plan_wheels
+from slim_python_image.util_rules.plans import check_local, plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
 from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, checked
@@ -109,9 +109,10 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     base = read.base
     check_declared(parts.declared, base, parts.address, parts.base)
     ancestors = await ancestors_of(parts)
-    await plan_wheels(
-        plan_request(image_wheels(parts, ancestors, base)), **implicitly()
-    )  # first, see image_layers
+    wanted = plan_request(image_wheels(parts, ancestors, base))
+    plan = await plan_wheels(wanted, **implicitly())  # first, see image_layers
+    folders = (folder for one in (parts, *ancestors) for folder in one.folders)
+    check_local(plan.local, folders, str(parts.address))
     calls: list[Awaitable[Any]] = [
         image_layers(ImageLayersRequest(request.address, request.platform), **implicitly()),
         *(source_layer(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),

@@ -7,6 +7,7 @@ from typing import Any, Iterable
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
+from pants.backend.python.target_types import PythonSourceField
 from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
 from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
 from pants.core.target_types import FileSourceField
@@ -91,6 +92,7 @@ class ImageDefinition:
     """What an image target consists of, before anything is built.
 
     :param start: what it starts, as the core's check takes it.
+    :param folders: of the targets that have first-party code.
     :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
     """
 
@@ -118,6 +120,7 @@ class ImageDefinition:
     time: int | None = None
     strict_audit: bool = False
     declared: tuple[DeclaredPython, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,19 @@ async def first_party(targets: tuple[Target, ...]) -> FirstParty:
         )
     )
     return FirstParty(sources, files.snapshot.digest, tuple(sorted(wheels)))
+
+
+def code_folders(targets: Iterable[Target]) -> tuple[str, ...]:
+    """Return the folders of the targets that have code, or make a wheel of it."""
+    return tuple(
+        sorted(
+            {
+                t.address.spec_path
+                for t in targets
+                if t.has_field(PythonSourceField) or PythonDistributionFieldSet.is_applicable(t)
+            }
+        )
+    )
 
 
 def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -302,6 +318,7 @@ async def read_image(
         time=target[SourceDateEpochField].seconds,
         strict_audit=target[StrictAuditField].value,
         declared=declared(targets, python_setup),
+        folders=code_folders(targets),
     )
 
 

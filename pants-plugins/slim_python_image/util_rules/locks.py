@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable
 
-from pants.engine.fs import Digest
+from pants.backend.python.subsystems.setup import PythonSetup
+from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
@@ -44,6 +45,8 @@ class LockEntries:
 
     path: str
     entries: tuple[LockEntry, ...]
+    overridden: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,19 @@ class DescribeRequest:
     name: str
     version: str
     hashes: tuple[str, ...]
+    url: str | None = None
 
 
 @dataclass(frozen=True)
 class Description:
-    """Files and metadata of a locked version, and its pure wheel where it has one."""
+    """Files and metadata of a locked version, and its pure wheel where it has one; or why nobody knows.
+
+    :param fault: the document of the error.
+    """
 
     document: str
     digest: Digest
+    fault: str | None = None
 
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -79,8 +87,24 @@ def requirement_name(requirement: str) -> str:
     return normalized(found.group(1))
 
 
+def set_aside(python_setup: PythonSetup, lockfile: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the overrides and excludes that are configured for the resolves of a lockfile.
+
+    Locks of Pex have their own in them. Pants 2.17 has no such options.
+    """
+    resolves = [name for name, path in python_setup.resolves.items() if path == lockfile]
+    found = []
+    for option in ("resolves_to_overrides", "resolves_to_excludes"):
+        values = python_setup.options.get(option) or {}
+        texts: dict[str, None] = {}
+        for resolve in resolves:
+            texts.update(dict.fromkeys(values.get(resolve, values.get("__default__", ()))))
+        found.append(tuple(texts))
+    return found[0], found[1]
+
+
 @rule(desc="Read a lockfile")
-async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntries:
+async def read_lock(request: LockEntriesRequest, toolbox: Toolbox, python_setup: PythonSetup) -> LockEntries:
     data = await engine.read_path(request.path)
     if data is None:
         raise SlimImageError(
@@ -98,44 +122,58 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox) -> LockEntrie
         ),
         **implicitly(),
     )
+    fields = outcome.fields()
+    own = (tuple(fields["overridden"]), tuple(fields["excluded"]))
+    overridden, excluded = own if fields["format"] == "pex" else set_aside(python_setup, request.path)
     return LockEntries(
         request.path,
         tuple(
             LockEntry(entry["name"], entry["version"], canonical_json(entry).decode())
-            for entry in outcome.fields()["entries"]
+            for entry in fields["entries"]
         ),
+        overridden or own[0],
+        excluded or own[1],
     )
 
 
 @rule
 async def describe(request: DescribeRequest, toolbox: Toolbox) -> Description:
     hashes = tuple(part for sha256 in request.hashes for part in ("--sha256", sha256))
+    url = ("--url", request.url) if request.url else ()
     outcome = await run_step(
         StepRequest(
             step="describe",
-            arguments=("--name", request.name, "--version", request.version, *hashes, "--output", OUT),
+            arguments=("--name", request.name, "--version", request.version, *hashes, *url, "--output", OUT),
             description=f"Look up {request.name} {request.version}",
             toolbox=toolbox,
             output_directories=(OUT,),
         ),
         **implicitly(),
     )
+    if outcome.fault is not None:
+        # Whether it matters, the plan says: one that nobody needs stops no image.
+        return Description("{}", EMPTY_DIGEST, outcome.fault)
     outcome.fields()
     return Description(outcome.document, await engine.remove_prefix(outcome.digest, OUT))
 
 
 def _incomplete(entry: dict[str, Any]) -> bool:
-    """Whether a lock leaves something out that the plan needs."""
+    """Whether a lock leaves something out that the plan needs, and an index would know."""
+    if "fault" in entry or entry.get("source", {}).get("kind") in ("git", "path"):
+        return False
     return entry["requires_dist"] is None or any(not f["filename"] for f in entry["files"])
 
 
-def _complete(entry: dict[str, Any], description: dict[str, Any]) -> dict[str, Any]:
+def _complete(entry: dict[str, Any], description: Description) -> dict[str, Any]:
     """Return a lock entry with what its description adds."""
+    if description.fault is not None:
+        return {**entry, "files": [], "requires_dist": [], "fault": json.loads(description.fault)}
+    told = json.loads(description.document)
     return {
         **entry,
-        "requires_dist": description["requires_dist"],
-        "requires_python": entry.get("requires_python") or description.get("requires_python"),
-        "files": description["files"],
+        "requires_dist": told["requires_dist"],
+        "requires_python": entry.get("requires_python") or told.get("requires_python"),
+        "files": told["files"],
     }
 
 
@@ -150,6 +188,13 @@ class CompleteLock:
 
     entries: list[dict[str, Any]]
     descriptions: dict[tuple[str, str], Description]
+    overridden: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def adjustments(self) -> dict[str, list[str]]:
+        """Return what the lock was told to set aside, as the core's requests have it."""
+        named = {"overridden": self.overridden, "excluded": self.excluded}
+        return {key: list(texts) for key, texts in named.items() if texts}
 
 
 async def complete_lock(lockfile: str) -> CompleteLock:
@@ -159,17 +204,23 @@ async def complete_lock(lockfile: str) -> CompleteLock:
     unknown = [entry for entry in entries if _incomplete(entry)]
     described = await concurrently(
         describe(
-            DescribeRequest(e["name"], e["version"], tuple(sorted(f["sha256"] for f in e["files"]))),
+            DescribeRequest(
+                e["name"],
+                e["version"],
+                tuple(sorted(f["sha256"] for f in e["files"])),
+                e.get("source", {}).get("url"),
+            ),
             **implicitly(),
         )
         for e in unknown
     )
     by_key = {(e["name"], e["version"]): d for e, d in zip(unknown, described)}
     complete = [
-        _complete(e, json.loads(by_key[key].document)) if (key := (e["name"], e["version"])) in by_key else e
-        for e in entries
+        _complete(e, by_key[key]) if (key := (e["name"], e["version"])) in by_key else e for e in entries
     ]
-    return CompleteLock([_without_lines(e, lockfile) for e in complete], by_key)
+    return CompleteLock(
+        [_without_lines(e, lockfile) for e in complete], by_key, lock.overridden, lock.excluded
+    )
 
 
 def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ import pytest
 
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.locks import normalized, requirement_name
-from slim_python_image.util_rules.plans import reachable
+from slim_python_image.util_rules.plans import LocalProject, check_local, reachable, replacements
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,39 @@ def test_a_requirement_without_a_name() -> None:
     with pytest.raises(SlimImageError) as e:
         requirement_name("./local.whl")
     assert str(e.value) == "cannot read the requirement './local.whl'"
+
+
+def test_overrides_name_other_projects() -> None:
+    assert replacements(["a<2", "Some_Thing=other-thing>2", "b==1", "some-thing = another"]) == {
+        "some-thing": {"other-thing", "another"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "has"),
+    [
+        ("libs/one", "libs/one/src", True),
+        ("./libs/one", "libs/one", True),
+        ("libs/one", "libs/one2", False),
+        (".", "src/anything", True),
+        ("/home/jo/repo/libs/one", "libs/one/src", True),
+        ("/home/jo/repo/libs/one", "libs/two", False),
+    ],
+)
+def test_the_folder_of_a_project_in_a_lock(path: str, folder: str, has: bool) -> None:
+    assert LocalProject("one", path, ()).has(folder) is has
+
+
+def test_a_project_of_the_repository_without_its_code() -> None:
+    local = [LocalProject("one", "libs/one", ("app requires one (root from src:reqs)",))]
+    check_local(local, ["src/app", "libs/one"], "src/app:image")
+    with pytest.raises(SlimImageError) as e:
+        check_local(local, ["src/app"], "src/app:image")
+    assert str(e.value) == (
+        "src/app:image: the lock has projects by their path, and no code of theirs is among the dependencies\n"
+        "  one (libs/one): app requires one (root from src:reqs)\n"
+        "  -> add their `python_sources` or `python_distribution` to `dependencies`"
+    )
 
 
 def test_normalized() -> None:

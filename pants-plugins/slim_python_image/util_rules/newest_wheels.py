@@ -43,6 +43,7 @@ async def find_newest_wheels(request: NewestWheelsRequest, toolbox: Toolbox) -> 
         "names": list(request.names),
         "roots": root_rows(request.roots),
         "entries": lock.entries,
+        **lock.adjustments(),
         "lockfile": request.lockfile,
     }
     outcome = await run_step(

@@ -15,6 +15,7 @@ from pants.engine.addresses import Address
 from pants.engine.internals.graph import resolve_dependencies, transitive_targets
 from pants.engine.target import Dependencies, DependenciesRequest, Target, TransitiveTargetsRequest
 
+from slim_python_image import engine
 from slim_python_image.by_name import implicitly
 from slim_python_image.products import Root, SlimImageError
 from slim_python_image.wheel_set_target import NoBinaryField, OnlyBinaryField
@@ -59,12 +60,22 @@ def requirements_of(targets: Iterable[Target], owner: Address, python_setup: Pyt
 
 
 async def dependency_targets(field: Dependencies, aside: Iterable[Address]) -> tuple[Target, ...]:
-    """Return the transitive targets of a dependencies field, some direct ones left out."""
+    """Return the transitive targets of a dependencies field, some direct ones left out.
+
+    What the field excludes with ``!!`` is left out wherever it comes from, as in a `pex_binary`.
+    """
     direct = await resolve_dependencies(DependenciesRequest(field), **implicitly())
     skipped = set(aside)
     roots = [address for address in direct if address not in skipped]
     reached = await transitive_targets(TransitiveTargetsRequest(roots), **implicitly())
-    return tuple(reached.closure)
+    excludes = field.unevaluated_transitive_excludes
+    excluded = set(await engine.addresses(excludes)) if excludes.values else set()
+    return tuple(
+        target
+        for target in reached.closure
+        if target.address not in excluded
+        and target.address.maybe_convert_to_target_generator() not in excluded
+    )
 
 
 def binary_choices(

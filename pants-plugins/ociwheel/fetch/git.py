@@ -1,0 +1,206 @@
+"""One commit of a git repository, written as an sdist: the same bytes on every machine.
+
+A commit is checked by its id, which is a hash of all that it holds; a branch by what Pex locked of its files.
+Whoever builds it sees files of a checkout, and in ``PKG-INFO`` the version that is locked:
+tools that read versions from tags (setuptools-scm, hatch-vcs, pbr) look there in an sdist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ociwheel.errors import FetchError
+from ociwheel.formats.entries import Entry
+from ociwheel.layer import tar
+from ociwheel.lock.sources import Source
+from ociwheel.process import Completed, run
+from ociwheel.remedies import Remedy
+
+_SHORT = 12
+# Nothing of a repository runs: no hooks, no helpers of a transport that a URL of a submodule could name.
+_SAFE = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "core.autocrlf=false"),
+    *("-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"),
+    *("-c", "core.symlinks=true", "-c", "core.fileMode=true"),
+)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What to fetch, and as what."""
+
+    name: str
+    version: str
+    source: Source
+    env: Mapping[str, str]
+    """Of the user: git's helpers and ``ssh`` find credentials by it."""
+    ca_bundle: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """The distribution, for messages."""
+        return f"{self.name} {self.version}"
+
+
+@dataclass
+class _Git:
+    """The git of this machine, in a folder of its own."""
+
+    checkout: Checkout
+    folder: Path
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self, *arguments: str) -> Completed:
+        env = {**self.checkout.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        if self.checkout.ca_bundle:
+            env.setdefault("GIT_SSL_CAINFO", str(self.checkout.ca_bundle))
+        done = run(
+            ("git", *_SAFE, *arguments), env=env, cwd=self.folder, install_hint=Remedy("install-git").render()
+        )
+        if done.returncode:
+            self.said += done.stderr.strip().splitlines()[-6:]
+        return done
+
+    def must(self, *arguments: str) -> str:
+        """Return what a command of git said; without it there is no checkout."""
+        done = self(*arguments)
+        if done.returncode:
+            raise self.error("git cannot give it")
+        return done.stdout.strip()
+
+    def error(self, what: str) -> FetchError:
+        source = self.checkout.source
+        named = source.commit or source.revision or "its newest commit"
+        return FetchError(
+            f"{what}: {source.url} at {named}",
+            where=self.checkout.where,
+            details=self.said,
+            hint=Remedy("commit-gone", {"url": source.url}),
+        )
+
+
+def _fetched(git: _Git) -> str:
+    """Fetch the commit and return its id."""
+    source = git.checkout.source
+    wanted = source.commit or source.revision or "HEAD"
+    git.must("init", "-q", ".")
+    if git("fetch", "-q", "--depth=1", "--no-tags", "--", source.url, wanted).returncode == 0:
+        return git.must("rev-parse", "--verify", "FETCH_HEAD^{commit}")
+    # Some servers give no commit by its id, and none gives one by the start of it: then all there is.
+    refs = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+    git.must("fetch", "-q", "--no-tags", "--", source.url, *refs)
+    git.said.clear()
+    for name in (wanted, f"refs/remotes/origin/{wanted}"):
+        found = git("rev-parse", "-q", "--verify", f"{name}^{{commit}}")
+        if found.returncode == 0:
+            return found.stdout.strip()
+    raise git.error("the repository has no such commit")
+
+
+def _check_out(git: _Git) -> None:
+    commit = _fetched(git)
+    if git.checkout.source.commit not in (None, commit):
+        raise git.error(f"the repository gave another commit, {commit[:_SHORT]}")
+    git.must("checkout", "-q", "--detach", commit)
+    if (git.folder / ".gitmodules").is_file():
+        git.must("submodule", "update", "-q", "--init", "--recursive")
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Yield files and links below a folder, without what is git's own."""
+    for root, folders, names in os.walk(top):
+        here = Path(root)
+        linked = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = sorted(set(folders) - set(linked) - {".git"})
+        yield from (here / name for name in [*names, *linked] if name != ".git")
+
+
+def pex_fingerprint(top: Path, name: str) -> str:
+    """Return the SHA-256 that Pex locks of a checkout: of the names of its files, then of their contents.
+
+    Bytecode and setuptools' own folder of metadata are left out, as Pex does; links to folders are not
+    followed.
+    """
+    digest = hashlib.sha256()
+    metadata = re.compile(rf"{re.sub('[-_.]+', '[-_.]+', name)}\.egg-info", re.IGNORECASE)
+    found: dict[str, Path] = {}
+    for path in _files(top):
+        parts = path.relative_to(top).parts
+        own = len(parts) > 1 and metadata.fullmatch(parts[0])
+        if not (own or "__pycache__" in parts or path.suffix in (".pyc", ".pyo") or path.is_dir()):
+            found["/".join(parts)] = path
+    ordered = sorted(found)
+    digest.update("".join(ordered).encode())
+    for relative in ordered:
+        digest.update(found[relative].read_bytes())
+    return digest.hexdigest()
+
+
+def _entries(top: Path, folder: str) -> Iterator[Entry]:
+    for path in sorted(_files(top)):
+        name = f"{folder}/{path.relative_to(top).as_posix()}"
+        if path.is_symlink():
+            yield Entry(name, "symlink", 0o777, target=os.readlink(path))
+        elif path.is_file():
+            executable = path.stat().st_mode & 0o100
+            yield Entry(name, "file", 0o755 if executable else 0o644, source=path)
+
+
+def _write(entries: Iterator[Entry], output: Path) -> None:
+    with output.open("wb") as file:
+        for entry in entries:
+            with entry.open() as content:
+                data = content.read()
+            file.write(tar.header(entry, len(data)))
+            file.write(data + tar.padding(len(data)))
+        file.write(tar.END)
+
+
+def _check_fingerprint(checkout: Checkout, top: Path) -> None:
+    """Check the files of a branch. Those of a commit are what its id says, which git has checked."""
+    source = checkout.source
+    if source.fingerprint is None or source.commit:
+        return
+    found = pex_fingerprint(top, checkout.name)
+    if found == source.fingerprint:
+        return
+    unchecked = "older versions of Pex hash files that building wrote too: such a hash cannot be checked"
+    raise FetchError(
+        f"the lock names no commit, and {source.url} has not at "
+        f"{source.revision or 'its newest commit'} what was locked",
+        where=checkout.where,
+        details=[
+            f"expected SHA-256 {source.fingerprint}",
+            f"its files have {found}",
+            f"({unchecked})",
+        ],
+        hint=Remedy("pin-commit", {"name": checkout.name}),
+    )
+
+
+def fetch_git(checkout: Checkout, output: Path) -> None:
+    """Write the commit as an sdist to ``output``.
+
+    :raises FetchError: git cannot give it, or gives other files than were locked.
+    :raises ToolError: the machine has no git.
+    """
+    with tempfile.TemporaryDirectory(prefix="ociwheel-git-") as folder:
+        git = _Git(checkout, Path(folder))
+        _check_out(git)
+        top = Path(folder) / checkout.source.subdirectory
+        if not top.is_dir():
+            raise git.error(f"it has no folder {checkout.source.subdirectory!r}")
+        _check_fingerprint(checkout, top)
+        information = top / "PKG-INFO"
+        if not information.exists():
+            information.write_text(
+                f"Metadata-Version: 2.1\nName: {checkout.name}\nVersion: {checkout.version}\n"
+            )
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _write(_entries(top, output.name.removesuffix(".tar")), output)
