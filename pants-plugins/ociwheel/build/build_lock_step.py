@@ -1,8 +1,8 @@
 """Locks the build requirements of sdists for one Python: versions, and the wheels of them with their hashes.
 
 Request (JSON): sdists ([{name, version, filename, sha256}]; content is the file's hash where sha256 names
-a commit), constraints ({name: [requirement]}), minors (the Pythons that the lock is for; rows of others are dropped), emulated ({name: [platform]}, where wheels of
-the requirements for these platforms are locked too). Rows of other Pythons in --previous stay, and
+a commit), constraints ({name: [requirement]}), minors (the Pythons that the lock is for; rows of others are
+dropped), emulated ({name: [platform]}, where wheels of the requirements for these platforms are locked too). Rows of other Pythons in --previous stay, and
 what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends
 run as in a build, where they see what is locked and nothing else.
 """

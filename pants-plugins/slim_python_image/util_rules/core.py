@@ -34,7 +34,7 @@ _PACKAGE = "ociwheel"
 _MAIN = f"{_PACKAGE}.cli.main"
 # The doors to the network, our own and git's: what imports neither cannot reach it.
 _NETWORK = frozenset({f"{_PACKAGE}.transport.connection", f"{_PACKAGE}.fetch.git"})
-_STEP = re.compile(rb'"([a-z-]+)": \("(ociwheel[\w.]+)", "')
+_STEP = re.compile(rb'"([a-z-]+)": \(\s*"(ociwheel[\w.]+)",\s*"')
 _IMPORT = re.compile(rb"^[ \t]*import (ociwheel[\w.]*)", re.MULTILINE)
 _FROM = re.compile(rb"^[ \t]*from (ociwheel[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 

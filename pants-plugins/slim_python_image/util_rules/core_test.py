@@ -62,6 +62,11 @@ def test_the_table_of_steps_is_read_from_the_core() -> None:
         steps(b"STEPS = {}")
 
 
+def test_a_line_of_the_table_may_be_several() -> None:
+    table = b"""STEPS = {\n    "plan": (\n        "ociwheel.plan.step",\n        "choose",\n    ),\n}"""
+    assert steps(table) == {"plan": "ociwheel.plan.step"}
+
+
 def test_the_core_goes_into_sandboxes_without_its_tests(tmp_path: Path) -> None:
     package = tmp_path / "ociwheel"
     for name in ("errors.py", "errors_test.py", "plan/plan.py", "sandbox/step.sh", "__pycache__/x.pyc"):

@@ -7,7 +7,7 @@ from typing import Any, Iterable
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
-from pants.backend.python.target_types import PythonSourceField
+from pants.backend.python.target_types import InterpreterConstraintsField
 from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
 from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
 from pants.core.target_types import FileSourceField
@@ -192,7 +192,7 @@ def code_folders(targets: Iterable[Target]) -> tuple[str, ...]:
             {
                 t.address.spec_path
                 for t in targets
-                if t.has_field(PythonSourceField) or PythonDistributionFieldSet.is_applicable(t)
+                if t.has_field(InterpreterConstraintsField) or PythonDistributionFieldSet.is_applicable(t)
             }
         )
     )
