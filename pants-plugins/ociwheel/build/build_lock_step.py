@@ -2,9 +2,10 @@
 
 Request (JSON): sdists ([{name, version, filename, sha256}]; content is the file's hash where sha256 names
 a commit), constraints ({name: [requirement]}), minors (the Pythons that the lock is for; rows of others are
-dropped), emulated ({name: [platform]}, where wheels of the requirements for these platforms are locked too). Rows of other Pythons in --previous stay, and
-what was locked before stays where it still fits. Needs the network and the toolbox with pip; build backends
-run as in a build, where they see what is locked and nothing else.
+dropped), emulated ({name: [platform]}, where wheels of the requirements for these platforms are locked too).
+Rows of other Pythons in --previous stay, and what was locked before stays where it still fits. Needs the
+network and the toolbox with pip; build backends run as in a build, where they see what is locked and nothing
+else.
 """
 
 from __future__ import annotations
