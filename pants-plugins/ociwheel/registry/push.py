@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
-from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
+from ociwheel.image.layout import INDEX, MANIFEST, Blob, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.refusals import RegistryError, push_error
@@ -99,25 +99,36 @@ class Push:
         self._scopes = (scope(destination.repository, "pull,push"),)
         self.tally = Tally()
 
-    def run(self, announce: Callable[[int, int], None] = lambda _blobs, _size: None) -> Tally:
+    @property
+    def place(self) -> str:
+        """Registry and repository."""
+        return self._to.place
+
+    def run(
+        self,
+        announce: Callable[[int, int], None] = lambda _blobs, _size: None,
+        before_tags: Callable[[Push], None] = lambda _: None,
+    ) -> Tally:
         """Push.
 
         :param announce: told the number and the bytes of the blobs to send, before they are.
+        :param before_tags: does what has to be done before a tag names the image: attaching, signing.
         :raises RegistryError: the registry refuses something, or cannot be reached.
         """
         try:
-            return self._run(announce)
+            return self._run(announce, before_tags)
         except Failure as e:
             login = self._session.login(self._to.place)
             raise push_error(e, self._to.domain, self._to.repository, login) from e
 
-    def _run(self, announce: Callable[[int, int], None]) -> Tally:
+    def _run(self, announce: Callable[[int, int], None], before_tags: Callable[[Push], None]) -> Tally:
         self._session.connect(self._to.repository)
         root = self._content.root
         stale = [tag for tag in self._to.tags if self._digest_of(tag) != root.digest]
         # A tag that names the digest shows that the digest is there.
         if len(stale) == len(self._to.tags) and self._digest_of(root.digest) != root.digest:
             self._push_content(announce)
+        before_tags(self)
         for tag in stale:
             if not self._dry:
                 self._put_manifest(root, self._content.data, tag)
@@ -128,38 +139,39 @@ class Push:
         manifests = [one for one in self._content.manifests if self._digest_of(one.descriptor.digest) is None]
         self._push_blobs(manifests, announce)
         for one in manifests:
-            self._send_manifest(one.descriptor, one.data)
+            self.send_manifest(one.descriptor, one.data)
         root = self._content.root
         if all(one.descriptor.digest != root.digest for one in self._content.manifests):
-            self._send_manifest(root, self._content.data)
+            self.send_manifest(root, self._content.data)
 
     # --- manifests ------------------------------------------------------------------------------------
 
     def _digest_of(self, reference: str) -> str | None:
         """Return the digest that a tag or digest leads to, ``None`` where there is none."""
-        answer = self._request("HEAD", f"manifests/{reference}", headers={"Accept": _ACCEPT})
+        answer = self.request("HEAD", f"manifests/{reference}", headers={"Accept": _ACCEPT})
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
-            raise self._unexpected(f"being asked for the manifest {reference}", answer)
+            raise self.unexpected(f"being asked for the manifest {reference}", answer)
         # distribution-spec: the header is optional; whoever was asked by digest has that digest.
         default = reference if reference.startswith("sha256:") else None
         return answer.headers.get("docker-content-digest", default)
 
-    def _send_manifest(self, descriptor: Descriptor, data: bytes) -> None:
+    def send_manifest(self, descriptor: Descriptor, data: bytes, tag: str | None = None) -> None:
+        """Send a manifest whose blobs are there, by its digest or by a tag."""
         if not self._dry:
-            self._put_manifest(descriptor, data, descriptor.digest)
+            self._put_manifest(descriptor, data, tag or descriptor.digest)
         self.tally.manifests.append(descriptor)
 
     def _put_manifest(self, descriptor: Descriptor, data: bytes, reference: str) -> None:
-        answer = self._request(
+        answer = self.request(
             "PUT",
             f"manifests/{reference}",
             headers={"Content-Type": descriptor.media_type},
             body=Body(data, len(data)),
         )
         if answer.status not in _STORED:
-            raise self._unexpected(f"being sent the manifest {reference}", answer)
+            raise self.unexpected(f"being sent the manifest {reference}", answer)
         stored = answer.headers.get("docker-content-digest", descriptor.digest)
         if stored != descriptor.digest:
             raise RegistryError(
@@ -221,7 +233,7 @@ class Push:
             return answer.status == HTTPStatus.OK
         if repository != self._to.repository:
             return False
-        raise self._unexpected(f"being asked for the blob {blob.digest}", answer)
+        raise self.unexpected(f"being asked for the blob {blob.digest}", answer)
 
     def _mount(self, blob: Descriptor, place: str) -> bool:
         """Let the repository have a blob of another repository; tell whether that worked."""
@@ -270,6 +282,15 @@ class Push:
             hint=Remedy("read-base-or-relock"),
         )
 
+    def send_data(self, blob: Blob) -> None:
+        """Send a small blob, unless it is there."""
+        if self._has(blob.descriptor, self._to.repository, self._scopes):
+            self.tally.present += 1
+            return
+        if not self._dry:
+            self._send_blob(blob.descriptor, Body(blob.data, blob.descriptor.size))
+        self.tally.sent.append(blob.descriptor)
+
     def _send_blob(self, blob: Descriptor, body: Body) -> None:
         """Send a blob: a new upload per attempt, because a broken one cannot be trusted."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -282,7 +303,7 @@ class Push:
                 if answer.status in _STORED:
                     return
                 if answer.status not in RETRIED and not answer.codes & _DAMAGED:
-                    raise self._unexpected(f"being sent the blob {blob.digest}", answer)
+                    raise self.unexpected(f"being sent the blob {blob.digest}", answer)
                 reason, asked = answer.text(), answer.failure("").retry_after or 0.0
             # It may be the answer that got lost, not the blob.
             if self._has(blob, self._to.repository, self._scopes):
@@ -296,10 +317,10 @@ class Push:
 
     def _open_upload(self, blob: Descriptor) -> str:
         """Return the URL that takes a whole blob."""
-        answer = self._request("POST", "blobs/uploads/")
+        answer = self.request("POST", "blobs/uploads/")
         location = answer.headers.get("location")
         if answer.status != HTTPStatus.ACCEPTED or not location:
-            raise self._unexpected("being asked for an upload", answer)
+            raise self.unexpected("being asked for an upload", answer)
         base = self._session.url(f"{self._to.repository}/blobs/uploads/")
         url = join_url(base, location)
         if url is None:
@@ -310,9 +331,13 @@ class Push:
 
     # --- requests -------------------------------------------------------------------------------------
 
-    def _request(
+    def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Body | None = None
     ) -> Answer:
+        """Ask the repository for something.
+
+        :param path: below the repository, such as ``manifests/latest``.
+        """
         url = self._session.url(f"{self._to.repository}/{path}")
         return self._session.send(self._to_url(method, url, headers=headers, body=body))
 
@@ -321,7 +346,7 @@ class Push:
     ) -> Request:
         return Request(method, url, self._to.repository, self._scopes, headers or {}, body)
 
-    def _unexpected(self, doing: str, answer: Answer) -> Exception:
+    def unexpected(self, doing: str, answer: Answer) -> Exception:
         """Return the error of an answer that ends the push."""
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return answer.failure(self._to.place)

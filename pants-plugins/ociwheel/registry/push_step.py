@@ -21,11 +21,13 @@ from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
 from ociwheel.image.layout import Descriptor
 from ociwheel.registry import content
+from ociwheel.registry.attach import Statements, read_statements
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session
+from ociwheel.signing import key, libraries
 from ociwheel.transport import settings
 from ociwheel.transport.download import download
 from ociwheel.wording import shown
@@ -61,6 +63,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="registry without TLS or trusted certificate",
     )
+    parser.add_argument(
+        "--attach",
+        type=Path,
+        metavar="FILE",
+        help="JSON, a list of documents to attach: subject (a digest of the image), media_type, "
+        "predicate_type, path (beside FILE)",
+    )
+    parser.add_argument(
+        "--sign",
+        metavar="KEY",
+        help="private key that signs, a file or env://NAME; its password: COSIGN_PASSWORD",
+    )
+    parser.add_argument("--libraries", type=Path, metavar="DIR", help="keeps the libraries that sign")
     parser.add_argument("--jobs", type=int, default=4, help="how many blobs go up at the same time")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be sent, in bytes")
 
@@ -80,6 +95,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         path = Path(scratch) / blob.hex
         return download(client, client.blob_url(blob.digest), path, sha256=blob.hex, size=blob.size).path
 
+    said = statements(args, image)
     push = Push(
         session,
         image,
@@ -96,11 +112,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
 
     with tempfile.TemporaryDirectory(prefix="ociwheel-push-") as scratch, _interruptible(names, scratch):
-        tally = push.run(announce)
+        tally = push.run(announce, said.before_tags)
     if not args.dry_run:
         known.save()
     _say(f"{names}: {summary(tally, dry=args.dry_run)}; {image.root.digest}")
     return document(image.root.digest, to, tally)
+
+
+def statements(args: argparse.Namespace, image: content.Content) -> Statements:
+    """Return what is said of the image, and who signs it.
+
+    :raises UsageError: the key cannot be used.
+    """
+    signer = None
+    if args.sign:
+        if args.libraries:
+            libraries.prepare(args.libraries)
+        signer = key.signer(key.read_key(args.sign, os.environ), args.sign, os.environ)
+    return Statements(image, read_statements(args.attach) if args.attach else (), signer)
 
 
 def destination(images: Iterable[str]) -> Destination:

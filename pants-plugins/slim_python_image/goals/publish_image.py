@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.base.build_root import BuildRoot
 from pants.core.goals.package import PackageFieldSet
 from pants.core.goals.publish import (
     PublishFieldSet,
@@ -40,6 +42,7 @@ from slim_python_image.target_types import (
     RepositoryField,
     SkipPushField,
 )
+from slim_python_image.util_rules.attestations import Attestations, AttestationsRequest, attest
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
 from slim_python_image.util_rules.machine import MachineReady
@@ -52,8 +55,11 @@ from slim_python_image.wheel_set_target import BaseField
 _LAYOUT = "layout"
 _BLOBS = "blobs"
 _ORIGINS = "origins.json"
+_ATTACHED, _LIST = "attached", "list.json"
+_PASSWORD = "COSIGN_PASSWORD"  # noqa: S105 (a variable's name)
 # Beside the machine's settings, because it is about registries, not about an image.
 _KNOWN = f"{MACHINE}/known-blobs.json"
+_LIBRARIES = f"{MACHINE}/signing"
 DEFAULT_REGISTRY = "docker.io"
 
 
@@ -136,13 +142,31 @@ async def _blobs(image: BuiltImage, place: Place) -> FrozenDict[str, Digest]:
     return FrozenDict({f"{_BLOBS}/{number:03}": digest for number, digest in enumerate(found)})
 
 
-async def push_request(image: BuiltImage, place: Place, options: PublishOptions) -> StepRequest:
+def attached(image: BuiltImage, found: Attestations) -> dict[str, bytes]:
+    """Return the documents of an image by path, and the list of them that the core's step takes."""
+    digests = {one.platform: json.loads(one.manifest.descriptor)["digest"] for one in image.platforms}
+    rows = [
+        {
+            "subject": digests[one.platform] if one.platform else image.index_digest,
+            "media_type": one.media_type,
+            "predicate_type": one.predicate_type,
+            "path": one.name,
+        }
+        for one in found.items
+    ]
+    return {**found.files(_ATTACHED), f"{_ATTACHED}/{_LIST}": canonical_json(rows)}
+
+
+async def push_request(
+    image: BuiltImage, place: Place, options: PublishOptions, found: Attestations, root: str
+) -> StepRequest:
     """Return the step that sends an image to one repository."""
     layout = await engine.add_prefix(image.documents, _LAYOUT)
-    places = await engine.create_files({_ORIGINS: canonical_json(origins(image, place))})
+    said = attached(image, found) if options.attach else {}
+    places = await engine.create_files({_ORIGINS: canonical_json(origins(image, place)), **said})
     return StepRequest(
         step="push",
-        arguments=push_arguments(place, options),
+        arguments=push_arguments(place, options, root),
         description=f"Publish {place.repository}",
         toolbox=None,
         inputs=await engine.merge((layout, places)),
@@ -151,25 +175,50 @@ async def push_request(image: BuiltImage, place: Place, options: PublishOptions)
     )
 
 
-def push_arguments(place: Place, options: PublishOptions) -> tuple[str, ...]:
-    """Return the arguments of the core's step."""
+def signing_arguments(options: PublishOptions, root: str) -> tuple[str, ...]:
+    """Return the arguments that sign, none without a key; a dry run needs no key."""
+    key = options.sign_key
+    if not key or options.dry_run:
+        return ()
+    where = key if "://" in key else os.path.join(root, os.path.expanduser(key))
+    return ("--sign", where, "--libraries", _LIBRARIES)
+
+
+def push_arguments(place: Place, options: PublishOptions, root: str) -> tuple[str, ...]:
+    """Return the arguments of the core's step.
+
+    :param root: the repository, where a key may be.
+    """
     return (
         *("--layout", _LAYOUT, "--blobs", _BLOBS, "--known", _KNOWN, "--origins", _ORIGINS),
         *("--jobs", str(options.jobs)),
         *(part for reference in place.references for part in ("--image", reference)),
         *(part for host in options.insecure_registries for part in ("--insecure", host)),
+        *(("--attach", f"{_ATTACHED}/{_LIST}") if options.attach else ()),
+        *signing_arguments(options, root),
         *(("--dry-run",) if options.dry_run else ()),
     )
 
 
-def push_process(request: StepRequest, core: Digest, words: Digest) -> InteractiveProcess:
+async def secrets(options: PublishOptions) -> dict[str, str]:
+    """Return the variables that signing needs: for the process of a push alone, which no cache keeps."""
+    if not options.sign_key:
+        return {}
+    scheme, _, name = options.sign_key.partition("://")
+    return dict(await engine.environment([_PASSWORD, *([name] if scheme == "env" else [])]))
+
+
+def push_process(
+    request: StepRequest, core: Digest, words: Digest, secret: Mapping[str, str]
+) -> InteractiveProcess:
     """Return the process of a push; its document is for programs, so it goes to a file.
 
     :param words: a tree with the words of remedies: what the process prints goes straight to the user.
+    :param secret: variables that it may know besides.
     """
     process = step_process(replace(request, trees=FrozenDict({**request.trees, WORDS: words})), core)
     argv = ("/bin/sh", "-c", 'exec /bin/sh "$0" "$@" >push.json', *process.argv[1:])
-    env = FrozenDict({**process.env, "OCIWHEEL_REMEDIES": f"{WORDS}/{WORDS_FILE}"})
+    env = FrozenDict({**process.env, **secret, "OCIWHEEL_REMEDIES": f"{WORDS}/{WORDS_FILE}"})
     return InteractiveProcess.from_process(replace(process, argv=argv, env=env))
 
 
@@ -232,13 +281,14 @@ def _places_of_others(
 
 
 @rule(desc="Publish an image")
-async def publish_image(
+async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
     request: PublishImageRequest,
     docker: DockerOptions,
     options: PublishOptions,
     core: CoreSources,
     _: MachineReady,
     all_targets: AllTargets,
+    build_root: BuildRoot,
 ) -> PublishProcesses:
     field_set = request.field_set
     assert isinstance(field_set, PublishImageFieldSet)
@@ -249,20 +299,22 @@ async def publish_image(
     if skipped is not None:
         return PublishProcesses([skipped])
     check_clash([(names, found), *_places_of_others(_others(field_set, all_targets), docker)])
+    nothing = Attestations(())
+    said = await attest(AttestationsRequest(image.address), **implicitly()) if options.attach else nothing
     jobs = []
     for place in found:
         data = output_data(image, place)
         if place.skipped is not None:
             jobs.append(PublishPackages(place.references, description=place.skipped, data=data))
             continue
-        step = await push_request(image, place, options)
+        step = await push_request(image, place, options, said, build_root.path)
         if options.dry_run:
             why = would_send((await run_step(step, **implicitly())).fields())
             jobs.append(PublishPackages(place.references, description=why, data=data))
         else:
             known = remedy_names(base=next((one.resolve for one in image.remote), None))
             words = await engine.create_files({WORDS_FILE: words_document(known)})
-            process = push_process(step, core.steps["push"], words)
+            process = push_process(step, core.steps["push"], words, await secrets(options))
             jobs.append(PublishPackages(place.references, process, data=data))
     return PublishProcesses(jobs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pants.option.option_types import BoolOption, IntOption, StrListOption
+from pants.option.option_types import BoolOption, IntOption, StrListOption, StrOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
@@ -21,6 +21,28 @@ class PublishOptions(Subsystem):
     dry_run = BoolOption(
         default=False,
         help="Send nothing; tell what would be sent to each repository, in bytes.",
+    )
+    attach = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Attach to each image what `[slim-image].attestations` names: SBOMs to the image of each platform,
+            provenance to the index of all. They refer to it as OCI artifacts do (`subject`). A registry that
+            does not list what refers to an image gets that list as the tag `sha256-<digest>`.
+            """
+        ),
+    )
+    sign_key = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            The private key that signs what is published, before a tag names it: a file that
+            `cosign generate-key-pair` made, relative to the repository's root, or `env://NAME` for a variable
+            that holds it. Its password is the variable `COSIGN_PASSWORD`. Index and images are signed by
+            digest, for `cosign verify` both as a bundle and in the older form; what is attached is signed
+            too, for `cosign verify-attestation`. Signing asks no service and leaves no public log.
+            """
+        ),
     )
     insecure_registries = StrListOption(
         default=[],

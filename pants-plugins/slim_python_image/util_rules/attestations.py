@@ -41,6 +41,12 @@ MEDIA_TYPES = {
     CYCLONEDX: "application/vnd.cyclonedx+json",
     PROVENANCE: "application/vnd.in-toto+json",
 }
+# Names that cosign has for them: `--type spdxjson`, `cyclonedx` and `slsaprovenance1`.
+PREDICATE_TYPES = {
+    SPDX: "https://spdx.dev/Document",
+    CYCLONEDX: "https://cyclonedx.org/bom",
+    PROVENANCE: "https://slsa.dev/provenance/v1",
+}
 _SUFFIXES = {SPDX: "spdx.json", CYCLONEDX: "cdx.json"}
 BUILD_TYPE = "urn:slim-python-image:package:1"
 _TOOL = "slim-python-image"
@@ -70,6 +76,11 @@ class Attestation:
     def media_type(self) -> str:
         """What registries call it."""
         return MEDIA_TYPES[self.kind]
+
+    @property
+    def predicate_type(self) -> str:
+        """What a signed statement with it is called."""
+        return PREDICATE_TYPES[self.kind]
 
 
 @dataclass(frozen=True)

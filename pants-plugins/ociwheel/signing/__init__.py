@@ -1,0 +1,1 @@
+"""Signing what is published, with a key: what cosign verifies."""
