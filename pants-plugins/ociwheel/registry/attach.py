@@ -90,6 +90,8 @@ def attach(push: Push, subject: Descriptor, artifacts: Sequence[Artifact]) -> No
 
     :raises RegistryError: the registry refuses one, or its list of referrers is none.
     """
+    if not artifacts:
+        return
     rows, api = _referrers(push, subject.digest)
     there = {row.get("digest") for row in rows}
     new = [one for one in artifacts if one.manifest.descriptor.digest not in there]

@@ -13,7 +13,7 @@ from slim_python_image.util_rules.steps import StepRequest
 def test_what_a_push_says_is_in_the_words_of_pants() -> None:
     words = Digest("1" * 64, 1)
     request = StepRequest("push", ("--jobs", "1"), "Publish x", None)
-    process = push_process(request, EMPTY_DIGEST, words).process
+    process = push_process(request, EMPTY_DIGEST, words, {}).process
     path = process.env["OCIWHEEL_REMEDIES"]
     folder, _, _ = path.rpartition("/")
     assert process.immutable_input_digests[folder] == words
@@ -22,3 +22,10 @@ def test_what_a_push_says_is_in_the_words_of_pants() -> None:
     assert set(document["words"]) == CODES
     said = document["words"]["read-base-or-relock"].format_map(document["names"])
     assert said.endswith(f"or lock the base again: {bin_name()} generate-lockfiles --resolve=py311")
+
+
+def test_a_secret_is_the_pushs_alone() -> None:
+    request = StepRequest("push", ("--jobs", "1"), "Publish x", None)
+    process = push_process(request, EMPTY_DIGEST, EMPTY_DIGEST, {"COSIGN_PASSWORD": "hidden"}).process
+    assert process.env["COSIGN_PASSWORD"] == "hidden"
+    assert "hidden" not in repr(process.argv)
