@@ -18,6 +18,7 @@ from ociwheel import platforms
 from ociwheel.base.rootfs import rootfs_entries
 from ociwheel.build import target_python
 from ociwheel.build.backend import Environment
+from ociwheel.build.build_systems import write_build_system_files
 from ociwheel.build.toolchain import zig_target
 from ociwheel.build.wrappers import Toolchain, compiler_environment
 from ociwheel.debian import debian_lock
@@ -33,7 +34,6 @@ from ociwheel.layer.writer import Entry, write_layer
 from ociwheel.plan.model import parse_request as parse_plan
 from ociwheel.plan.plan_step import plan
 from ociwheel.platforms import PLATFORMS, Platform
-from ociwheel.sdist.build_systems import write_build_system_files
 from ociwheel.sdist.unpack import BuildSystem
 from ociwheel.target import Target
 from tests.support.values import value_of

@@ -362,7 +362,7 @@ def test_neither_a_wheel_nor_an_sdist(message: Message) -> None:
 def test_a_file_that_no_index_has(message: Message) -> None:
     none = f"idna==3.10 --hash=sha256:{'0' * 64}\n"
     first, *places, hint = message(image(), {LOCK: none}).splitlines()
-    assert first == "StepFailed: idna 3.10: no place has a file with any of the 1 locked hashes"
+    assert first == "StepFailed: idna 3.10: no index has a file with any of the 1 locked hashes"
     assert places
     assert hint == (
         "  -> this version was deleted, or is on an index that is not configured: add that index, or lock again "

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.build.backend import Backend, Environment, HookError, base_environment, make_environment
+from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.rust import check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
@@ -25,7 +26,6 @@ from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, 
 from ociwheel.errors import BuildError, OciwheelError
 from ociwheel.reading import Value
 from ociwheel.remedies import Remedy
-from ociwheel.sdist.build_systems import merged, write_build_system_files
 from ociwheel.sdist.unpack import BuildSystem, build_system, native_sources, unpack
 from ociwheel.target import Target
 

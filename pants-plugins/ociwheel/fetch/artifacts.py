@@ -1,4 +1,4 @@
-"""Finding one locked wheel or sdist: any place that has it will do, its hash says whether it is it."""
+"""Finding one locked wheel or sdist: any index that has it will do, its hash says whether it is it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Wanted:
         return f"{self.name} {self.version}"
 
 
-def no_places(where: str) -> FetchError:
-    """Return the error of a machine that names no place to download from."""
+def no_sources(where: str) -> FetchError:
+    """Return the error of a machine that names nowhere to download from."""
     what = "no index is configured, so there is nowhere to download from"
     return FetchError(what, where=where, hint=Remedy("name-index"))
 
@@ -52,9 +52,9 @@ class _Search:
         self.failures.append(failure)
         self.lines.append(str(failure))
 
-    def differs(self, place: str, has: str) -> None:
+    def differs(self, label: str, has: str) -> None:
         self.others += 1
-        self.lines.append(f"{place}: has it with {has}")
+        self.lines.append(f"{label}: has it with {has}")
 
     def error(self) -> FetchError:
         wanted = self.wanted
@@ -67,7 +67,7 @@ class _Search:
                 hint=Remedy("file-differs"),
             )
         hint = hint_for(self.failures, Remedy("file-gone"))
-        what = f"no place has {wanted.filename}"
+        what = f"no index has {wanted.filename}"
         return FetchError(what, where=wanted.where, details=details, hint=hint)
 
 
@@ -107,7 +107,7 @@ def _from_offer(client: IndexClient, offer: Offer, output: Path, search: _Search
     for file in offer.files:
         if file.filename == wanted.filename and file.sha256 not in (None, wanted.sha256):
             seen = True
-            search.differs(offer.place.label, f"SHA-256 {file.sha256}")
+            search.differs(offer.source.label, f"SHA-256 {file.sha256}")
     if not seen:
         search.lines.append(f"{Failure(Kind.ANSWER, offer.page, '').url}: does not list it")
     return None
@@ -116,10 +116,10 @@ def _from_offer(client: IndexClient, offer: Offer, output: Path, search: _Search
 def fetch_artifact(client: IndexClient, wanted: Wanted, output: Path) -> Downloaded:
     """Write the wanted file to folder ``output`` under its own name.
 
-    :raises FetchError: no place has it; the message says what each answered.
+    :raises FetchError: no index has it; the message says what each answered.
     """
-    if not client.places and not wanted.url:
-        raise no_places(wanted.where)
+    if not client.sources and not wanted.url:
+        raise no_sources(wanted.where)
     search = _Search(wanted, [], [])
     if wanted.url:
         found = _from_its_url(client, output, search)

@@ -153,7 +153,7 @@ def test_a_truncated_download_is_tried_again(tmp_path: Path, pauses: list[float]
 def test_message_of_a_server_in_trouble(tmp_path: Path, pauses: list[float], index: SimpleIndex) -> None:
     index.script[FILE] = [Answer(503)] * ATTEMPTS
     assert failure(client(pauses, index.url), tmp_path) == (
-        f"demo 1.0: no place has {WHEEL}\n"
+        f"demo 1.0: no index has {WHEEL}\n"
         f"  expected SHA-256 {WANTED.sha256}\n"
         f"  {index.root}{FILE}: answered 503 Service Unavailable\n"
         "  -> the server is in trouble: try again later, or add another index"
@@ -164,7 +164,7 @@ def test_message_when_nobody_has_it(tmp_path: Path, pauses: list[float], index: 
     wanted = Wanted("demo", "3.0", "demo-3.0.tar.gz", "0" * 64)
     with SimpleIndex() as empty:
         assert failure(client(pauses, empty.url, index.url), tmp_path, wanted) == (
-            "demo 3.0: no place has demo-3.0.tar.gz\n"
+            "demo 3.0: no index has demo-3.0.tar.gz\n"
             f"  expected SHA-256 {'0' * 64}\n"
             f"  {empty.root}{PAGE}: answered 404 Not Found\n"
             f"  {index.root}{PAGE}: does not list it\n"
@@ -211,7 +211,7 @@ def test_message_of_refused_credentials(
     url = index.url.replace("//", "//jo:s3cret@")
     message = failure(client(pauses, url, keyring=False), tmp_path)
     assert message == (
-        f"demo 1.0: no place has {WHEEL}\n"
+        f"demo 1.0: no index has {WHEEL}\n"
         f"  expected SHA-256 {WANTED.sha256}\n"
         f"  {index.root}{PAGE}: answered {status} {phrase}\n"
         "  -> give credentials: user and password in the index URL, a line `machine HOST login USER password "
@@ -223,7 +223,7 @@ def test_message_of_refused_credentials(
 def test_message_of_a_page_that_is_none(tmp_path: Path, pauses: list[float], index: SimpleIndex) -> None:
     index.script[PAGE] = [Answer(body=b'{"login": "please"}', headers={"Content-Type": "application/json"})]
     assert failure(client(pauses, index.url), tmp_path) == (
-        f"demo 1.0: no place has {WHEEL}\n"
+        f"demo 1.0: no index has {WHEEL}\n"
         f"  expected SHA-256 {WANTED.sha256}\n"
         f"  {index.root}{PAGE}: is JSON, but no page of the simple API (no list of files)\n"
         "  -> check that the URL is that of a simple index (it often ends in /simple)"
@@ -240,7 +240,7 @@ def closed_port() -> int:
 def test_message_of_a_dead_server(tmp_path: Path, pauses: list[float]) -> None:
     url = f"http://127.0.0.1:{closed_port()}/simple"
     assert failure(client(pauses, url), tmp_path) == (
-        f"demo 1.0: no place has {WHEEL}\n"
+        f"demo 1.0: no index has {WHEEL}\n"
         f"  expected SHA-256 {WANTED.sha256}\n"
         f"  {url}/demo/: the connection failed: Connection refused\n"
         "  -> check the network of this machine and the index URLs, then try again"
@@ -255,7 +255,7 @@ def test_message_of_a_dead_proxy(
     proxies = {"http": f"http://jo:s3cret@127.0.0.1:{port}"}
     message = failure(client(pauses, "http://index.invalid/simple", proxies=proxies), tmp_path)
     assert message == (
-        f"demo 1.0: no place has {WHEEL}\n"
+        f"demo 1.0: no index has {WHEEL}\n"
         f"  expected SHA-256 {WANTED.sha256}\n"
         "  http://index.invalid/simple/demo/: the connection failed: Connection refused "
         f"(through the proxy http://****@127.0.0.1:{port})\n"
@@ -364,7 +364,7 @@ def test_tls(tmp_path: Path, pauses: list[float], certificate: tuple[Path, Path]
         (tmp_path / "none").mkdir()
         message = failure(client(pauses, index.url), tmp_path / "none")
         assert message == (
-            f"demo 1.0: no place has {WHEEL}\n"
+            f"demo 1.0: no index has {WHEEL}\n"
             f"  expected SHA-256 {WANTED.sha256}\n"
             f"  {index.root}{PAGE}: its certificate is not trusted: self-signed certificate\n"
             "  -> name the certificates of your company or proxy: `ca_bundle` of network.json, "

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_places
+from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_sources
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
@@ -33,7 +33,7 @@ class Description:
 
 
 def _unhashed(client: IndexClient, offer: Offer, name: str, version: str) -> list[IndexFile]:
-    """Return the files of a place that gives no hashes, hashed: their bytes have to be fetched."""
+    """Return the files of an index that gives no hashes, hashed: their bytes have to be fetched."""
     found = []
     with TemporaryDirectory(prefix="ociwheel-") as folder:
         for file in offer.files:
@@ -44,7 +44,7 @@ def _unhashed(client: IndexClient, offer: Offer, name: str, version: str) -> lis
 
 
 def _merge(files: dict[str, IndexFile], file: IndexFile) -> None:
-    """Keep what each place knows: one may have metadata, another a size."""
+    """Keep what each index knows: one may have metadata, another a size."""
     key = str(file.sha256)
     known = files.get(key)
     if known is None or (file.has_metadata and not known.has_metadata):
@@ -56,7 +56,7 @@ def _merge(files: dict[str, IndexFile], file: IndexFile) -> None:
 def find_files(client: IndexClient, name: str, version: str, hashes: frozenset[str]) -> dict[str, IndexFile]:
     """Return the files of a version whose hash is locked, by hash.
 
-    :raises FetchError: no place has any of them.
+    :raises FetchError: no index has any of them.
     """
     files: dict[str, IndexFile] = {}
     failures: list[Failure] = []
@@ -82,7 +82,7 @@ def find_files(client: IndexClient, name: str, version: str, hashes: frozenset[s
             break
     if not files:
         raise FetchError(
-            f"no place has a file with any of the {len(hashes)} locked hashes",
+            f"no index has a file with any of the {len(hashes)} locked hashes",
             where=f"{name} {version}",
             details=lines,
             hint=hint_for(failures, Remedy("version-gone")),
@@ -137,8 +137,8 @@ def describe(
     """
     if url:
         return _of_url(client, Wanted(name, version, _file_name(url), min(hashes), url), output)
-    if not client.places:
-        raise no_places(f"{name} {version}")
+    if not client.sources:
+        raise no_sources(f"{name} {version}")
     by_hash = find_files(client, name, version, hashes)
     files = sorted(by_hash.values(), key=lambda file: file.filename)
     missing = len(hashes) - len(by_hash)

@@ -110,7 +110,7 @@ def test_message_when_all_are_gone(tmp_path: Path) -> None:
         with pytest.raises(FetchError) as caught:
             look_up(index, tmp_path / "out", "0" * 64)
         assert caught.value.render() == (
-            "demo 1.0: no place has a file with any of the 1 locked hashes\n"
+            "demo 1.0: no index has a file with any of the 1 locked hashes\n"
             f"  {index.root}/simple/demo/: lists 1 files, none with a locked hash\n"
             "  -> this version was deleted, or is on an index that is not configured: add that index, or "
             "lock again"

@@ -1,9 +1,8 @@
-"""The places that offer artifacts (indexes and find-links) and what each says of a project."""
+"""Indexes and find-links, which offer artifacts, and what each says of a project."""
 
 from __future__ import annotations
 
 import functools
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from ociwheel.transport.connection import MAX_PAGE, Response
 from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
-from ociwheel.transport.urls import split_url, split_userinfo
+from ociwheel.transport.urls import local_path, split_userinfo
 from ociwheel.wording import redact
 
 
 @dataclass(frozen=True)
-class Place:
+class LinkSource:
     """Somewhere to look for a project: an index, or a find-links folder or page."""
 
     url: str
@@ -52,9 +51,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Offer:
-    """What one place answered about one project."""
+    """What one of them answered about one project."""
 
-    place: Place
+    source: LinkSource
     page: str
     files: tuple[IndexFile, ...] = ()
     failure: Failure | None = None
@@ -68,19 +67,14 @@ def _absolute(location: str) -> str:
     return Path(location).expanduser().absolute().as_uri()
 
 
-def places(settings: NetworkSettings) -> tuple[Place, ...]:
-    """Return the places to ask, those on this machine's disk first.
+def link_sources(settings: NetworkSettings) -> tuple[LinkSource, ...]:
+    """Return where to ask, those on this machine's disk first.
 
     The order decides how long a search takes, never its result: files are found by their hash.
     """
-    found = [Place(_absolute(url), False) for url in settings.find_links]
-    found += [Place(_absolute(url), True) for url in settings.indexes]
-    return tuple(sorted(dict.fromkeys(found), key=lambda place: not place.is_local))
-
-
-def local_path(url: str) -> Path:
-    """Return the path that a ``file://`` URL names."""
-    return Path(urllib.request.url2pathname(split_url(url).path))
+    found = [LinkSource(_absolute(url), False) for url in settings.find_links]
+    found += [LinkSource(_absolute(url), True) for url in settings.indexes]
+    return tuple(sorted(dict.fromkeys(found), key=lambda source: not source.is_local))
 
 
 def _read_local(url: str) -> tuple[IndexFile, ...]:
@@ -103,32 +97,32 @@ def _read_local(url: str) -> tuple[IndexFile, ...]:
 
 
 class IndexClient:
-    """Asks every place about a project, each at most once."""
+    """Asks every index and find-links about a project, each at most once."""
 
     def __init__(self, settings: NetworkSettings, network: Network | None = None) -> None:
         self.settings = settings
         self.network = network or Network(settings)
-        self.places = places(settings)
+        self.sources = link_sources(settings)
         self._cached = functools.cache(self._ask)
 
-    def _ask(self, place: Place, page: str) -> Offer:
+    def _ask(self, source: LinkSource, page: str) -> Offer:
         def parse(response: Response) -> tuple[IndexFile, ...]:
             return parse_page(response.read(), response.content_type, response.url)
 
         try:
-            files = _read_local(page) if place.is_local else self.network.get(page, parse, accept=ACCEPT)
+            files = _read_local(page) if source.is_local else self.network.get(page, parse, accept=ACCEPT)
         except IndexPageError as e:
-            return Offer(place, page, failure=Failure(Kind.ANSWER, page, str(e)))
+            return Offer(source, page, failure=Failure(Kind.ANSWER, page, str(e)))
         except Failure as e:
-            return Offer(place, page, failure=e)
-        return Offer(place, page, files)
+            return Offer(source, page, failure=e)
+        return Offer(source, page, files)
 
     def offers(self, name: str) -> Iterator[Offer]:
-        """Yield what each place has of project ``name``."""
-        for place in self.places:
-            offer = self._cached(place, place.page(name))
-            if place.is_index or offer.failure:
+        """Yield what each has of project ``name``."""
+        for source in self.sources:
+            offer = self._cached(source, source.page(name))
+            if source.is_index or offer.failure:
                 yield offer
             else:
                 files = tuple(f for f in offer.files if belongs_to(f.filename, name))
-                yield Offer(place, offer.page, files)
+                yield Offer(source, offer.page, files)

@@ -40,7 +40,7 @@ class IndexPageError(Exception):
 
 @dataclass(frozen=True)
 class IndexFile:
-    """One file that a place offers."""
+    """One file that an index offers."""
 
     filename: str
     url: str

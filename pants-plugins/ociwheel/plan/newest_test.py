@@ -141,7 +141,7 @@ def test_an_index_that_does_not_answer() -> None:
         with pytest.raises(FetchError) as caught:
             newest_wheels(parse_request(value_of(request())), ARM, ["demo"], client(index))
         assert caught.value.render().startswith(
-            f"demo: no place says which versions there are\n  {index.url}demo/: answered 403 Forbidden\n"
+            f"demo: no index says which versions there are\n  {index.url}demo/: answered 403 Forbidden\n"
         )
 
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from ociwheel.documents import document, read_value
 from ociwheel.errors import ErrorCollector, FetchError
-from ociwheel.fetch.artifacts import no_places
+from ociwheel.fetch.artifacts import no_sources
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.plan.model import Request, parse_request
@@ -42,12 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def offered_files(client: IndexClient, name: str) -> tuple[IndexFile, ...]:
-    """Return the files of a project that all places together offer; a hash is listed once.
+    """Return the files of a project that all indexes together offer; a hash is listed once.
 
-    :raises FetchError: no place lists the project, and some did not answer.
+    :raises FetchError: no index lists the project, and some did not answer.
     """
-    if not client.places:
-        raise no_places(name)
+    if not client.sources:
+        raise no_sources(name)
     files: dict[tuple[str, str | None], IndexFile] = {}
     failures: list[Failure] = []
     for offer in client.offers(name):
@@ -57,7 +57,7 @@ def offered_files(client: IndexClient, name: str) -> tuple[IndexFile, ...]:
             files.setdefault((file.filename, file.sha256), file)
     if not files and any(failure.kind is not Kind.NOT_FOUND for failure in failures):
         raise FetchError(
-            "no place says which versions there are",
+            "no index says which versions there are",
             where=name,
             details=[str(failure) for failure in failures],
             hint=hint_for(failures, "add the index that has it"),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.index import local_path
 from ociwheel.transport.connection import MAX_FILE, Response, copy_chunks
 from ociwheel.transport.failure import Failure, Kind
+from ociwheel.transport.urls import local_path
 
 _CHUNK = 1 << 18
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ociwheel.errors import UsageError
-from ociwheel.fetch.index import places
+from ociwheel.fetch.index import link_sources
 from ociwheel.transport import apt_sources, pip_config, settings
 from ociwheel.transport.credentials import Credentials
 from ociwheel.transport.settings import NetworkSettings, from_machine, host_of
@@ -153,7 +153,7 @@ def test_malformed_network_json(environ: dict[str, str], tmp_path: Path, value: 
 
 
 def test_places_on_this_disk_come_first_and_labels_hide_credentials() -> None:
-    found = places(NetworkSettings(indexes=("https://u:p@a/s", "file:///b"), find_links=("/wheels",)))
+    found = link_sources(NetworkSettings(indexes=("https://u:p@a/s", "file:///b"), find_links=("/wheels",)))
     assert [place.label for place in found] == ["file:///wheels", "file:///b", "https://a/s"]
     assert found[2].page("A.b") == "https://u:p@a/s/a-b/"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import string
 import urllib.parse
+import urllib.request
+from pathlib import Path
 
 Login = tuple[str, str]
 """A user and a password."""
@@ -39,3 +41,8 @@ def split_userinfo(url: str) -> tuple[str, Login | None]:
     user, _, password = userinfo.partition(":")
     login = (urllib.parse.unquote(user), urllib.parse.unquote(password))
     return urllib.parse.urlunsplit(parts._replace(netloc=host)), login
+
+
+def local_path(url: str) -> Path:
+    """Return the path that a ``file://`` URL names."""
+    return Path(urllib.request.url2pathname(split_url(url).path))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ociwheel.sdist.build_systems import merged
+from ociwheel.build.build_systems import merged
 
 
 @pytest.mark.parametrize("users", ["-Dblas=none", ["-Dblas=none"]])
