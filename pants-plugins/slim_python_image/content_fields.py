@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Optional
+import re
+from typing import Dict, Iterable, Iterator, Optional, Tuple
 
 from pants.engine.addresses import Address
-from pants.engine.target import BoolField, InvalidFieldException, StringField, StringSequenceField
+from pants.engine.target import (
+    AsyncFieldMixin,
+    BoolField,
+    DictStringToStringSequenceField,
+    InvalidFieldException,
+    StringField,
+    StringSequenceField,
+)
+from pants.util.frozendict import FrozenDict
 from pants.util.strutil import help_text
 
 # From the 2nd of January 1980 to what a tar header holds, as the core has them (layer/times.py).
+_FOLDER = re.compile(r"(/[^/\0]+)+/?")
+_PLACED_OPTION = re.compile(r"mode=0?[0-7]{3}|owner=[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
 _FIRST_TIME, _LAST_TIME = 315_619_200, 0o77777777777
 
 
@@ -21,6 +32,44 @@ class WritableField(StringSequenceField):
         a read-only root filesystem, mount a volume or a tmpfs there.
         """
     )
+
+
+class FilesAtField(DictStringToStringSequenceField, AsyncFieldMixin):
+    alias = "files_at"
+    help = help_text(
+        """
+        Files at absolute places: `{"/etc/app": [":config"], "/etc/secret": [":keys", "mode=0600",
+        "owner=nonroot"]}`. Below each folder stand the files of `file`, `files`, `resource` and `resources`
+        targets, with their path from the folder of their target; these targets put their files there alone.
+        Without `mode` and `owner`, files belong to root, with the mode 0644, or 0755 where they are
+        executable.
+        """
+    )
+
+    @classmethod
+    def compute_value(
+        cls, raw_value: Optional[Dict[str, Iterable[str]]], address: Address
+    ) -> Optional[FrozenDict[str, Tuple[str, ...]]]:
+        value = super().compute_value(raw_value, address)
+        for folder, texts in (value or {}).items():
+            if not _FOLDER.fullmatch(folder) or ".." in folder.split("/"):
+                raise InvalidFieldException(
+                    f"{address}: the field `{cls.alias}` has {folder!r}; expected an absolute folder such as "
+                    "'/etc/app'."
+                )
+            wrong = [text for text in texts if "=" in text and not _PLACED_OPTION.fullmatch(text)]
+            if wrong:
+                raise InvalidFieldException(
+                    f"{address}: the field `{cls.alias}` has {wrong[0]!r} for {folder}; expected an address, "
+                    "'mode=0640' or 'owner=1000:1000'."
+                )
+        return value
+
+    def places(self) -> Iterator[Tuple[str, Tuple[str, ...], Dict[str, str]]]:
+        """Yield each folder, the addresses of its targets, and the mode and owner of its files."""
+        for folder, texts in sorted((self.value or {}).items()):
+            options = dict(text.split("=", 1) for text in texts if "=" in text)
+            yield folder.rstrip("/"), tuple(text for text in texts if "=" not in text), options
 
 
 class PreferField(StringSequenceField):

@@ -73,10 +73,33 @@ FILES = {
     "src/shop/shop/__main__.py": "import idna\n",
     "src/shop/shop/page.html": "<p>",
     "src/shop/config/limits.json": "{}",
+    "src/shop/etc/shop.ini": "",
+    "src/shop/more/db.py": "",
+    "src/shop/more/run-it.py": "",
+    "src/shop/start.sh": "#!/bin/sh\n",
+    "src/shop/stray.py": "",
     "src/shop/BUILD": """
 python_sources(name="lib", sources=["shop/*.py"], dependencies=[":page", ":config"])
 resources(name="page", sources=["shop/*.html"])
 files(name="config", sources=["config/*.json"])
+python_sources(name="more", sources=["more/*.py"])
+files(name="etc", sources=["etc/*.ini"])
+archive(name="zip", format="zip", files=[":config"])
+slim_python_image(name="by-file", entry_point="shop/__main__.py:run", base="//3rdparty/debian:base",
+    entry_points={"migrate": "more.db:migrate"}, start_script="start.sh", resolve="python-default",
+    files_at={"/etc/shop": [":etc", "mode=0640", "owner=nonroot"]}, extra_env_vars=["STAGE=test"],
+    healthcheck=["python", "-m", "more.db"], healthcheck_options={"interval": "30s", "retries": "3"})
+slim_python_image(name="executable", executable="more/run-it.py", base="//3rdparty/debian:base")
+slim_python_image(name="no-file", entry_point="gone.py", base="//3rdparty/debian:base")
+slim_python_image(name="no-owner", entry_point="stray.py", base="//3rdparty/debian:base")
+slim_python_image(name="no-resolve", entry_point="shop", resolve="nope", base="//3rdparty/debian:base")
+slim_python_image(name="no-variable", entry_point="shop", extra_env_vars=["NOT_SET_AT_ALL"], base="//3rdparty/debian:base")
+slim_python_image(name="no-start", entry_point="shop", start_script="gone.sh", base="//3rdparty/debian:base")
+slim_python_image(name="no-files", entry_point="shop", files_at={"/etc": [":lib"]}, base="//3rdparty/debian:base")
+slim_python_image(name="same-name", entry_point="more.db:migrate", entry_points={"same-name": "more.db:migrate"},
+    base="//3rdparty/debian:base")
+slim_python_image(name="odd", entry_point="shop", dependencies=[":zip", ":image"], base="//3rdparty/debian:base")
+slim_python_image(name="without", entry_point="shop", dependencies=["!!:config"], base="//3rdparty/debian:base")
 slim_python_image(name="image", entry_point="shop", base="//3rdparty/debian:base", env={"A": "1"})
 slim_python_image(name="child", script="tool", base="//3rdparty/debian:base", extends=":image", dependencies=[":lib"])
 slim_python_image(name="below", entry_point="shop", base="//3rdparty/debian:base", env={"A": "1", "B": "2"}, user="7", workdir="/srv")
@@ -201,6 +224,105 @@ def test_the_parts_of_an_image(runner: RuleRunner) -> None:
     assert image.config.env["A"] == "1"
     assert image.platforms == ("linux/amd64",)
     assert image.extends is None
+
+
+def test_an_image_as_docker_image_and_pex_binary_have_it(runner: RuleRunner) -> None:
+    image = parts(runner, "by-file")
+    assert image.config.entrypoint == ("/app/bin/start.sh", "/app/bin/by-file")
+    assert image.scripts == (("by-file", "shop.__main__:run"), ("migrate", "more.db:migrate"))
+    assert image.start == (("module", "shop.__main__"), ("function", "run"))
+    assert image.config.env["STAGE"] == "test"
+    assert image.config.to_dict()["healthcheck"] == {
+        "command": ("python", "-m", "more.db"),
+        "interval": 30 * 10**9,
+        "retries": 3,
+    }
+    assert image.placed is not None
+    assert json.loads(image.placed.places) == [
+        {"file": "0", "path": "/etc/shop/etc/shop.ini", "mode": "0640", "owner": "nonroot"},
+        {"file": "1", "path": "/app/bin/start.sh", "mode": "0755"},
+    ]
+    assert paths(runner, image.placed.files) == ["0", "1"]
+    assert "src/shop/etc/shop.ini" not in paths(runner, image.files)
+    assert {"src/shop/more/db.py:../more", "src/shop:etc"} <= dependencies(runner, "by-file")
+
+
+def test_a_file_need_not_have_the_name_of_a_module(runner: RuleRunner) -> None:
+    image = parts(runner, "executable")
+    assert image.config.entrypoint == ("/app/bin/python", "-P", "-m", "more.run-it")
+    assert "more/run-it.py" in paths(runner, image.sources)
+
+
+def test_what_is_excluded_is_left_out_wherever_it_comes_from(runner: RuleRunner) -> None:
+    assert paths(runner, parts(runner, "image").files) == ["src/shop/config/limits.json"]
+    assert paths(runner, parts(runner, "without").files) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "no-file",
+            (
+                "the field `entry_point` names the file gone.py, and there is no src/shop/gone.py\n"
+                "  -> correct the path: it is that from the BUILD file"
+            ),
+        ),
+        (
+            "no-owner",
+            (
+                "the field `entry_point` names the file stray.py, and no `python_source` of the resolve "
+                "python-default owns src/shop/stray.py\n"
+                "  -> add a `python_sources` target for it"
+            ),
+        ),
+        (
+            "no-resolve",
+            "the field `resolve` has 'nope'\n  -> name one of `[python].resolves`: python-default",
+        ),
+        (
+            "no-variable",
+            (
+                "the field `extra_env_vars` has NOT_SET_AT_ALL, which the environment of Pants has not\n"
+                "  -> set it, or give a value: NOT_SET_AT_ALL=..."
+            ),
+        ),
+        (
+            "no-start",
+            (
+                "the field `start_script` names src/shop/gone.sh, which is not there\n"
+                "  -> correct the path: it is that from the BUILD file"
+            ),
+        ),
+        (
+            "no-files",
+            (
+                "the field `files_at` has no file for /etc\n"
+                "  -> name `file`, `files`, `resource` or `resources` targets"
+            ),
+        ),
+        (
+            "same-name",
+            (
+                "the field `entry_points` has 'same-name', the name of the image's own command\n"
+                "  -> give one of them another name"
+            ),
+        ),
+        (
+            "odd",
+            (
+                "its dependencies have targets of which nothing would be in the image\n"
+                "  src/shop:image is a `slim_python_image`\n"
+                "  src/shop:zip is a `archive`\n"
+                "  -> name their files in a `files` or `resources` target, or leave them out: !!src/shop:image"
+            ),
+        ),
+    ],
+)
+def test_messages_of_what_an_image_cannot_be(runner: RuleRunner, name: str, message: str) -> None:
+    with pytest.raises(ExecutionError) as caught:
+        parts(runner, name)
+    assert f"src/shop:{name}: {message}" in str(caught.value)
 
 
 def test_a_child_has_its_own_sources_and_command(runner: RuleRunner) -> None:

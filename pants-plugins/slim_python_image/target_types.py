@@ -25,39 +25,29 @@ from pants.util.strutil import help_text
 from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import matches
 from slim_python_image.content_fields import (
+    FilesAtField,
     PreferField,
     SourceDateEpochField,
     StrictAuditField,
     WritableField,
 )
+from slim_python_image.start_fields import (
+    EntryPointField,
+    EntryPointsField,
+    ExecutableField,
+    ExtraEnvField,
+    HealthcheckField,
+    HealthcheckOptionsField,
+    ImageResolveField,
+    StartScriptField,
+)
 from slim_python_image.wheel_set_target import BaseField, ImagePlatformsField, NoBinaryField, OnlyBinaryField
 
 _PORT = re.compile(r"[0-9]{1,5}(/(tcp|udp|sctp))?")
-_MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
-_ENTRY_POINT = re.compile(rf"{_MODULE}(:{_MODULE})?")
 
 
 class ImageDependenciesField(Dependencies):
     supports_transitive_excludes = True
-
-
-class EntryPointField(StringField, AsyncFieldMixin):
-    alias = "entry_point"
-    help = help_text(
-        """
-        What the container runs: a module (`brewblox_history`, run as `python -m`), or a function
-        (`brewblox_history.app:main`). A dependency on the module's owner is inferred.
-        """
-    )
-
-    @classmethod
-    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
-        value = super().compute_value(raw_value, address)
-        if value is not None:
-            matches(
-                _ENTRY_POINT, (value,), cls.alias, address, "'package.module' or 'package.module:function'"
-            )
-        return value
 
 
 class ScriptField(StringField):
@@ -307,10 +297,15 @@ class SlimPythonImageTarget(Target):
         BaseField,
         ExtendsField,
         ImagePlatformsField,
+        ImageResolveField,
         EntryPointField,
+        ExecutableField,
         ScriptField,
         ArgsField,
+        StartScriptField,
+        EntryPointsField,
         EnvField,
+        ExtraEnvField,
         UserField,
         WorkdirField,
         PortsField,
@@ -319,6 +314,9 @@ class SlimPythonImageTarget(Target):
         LabelsField,
         AnnotationsField,
         StopSignalField,
+        HealthcheckField,
+        HealthcheckOptionsField,
+        FilesAtField,
         LayerBudgetField,
         BytecodeField,
         StripField,

@@ -7,10 +7,16 @@ from pants.engine.addresses import Address
 from pants.engine.target import Field, InvalidFieldException
 
 from slim_python_image.base_target import BaseLockfileField
-from slim_python_image.content_fields import SourceDateEpochField
+from slim_python_image.content_fields import FilesAtField, SourceDateEpochField
+from slim_python_image.start_fields import (
+    EntryPointField,
+    EntryPointsField,
+    ExecutableField,
+    ExtraEnvField,
+    HealthcheckOptionsField,
+)
 from slim_python_image.target_types import (
     BytecodeField,
-    EntryPointField,
     LayerBudgetField,
     PortsField,
     WorkdirField,
@@ -54,10 +60,46 @@ ADDRESS = Address("src/x", target_name="image")
         ),
         (
             EntryPointField,
-            "src/app.py",
+            "src/app.txt",
             (
-                "src/x:image: the field `entry_point` has 'src/app.py'; expected 'package.module' or "
-                "'package.module:function'."
+                "src/x:image: the field `entry_point` has 'src/app.txt'; expected 'package.module' or "
+                "'package.module:function', or a file such as 'app.py'."
+            ),
+        ),
+        (
+            ExecutableField,
+            "run.sh",
+            "src/x:image: the field `executable` has 'run.sh'; expected a file such as 'scripts/run.py'.",
+        ),
+        (
+            EntryPointsField,
+            {"a": "b"},
+            "src/x:image: the field `entry_points` has 'b'; expected 'package.module:function'.",
+        ),
+        (
+            ExtraEnvField,
+            ["1=2"],
+            "src/x:image: the field `extra_env_vars` has '1=2'; expected 'NAME=value' or 'NAME'.",
+        ),
+        (
+            HealthcheckOptionsField,
+            {"interval": "30"},
+            (
+                "src/x:image: the field `healthcheck_options` has 'interval': '30'; expected `interval`, "
+                "`timeout` or `start_period` such as '30s', or `retries` such as '3'."
+            ),
+        ),
+        (
+            FilesAtField,
+            {"etc": [":a"]},
+            "src/x:image: the field `files_at` has 'etc'; expected an absolute folder such as '/etc/app'.",
+        ),
+        (
+            FilesAtField,
+            {"/etc": [":a", "mode=9"]},
+            (
+                "src/x:image: the field `files_at` has 'mode=9' for /etc; expected an address, 'mode=0640' or "
+                "'owner=1000:1000'."
             ),
         ),
         (
@@ -85,6 +127,8 @@ def test_a_value_that_makes_no_sense(field: type[Field], value: Any, message: st
         (PortsField, ("1", "65535", "5000/tcp", "53/udp", "9/sctp")),
         (WorkdirField, "/srv/data..old"),
         (EntryPointField, "brewblox_history"),
+        (EntryPointField, "app.py"),
+        (EntryPointField, "sub/run-it.py:main"),
         (EntryPointField, "brewblox_history.app:App.main"),
         (LayerBudgetField, 2),
         (LayerBudgetField, 100),

@@ -230,13 +230,15 @@ def test_a_folder_that_nobody_may_write_to(message: Message) -> None:
 
 def test_an_entry_point_and_a_script(message: Message) -> None:
     assert message(image(script="idna")) == (
-        "SlimImageError: src/broken:image: set one of the fields `entry_point` and `script`, not both"
+        "SlimImageError: src/broken:image: set one of the fields `entry_point`, `executable` and `script`, "
+        "not `entry_point` and `script` together"
     )
 
 
 def test_neither_entry_point_nor_script(message: Message) -> None:
     assert message(image(entry_point=None)) == (
-        "SlimImageError: src/broken:image: set one of the fields `entry_point` and `script`, neither is set"
+        "SlimImageError: src/broken:image: set one of the fields `entry_point`, `executable` and `script`, "
+        "none is set"
     )
 
 

@@ -23,6 +23,13 @@ _COMMENT_NAMES = 12
 _PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
 _SIGNAL = re.compile(r"SIG[A-Z0-9]+([+-]\d+)?|\d{1,2}")
 _LAST_PORT = 65_535
+_HEALTH = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start_period": "StartPeriod",
+    "retries": "Retries",
+}
+"""The numbers of a health check, as Docker's image configuration names them."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,7 @@ def _config(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config object: only what was asked for, so that empty values change no digest."""
     known = {
         "entrypoint", "cmd", "env", "user", "workdir", "exposed_ports", "volumes", "labels", "stop_signal",
+        "healthcheck",
     }  # fmt: skip
     if unknown := sorted(set(value) - known):
         raise ImageError(f"unknown keys: {', '.join(unknown)}", where="config")
@@ -172,8 +180,25 @@ def _config(value: Mapping[str, Any]) -> dict[str, Any]:
         "Volumes": {_absolute(v, "config.volumes"): {} for v in value.get("volumes") or ()},
         "Labels": string_map(value.get("labels"), "config.labels"),
         "StopSignal": _matching(value.get("stop_signal"), _SIGNAL, "config.stop_signal"),
+        "Healthcheck": _healthcheck(value.get("healthcheck")),
     }
     return {key: field for key, field in fields.items() if field}
+
+
+def _healthcheck(value: object) -> dict[str, Any]:
+    """Return Docker's ``Healthcheck``, which config.md leaves to engines: times are nanoseconds."""
+    if value is None:
+        return {}
+    where = "config.healthcheck"
+    if not isinstance(value, Mapping) or set(value) - {"command", *_HEALTH}:
+        raise ImageError(f"expected a command and {', '.join(_HEALTH)}, found {value!r}", where=where)
+    command = _strings(value.get("command"), f"{where}.command")
+    if not command:
+        raise ImageError("has no command", where=where)
+    numbers = {_HEALTH[key]: number for key, number in value.items() if key in _HEALTH}
+    if any(not isinstance(number, int) or not 0 < number < 1 << 53 for number in numbers.values()):
+        raise ImageError(f"has a number that is none above 0: {value!r}", where=where)
+    return {"Test": ["CMD", *command], **numbers}
 
 
 def _strings(value: object, where: str) -> list[str]:

@@ -179,6 +179,20 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("config.workdir", "app", "config.workdir: expected an absolute path, found 'app'"),
         ("config.volumes", ["data"], "config.volumes: expected an absolute path, found 'data'"),
         ("config.user", "a b", "config.user: 'a b' is not a valid value"),
+        ("config.healthcheck", {}, "config.healthcheck: has no command"),
+        (
+            "config.healthcheck",
+            {"command": ["a"], "retries": 0},
+            "config.healthcheck: has a number that is none above 0: {'command': ['a'], 'retries': 0}",
+        ),
+        (
+            "config.healthcheck",
+            {"cmd": 1},
+            (
+                "config.healthcheck: expected a command and interval, timeout, "
+                "start_period, retries, found {'cmd': 1}"
+            ),
+        ),
         ("config.stop_signal", "TERM!", "config.stop_signal: 'TERM!' is not a valid value"),
         ("config.env", {"A=B": "c"}, "config.env: 'A=B' cannot be an environment variable"),
         ("config.labels", {"a": 1}, "config.labels: expected an object whose values are strings"),

@@ -1,34 +1,40 @@
 """Put first-party code into one layer.
 
 Sources, with their source roots stripped, go to site-packages; loose files to the working folder;
-console scripts for entry points to bin. All of it belongs to root and is not writable for the
-image's user.
+console scripts for entry points to bin; placed files wherever the request says. All of it belongs to root and
+is not writable for the image's user, but for placed files of another owner or mode.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ociwheel.documents import read_value
 from ociwheel.errors import LayerError
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.formats.times import CONSTANT, LATEST, of_content
+from ociwheel.image.users import owner
 from ociwheel.layer.arguments import add_common, cache_tag
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.venv import Venv, compile_entries
 from ociwheel.layer.writer import write_layer
+from ociwheel.reading import Value
 from ociwheel.target import Target
 
 ORIGIN = "first-party code"
 DEFAULT_TITLE = "first-party code"
 _BYTECODE = ("*.pyc", "*.pyo")
+_PLACE = re.compile(r"/[^\0]{1,1000}")
+_MODE = re.compile(r"0?[0-7]{3}")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entry-script", action="append", default=[], metavar="NAME=module:function",
         help="console script in the prefix's bin; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--placed", type=Path, metavar="DIR", help="files that --places says the place of")
+    parser.add_argument(
+        "--places", type=Path, metavar="FILE",
+        help="JSON: rows with file (below --placed), path (absolute), and perhaps mode (octal) and owner",
     )  # fmt: skip
     parser.add_argument(
         "--time", type=_seconds, metavar="SECONDS",
@@ -69,6 +80,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             workdir = args.workdir.strip("/")
             entries += _kept(tree(args.files, workdir, left_out), workdir, args, left_out)
         entries += [venv.parse_entry_script(text, ORIGIN) for text in args.entry_script]
+        if args.places:
+            entries += placed(args.placed, read_value(args.places))
         venv.guard(entries)
         return write_layer(
             entries if args.time is None else [replace(e, mtime=args.time) for e in entries],
@@ -120,6 +133,33 @@ def tree(folder: Path, place: str, left_out: LeftOut) -> Iterator[Entry]:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             # Without sha256: nobody else has this file, and an edit leaves the layer's names as they are.
             yield Entry(inside, "file", mode, source=path, origin=ORIGIN, mtime=of_content(digest))
+
+
+def placed(folder: Path, rows: Value) -> Iterator[Entry]:
+    """Yield files at absolute places, with the mode and owner that their rows say.
+
+    :raises LayerError: a row without its file, or with a place that is none.
+    """
+    for row in rows.items():
+        file = folder / row.at("file").text(empty=False)
+        path = row.at("path").matching(_PLACE, "an absolute path")
+        if not file.resolve().is_file() or ".." in Path(path).parts:
+            raise LayerError(f"cannot be placed at {path}", where=str(file))
+        data = file.read_bytes()
+        mode = row.optional("mode", lambda value: int(value.matching(_MODE, "a mode such as 0640"), 8))
+        usual = 0o755 if file.stat().st_mode & 0o100 else 0o644
+        whose = row.optional("owner", Value.text)
+        who = owner(whose, where=f"the owner of {path}") if whose else None
+        yield Entry(
+            path.strip("/"),
+            "file",
+            usual if mode is None else mode,
+            uid=who.uid if who else 0,
+            gid=who.gid if who else 0,
+            source=data,
+            origin=ORIGIN,
+            mtime=of_content(hashlib.sha256(data).hexdigest()),
+        )
 
 
 def _kept(entries: Iterator[Entry], place: str, args: argparse.Namespace, left_out: LeftOut) -> list[Entry]:

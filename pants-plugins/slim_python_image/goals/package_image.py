@@ -21,10 +21,10 @@ from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.goals.shared_blobs import shared_layout
 from slim_python_image.products import GZIP, SlimImageError, StepInputs
+from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     CompressionField,
-    EntryPointField,
     ExtendsField,
     ImageTagsField,
     OutputFormatField,

@@ -33,9 +33,9 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.remedies import names as remedy_names
 from slim_python_image.remedies import words_document
+from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.target_types import (
-    EntryPointField,
     ExtendsField,
     ImageTagsField,
     RegistriesField,

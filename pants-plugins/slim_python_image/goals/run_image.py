@@ -15,8 +15,9 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError
 from slim_python_image.remedies import names, words_document
+from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.run import RunOptions
-from slim_python_image.target_types import EntryPointField, ExtendsField, PortsField
+from slim_python_image.target_types import ExtendsField, PortsField
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image

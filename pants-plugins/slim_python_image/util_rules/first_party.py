@@ -16,6 +16,7 @@ from slim_python_image.bases import Base
 from slim_python_image.products import TargetEnvironment
 from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
+from slim_python_image.util_rules.placed import PlacedFiles
 
 Entry = Union[FileEntry, SymlinkEntry]
 
@@ -33,6 +34,7 @@ class Code:
     workdir: str
     scripts: tuple[tuple[str, str], ...]
     time: int | None = None
+    placed: PlacedFiles | None = None
 
 
 def divided(line: Sequence[Code]) -> tuple[Code, ...]:
@@ -56,7 +58,7 @@ def divided(line: Sequence[Code]) -> tuple[Code, ...]:
         theirs = divided(line[number:])[-1]
         found.append(theirs if replace(common, title=theirs.title) == theirs else common)
         rest = replace(rest, sources=rest.sources - sources, files=rest.files - files)
-    if found and not (rest.sources or rest.files or rest.scripts):
+    if found and not (rest.sources or rest.files or rest.scripts or rest.placed):
         return tuple(found)
     return (*found, rest)
 
@@ -82,6 +84,7 @@ async def _code(parts: ImageDefinition) -> Code:
         workdir=parts.config.workdir,
         scripts=parts.scripts,
         time=parts.time,
+        placed=parts.placed,
     )
 
 
@@ -104,6 +107,7 @@ async def source_layer_requests(
                 options=parts.options,
                 interpreter=base.interpreter,
                 time=layer.time,
+                placed=layer.placed,
             )
             for layer in divided([await _code(one) for one in (parts, *ancestors)])
         ]

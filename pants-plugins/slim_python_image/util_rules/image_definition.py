@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
@@ -18,6 +18,7 @@ from pants.engine.target import (
     SourcesField,
     Target,
 )
+from pants.engine.unions import UnionMembership
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
@@ -25,19 +26,20 @@ from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.content_fields import (
+    FilesAtField,
     PreferField,
     SourceDateEpochField,
     StrictAuditField,
     WritableField,
 )
 from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
+from slim_python_image.start_fields import HealthcheckField, HealthcheckOptionsField, ImageResolveField
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
     AcceptField,
     ArgsField,
     BytecodeField,
     CompressionField,
-    EntryPointField,
     EnvField,
     ExcludeField,
     ExtendsField,
@@ -45,7 +47,6 @@ from slim_python_image.target_types import (
     LabelsField,
     LayerBudgetField,
     PortsField,
-    ScriptField,
     StopSignalField,
     StripField,
     UserField,
@@ -54,7 +55,9 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.ancestry import ancestry
 from slim_python_image.util_rules.declared_python import DeclaredPython, declared
+from slim_python_image.util_rules.placed import PlacedFiles, check_taken, named_targets, placed_files
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
+from slim_python_image.util_rules.start import PREFIX, extra_environment, start_of
 from slim_python_image.wheel_set_target import ImagePlatformsField
 
 
@@ -71,6 +74,7 @@ class ImageConfig:
     volumes: tuple[str, ...]
     labels: FrozenDict[str, str]
     stop_signal: str | None
+    healthcheck: FrozenDict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the core's ``config`` object."""
@@ -84,6 +88,7 @@ class ImageConfig:
             "volumes": list(self.volumes),
             "labels": dict(self.labels),
             "stop_signal": self.stop_signal,
+            **({"healthcheck": dict(self.healthcheck)} if self.healthcheck else {}),
         }
 
 
@@ -92,6 +97,7 @@ class ImageDefinition:
     """What an image target consists of, before anything is built.
 
     :param start: what it starts, as the core's check takes it.
+    :param placed: files at absolute places.
     :param folders: of the targets that have first-party code.
     :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
     """
@@ -121,6 +127,7 @@ class ImageDefinition:
     strict_audit: bool = False
     declared: tuple[DeclaredPython, ...] = ()
     folders: tuple[str, ...] = ()
+    placed: PlacedFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,6 @@ class ImageDefinitionRequest:
     address: Address
 
 
-PREFIX = "/app"
 DEFAULT_ENVIRONMENT = FrozenDict(
     {
         "PATH": f"{PREFIX}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -198,44 +204,23 @@ def code_folders(targets: Iterable[Target]) -> tuple[str, ...]:
     )
 
 
-def command(target: Target) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return the OCI entry point of an image target, and the scripts it needs.
-
-    :raises SlimImageError: both or neither of `entry_point` and `script` are set.
-    """
-    entry_point, script = target[EntryPointField].value, target[ScriptField].value
-    if bool(entry_point) == bool(script):
-        raise SlimImageError(
-            f"{target.address}: set one of the fields `entry_point` and `script`, "
-            f"{'not both' if entry_point else 'neither is set'}"
-        )
-    if script:
-        return (f"{PREFIX}/bin/{script}",), ()
-    assert entry_point is not None
-    if ":" in entry_point:
-        name = target.address.target_name
-        return (f"{PREFIX}/bin/{name}",), ((name, entry_point),)
-    # -P keeps the working directory off sys.path: what runs is what was packaged.
-    return (f"{PREFIX}/bin/python", "-P", "-m", entry_point), ()
-
-
-def start_of(target: Target) -> tuple[tuple[str, str], ...]:
-    """Return what an image starts: a module, a module and its function, or a script."""
-    script = target[ScriptField].value
-    if script:
-        return (("script", script),)
-    module, _, function = (target[EntryPointField].value or "").partition(":")
-    return (("module", module), *((("function", function),) if function else ()))
-
-
 def image_config(
-    target: Target, entrypoint: tuple[str, ...], below: ImageConfig | None = None
+    target: Target,
+    entrypoint: tuple[str, ...],
+    below: ImageConfig | None = None,
+    extra_env: Mapping[str, str] | None = None,
 ) -> ImageConfig:
     """Return the run-time configuration that a target's fields ask for.
 
     :param below: that of the image which is the target's base.
+    :param extra_env: what `extra_env_vars` adds.
     """
-    env = {**(below.env if below else DEFAULT_ENVIRONMENT), **(target[EnvField].value or {})}
+    env = {
+        **(below.env if below else DEFAULT_ENVIRONMENT),
+        **(target[EnvField].value or {}),
+        **(extra_env or {}),
+    }
+    health = list(target[HealthcheckField].value or ())
     return ImageConfig(
         entrypoint=entrypoint,
         cmd=tuple(target[ArgsField].value or ()),
@@ -246,6 +231,9 @@ def image_config(
         volumes=tuple(target[VolumesField].value or ()),
         labels=FrozenDict(sorted((target[LabelsField].value or {}).items())),
         stop_signal=target[StopSignalField].value,
+        healthcheck=FrozenDict({"command": tuple(health), **target[HealthcheckOptionsField].numbers})
+        if health
+        else None,
     )
 
 
@@ -267,7 +255,10 @@ async def platforms_of(target: Target, base: Address) -> tuple[str, ...]:
 
 @rule(desc="Read an image target")
 async def read_image(
-    request: ImageDefinitionRequest, options: SlimImageOptions, python_setup: PythonSetup
+    request: ImageDefinitionRequest,
+    options: SlimImageOptions,
+    python_setup: PythonSetup,
+    union_membership: UnionMembership,
 ) -> ImageDefinition:
     target = await engine.target(request.address, "an image to package")
     if not target.has_field(ExtendsField):
@@ -276,11 +267,13 @@ async def read_image(
         )
     below = await ancestry(target)
     base, extends = below.base, below.extends
-    aside = [base, *([extends] if extends else [])]
+    aside = [base, *([extends] if extends else []), *await named_targets(target[FilesAtField])]
     targets = await dependency_targets(target[ImageDependenciesField], aside)
-    requirements = requirements_of(targets, target.address, python_setup)
+    check_taken(target.address, targets, union_membership)
+    requirements = requirements_of(targets, target.address, python_setup, target[ImageResolveField].value)
     own = await first_party(targets)
-    entrypoint, scripts = command(target)
+    start = await start_of(target, python_setup)
+    extra_env = await extra_environment(target)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
     inherited = (
         await read_image(ImageDefinitionRequest(extends), **implicitly())
@@ -308,17 +301,18 @@ async def read_image(
         sources=own.sources,
         files=own.files,
         local_wheels=own.wheels,
-        scripts=scripts,
-        config=image_config(target, entrypoint, inherited.config if inherited else None),
+        scripts=start.scripts,
+        config=image_config(target, start.entrypoint, inherited.config if inherited else None, extra_env),
         accept=tuple(target[AcceptField].value or ()),
         annotations=FrozenDict(sorted((target[AnnotationsField].value or {}).items())),
-        start=start_of(target),
+        start=start.checked,
         prefer=tuple(target[PreferField].value or ()),
         writable=tuple(target[WritableField].value or ()),
         time=target[SourceDateEpochField].seconds,
         strict_audit=target[StrictAuditField].value,
         declared=declared(targets, python_setup),
         folders=code_folders(targets),
+        placed=await placed_files(target[FilesAtField], start.first),
     )
 
 

@@ -10,7 +10,7 @@ from pants.engine.target import Target
 
 from slim_python_image.products import Root, SlimImageError
 from slim_python_image.target_types import SlimPythonImageTarget
-from slim_python_image.util_rules.image_definition import command, image_config
+from slim_python_image.util_rules.image_definition import image_config
 from slim_python_image.util_rules.requirements import binary_choices, requirements_of
 
 OWNER = Address("src/x", target_name="image")
@@ -99,32 +99,6 @@ def test_choices_of_the_target_add_to_those_of_the_resolve() -> None:
 
 
 # --- what the container runs ---------------------------------------------------------------------------
-
-
-def test_a_module_runs_with_python() -> None:
-    entry = ("/app/bin/python", "-P", "-m", "brewblox.app")
-    assert command(image(entry_point="brewblox.app")) == (entry, ())
-
-
-def test_a_function_gets_a_script_of_the_target_s_name() -> None:
-    assert command(image(entry_point="brewblox.app:main")) == (
-        ("/app/bin/image",),
-        (("image", "brewblox.app:main"),),
-    )
-
-
-def test_a_script_is_what_a_wheel_installs() -> None:
-    assert command(image(script="uvicorn")) == (("/app/bin/uvicorn",), ())
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [({"entry_point": "a", "script": "b"}, "not both"), ({}, "neither is set")],
-)
-def test_one_of_entry_point_and_script(fields: dict[str, str], said: str) -> None:
-    with pytest.raises(SlimImageError) as e:
-        command(image(**fields))
-    assert str(e.value) == f"src/x:image: set one of the fields `entry_point` and `script`, {said}"
 
 
 def test_the_defaults_of_the_configuration() -> None:

@@ -15,8 +15,17 @@ from pants.engine.target import FieldSet, InferDependenciesRequest, InferredDepe
 from pants.engine.unions import UnionRule
 
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.target_types import EntryPointField, ExtendsField
+from slim_python_image.content_fields import FilesAtField
+from slim_python_image.start_fields import (
+    EntryPointField,
+    EntryPointsField,
+    ExecutableField,
+    ImageResolveField,
+)
+from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.ancestry import one_address
+from slim_python_image.util_rules.placed import named_targets
+from slim_python_image.util_rules.start import resolve_of, resolved_entry_point
 from slim_python_image.wheel_set_target import BaseField
 
 
@@ -42,6 +51,10 @@ class ImageInferenceFieldSet(FieldSet):
     required_fields = (EntryPointField, ExtendsField)
 
     entry_point: EntryPointField
+    executable: ExecutableField
+    entry_points: EntryPointsField
+    files_at: FilesAtField
+    resolve: ImageResolveField
     extends: ExtendsField
 
 
@@ -51,7 +64,7 @@ class InferImageDependencies(InferDependenciesRequest[ImageInferenceFieldSet]):
     infer_from = ImageInferenceFieldSet
 
 
-async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tuple[Address, ...]:
+async def entry_point_owners(value: str | None, resolve: str | None) -> tuple[Address, ...]:
     """Return the addresses that own an entry point's module.
 
     Of a package that runs as `python -m`, both `__init__` and `__main__`.
@@ -59,7 +72,6 @@ async def entry_point_owners(value: str | None, python_setup: PythonSetup) -> tu
     if not value:
         return ()
     module, _, function = value.partition(":")
-    resolve = python_setup.default_resolve if python_setup.enable_resolves else None
     found: list[Address] = []
     for name in (module,) if function else (module, f"{module}.__main__"):
         owners = await map_module_to_address(PythonModuleOwnersRequest(name, resolve=resolve), **implicitly())
@@ -77,7 +89,13 @@ async def infer_base(request: InferBaseDependency) -> InferredDependencies:
 @rule(desc="Infer the entry point and the parent of an image")
 async def infer_image(request: InferImageDependencies, python_setup: PythonSetup) -> InferredDependencies:
     fields = request.field_set
-    found = list(await entry_point_owners(fields.entry_point.value, python_setup))
+    resolve = resolve_of(fields.resolve.value, fields.address, python_setup)
+    entry_point = await resolved_entry_point(
+        fields.entry_point.value, fields.executable.value, fields.address, resolve
+    )
+    found = [*await named_targets(fields.files_at)]
+    for value in (entry_point, *(fields.entry_points.value or {}).values()):
+        found += await entry_point_owners(value, resolve)
     if fields.extends.value:
         found.append(await one_address(fields.extends.value, fields.address, fields.extends.alias))
     return InferredDependencies(found)

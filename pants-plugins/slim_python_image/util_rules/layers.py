@@ -13,6 +13,7 @@ from slim_python_image.by_name import collect_rules, rule
 from slim_python_image.products import Layer, LayerOptions, TargetEnvironment, Wheel
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
 
@@ -33,6 +34,7 @@ class SourceLayerRequest:
     """Put first-party code into one layer.
 
     :param time: of its files, in seconds since 1970; by default, it follows from each one's content.
+    :param placed: files at absolute places.
     """
 
     sources: Digest
@@ -44,6 +46,7 @@ class SourceLayerRequest:
     options: LayerOptions
     interpreter: Interpreter
     time: int | None = None
+    placed: PlacedFiles | None = None
 
 
 def option_arguments(options: LayerOptions) -> tuple[str, ...]:
@@ -81,6 +84,15 @@ async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
     )
 
 
+async def _placed_inputs(placed: PlacedFiles | None) -> tuple[Digest, ...]:
+    if placed is None:
+        return ()
+    return (
+        await engine.add_prefix(placed.files, "placed"),
+        await engine.create_files({"places.json": placed.places.encode()}),
+    )
+
+
 @rule
 async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
     scripts = tuple(part for name, spec in request.scripts for part in ("--entry-script", f"{name}={spec}"))
@@ -91,6 +103,7 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
                 *("--sources", "sources", "--files", "files", "--workdir", request.workdir),
                 *("--target", "target.json", "--title", request.title),
                 *scripts,
+                *(() if request.placed is None else ("--placed", "placed", "--places", "places.json")),
                 *(() if request.time is None else ("--time", str(request.time))),
                 *option_arguments(request.options),
                 *("--output", OUT),
@@ -102,6 +115,7 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
                     await engine.add_prefix(request.sources, "sources"),
                     await engine.add_prefix(request.files, "files"),
                     await engine.create_files({"target.json": request.target.to_json()}),
+                    *await _placed_inputs(request.placed),
                 )
             ),
             interpreter=await interpreter_tree(request.interpreter),

@@ -30,9 +30,12 @@ class Requirements:
     lockfile: str
 
 
-def requirements_of(targets: Iterable[Target], owner: Address, python_setup: PythonSetup) -> Requirements:
+def requirements_of(
+    targets: Iterable[Target], owner: Address, python_setup: PythonSetup, wanted: str | None = None
+) -> Requirements:
     """Return the requirements among ``targets``.
 
+    :param wanted: the resolve that the owner's field names.
     :raises SlimImageError: resolves are off, or the requirements are of several resolves.
     """
     if not python_setup.enable_resolves:
@@ -49,6 +52,8 @@ def requirements_of(targets: Iterable[Target], owner: Address, python_setup: Pyt
             roots |= {Root(str(r), str(target.address)) for r in target[PythonRequirementsField].value}
         elif target.has_field(PythonResolveField):
             resolves.setdefault(target[PythonResolveField].normalized_value(python_setup), target.address)
+    if wanted is not None:
+        resolves.setdefault(wanted, owner)
     if len(resolves) > 1:
         listed = "\n".join(f"  {resolve}: {address}" for resolve, address in sorted(resolves.items()))
         raise SlimImageError(

@@ -13,6 +13,7 @@ from slim_python_image import engine
 from slim_python_image.bases import Base
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Root, SlimImageError
+from slim_python_image.start_fields import ImageResolveField
 from slim_python_image.target_types import ExtendsField, ImageDependenciesField
 from slim_python_image.util_rules.ancestry import ancestry
 from slim_python_image.util_rules.image_definition import platforms_of
@@ -70,7 +71,8 @@ async def read_subject(request: SubjectRequest, python_setup: PythonSetup) -> Su
     else:
         field = target[WheelSetDependenciesField]
     targets = await dependency_targets(field, (base, *parents))
-    requirements = requirements_of(targets, target.address, python_setup)
+    wanted = target[ImageResolveField].value if target.has_field(ImageResolveField) else None
+    requirements = requirements_of(targets, target.address, python_setup, wanted)
     inherited = await concurrently(read_subject(SubjectRequest(parent), **implicitly()) for parent in parents)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
     return Subject(
