@@ -145,6 +145,25 @@ class Wheel:
     inputs: StepInputs = StepInputs()
     isolation: str = ""
 
+    @classmethod
+    def built(
+        cls, artifact: Artifact, fields: Mapping[str, Any], digest: Digest, inputs: StepInputs
+    ) -> Wheel:
+        """Return a wheel that was built of an sdist.
+
+        :param fields: the core's ``build`` document.
+        """
+        return cls(
+            name=artifact.name,
+            version=artifact.version,
+            filename=fields["filename"],
+            size=fields["size"],
+            sha256=fields["sha256"],
+            digest=digest,
+            inputs=inputs,
+            isolation=fields.get("isolation", ""),
+        )
+
     @property
     def pure(self) -> bool:
         """Whether it fits every platform."""

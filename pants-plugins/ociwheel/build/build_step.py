@@ -13,7 +13,6 @@ than most builds, and most have no use for it.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -81,16 +80,4 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return document("build", {"needs": "c++"})
     finally:
         os.umask(umask)
-    wheel = built.wheel
-    data = wheel.path.read_bytes()
-    return document(
-        "build",
-        {
-            "filename": wheel.path.name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "size": len(data),
-            "tags": list(wheel.tags),
-            "elf": [fact.to_json() for fact in wheel.elf],
-            "isolation": built.isolation,
-        },
-    )
+    return document("build", {**built.wheel.to_json(), "isolation": built.isolation})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
@@ -29,6 +31,17 @@ class BuiltWheel:
     path: Path
     tags: tuple[str, ...]
     elf: tuple[ElfFacts, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a ``build`` document says of it."""
+        data = self.path.read_bytes()
+        return {
+            "filename": self.path.name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "tags": list(self.tags),
+            "elf": [fact.to_json() for fact in self.elf],
+        }
 
 
 def read_wheel(wheel: Path, name: str, version: str) -> BuiltWheel:

@@ -7,7 +7,6 @@ The image is loaded for this build and removed after it. Settings are those of t
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -51,14 +50,4 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     ):
         opened.load(args.image, Path(work))
         wheel = emulated.build(opened, inputs, settings, Path(work), args.output.absolute())
-    data = wheel.path.read_bytes()
-    return document(
-        "build",
-        {
-            "filename": wheel.path.name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "size": len(data),
-            "tags": list(wheel.tags),
-            "elf": [fact.to_json() for fact in wheel.elf],
-        },
-    )
+    return document("build", wheel.to_json())

@@ -28,10 +28,11 @@ from slim_python_image import engine
 from slim_python_image.base_target import BaseLockfileField, BaseSuitesField
 from slim_python_image.bases import Base, BaseRequest, Interpreter
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import Artifact, SlimImageError, canonical_json
+from slim_python_image.products import Artifact, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
 from slim_python_image.util_rules.base import read_base
+from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve, empty_lock
 from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.debian_locks import lock_inputs
@@ -63,29 +64,10 @@ class KnownBaseNamesRequest(KnownUserResolveNamesRequest):
     """Which bases there are."""
 
 
-def bases_of(targets: Iterable[Target]) -> dict[str, Target]:
-    """Return the bases among targets by the name that they are locked by.
-
-    :raises SlimImageError: two have the same name.
-    """
-    found: dict[str, Target] = {}
-    for target in targets:
-        if not target.has_field(BaseSuitesField):
-            continue
-        name = target.address.target_name
-        if name in found:
-            raise SlimImageError(
-                f"{found[name].address} and {target.address} are bases of one name, which is the name of "
-                "their lock too\n  -> rename one"
-            )
-        found[name] = target
-    return found
-
-
 @rule
 async def known_bases(_: KnownBaseNamesRequest, all_targets: AllTargets) -> KnownUserResolveNames:
     return KnownUserResolveNames(
-        names=tuple(sorted(bases_of(all_targets))),
+        names=tuple(sorted(bases_by_name(all_targets, BaseSuitesField))),
         option_name="the names of `debian_python_base` targets",
         requested_resolve_names_cls=RequestedBaseNames,
     )
@@ -102,7 +84,7 @@ def lock_request(base: Target, options: SlimImageOptions) -> str:
 async def base_lock_requests(
     requested: RequestedBaseNames, all_targets: AllTargets, options: SlimImageOptions
 ) -> UserGenerateLockfiles:
-    bases = bases_of(all_targets)
+    bases = bases_by_name(all_targets, BaseSuitesField)
     return UserGenerateLockfiles(
         GenerateBaseLock(
             resolve_name=name,

@@ -9,11 +9,12 @@ from pants.engine.addresses import Address
 from pants.engine.target import AllTargets, Target
 from pants.testutil.option_util import create_subsystem
 
-from slim_python_image.base_target import DebianPythonBaseTarget
+from slim_python_image.base_target import BaseSuitesField, DebianPythonBaseTarget
 from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.goals import lock
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.subjects import Subject, SubjectAttempt, SubjectRequest
 from slim_python_image.wheel_set_target import PythonWheelSetTarget
 from tests.support.rules import answer
@@ -40,7 +41,7 @@ def test_bases_are_known_by_their_names() -> None:
 
 def test_two_bases_of_one_name() -> None:
     with pytest.raises(SlimImageError) as e:
-        lock.bases_of([base("a", "bookworm"), base("b", "bookworm")])
+        bases_by_name([base("a", "bookworm"), base("b", "bookworm")], BaseSuitesField)
     assert str(e.value) == (
         "a:bookworm and b:bookworm are bases of one name, which is the name of their lock too\n"
         "  -> rename one"

@@ -18,7 +18,7 @@ from pants.core.goals.generate_lockfiles import (
     UserGenerateLockfiles,
 )
 from pants.engine.fs import EMPTY_DIGEST, Digest
-from pants.engine.target import AllTargets, Target
+from pants.engine.target import AllTargets
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
@@ -27,6 +27,7 @@ from slim_python_image.base_target import BaseLockfileField, BasePlatformsField
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.registry_target import RegistryImageField
+from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.registry_images import InspectImageRequest, inspect_image
 from slim_python_image.util_rules.registry_locks import (
     image_places,
@@ -62,31 +63,12 @@ class KnownRegistryBaseNamesRequest(KnownUserResolveNamesRequest):
     """Which bases there are."""
 
 
-def registry_bases(targets: Iterable[Target]) -> dict[str, Target]:
-    """Return the bases among targets by the name that they are locked by.
-
-    :raises SlimImageError: two have the same name.
-    """
-    found: dict[str, Target] = {}
-    for target in targets:
-        if not target.has_field(RegistryImageField):
-            continue
-        name = target.address.target_name
-        if name in found:
-            raise SlimImageError(
-                f"{found[name].address} and {target.address} are bases of one name, which is the name of "
-                "their lock too\n  -> rename one"
-            )
-        found[name] = target
-    return found
-
-
 @rule
 async def known_registry_bases(
     _: KnownRegistryBaseNamesRequest, all_targets: AllTargets
 ) -> KnownUserResolveNames:
     return KnownUserResolveNames(
-        names=tuple(sorted(registry_bases(all_targets))),
+        names=tuple(sorted(bases_by_name(all_targets, RegistryImageField))),
         option_name="the names of `registry_python_base` targets",
         requested_resolve_names_cls=RequestedRegistryBaseNames,
     )
@@ -96,7 +78,7 @@ async def known_registry_bases(
 async def registry_lock_requests(
     requested: RequestedRegistryBaseNames, all_targets: AllTargets, docker: DockerOptions
 ) -> UserGenerateLockfiles:
-    bases = registry_bases(all_targets)
+    bases = bases_by_name(all_targets, RegistryImageField)
     requests = []
     for name in sorted(requested):
         places = image_places(bases[name], docker.registries())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import platform as host
-from typing import Any
+from typing import Any, Iterable
 
 from pants.engine.addresses import Address
-from pants.engine.target import Target
+from pants.engine.target import Field, Target
 from pants.util.docutil import bin_name
 
 from slim_python_image.base_target import BasePlatformsField
@@ -59,6 +59,26 @@ def host_platform() -> str:
             f"this machine is a {machine}; steps run on {', '.join(sorted(set(_HOST_PLATFORMS)))}"
         )
     return _HOST_PLATFORMS[machine]
+
+
+def bases_by_name(targets: Iterable[Target], field: type[Field]) -> dict[str, Target]:
+    """Return the bases of one kind among targets by the name that they are locked by.
+
+    :param field: that the targets of this kind have.
+    :raises SlimImageError: two have the same name.
+    """
+    found: dict[str, Target] = {}
+    for target in targets:
+        if not target.has_field(field):
+            continue
+        name = target.address.target_name
+        if name in found:
+            raise SlimImageError(
+                f"{found[name].address} and {target.address} are bases of one name, which is the name of "
+                "their lock too\n  -> rename one"
+            )
+        found[name] = target
+    return found
 
 
 def check_platform(target: Target, platform: str, origin: str) -> None:

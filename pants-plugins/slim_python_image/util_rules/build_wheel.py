@@ -143,16 +143,8 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
         fields = named.fields()
     except StepFailed as e:
         raise BuildFailed(str(e), artifact.name) from None
-    return Wheel(
-        name=artifact.name,
-        version=artifact.version,
-        filename=fields["filename"],
-        size=fields["size"],
-        sha256=fields["sha256"],
-        digest=await engine.remove_prefix(outcome.digest, OUT),
-        inputs=await step_inputs(step, **implicitly()),
-        isolation=fields["isolation"],
-    )
+    files = await engine.remove_prefix(outcome.digest, OUT)
+    return Wheel.built(artifact, fields, files, await step_inputs(step, **implicitly()))
 
 
 def rules() -> Iterable[object]:

@@ -120,15 +120,8 @@ async def emulate_wheel(request: EmulateWheelRequest, toolbox: Toolbox) -> Wheel
     )
     outcome = await run_step(step, **implicitly())
     fields = outcome.naming(names(request.resolve, request.container.interpreter.resolve)).fields()
-    return Wheel(
-        name=artifact.name,
-        version=artifact.version,
-        filename=fields["filename"],
-        size=fields["size"],
-        sha256=fields["sha256"],
-        digest=await engine.remove_prefix(outcome.digest, OUT),
-        inputs=await step_inputs(step, **implicitly()),
-    )
+    files = await engine.remove_prefix(outcome.digest, OUT)
+    return Wheel.built(artifact, fields, files, await step_inputs(step, **implicitly()))
 
 
 def rules() -> Iterable[object]:

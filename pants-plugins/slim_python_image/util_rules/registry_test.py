@@ -15,14 +15,14 @@ from pants.util.docutil import bin_name
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.bases import DebianBase, RegistryBase
-from slim_python_image.goals.registry_lock import registry_bases
 from slim_python_image.products import Artifact, Layer, SlimImageError
-from slim_python_image.registry_target import RegistryPythonBaseTarget
+from slim_python_image.registry_target import RegistryImageField, RegistryPythonBaseTarget
 from slim_python_image.remote_layers import RemoteLayer
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
 from slim_python_image.util_rules.base_layers import remote_layers
+from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.image_definition import DEFAULT_ENVIRONMENT, ImageConfig
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
 from slim_python_image.util_rules.registry_blobs import (
@@ -273,7 +273,7 @@ def test_places_of_blobs_are_remembered_newest_first(tmp_path: Path) -> None:
 def test_two_bases_of_one_name() -> None:
     other = RegistryPythonBaseTarget({"image": "python"}, Address("other", target_name="py"))
     with pytest.raises(SlimImageError, match="are bases of one name"):
-        registry_bases([target(), other])
+        bases_by_name([target(), other], RegistryImageField)
 
 
 def test_a_base_without_a_builder_compiles_nothing() -> None:
