@@ -2,7 +2,7 @@
 
 The wheel in the output folder depends on the arguments' content only: not on where, when and by whom it is
 built. Settings (JSON): name, version, env (variables of the hooks), config_settings (PEP 517), pure (the
-project is pure Python on purpose), resolve and base (for messages).
+project is pure Python on purpose), compiler (gcc in place of clang), resolve and base (for messages).
 
 It is linked with the C and C++ runtime of its sysroot, which is that of the base's gcc. For a builder that
 has none, as images of Alpine, zig's is compiled. A build that then turns out to hold C++ makes no wheel
@@ -46,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="what the build-programs step made: make, and cargo for Rust",
     )
+    add("--gcc", type=Path, metavar="DIR", help="what the gcc step made, for builds whose compiler it is")
     add("--host-sysroot", type=Path, metavar="DIR", help="libc and gcc's runtime of this machine, for Rust")
     add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the wheel to")
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             args.zig_runtime.absolute() if args.zig_runtime else None,
         ),
         tools=args.tools.absolute() if args.tools else None,
+        gcc=args.gcc.absolute() if args.gcc else None,
         host_sysroot=args.host_sysroot.absolute() if args.host_sysroot else None,
         target=args.target.absolute(),
         isolation=isolation_of(args),

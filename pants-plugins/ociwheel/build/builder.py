@@ -33,6 +33,8 @@ class Inputs:
     """Programs for builds, what the ``tools`` step made; without it, those of this machine."""
     host_sysroot: Path | None = None
     """Headers and libraries of this machine: cargo compiles programs that it runs."""
+    gcc: Path | None = None
+    """What the ``gcc`` step made, for a build whose compiler it is."""
     isolation: Isolation = field(default_factory=Isolation)
 
     def cross(self) -> dict[str, Path]:
@@ -43,6 +45,7 @@ class Inputs:
             "sysroot": self.toolchain.sysroot,
             "zig_runtime": self.toolchain.zig_runtime,
             "host_sysroot": self.host_sysroot,
+            "gcc": self.gcc,
         }
         return {name: path for name, path in found.items() if path is not None}
 

@@ -90,6 +90,18 @@ class ZigRuntime:
 
 
 @dataclass(frozen=True)
+class Gcc:
+    """Debian's gcc, where it compiles in place of clang."""
+
+    c: str
+    cxx: str
+    programs: str
+    """What stands before the names of its assembler and linker."""
+    libraries: str
+    """Folders of what it is linked to."""
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What the wrapper knows of the build; written by :mod:`ociwheel.build.wrappers`."""
 
@@ -102,6 +114,7 @@ class Configuration:
     sysroot: str
     triplet: str
     runtime: ZigRuntime | None = None
+    gcc: Gcc | None = None
     kept_roots: tuple[str, ...] = ()
     """Folders of the build that stay as they are even below ``/usr``."""
     link: tuple[str, ...] = ()
@@ -115,7 +128,8 @@ class Configuration:
     def from_json(value: dict[str, Any]) -> Configuration:
         """Return the configuration that a JSON object holds."""
         runtime = value["runtime"] and ZigRuntime(**_tuples(value["runtime"]))
-        return Configuration(**{**_tuples(value), "runtime": runtime})
+        gcc = value["gcc"] and Gcc(**value["gcc"])
+        return Configuration(**{**_tuples(value), "runtime": runtime, "gcc": gcc})
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +163,22 @@ def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]
         needed = () if config.runtime else ("-Wl,--as-needed",)
         return [*preamble, *needed, *kept, *after, *_link_arguments(kept, config)]
     return [*preamble, *kept, *after]
+
+
+def rewrite_for_gcc(arguments: list[str], config: Configuration, programs: str) -> list[str]:
+    """Return gcc's own arguments for a command: what it takes for granted stays as Debian chose it.
+
+    :param programs: see :class:`Gcc`.
+    """
+    if arguments and set(arguments) <= _QUERIES:
+        return list(arguments)
+    kept = _kept(arguments, config)
+    of_both = [flag for flag in config.flags if flag.startswith(("--sysroot=", "-ffile-prefix-map="))]
+    optimized = any(a.startswith("-O") for a in kept)
+    command = [f"-B{programs}", *of_both, "-fPIC", *(() if optimized else ("-O2",)), *kept, "-g0"]
+    # Nested functions may need a stack that can run: what gcc says of it stays.
+    links = _links(kept) and "-r" not in arguments
+    return [*command, *(("-Wl,--build-id=none", "-Wl,-s", *config.link) if links else ())]
 
 
 def _kept(arguments: list[str], config: Configuration) -> list[str]:
@@ -302,7 +332,7 @@ def _forget_places(arguments: list[str], config: Configuration) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Replace this process by clang: ``compiler.py CONFIGURATION cc|c++ ARGUMENTS``."""
+    """Replace this process by the compiler: ``compiler.py CONFIGURATION cc|c++ ARGUMENTS``."""
     with open(argv[1], encoding="utf-8") as file:
         config = Configuration.from_json(json.load(file))
     arguments = argv[3:]
@@ -316,6 +346,10 @@ def main(argv: list[str]) -> None:
             sys.exit("this is C++, and the runtime has no libc++: the build starts anew with it")
     _log(arguments, config)
     _forget_places(arguments, config)
+    if config.gcc:
+        program = config.gcc.cxx if argv[2] == "c++" else config.gcc.c
+        words = [program, *rewrite_for_gcc(arguments, config, config.gcc.programs)]
+        os.execve(program, words, {**os.environ, "LD_LIBRARY_PATH": config.gcc.libraries})  # noqa: S606
     driver = ["--driver-mode=g++"] if argv[2] == "c++" else []
     command = [config.zig, "clang", *driver, *rewrite(arguments, argv[2] == "c++", config)]
     os.execv(config.zig, command)  # noqa: S606 (a shell has no part in this)

@@ -53,8 +53,8 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: str | None = None
     cross: Mapping[str, str] | None = None
-    """``target``, ``zig``, ``sysroot``, perhaps ``zig_runtime`` and ``host_sysroot``; without it, only the
-    requirements are asked for."""
+    """``target``, ``zig``, ``sysroot``, perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``; without it, only
+    the requirements are asked for."""
 
     @staticmethod
     def read(path: Path) -> Request:
@@ -143,9 +143,16 @@ def _build(
     work = Path(request.work)
     target = Target.read(Path(cross["target"]))
     runtime = Path(cross["zig_runtime"]) if "zig_runtime" in cross else None
-    toolchain = Toolchain(Path(cross["zig"]), Path(cross["sysroot"]), target, runtime)
+    gcc = Path(cross["gcc"]) if "gcc" in cross else None
+    toolchain = Toolchain(Path(cross["zig"]), Path(cross["sysroot"]), target, runtime, gcc)
     tools = Path(request.tools) if request.tools else None
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
+    if gcc and not request.namespace:
+        raise BuildError(
+            "Debian's gcc runs in a root of its own alone, which this machine gives no build",
+            where=where,
+            hint=Remedy.text("look at the warning above, or build it with clang"),
+        )
     if system.cargo:
         check_rust(tools, toolchain, source, where)
         if "host_sysroot" not in cross:

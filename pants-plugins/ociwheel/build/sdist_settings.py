@@ -19,6 +19,8 @@ class Settings:
     env: Mapping[str, str] = field(default_factory=dict)
     config_settings: Mapping[str, Any] = field(default_factory=dict)
     pure: bool = False
+    compiler: str = "clang"
+    """``gcc``: Debian's own, for what clang does not compile."""
     resolve: str = "<resolve>"
     """Name of the resolve, for the command in messages."""
     base: str = "the base"

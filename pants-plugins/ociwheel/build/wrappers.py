@@ -52,6 +52,8 @@ class Toolchain:
     target: Target
     zig_runtime: Path | None = None
     """What the ``zig-libc`` step made, for a sysroot without a runtime of its own."""
+    gcc: Path | None = None
+    """What the ``gcc`` step made, where Debian's own compiles."""
 
 
 def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_root: Path) -> Path:
@@ -155,9 +157,32 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
         sysroot=str(sysroot),
         triplet=row.triplet,
         runtime=runtime,
+        gcc=_gcc(toolchain),
         kept_roots=(str(build_root),),
         lenient=lenient_flags(gcc_version(sysroot, toolchain.target)),
         log=str(log),
+    )
+
+
+def _gcc(toolchain: Toolchain) -> compiler.Gcc | None:
+    if toolchain.gcc is None:
+        return None
+    root = toolchain.gcc.absolute()
+    triplet = toolchain.target.platform.triplet
+    # The newest; those for the machine that builds may have no triplet in their names.
+    found = [
+        sorted((root / "usr/bin").glob(pattern), key=lambda path: int(path.name.rpartition("-")[2]))
+        for pattern in (f"{triplet}-g++-[0-9]*", "g++-[0-9]*")
+    ]
+    cxx = next((paths[-1] for paths in found if paths), None)
+    if cxx is None:
+        raise UsageError(f"there is no g++ for {triplet}", where=str(root))
+    libraries = sorted({str(path.parent) for path in (root / "usr/lib").glob("*/libmpfr.so.*")})
+    return compiler.Gcc(
+        c=str(cxx.with_name(cxx.name.replace("g++", "gcc"))),
+        cxx=str(cxx),
+        programs=f"{root}/usr/bin/{triplet}-",
+        libraries=":".join(libraries),
     )
 
 

@@ -49,6 +49,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "registry-lock": ("ociwheel.base.registry_lock_step", "write the lock of a base from registries"),
     "blob-facts": ("ociwheel.base.blob_facts_step", "list the files of a base image's layer"),
     "venv-layer": ("ociwheel.base.venv_layer_step", "write the layer of the virtual environment"),
+    "gcc": ("ociwheel.base.gcc_step", "unpack Debian's gcc for a target"),
     "build-programs": ("ociwheel.base.programs_step", "unpack programs that builds call"),
     "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
     "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ociwheel.debian.compilers import GCC, gcc_package, not_of_gcc, runtime_of_c
 from ociwheel.debian.policy import (
     BUILD_PROGRAMS,
     COMPILERS,
@@ -20,7 +21,6 @@ from ociwheel.debian.policy import (
     INTERPRETER_EXCLUDED,
     MANYLINUX_LIBRARIES,
     PROGRAMS_EXCLUDED,
-    RUNTIME_OF_C,
     RUST_PROGRAMS,
     partition,
 )
@@ -39,7 +39,7 @@ INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 _MINOR = re.compile(r"3\.[0-9]{1,2}")
 _LISTS = (
     *("suites", "packages", "builder_packages", "excluded_packages", "emulation_packages"),
-    *("platforms", "components"),
+    *("platforms", "components", "compilers"),
 )
 
 
@@ -58,6 +58,8 @@ class Request:
     python: str | None
     platforms: tuple[str, ...]
     components: tuple[str, ...]
+    compilers: tuple[str, ...]
+    """What some distributions are compiled with in place of clang: :data:`~ociwheel.debian.compilers.GCC`."""
     inputs: Mapping[str, Any]
     """The request as given, without its name: a lock whose inputs differ is stale."""
 
@@ -72,6 +74,8 @@ class Request:
                 raise value.error(f"{key} is empty")
         for name in lists["platforms"]:
             platform(name)
+        if set(lists["compilers"]) - {GCC}:
+            raise value.error(f"compilers are {', '.join(lists['compilers'])}; there is {GCC}")
         if given["excluded_packages"] is None:
             lists["excluded_packages"] = DEFAULT_EXCLUDED
         lists["components"] = lists["components"] or ("main",)
@@ -97,9 +101,13 @@ class _Closures:
     emulation: tuple[Candidate, ...] = ()
     tools: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """Programs for a machine that builds, by the package that was asked for."""
+    compilers: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """Debian's gcc for a machine that builds, by target."""
 
     def all(self) -> Iterable[Candidate]:
-        more = itertools.chain.from_iterable((*self.groups.values(), *self.tools.values()))
+        more = itertools.chain.from_iterable(
+            (*self.groups.values(), *self.tools.values(), *self.compilers.values())
+        )
         return (*self.runtime, *self.builder, *more, *self.emulation, *self.interpreter)
 
 
@@ -142,28 +150,6 @@ def default_python(universe: Universe) -> str:
     )
 
 
-def default_gcc(universe: Universe) -> str:
-    """Return the major version that the package ``gcc`` of the suites stands for.
-
-    :raises BaseError: there is no such package.
-    """
-    for candidate in universe.named("gcc"):
-        for group in candidate.dependencies:
-            match = re.fullmatch(r"gcc-([0-9]+)", group[0].name)
-            if match:
-                return match[1]
-    raise BaseError(
-        f"the suites have no gcc for {universe.architecture}, whose C runtime wheels are compiled against",
-        hint="add the release itself to suites of the base, such as bookworm beside bookworm-security",
-    )
-
-
-def runtime_of_c(universe: Universe) -> list[str]:
-    """Return the packages of libc and of gcc's runtime that what is compiled links to."""
-    gcc = default_gcc(universe)
-    return [name.format(gcc=gcc) for name in RUNTIME_OF_C]
-
-
 def _check_python(universe: Universe, minor: str, row: Platform) -> None:
     """Tell once what would otherwise be a fault of each closure."""
     if not universe.exists(f"python{minor}"):
@@ -194,6 +180,7 @@ def _close(
         result = _Closures(
             interpreter=closure([*python, *MANYLINUX_LIBRARIES], INTERPRETER_EXCLUDED, "interpreter"),
             tools=_tools(request, universe, closure),
+            compilers=_compilers(request, row, universe, closure),
         )
     if row.oci in request.platforms:
         excluded = request.excluded_packages
@@ -207,6 +194,7 @@ def _close(
             builder=own,
             interpreter=result.interpreter,
             tools=result.tools,
+            compilers=result.compilers,
             groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
             emulation=builder.container(python),
         )
@@ -228,6 +216,19 @@ def _tools(request: Request, universe: Universe, closure: Closure) -> Mapping[st
         what = f"{HOST_SYSROOT} for this machine"
         found[HOST_SYSROOT] = closure(runtime_of_c(universe), _not_of_sysroots(universe), what)
     return found
+
+
+def _compilers(
+    request: Request, host: Platform, universe: Universe, closure: Closure
+) -> Mapping[str, tuple[Candidate, ...]]:
+    """Return Debian's gcc by target, where it is asked for."""
+    if GCC not in request.compilers:
+        return {}
+    excluded = not_of_gcc(universe)
+    return {
+        name: closure([gcc_package(universe, host, platform(name))], excluded, f"gcc for {name}")
+        for name in request.platforms
+    }
 
 
 def build_programs(request: Request) -> tuple[str, ...]:
@@ -315,9 +316,20 @@ def _document(request: Request, minor: str, closures: Mapping[str, _Closures]) -
                 name: {program: [c.key for c in found] for program, found in closures[name].tools.items()}
                 for name in INTERPRETER_PLATFORMS
             },
+            **_compilers_entry(closures),
             "packages": {key: _package_entry(used[key]) for key in sorted(used)},
         },
     )
+
+
+def _compilers_entry(closures: Mapping[str, _Closures]) -> dict[str, Any]:
+    """Return the compilers by machine that builds and target; nothing where none are asked for."""
+    found = {
+        host: {target: [c.key for c in packages] for target, packages in closures[host].compilers.items()}
+        for host in INTERPRETER_PLATFORMS
+        if closures[host].compilers
+    }
+    return {"compilers": found} if found else {}
 
 
 def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]:
