@@ -82,6 +82,7 @@ class DebianBase:
     :param builder_groups: by distribution.
     :param emulation: what the container of an emulated build is made of; empty where none was locked.
     :param programs: what builds call on this machine, by the package that was asked for.
+    :param gcc: Debian's own compiler for this platform; empty where none was locked.
     """
 
     resolve: str
@@ -92,6 +93,7 @@ class DebianBase:
     builder_groups: FrozenDict[str, BuilderGroup] = FrozenDict()
     emulation: tuple[DebPackage, ...] = ()
     programs: FrozenDict[str, tuple[DebPackage, ...]] = FrozenDict()
+    gcc: tuple[DebPackage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,8 @@ class _Closures:
     """Debian's gcc for a machine that builds, by target."""
 
     def all(self) -> Iterable[Candidate]:
-        more = itertools.chain.from_iterable(
-            (*self.groups.values(), *self.tools.values(), *self.compilers.values())
-        )
+        parts = (self.groups, self.tools, self.compilers)
+        more = itertools.chain.from_iterable(closure for part in parts for closure in part.values())
         return (*self.runtime, *self.builder, *more, *self.emulation, *self.interpreter)
 
 

@@ -12,6 +12,7 @@ from pants.util.strutil import softwrap
 from slim_python_image.products import GZIP, ZSTD, SlimImageError
 
 AUTO, REQUIRED = "auto", "required"
+CLANG, GCC = "clang", "gcc"
 # Of the core, in whose arguments they need not be.
 LIMITS = {"build_time_limit": 7200, "build_memory_limit": 0, "build_output_limit": 4}
 
@@ -103,6 +104,7 @@ class SlimImageOptions(Subsystem):
             Settings for building single distributions from source, by distribution name:
             `env` (variables for the build), `config_settings` (passed to the PEP 517 backend),
             `pure` (true where the sdist holds native code that this build rightly leaves out),
+            `compiler` (`"gcc"`, Debian's own, for what clang does not compile, such as nested functions),
             `builder_packages` (Debian packages that only this distribution is compiled against),
             `emulate` (true, or a list of platforms, where it cannot be cross-compiled: it is built in a
             container of its platform, with docker or podman, and with QEMU for a foreign one), and
@@ -114,7 +116,7 @@ class SlimImageOptions(Subsystem):
             Some are locked, so after a change the lock has to be written again: `constraints`, and
             `emulate` where a build requirement has no pure wheel, with
             `generate-lockfiles --resolve=<resolve>-build`; `builder_packages` with
-            `generate-lockfiles --resolve=<base>`. Every base locks the `builder_packages` of all
+            `generate-lockfiles --resolve=<base>`, as `compiler` where no distribution had it. Every base locks the `builder_packages` of all
             distributions; where bases differ, give them by base:
             `{"builder_packages": {"bookworm-py311": ["libxml2-dev"]}}`.
             """
@@ -249,6 +251,23 @@ class SlimImageOptions(Subsystem):
                 '  -> write true, or the platforms where it is: ["linux/arm/v7"]'
             )
         return platform in value
+
+    def compiler(self, name: str) -> Optional[str]:
+        """Return the compiler of one distribution beside clang, `None` for clang.
+
+        :raises SlimImageError: there is no such compiler.
+        """
+        value = self.build_settings(name).get("compiler", CLANG)
+        if value not in (CLANG, GCC):
+            raise SlimImageError(
+                f"[slim-image].builds: `compiler` of {name} is {value!r}\n  -> write {GCC!r}, or leave it out"
+            )
+        return GCC if value == GCC else None
+
+    def compilers(self) -> Tuple[str, ...]:
+        """Return the compilers that bases lock beside clang, which needs no packages."""
+        found = {self.compiler(name) for name in self._builds_by_name()}
+        return tuple(sorted(name for name in found if name))
 
     def builder_groups(self, base: str) -> dict[str, Tuple[str, ...]]:
         """Return what a base locks for single distributions, by distribution."""

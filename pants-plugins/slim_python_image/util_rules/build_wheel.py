@@ -25,8 +25,10 @@ from slim_python_image.util_rules.fetch import FetchedArtifact, fetch_artifact
 from slim_python_image.util_rules.interpreter import InterpreterRequest, unpack_interpreter
 from slim_python_image.util_rules.steps import OUT, StepFailed, StepRequest, Toolbox, run_step, step_inputs
 from slim_python_image.util_rules.sysroot import (
+    GccRequest,
     ProgramsRequest,
     SysrootRequest,
+    unpack_gcc,
     unpack_programs,
     unpack_sysroot,
 )
@@ -55,6 +57,7 @@ class BuildWheelRequest:
     settings: str
     resolve: str
     programs: ProgramsRequest | None = None
+    gcc: GccRequest | None = None
 
 
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
@@ -73,6 +76,8 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     host = host_sysroot(request.programs)
     if host is not None:
         trees["host-sysroot"] = unpack_sysroot(host, **implicitly())
+    if request.gcc is not None:
+        trees["gcc"] = unpack_gcc(request.gcc, **implicitly())
     if request.interpreter.source is not None:
         python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
@@ -110,7 +115,7 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
             ),
         )
     )
-    more = (name for name in ("zig-runtime", "tools", "host-sysroot") if name in made)
+    more = (name for name in ("zig-runtime", "tools", "host-sysroot", "gcc") if name in made)
     step = StepRequest(
         step="build",
         arguments=(

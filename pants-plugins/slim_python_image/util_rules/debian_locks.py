@@ -150,4 +150,5 @@ def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
         builder_groups=builder_groups(locked, platform),
         emulation=locked.packages(one.get("emulation", [])),
         programs=build_programs(locked, runs),
+        gcc=locked.packages(locked.lock.get("compilers", {}).get(runs, {}).get(platform, [])),
     )

@@ -33,6 +33,17 @@ class ProgramsRequest:
     libraries: DebPackages | None = None
 
 
+@dataclass(frozen=True)
+class GccRequest:
+    """Debian's own gcc for a platform, which runs on this machine.
+
+    :param target: this machine.
+    """
+
+    target: TargetEnvironment
+    source: DebPackages
+
+
 @rule
 async def unpack_sysroot(request: SysrootRequest, toolbox: Toolbox) -> Tree:
     title = f"Unpack headers and libraries for {request.target.platform}"
@@ -44,6 +55,11 @@ async def unpack_programs(request: ProgramsRequest, toolbox: Toolbox) -> Tree:
     return await unpack(
         "build-programs", "Unpack programs for builds", request.source, request.target, toolbox
     )
+
+
+@rule
+async def unpack_gcc(request: GccRequest, toolbox: Toolbox) -> Tree:
+    return await unpack("gcc", "Unpack gcc for builds", request.source, request.target, toolbox)
 
 
 def rules() -> Iterable[object]:

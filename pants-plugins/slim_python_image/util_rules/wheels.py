@@ -28,6 +28,7 @@ from slim_python_image.util_rules.emulation import (
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
 from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlan, WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.sysroot import GccRequest
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ def build_settings(options: SlimImageOptions, artifact: Artifact) -> str:
     # `emulate` chooses the step that builds; the others count when locks are written.
     for elsewhere in ("constraints", "builder_packages", "emulate"):
         configured.pop(elsewhere, None)
-    unknown = set(configured) - {"env", "config_settings", "pure"}
+    unknown = set(configured) - {"env", "config_settings", "pure", "compiler"}
     if unknown:
         raise SlimImageError(
             f"[slim-image].builds: {artifact.name} has unknown settings {sorted(unknown)}\n"
-            "  -> use `env`, `config_settings`, `pure`, `builder_packages`, `emulate` or `constraints`"
+            "  -> use `env`, `config_settings`, `pure`, `compiler`, `builder_packages`, `emulate` or "
+            "`constraints`"
         )
     return canonical_json(
         {"env": {}, "config_settings": {}, **configured, "name": artifact.name, "version": artifact.version}
@@ -115,6 +117,26 @@ def builder_image(base: RegistryBase, sdist: Artifact, options: SlimImageOptions
     return base.builder
 
 
+def gcc_for(base: Base, name: str, options: SlimImageOptions) -> GccRequest | None:
+    """Return Debian's own gcc for a distribution whose compiler it is.
+
+    :raises SlimImageError: the base has none.
+    """
+    if options.compiler(name) is None:
+        return None
+    if not isinstance(base, DebianBase):
+        raise SlimImageError(
+            f"[slim-image].builds: the `compiler` of {name} is gcc, but the base {base.resolve} is an image "
+            "of a registry\n  -> use a `debian_python_base`, or take `compiler` out"
+        )
+    if not base.gcc:
+        raise SlimImageError(
+            f"[slim-image].builds: the `compiler` of {name} is gcc, which is not in the lock of the base "
+            f"{base.resolve}\n  -> lock it: {relock_command(base.resolve)}"
+        )
+    return GccRequest(base.interpreter.target, DebPackages(base.gcc, base.resolve))
+
+
 def cross_build(
     base: Base, sdist: Artifact, pins: tuple[Artifact, ...], options: SlimImageOptions, resolve: str
 ) -> BuildWheelRequest:
@@ -134,6 +156,7 @@ def cross_build(
         settings=build_settings(options, sdist),
         resolve=resolve,
         programs=programs,
+        gcc=gcc_for(base, sdist.name, options),
     )
 
 
