@@ -76,9 +76,11 @@ async def known_bases(_: KnownBaseNamesRequest, all_targets: AllTargets) -> Know
 def lock_request(base: Target, options: SlimImageOptions) -> str:
     """Return the core's request for the lock of a base: its fields, and what the options add to it."""
     groups = options.builder_groups(base.address.target_name)
-    added = {"builder_groups": {name: list(names) for name, names in groups.items()}} if groups else {}
-    compilers = options.compilers()
-    added.update({"compilers": list(compilers)} if compilers else {})
+    added: dict[str, object] = {}
+    if groups:
+        added["builder_groups"] = {name: list(names) for name, names in groups.items()}
+    if options.compilers():
+        added["compilers"] = list(options.compilers())
     return canonical_json({**lock_inputs(base), **added}).decode()
 
 

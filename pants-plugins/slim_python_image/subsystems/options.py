@@ -115,8 +115,8 @@ class SlimImageOptions(Subsystem):
 
             Some are locked, so after a change the lock has to be written again: `constraints`, and
             `emulate` where a build requirement has no pure wheel, with
-            `generate-lockfiles --resolve=<resolve>-build`; `builder_packages` with
-            `generate-lockfiles --resolve=<base>`, as `compiler` where no distribution had it. Every base locks the `builder_packages` of all
+            `generate-lockfiles --resolve=<resolve>-build`; `builder_packages`, and the first `compiler`,
+            with `generate-lockfiles --resolve=<base>`. Every base locks the `builder_packages` of all
             distributions; where bases differ, give them by base:
             `{"builder_packages": {"bookworm-py311": ["libxml2-dev"]}}`.
             """
