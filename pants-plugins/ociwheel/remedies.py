@@ -73,6 +73,7 @@ WORDS: Mapping[str, str] = {
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
     "emulate": "build it in a container of {platform}, where its programs run (the steps container and "
     "emulate); or use a version that has a wheel for this platform",
+    "use-gcc": f"set `compiler` of {_SETTINGS} to gcc, and lock the base",
     "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
     f"{_SETTINGS}",

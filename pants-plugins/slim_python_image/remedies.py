@@ -86,6 +86,7 @@ _TEMPLATES: Mapping[str, str] = {
     f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",
     "emulate": "build it in a container of that platform, where its programs run: give it "
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
+    "use-gcc": f'give it {{{{"compiler": "gcc"}}}} in {_BUILDS}, then: {{lock_base}}',
     "raise-build-limit": "raise `build_{limit}_limit` of [slim-image], or use a version that has a wheel for "
     "this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, give it "

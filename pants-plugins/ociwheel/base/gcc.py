@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ociwheel.base.merge import merge
 from ociwheel.base.tree import write_tree
 from ociwheel.errors import BaseError
+from ociwheel.formats.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ _KEPT = re.compile(
         ]
     )
 )
+_TOOL = re.compile(r"usr/bin/(?P<triplet>[\w-]+-linux-gnu\w*)-(?P<name>as|ld)")
 _DRIVER = re.compile(r"usr/bin/(?:[\w-]+-)?g\+\+-\d+")
 
 
@@ -42,4 +44,15 @@ def write_gcc(packages: Iterable[Package], output: Path) -> None:
     placed = merge(packages, lambda path: _KEPT.fullmatch(path) is None)
     if not any(_DRIVER.fullmatch(path) for path in placed):
         raise BaseError("the packages have no g++", details=[f"{p.name} {p.version}" for p in packages])
-    write_tree({path: item for path, item in placed.items() if item.kind != "dir"}, output)
+    files = {path: item for path, item in placed.items() if item.kind != "dir"}
+    write_tree({**_tools(files), **files}, output)
+
+
+def _tools(placed: Iterable[str]) -> dict[str, Entry]:
+    """Return links by which a compiler for this machine, too, finds its assembler and linker in one folder."""
+    found = (match for path in placed if (match := _TOOL.fullmatch(path)))
+    return {
+        path: Entry(path, "symlink", 0o777, target=f"/{match[0]}")
+        for match in found
+        for path in (f"usr/{match['triplet']}/bin/{match['name']}",)
+    }

@@ -96,7 +96,7 @@ class Gcc:
     c: str
     cxx: str
     programs: str
-    """What stands before the names of its assembler and linker."""
+    """The folder of its assembler and linker."""
     libraries: str
     """Folders of what it is linked to."""
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.compiler import Configuration, ZigRuntime, _kept, main, rewrite
+from ociwheel.build import compiler
+from ociwheel.build.compiler import Configuration, Gcc, ZigRuntime, _kept, main, rewrite, rewrite_for_gcc
 
 ARM = Configuration(
     zig="/z/zig",
@@ -172,6 +175,45 @@ def test_c_and_questions_need_no_libcxx(tmp_path: Path, tool: str, arguments: li
     with pytest.raises(FileNotFoundError):  # the compiler that it went on to start
         main(["compiler.py", str(settings), tool, *arguments])
     assert not marker.exists()
+
+
+def test_gcc_gets_its_own_arguments_and_nothing_of_clangs() -> None:
+    config = dataclasses.replace(
+        ARM, flags=(*ARM.flags, "--gcc-install-dir=/s/x", "-ffile-prefix-map=/b=/build")
+    )
+    assert rewrite_for_gcc(["-c", "-g", "a.c"], config, "/g/arm/bin/") == [
+        "-B/g/arm/bin/",
+        "--sysroot=/s",
+        "-ffile-prefix-map=/b=/build",
+        "-fPIC",
+        "-O2",
+        "-c",
+        "a.c",
+        "-g0",
+    ]
+    linked = rewrite_for_gcc(["-shared", "-O3", "a.o", "-o", "a.so"], config, "/g/arm/bin/")
+    assert linked[-3:] == ["-g0", "-Wl,--build-id=none", "-Wl,-s"]
+    assert not any("noexecstack" in word for word in linked)
+    assert rewrite_for_gcc(["--version"], config, "/g/arm/bin/") == ["--version"]
+
+
+def test_gcc_is_started_with_the_libraries_that_came_with_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("gcc-12", "g++-12"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "${0##*/} $LD_LIBRARY_PATH $*"\n')
+        (tmp_path / name).chmod(0o755)
+    gcc = Gcc(f"{tmp_path}/gcc-12", f"{tmp_path}/g++-12", "/g/arm/bin/", "/g/lib")
+    settings = tmp_path / "compiler.json"
+    settings.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(ARM, gcc=gcc))))
+    script = Path(compiler.__file__)
+    for tool in ("cc", "c++"):
+        subprocess.run([sys.executable, "-I", "-S", script, settings, tool, "-E", "x.h"], check=True)
+    said = capfd.readouterr().out.splitlines()
+    assert [line.split(" ")[:3] for line in said] == [
+        ["gcc-12", "/g/lib", "-B/g/arm/bin/"],
+        ["g++-12", "/g/lib", "-B/g/arm/bin/"],
+    ]
 
 
 def test_an_optimization_level_stays() -> None:

@@ -40,6 +40,7 @@ _DISTRIBUTION = (
         r"requirement )'?(?P<name>[\w.-]+)"
     ),
 )
+_NESTED = re.compile(r"(?P<file>[^\s:]+):\d+:\d+: error: function definition is not allowed here")
 _COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
 
 
@@ -117,7 +118,7 @@ def _cause(output: Sequence[str], context: Context) -> Cause:
         _missing_requirement,
         _missing_module,
         _missing_program,
-        _compiler_error,
+        *(_nested_function, _compiler_error),
     )
     for finder in finders:
         if found := finder(output, context):
@@ -173,6 +174,12 @@ def _missing_program(output: Sequence[str], _context: Context) -> Cause | None:
             name = match["name"]
             hint = f"install it (apt-get install {name}, brew install {name})"
             return f"the build calls the program {name}, which is not on this machine", hint
+    return None
+
+
+def _nested_function(output: Sequence[str], _context: Context) -> Cause | None:
+    if match := _first(_NESTED, output):
+        return f"{match['file']} has a function inside a function, which only gcc compiles", Remedy("use-gcc")
     return None
 
 

@@ -66,6 +66,11 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             EMULATE,
         ),
         (
+            "source/event_gpio.c:6:22: error: function definition is not allowed here",
+            "source/event_gpio.c has a function inside a function, which only gcc compiles",
+            "set `compiler` of its build settings to gcc, and lock the base",
+        ),
+        (
             "make: ./gen: Exec format error",
             "the build runs ./gen on this machine, which is one for linux/arm/v7",
             EMULATE,

@@ -181,7 +181,7 @@ def _gcc(toolchain: Toolchain) -> compiler.Gcc | None:
     return compiler.Gcc(
         c=str(cxx.with_name(cxx.name.replace("g++", "gcc"))),
         cxx=str(cxx),
-        programs=f"{root}/usr/bin/{triplet}-",
+        programs=f"{root}/usr/{triplet}/bin/",
         libraries=":".join(libraries),
     )
 

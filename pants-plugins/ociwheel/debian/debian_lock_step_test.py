@@ -181,6 +181,43 @@ def test_suites_without_a_gcc_are_told(tmp_path: Path, mirror: Mirror, key: Sign
     assert "-> add the release itself to suites of the base" in message
 
 
+def test_gcc_is_locked_by_machine_and_target_where_it_is_asked_for(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    packages = {}
+    for one, other in (("amd64", "aarch64-linux-gnu"), ("arm64", "x86-64-linux-gnu")):
+        cross = "armhf" if one == "amd64" else "amd64"
+        packages[one] = [
+            *index(one),
+            paragraph("g++-12", architecture=one, Depends="gcc-12, libstdc++-12-dev, libmpfr6"),
+            paragraph("libmpfr6", architecture=one, Depends="libc6"),
+            paragraph(
+                f"g++-12-{other}", architecture=one, Depends=f"libmpfr6, libstdc++-12-dev-{cross}-cross"
+            ),
+            paragraph(
+                f"libstdc++-12-dev-{cross}-cross", architecture="all", Depends=f"libc6-dev-{cross}-cross"
+            ),
+            paragraph(f"libc6-dev-{cross}-cross", architecture="all"),
+        ]
+    mirror.publish("tiny", packages)
+    result = lock(tmp_path, key, compilers=["gcc"])
+    found = {
+        host: [k.partition("=")[0] for k in targets["linux/amd64"]]
+        for host, targets in result["compilers"].items()
+    }
+    assert {"g++-12", "gcc-12", "libmpfr6", "libc6"} <= set(found["linux/amd64"])
+    # libc and headers of Linux are the sysroot's.
+    assert not {"libc6-dev", "libasan8", "linux-libc-dev"} & set(found["linux/amd64"])
+    assert {"g++-12-x86-64-linux-gnu", "libstdc++-12-dev-amd64-cross", "libmpfr6"} <= set(
+        found["linux/arm64"]
+    )
+    assert not {name for name in found["linux/arm64"] if name.startswith("libc6-dev")}
+    assert set(result["compilers"]["linux/arm64"]["linux/amd64"]) <= set(result["packages"])
+    assert "compilers" not in lock(tmp_path, key)
+    with pytest.raises(UsageError, match="compilers are icc; there is gcc"):
+        lock(tmp_path, key, compilers=["icc"])
+
+
 def publish_with_a_compiler(mirror: Mirror) -> None:
     programs = [paragraph(name, Pre_Depends="libc6") for name in EMULATION_PROGRAMS]
     compiler = [

@@ -58,6 +58,17 @@ def test_only_the_bases_asked_for_are_locked() -> None:
     assert "builder_groups" not in request.request
 
 
+def test_a_base_locks_gcc_where_a_distribution_is_compiled_with_it() -> None:
+    def request(**builds: str) -> str:
+        settings = {name: {"compiler": compiler} for name, compiler in builds.items()}
+        return lock.lock_request(base("a", "one"), create_subsystem(SlimImageOptions, builds=settings))
+
+    assert '"compilers":["gcc"]' in request(RPi_GPIO="gcc", lxml="clang")
+    assert "compilers" not in request(lxml="clang")
+    with pytest.raises(SlimImageError, match="`compiler` of lxml is 'icc'"):
+        request(lxml="icc")
+
+
 def test_a_base_locks_the_builder_packages_of_single_distributions() -> None:
     options = create_subsystem(SlimImageOptions, builds={"LXML": {"builder_packages": ["b-dev", "a-dev"]}})
     request = lock.lock_request(base("a", "one"), options)

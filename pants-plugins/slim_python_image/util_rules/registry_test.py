@@ -42,7 +42,7 @@ from slim_python_image.util_rules.registry_locks import (
     plain_name,
 )
 from slim_python_image.util_rules.steps import Toolbox
-from slim_python_image.util_rules.wheels import builder_image
+from slim_python_image.util_rules.wheels import builder_image, gcc_for
 
 ADDRESS = Address("3rdparty/images", target_name="py")
 DIGEST = "sha256:" + "ab" * 32
@@ -285,6 +285,12 @@ def test_a_base_without_a_builder_compiles_nothing() -> None:
     options = create_subsystem(SlimImageOptions, builds={"pyyaml": {"builder_packages": ["libyaml-dev"]}})
     with pytest.raises(SlimImageError, match="is an image of a registry\n  -> name an image that has the"):
         builder_image(base(), sdist, options)
+
+
+def test_a_base_of_a_registry_has_no_gcc() -> None:
+    options = create_subsystem(SlimImageOptions, builds={"pyyaml": {"compiler": "gcc"}})
+    with pytest.raises(SlimImageError, match="is an image of a registry\n  -> use a `debian_python_base`"):
+        gcc_for(base(), "pyyaml", options)
 
 
 # --- layouts of the repository ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from slim_python_image.remedies import names
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.build_pins import BuildPinsRequest, build_lock_path, pins_on_this_machine
 from slim_python_image.util_rules.steps import StepOutcome
-from slim_python_image.util_rules.wheels import builder_packages
+from slim_python_image.util_rules.wheels import builder_packages, gcc_for
 
 SDIST = Artifact("netifaces", "0.11.0", "sdist", "netifaces-0.11.0.tar.gz", "a" * 64)
 
@@ -106,3 +106,17 @@ def test_a_group_that_is_not_in_the_lock(groups: dict[str, BuilderGroup], state:
         f"bookworm\n  -> lock them: {bin_name()} generate-lockfiles --resolve=bookworm"
     )
     assert builder_packages(base_with(**groups), "netifaces", options) == base_with().builder
+
+
+def test_gcc_comes_from_the_lock_or_the_command_is_told() -> None:
+    options = create_subsystem(SlimImageOptions, builds={"RPi.GPIO": {"compiler": "gcc"}})
+    assert gcc_for(base_with(), "netifaces", options) is None
+    with pytest.raises(SlimImageError) as e:
+        gcc_for(base_with(), "rpi-gpio", options)
+    assert str(e.value) == (
+        "[slim-image].builds: the `compiler` of rpi-gpio is gcc, which is not in the lock of the base bookworm\n"
+        f"  -> lock it: {bin_name()} generate-lockfiles --resolve=bookworm"
+    )
+    found = gcc_for(replace(base_with(), gcc=(deb("g++-12"),)), "rpi-gpio", options)
+    assert found is not None
+    assert found.source.packages == (deb("g++-12"),)
