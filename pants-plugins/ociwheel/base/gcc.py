@@ -49,7 +49,7 @@ def write_gcc(packages: Iterable[Package], output: Path) -> None:
 
 
 def _tools(placed: Iterable[str]) -> dict[str, Entry]:
-    """Return links by which a compiler for this machine, too, finds its assembler and linker in one folder."""
+    """Return links to assembler and linker in the folder where a compiler for another machine has them."""
     found = (match for path in placed if (match := _TOOL.fullmatch(path)))
     return {
         path: Entry(path, "symlink", 0o777, target=f"/{match[0]}")
