@@ -9,11 +9,13 @@ from pants.engine.target import Target
 from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import (
     coverage,
+    dist,
     explain,
     lock,
     package_image,
     publish_image,
     registry_lock,
+    relations,
     run_image,
 )
 from slim_python_image.registry_target import RegistryPythonBaseTarget
@@ -97,7 +99,17 @@ def rules() -> Iterable[object]:
             locks,
             machine,
         ),
-        *(manifests, newest_wheels, package_image, image_definition, plan_coverage, plans, publish_image),
+        *(
+            dist,
+            relations,
+            manifests,
+            newest_wheels,
+            package_image,
+            image_definition,
+            plan_coverage,
+            plans,
+            publish_image,
+        ),
         *(
             registry_base,
             registry_blobs,

@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, cast
 
 from pants.backend.docker.package_types import BuiltDockerImage
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
-from pants.engine.addresses import Address, UnparsedAddressInputs
-from pants.engine.fs import Digest
-from pants.engine.target import AllTargets, StringField, Target
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest, FileEntry
 from pants.engine.unions import UnionRule
-from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.goals.dist import LayoutRequest, ReplacedRequest, check_place, place_layout
+from slim_python_image.goals.dist_folder import BESIDE
+from slim_python_image.goals.relations import ImageRelations, shared_layers
 from slim_python_image.goals.shared_blobs import shared_layout
-from slim_python_image.products import GZIP, SlimImageError, StepInputs
+from slim_python_image.products import SlimImageError, StepInputs
 from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
-    CompressionField,
     ExtendsField,
     ImageTagsField,
     OutputFormatField,
@@ -44,7 +44,6 @@ from slim_python_image.util_rules.image import (
     complete_layout,
 )
 from slim_python_image.util_rules.image_definition import platforms_of
-from slim_python_image.util_rules.image_layers import ImageLayersRequest, image_layers
 from slim_python_image.util_rules.references import ImageNames, archive_references
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
@@ -220,136 +219,85 @@ async def _archives(
 
 
 @dataclass(frozen=True)
-class Relations:
-    """What an image names of other targets, `None` where it names something that is not there."""
+class ReportRequest:
+    """What `package` says of an image."""
 
-    base: Address | None
-    extends: Address | None
-    compression: str = GZIP
+    address: Address
 
 
 @dataclass(frozen=True)
-class ImageRelations:
-    """What all images of the repository name of others: read once, for every one of them."""
+class ImageReport:
+    """What is written beside an image, and what is logged of it.
 
-    images: FrozenDict[Address, Relations]
-
-
-def chain(images: Mapping[Address, Relations], address: Address) -> tuple[Address, ...]:
-    """Return an image and those that it extends, nearest first."""
-    found: list[Address] = []
-    current: Address | None = address
-    while current is not None and current in images and current not in found:
-        found.append(current)
-        current = images[current].extends
-    return tuple(found)
-
-
-def resolved(images: Mapping[Address, Relations], address: Address) -> Relations:
-    """Return the relations of an image whose base may be another image, as if it extended that one."""
-    own, seen = images[address], {address}
-    below = own.base
-    while below is not None and below in images and below not in seen:
-        seen.add(below)
-        below = images[below].base
-    return replace(own, base=below, extends=own.base) if below != own.base else own
-
-
-def common_ancestors(
-    images: Mapping[Address, Relations], address: Address
-) -> tuple[frozenset[Address], bool]:
-    """Return the images whose layers ``address`` has in common with another image.
-
-    And whether any other image stands on the same base, compressed alike.
+    :param beside: files whose paths begin with :data:`BESIDE` where people see the image's own.
+    :param suffixes: what people see after the image's path: of the report, of a folder of attestations.
     """
-    mine = chain(images, address)
-    below = (images[address].base, images[address].compression)
-    common: set[Address] = set()
-    same_base = False
-    for other, its in images.items():
-        if other == address:
-            continue
-        same_base = same_base or (its.base, its.compression) == below
-        theirs = set(chain(images, other))
-        common.update(next(([one] for one in mine if one in theirs), []))
-    return frozenset(common), same_base
+
+    beside: Digest
+    suffixes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    def artifacts(self, output: str) -> tuple[BuiltPackageArtifact, ...]:
+        """Return what Pants clears and names beside an image."""
+        return tuple(BuiltPackageArtifact(f"{output}{one}") for one in self.suffixes)
 
 
-async def _named(target: Target, field: type[StringField]) -> Address | None:
-    """Return the address that a field of some image names; a wrong one is for that image to report."""
-    value = target[field].value
-    if not value:
-        return None
-    found = await engine.addresses(
-        UnparsedAddressInputs(
-            [value],
-            owning_address=target.address,
-            description_of_origin=f"the field `{field.alias}` of {target.address}",
-            skip_invalid_addresses=True,
-        )
+@rule(desc="Report on an image")
+async def report_image(request: ReportRequest, relations: ImageRelations) -> ImageReport:
+    image = await build_image(BuiltImageRequest(request.address), **implicitly())
+    text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
+    attested = await attest(AttestationsRequest(request.address), **implicitly())
+    said = attested.files(f"{BESIDE}.attestations")
+    beside = await engine.create_files({f"{BESIDE}.json": text, **said})
+    lines = log_lines(image, await shared_layers(image, relations))
+    return ImageReport(beside, (".json", *([".attestations"] if said else [])), lines)
+
+
+async def _beside(said: ImageReport, output: str) -> Digest:
+    """Return the files beside an image below `dist`."""
+    found = [one for one in await engine.entries(said.beside) if isinstance(one, FileEntry)]
+    return await engine.create_entries(
+        FileEntry(f"{output}{one.path[len(BESIDE) :]}", one.file_digest) for one in found
     )
-    return found[0] if found else None
 
 
-@rule(desc="Look at how images relate")
-async def image_relations(all_targets: AllTargets, options: SlimImageOptions) -> ImageRelations:
-    images = {
-        target.address: Relations(
-            await _named(target, BaseField),
-            await _named(target, ExtendsField),
-            options.compression_of(target[CompressionField].value),
-        )
-        for target in all_targets
-        if SlimImageFieldSet.is_applicable(target)
-    }
-    return ImageRelations(FrozenDict({address: resolved(images, address) for address in images}))
-
-
-async def _shared_layers(image: BuiltImage, relations: ImageRelations) -> frozenset[str]:
-    """Return the digests of layers that other images of the repository have too.
-
-    They follow from `base` and `extends` alone: nothing of another image is read or built to know them.
-    """
-    common, same_base = common_ancestors(relations.images, image.address)
-    layers = await concurrently(
-        image_layers(ImageLayersRequest(address, one.platform), **implicitly())
-        for address in sorted(common)
-        for one in image.platforms
-    )
-    shared = {layer.digest for found in layers for layer in (*found.base, *found.wheels)}
-    if same_base:
-        shared |= {layer.digest for one in image.platforms for layer in one.layers[: one.base_layers]}
-    return frozenset(shared)
+async def _package_layout(
+    field_set: SlimImageFieldSet, output: str, layout: Digest, said: ImageReport, *, shared: bool
+) -> BuiltPackage:
+    """Return the package of an image as a layout."""
+    request = LayoutRequest(field_set.address, output, layout, said.beside, shared)
+    placed = await place_layout(request, **implicitly())
+    if placed.staged is not None:
+        lines = cast("tuple[str, ...]", (placed.staged, *said.lines, *placed.lines))
+        others = tuple((placed.staged.wrote(suffix),) for suffix in said.suffixes)
+        # Without a path: what is there stays until what is new can take its place.
+        return BuiltPackage(placed.digest, tuple(BuiltPackageArtifact(None, one) for one in (lines, *others)))
+    content = await _layout(layout, output, shared=shared)
+    artifacts = (BuiltPackageArtifact(output, said.lines), *said.artifacts(output))
+    return BuiltPackage(await engine.merge((content, await _beside(said, output))), artifacts)
 
 
 @rule(desc="Package an image")
-async def package_image(
-    field_set: SlimImageFieldSet, relations: ImageRelations, options: SlimImageOptions
-) -> BuiltPackage:
+async def package_image(field_set: SlimImageFieldSet, options: SlimImageOptions) -> BuiltPackage:
     output = output_of(field_set.output_path)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
-    text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
-    attested = await attest(AttestationsRequest(field_set.address), **implicitly())
-    said = attested.files(f"{output}.attestations")
-    beside = await engine.create_files({f"{output}.json": text, **said})
-    lines = log_lines(image, await _shared_layers(image, relations))
-    paths: tuple[str, ...]
+    said = await report_image(ReportRequest(field_set.address), **implicitly())
     if field_set.output_format.value == "docker-image":
         names = archive_references(field_set.names(), image.index_digest)
         loaded = await load_image(LoadImageRequest(field_set.address, names), **implicitly())
         # What `docker_image` answers with: another one then finds it by its address in the Dockerfile.
         artifact = BuiltDockerImage.create(loaded.image_id, names, f"{output}.json")
-        more = replace(artifact, extra_log_lines=(*artifact.extra_log_lines, *lines))
-        return BuiltPackage(beside, (more,))
+        more = replace(artifact, extra_log_lines=(*artifact.extra_log_lines, *said.lines))
+        return BuiltPackage(await _beside(said, output), (more,))
     layout = await complete_layout(image)
     if field_set.output_format.value == "oci-layout":
-        content, paths = await _layout(layout, output, shared=options.shared_blobs), (output,)
-    else:
-        content, paths = await _archives(image, layout, field_set, output)
+        return await _package_layout(field_set, output, layout, said, shared=options.shared_blobs)
+    content, paths = await _archives(image, layout, field_set, output)
+    await check_place(ReplacedRequest((*paths, f"{output}.json")), **implicitly())
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
-    artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=lines))
-    artifacts += map(BuiltPackageArtifact, [f"{output}.json", *([f"{output}.attestations"] if said else [])])
-    return BuiltPackage(await engine.merge((content, beside)), tuple(artifacts))
+    artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=said.lines))
+    artifacts += said.artifacts(output)
+    return BuiltPackage(await engine.merge((content, await _beside(said, output))), tuple(artifacts))
 
 
 @rule(desc="Package a wheel set")
@@ -383,6 +331,7 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
         folders.append(await engine.add_prefix(wheels, os.path.join(output, slug(platform))))
         size = sum(wheel.size for wheel in wheel_set.wheels)
         lines.append(f"  {platform}: {len(wheel_set.wheels)} wheels, {mebibytes(size)}")
+    await check_place(ReplacedRequest((output,), ".whl"), **implicitly())
     return BuiltPackage(
         await engine.merge(folders), (BuiltPackageArtifact(output, extra_log_lines=tuple(lines)),)
     )

@@ -8,16 +8,8 @@ from pants.core.goals.package import OutputPathField
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
 
-from slim_python_image.goals.package_image import (
-    Relations,
-    SlimImageFieldSet,
-    chain,
-    common_ancestors,
-    log_lines,
-    output_of,
-    report,
-    resolved,
-)
+from slim_python_image.goals.package_image import SlimImageFieldSet, log_lines, output_of, report
+from slim_python_image.goals.relations import Relations, chain, common_ancestors, resolved
 from slim_python_image.products import Layer, SlimImageError, StepInputs, Wheel
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules.image import BuiltImage, PlatformImage

@@ -78,11 +78,10 @@ class SlimImageOptions(Subsystem):
         help=softwrap(
             """
             Write each blob once, to `dist/blobs/sha256`, and into each layout one link to that folder.
-            Without it, every layout is complete and can be moved, and `package` writes the base layers
-            once per image, each time it runs: that is what repositories of many images wait for. Tools
-            follow the link. To move one image, copy it with `skopeo copy`, which takes only its own
-            blobs. Archives are complete either way, and digests do not change. Nothing removes blobs
-            that no image has any more: delete `dist` for that.
+            Without it, every layout is complete and can be moved, and the base layers lie in `dist` once
+            per image. Tools follow the link. To move one image, copy it with `skopeo copy`, which takes
+            only its own blobs. Archives are complete either way, and digests do not change. Nothing
+            removes blobs that no image has any more: delete `dist` for that.
             """
         ),
     )

@@ -58,6 +58,7 @@ def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() 
 
 def test_the_table_of_steps_is_read_from_the_core() -> None:
     assert steps(FILES["ociwheel/cli/main.py"]) == {"plan": "ociwheel.plan.step"}
+    assert steps(b'"a-b": (\n        "ociwheel.a.b",\n        "does",\n    ),') == {"a-b": "ociwheel.a.b"}
     with pytest.raises(AssertionError, match="no table of steps"):
         steps(b"STEPS = {}")
 

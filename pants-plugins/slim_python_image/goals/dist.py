@@ -1,0 +1,247 @@
+"""Layouts go into `dist` complete: Pants itself clears a place, and then fills it while others look.
+
+The goal `package` writes what each `BuiltPackage` holds, and then logs what was packaged. So a package of
+ours holds what of its layout is not in `dist` yet, below a folder beside it, and the first line that it logs
+moves that into place: nothing else runs after the goal has written.
+
+Another target may take the image into its sandbox, by the same `BuiltPackage`: then it holds the whole
+layout, as in every goal but `package`, and Pants writes it. Nothing tells a rule who asks for a package, so
+who could is read from what targets name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator
+
+from pants.base.build_root import BuildRoot
+from pants.core.goals.package import OutputPathField
+from pants.core.util_rules.distdir import DistDir
+from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
+from pants.engine.internals.options_parsing import _Options
+from pants.engine.target import AllTargets, Dependencies, SpecialCasedDependencies, Target
+
+from slim_python_image import engine
+from slim_python_image.by_name import collect_rules, rule, uncacheable_rule
+from slim_python_image.goals.dist_folder import (
+    Place,
+    Wanted,
+    check_replaced,
+    clear_staging,
+    foreign_files,
+    forget,
+    listed,
+    missing,
+    move,
+    refused,
+)
+from slim_python_image.products import SlimImageError
+from slim_python_image.start_fields import EntryPointField
+from slim_python_image.target_types import OutputFormatField
+
+_GOAL = "package"
+
+
+# --- who takes an image in ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """The images that other targets may take into their sandboxes in this run.
+
+    :param packaged: the goal is one that writes packages.
+    """
+
+    addresses: frozenset[Address]
+    packaged: bool
+
+
+def is_image(target: Target) -> bool:
+    """Tell whether a target is an image."""
+    return target.has_fields((EntryPointField, OutputFormatField))
+
+
+def named_by(target: Target, names: frozenset[str]) -> Iterator[str]:
+    """Yield what a target's dependencies name that may be an image.
+
+    :param names: what the addresses of images end in.
+    """
+    for value in target.field_values.values():
+        if isinstance(value, (Dependencies, SpecialCasedDependencies)):
+            for text in value.value or ():
+                address = text.lstrip("!").partition("@")[0]
+                if address.rpartition(":")[2].rpartition("/")[2] in names:
+                    yield text
+
+
+def takers(targets: Iterable[Target], goals: Iterable[str]) -> tuple[Target, ...]:
+    """Return the targets that may take packages in.
+
+    :param goals: `package` alone packages nothing for a target that is no package, such as a test.
+    """
+    alone = tuple(goals) == (_GOAL,)
+    return tuple(
+        one for one in targets if not is_image(one) and (not alone or one.has_field(OutputPathField))
+    )
+
+
+async def _named(target: Target, names: frozenset[str]) -> tuple[Address, ...]:
+    found = tuple(dict.fromkeys(named_by(target, names)))
+    if not found:
+        return ()
+    return tuple(
+        await engine.addresses(
+            UnparsedAddressInputs(
+                found,
+                owning_address=target.address,
+                description_of_origin=f"the dependencies of {target.address}",
+                skip_invalid_addresses=True,
+            )
+        )
+    )
+
+
+@rule
+async def images_taken_in(targets: AllTargets, options: _Options) -> TakenIn:
+    goals = options.options.goals
+    if _GOAL not in goals:
+        return TakenIn(frozenset(), packaged=False)
+    images = {one.address for one in targets if is_image(one)}
+    names = frozenset(address.target_name for address in images)
+    named = [await _named(one, names) for one in takers(targets, goals)]
+    return TakenIn(frozenset(address for found in named for address in found) & images, packaged=True)
+
+
+# --- a layout -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LayoutRequest:
+    """Put a layout and what stands beside it into `dist`.
+
+    :param layout: the layout, whole.
+    :param beside: files beside it, whose paths begin with :data:`BESIDE`.
+    """
+
+    address: Address
+    output: str
+    layout: Digest
+    beside: Digest
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What Pants writes beside a layout: as a line of the log, it moves it into place and says so.
+
+    :param dist: the folder, as people see it.
+    :param folder: where Pants writes it.
+    """
+
+    address: Address
+    place: Place
+    dist: str
+    folder: Path
+    files: tuple[Wanted, ...]
+    written: tuple[Wanted, ...]
+
+    def wrote(self, suffix: str = "") -> str:
+        """Return the line that Pants logs of a package."""
+        return f"Wrote {self.dist}/{self.place.output}{suffix}"
+
+    def __str__(self) -> str:
+        """Return the line of the log, after the layout has moved; a second time, nothing is left to move.
+
+        :raises SlimImageError: it could not be moved.
+        """
+        try:
+            if not self.written:
+                forget(self.place, self.files)
+            elif self.folder.is_dir():
+                move(self.place, self.files, self.written, self.folder)
+                shutil.rmtree(self.folder)
+        except OSError as e:
+            raise SlimImageError(
+                f"{self.address}: {e.filename}: {e.strerror}: the layout cannot be moved into its place\n"
+                "  -> every layout there is still whole; make room or mend the rights, and package again"
+            ) from e
+        return self.wrote()
+
+
+@dataclass(frozen=True)
+class PlacedLayout:
+    """A layout for its place in `dist`, or, without `staged`, one that Pants has to write whole.
+
+    :param digest: what of it has to be written.
+    :param lines: notes about the place.
+    """
+
+    staged: Staged | None = None
+    digest: Digest = EMPTY_DIGEST
+    lines: tuple[str, ...] = ()
+
+
+@uncacheable_rule(desc="Look at an image in dist")
+async def place_layout(
+    request: LayoutRequest, taken_in: TakenIn, dist_dir: DistDir, build_root: BuildRoot
+) -> PlacedLayout:
+    place = Place(Path(build_root.path) / dist_dir.relpath, request.output, request.shared)
+    if not taken_in.packaged:
+        return PlacedLayout()
+    foreign = foreign_files(place)
+    if request.address in taken_in.addresses:
+        if foreign:
+            raise refused(request.output, f"has files that are of no layout: {listed(foreign)}")
+        return PlacedLayout()
+    layout, beside = await engine.entries(request.layout), await engine.entries(request.beside)
+    entries = {one.path: one for one in (*layout, *beside) if isinstance(one, FileEntry)}
+    files = tuple(
+        Wanted(path, one.file_digest.fingerprint, one.file_digest.serialized_bytes_length)
+        for path, one in entries.items()
+    )
+    written = missing(place, files)
+    name = f"{os.getpid()}-{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
+    folder = clear_staging(place.dist, name)
+    digest = await engine.create_entries(
+        FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest) for one in written
+    )
+    note = f"  note: left alone, as no part of the layout: {listed(foreign)}"
+    staged = Staged(request.address, place, str(dist_dir.relpath), folder, files, written)
+    return PlacedLayout(staged, digest, (note,) if foreign else ())
+
+
+# --- what Pants writes --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReplacedRequest:
+    """Look at what Pants is going to clear in `dist`: files, or a folder whose files all end in a suffix."""
+
+    outputs: tuple[str, ...]
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Replaceable:
+    """Nothing of others is there."""
+
+
+@uncacheable_rule(desc="Look at what is in dist")
+async def check_place(
+    request: ReplacedRequest, options: _Options, dist_dir: DistDir, build_root: BuildRoot
+) -> Replaceable:
+    if _GOAL in options.options.goals:
+        for output in request.outputs:
+            check_replaced(Path(build_root.path) / dist_dir.relpath, output, request.suffix)
+    return Replaceable()
+
+
+def rules() -> Iterable[object]:
+    """Return the rules of this module."""
+    return collect_rules()

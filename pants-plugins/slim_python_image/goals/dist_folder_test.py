@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterable
+
+import pytest
+
+from slim_python_image.goals.dist_folder import (
+    BESIDE,
+    FOR_READERS,
+    WHOLE,
+    Place,
+    Wanted,
+    check_replaced,
+    clear_staging,
+    foreign_files,
+    forget,
+    missing,
+    move,
+)
+from slim_python_image.products import SlimImageError
+
+REPORT = f"{BESIDE}.json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def descriptor(data: bytes, media_type: str) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": f"sha256:{sha256(data)}", "size": len(data)}
+
+
+def image(*layers: bytes) -> dict[str, bytes]:
+    """Return the files of a layout, and its report."""
+    config = json.dumps({"layers": len(layers)}).encode()
+    blobs = [descriptor(layer, "application/vnd.oci.image.layer.v1.tar") for layer in layers]
+    manifest = json.dumps({"config": descriptor(config, "c"), "layers": blobs}).encode()
+    index = json.dumps({"manifests": [descriptor(manifest, MANIFEST)]}).encode()
+    files = {f"blobs/sha256/{sha256(one)}": one for one in (*layers, config, manifest, index)}
+    root = json.dumps({"manifests": [descriptor(index, INDEX)]}).encode()
+    return {**files, "oci-layout": b"{}", "index.json": root, REPORT: b'{"of":' + root + b"}"}
+
+
+def wanted(files: dict[str, bytes]) -> tuple[Wanted, ...]:
+    return tuple(Wanted(path, sha256(data), len(data)) for path, data in files.items())
+
+
+def package(place: Place, files: dict[str, bytes]) -> tuple[str, ...]:
+    """Put a layout into its place as the goal does; return what was written."""
+    found = missing(place, wanted(files))
+    staged = clear_staging(place.dist, f"{os.getpid()}-test")
+    for one in found:
+        (staged / one.path).parent.mkdir(parents=True, exist_ok=True)
+        (staged / one.path).write_bytes(files[one.path])
+    if found:
+        move(place, wanted(files), found, staged)
+        shutil.rmtree(staged)
+    else:
+        forget(place, wanted(files))
+    return tuple(sorted(one.path for one in found))
+
+
+def check(layout: Path) -> int:
+    """Read a layout as others do; return the number of its blobs."""
+    (root,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    found = 0
+
+    def read(one: dict[str, Any]) -> bytes:
+        nonlocal found
+        data: bytes = (layout / "blobs" / one["digest"].replace(":", "/")).read_bytes()
+        assert len(data) == one["size"]
+        found += 1
+        return data
+
+    for one in json.loads(read(root))["manifests"]:
+        manifest = json.loads(read(one))
+        for blob in (manifest["config"], *manifest["layers"]):
+            read(blob)
+    return found
+
+
+def names(files: Iterable[str]) -> set[str]:
+    return {os.path.basename(path) for path in files if path.startswith("blobs/")}
+
+
+def blobs(place: Place) -> set[str]:
+    return {path.name for path in (place.layout / "blobs/sha256").iterdir()}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "dist", "src.app/image")
+
+
+FIRST = image(b"base" * 1000, b"code 1")
+SECOND = image(b"base" * 1000, b"code 2")
+
+
+def test_only_what_changed_is_written(place: Place) -> None:
+    assert package(place, FIRST) == tuple(sorted(FIRST))
+    assert check(place.layout) == 5
+    assert place.report.read_bytes() == FIRST[REPORT]
+    inodes = {path.name: path.stat().st_ino for path in (place.layout / "blobs/sha256").iterdir()}
+    assert package(place, FIRST) == ()
+    base = sha256(b"base" * 1000)
+    shared = {base, sha256(b'{"layers": 2}')}
+    written = package(place, SECOND)
+    assert set(written) == {path for path in SECOND if os.path.basename(path) not in shared} - {"oci-layout"}
+    assert (place.layout / "blobs/sha256" / base).stat().st_ino == inodes[base]
+    assert [path.name for path in place.dist.iterdir()] == ["src.app"]
+    assert package(place, {**SECOND, f"{BESIDE}.attestations/a.json": b"{}"}) == (
+        f"{BESIDE}.attestations/a.json",
+    )
+    assert (place.dist / "src.app/image.attestations/a.json").read_bytes() == b"{}"
+
+
+def test_what_the_index_before_led_to_stays_for_some_minutes(place: Place) -> None:
+    package(place, FIRST)
+    package(place, SECOND)
+    package(place, SECOND)
+    assert blobs(place) == names(FIRST) | names(SECOND)
+    old = sorted(names(FIRST) - names(SECOND))
+    assert len(old) == 3
+    now = time.time_ns()
+    for name, seconds in zip(old, (FOR_READERS + 5, FOR_READERS - 60, 10)):
+        os.utime(place.layout / "blobs/sha256" / name, ns=(now, now - seconds * 10**9))
+    package(place, SECOND)
+    assert blobs(place) == names(SECOND) | set(old[1:])
+    # Back again, what is no longer known to be whole is written once more, and stays.
+    assert {os.path.basename(path) for path in package(place, FIRST)} >= set(old)
+    assert blobs(place) == names(FIRST) | names(SECOND)
+    assert check(place.layout) == 5
+
+
+@pytest.mark.parametrize("harm", ["cut", "touched", "lost", "linked", "longer"])
+def test_a_blob_that_is_not_as_it_was_left_is_written_again(place: Place, harm: str) -> None:
+    package(place, FIRST)
+    data = b"code 1"
+    path = place.layout / "blobs/sha256" / sha256(data)
+    assert path.stat().st_mtime_ns == WHOLE
+    if harm == "cut":
+        path.write_bytes(data[:3])
+        os.utime(path, ns=(WHOLE, WHOLE))
+    elif harm == "touched":  # as long as it was
+        path.write_bytes(b"CODE 1")
+    elif harm == "longer":
+        path.write_bytes(data * 2)
+    else:
+        path.unlink()
+        if harm == "linked":
+            path.symlink_to(place.report)
+    assert package(place, FIRST) == (f"blobs/sha256/{sha256(data)}",)
+    assert path.read_bytes() == data
+    assert not path.is_symlink()
+
+
+def test_documents_are_compared_by_their_content(place: Place) -> None:
+    package(place, FIRST)
+    text = (place.layout / "index.json").read_bytes()
+    (place.layout / "index.json").write_bytes(text.replace(b"sha256", b"sha257"))
+    place.report.unlink()
+    assert package(place, FIRST) == ("index.json", REPORT)
+
+
+def test_a_reader_sees_a_complete_layout_at_every_moment(place: Place) -> None:
+    package(place, FIRST)
+    seen: list[int] = []
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def read_or(errors: list[BaseException]) -> int:
+        try:
+            return check(place.layout)
+        except BaseException as e:  # noqa: BLE001 (all that a reader may run into)
+            errors.append(e)
+            return 0
+
+    def poll() -> None:
+        while not done.is_set():
+            seen.append(read_or(errors))
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    for number in range(100):
+        package(place, image(b"base" * 1000, b"code %d" % number))
+    done.set()
+    reader.join()
+    assert errors == []
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("moved", range(8))
+def test_a_run_that_ends_between_two_moves_leaves_what_was_there_or_what_is_new(
+    place: Place, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    package(place, FIRST)
+    real, count = os.replace, 0
+
+    def replace(source: Path, target: Path) -> None:
+        nonlocal count
+        if count == moved:
+            raise OSError(28, "No space left on device", str(target))
+        count += 1
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    if moved < len(missing(place, wanted(SECOND))):
+        with pytest.raises(OSError, match="No space left"):
+            package(place, SECOND)
+    else:
+        package(place, SECOND)
+    assert check(place.layout) == 5
+    monkeypatch.undo()
+    package(place, SECOND)
+    assert check(place.layout) == 5
+    assert place.report.read_bytes() == SECOND[REPORT]
+
+
+def test_blobs_may_be_shared_and_own_again(tmp_path: Path) -> None:
+    own, shared = (Place(tmp_path, "src.app/image", shared=one) for one in (False, True))
+    package(own, FIRST)
+    assert len(package(shared, FIRST)) == 5 + 1  # its index.json went first
+    assert (shared.layout / "blobs").readlink() == Path("../../blobs")
+    assert check(shared.layout) == 5
+    assert package(shared, FIRST) == ()
+    package(shared, SECOND)
+    package(shared, SECOND)
+    assert blobs(shared) == names(FIRST) | names(SECOND), "other layouts may want them"
+    package(own, SECOND)
+    assert not (own.layout / "blobs").is_symlink()
+    assert check(own.layout) == 5
+    assert (tmp_path / "blobs").is_dir()
+
+
+# --- files of others ----------------------------------------------------------------------------------
+
+
+def test_a_folder_of_something_else_is_not_touched(place: Place) -> None:
+    place.layout.mkdir(parents=True)
+    assert foreign_files(place) == ()
+    for name in "abcdefg":
+        (place.layout / name).touch()
+    with pytest.raises(SlimImageError) as e:
+        foreign_files(place)
+    assert str(e.value) == (
+        "dist/src.app/image: has files that no image was written with: a, b, c, d, e and 2 more\n"
+        "  -> move it away, or give the target another `output_path`: nothing of it was deleted"
+    )
+
+
+def test_a_file_is_not_replaced_by_a_layout_nor_a_folder_by_a_report(place: Place) -> None:
+    place.layout.parent.mkdir(parents=True)
+    place.layout.touch()
+    with pytest.raises(SlimImageError, match="is a file, where the image's layout"):
+        foreign_files(place)
+    place.layout.unlink()
+    place.report.mkdir()
+    with pytest.raises(SlimImageError, match=r"image\.json: is a folder, where the image's report"):
+        foreign_files(place)
+
+
+def test_files_of_others_in_a_layout_are_named_and_stay(place: Place) -> None:
+    package(place, FIRST)
+    for path in ("NOTES", "blobs/sha256/mine", "blobs/sha512"):
+        (place.layout / path).touch()
+    assert foreign_files(place) == ("NOTES", "blobs/sha256/mine", "blobs/sha512")
+    package(place, SECOND)
+    package(place, SECOND)
+    assert foreign_files(place) == ("NOTES", "blobs/sha256/mine", "blobs/sha512")
+
+
+def test_what_pants_clears_is_looked_at_first(tmp_path: Path) -> None:
+    check_replaced(tmp_path, "image.tar")
+    check_replaced(tmp_path, "wheels", ".whl")
+    (tmp_path / "image.tar").mkdir()
+    with pytest.raises(SlimImageError, match=r"image\.tar: is a folder, where a file is to be written"):
+        check_replaced(tmp_path, "image.tar")
+    (tmp_path / "wheels/linux-amd64").mkdir(parents=True)
+    (tmp_path / "wheels/linux-amd64/a.whl").touch()
+    check_replaced(tmp_path, "wheels", ".whl")
+    (tmp_path / "wheels/linux-amd64/a.txt").touch()
+    with pytest.raises(SlimImageError, match=r"wheels: has files that are no \.whl: linux-amd64/a\.txt\n"):
+        check_replaced(tmp_path, "wheels", ".whl")
+    (tmp_path / "file").touch()
+    with pytest.raises(SlimImageError, match="file: is a file, where a folder is to be written"):
+        check_replaced(tmp_path, "file", ".whl")
+
+
+def test_what_ended_runs_left_goes(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    kept = tmp_path / f".slim-image-{os.getppid()}-other"
+    for folder in (kept, tmp_path / f".slim-image-{child}-one", tmp_path / f".slim-image-{os.getpid()}-two"):
+        folder.mkdir()
+    clear_staging(tmp_path, f"{os.getpid()}-two")
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]

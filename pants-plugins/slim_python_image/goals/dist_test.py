@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.core.target_types import ArchiveTarget, GenericTarget
+from pants.engine.addresses import Address
+from pants.engine.target import Target
+
+from slim_python_image.goals.dist import Staged, is_image, named_by, takers
+from slim_python_image.goals.dist_folder import Place, Wanted
+from slim_python_image.products import SlimImageError
+from slim_python_image.target_types import SlimPythonImageTarget
+
+NAMES = frozenset({"image", "app"})
+
+
+def address(name: str) -> Address:
+    return Address("src", target_name=name)
+
+
+IMAGE = SlimPythonImageTarget({"base": ":b", "entry_point": "a"}, address("image"))
+
+
+def archive(*packages: str) -> Target:
+    return ArchiveTarget({"format": "tar", "packages": packages}, address("archive"))
+
+
+def generic(**fields: Any) -> Target:
+    return GenericTarget(fields, address("generic"))
+
+
+def test_what_may_be_an_image_is_what_ends_like_one() -> None:
+    named = ["src/app:image", ":image", "src/app", "!:image", "//src/app:app@x=1", "image"]
+    others = ["src/app:other", ":lib", "src/image/lib", "//src/app:image2"]
+    assert list(named_by(generic(dependencies=[*named, *others]), NAMES)) == named
+    assert list(named_by(archive(*named, *others), NAMES)) == named
+    assert list(named_by(generic(), NAMES)) == []
+
+
+def test_who_takes_packages_in_depends_on_the_goals() -> None:
+    both = (archive(), generic())
+    assert is_image(IMAGE)
+    assert takers((IMAGE, *both), ["package"]) == both[:1]
+    assert takers((IMAGE, *both), ["test", "package"]) == both
+
+
+def test_the_line_of_the_log_moves_what_was_written(tmp_path: Path) -> None:
+    file = Wanted("oci-layout", "", 2)
+    staged = Staged(IMAGE.address, Place(tmp_path, "src/image"), "dist", tmp_path / "new", (file,), (file,))
+    assert str(staged) == "Wrote dist/src/image", "nothing was written yet"
+    staged.folder.mkdir()
+    with pytest.raises(SlimImageError) as e:
+        str(staged)
+    assert str(e.value) == (
+        f"src:image: {staged.folder}/oci-layout: No such file or directory: the layout cannot be moved into its "
+        "place\n  -> every layout there is still whole; make room or mend the rights, and package again"
+    )
+    (staged.folder / "oci-layout").write_text("{}")
+    assert str(staged) == "Wrote dist/src/image"
+    assert (tmp_path / "src/image/oci-layout").read_text() == "{}"
+    assert not staged.folder.exists()
+    assert str(staged) == "Wrote dist/src/image", "publish asks again"
+    assert staged.wrote(".json") == "Wrote dist/src/image.json"
