@@ -168,7 +168,7 @@ def test_documents_are_compared_by_their_content(place: Place) -> None:
     text = (place.layout / "index.json").read_bytes()
     (place.layout / "index.json").write_bytes(text.replace(b"sha256", b"sha257"))
     place.report.unlink()
-    assert package(place, FIRST) == ("index.json", REPORT)
+    assert package(place, FIRST) == (REPORT, "index.json")
 
 
 def test_a_reader_sees_a_complete_layout_at_every_moment(place: Place) -> None:
