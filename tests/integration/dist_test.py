@@ -41,7 +41,7 @@ def check(layout: Path) -> int:
 
     def read(one: dict[str, Any]) -> bytes:
         nonlocal found
-        data = (layout / "blobs" / one["digest"].replace(":", "/")).read_bytes()
+        data: bytes = (layout / "blobs" / one["digest"].replace(":", "/")).read_bytes()
         assert len(data) == one["size"], one
         found += 1
         return data
