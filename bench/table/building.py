@@ -80,6 +80,26 @@ def requirements(workshop: Workshop, sdist: Distribution, folder: Path) -> Path:
     return folder
 
 
+def hook_arguments(
+    workshop: Workshop, package: Package, sdist: Distribution, platform: str, folder: Path
+) -> list[object]:
+    """Return the arguments of a step that runs a hook of a package, without its requirements.
+
+    :param folder: gets the settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {**package.settings, "name": sdist.name, "version": sdist.version}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    rust = bool({"cargo", "cargo-web"} & set(package.builder))
+    return [
+        *("--sdist", workshop.fetch(sdist), "--target", workshop.target(platform)),
+        *("--sysroot", workshop.sysroot(platform), "--zig", workshop.zig),
+        *("--settings", "settings.json"),
+        *("--tools", workshop.tools(rust=rust)),
+        *(("--host-sysroot", workshop.host_sysroot) if rust else ()),
+    ]
+
+
 def build(workshop: Workshop, package: Package, sdist: Distribution, platform: str) -> Result:
     """Build a package and run its smoke test.
 
@@ -87,17 +107,10 @@ def build(workshop: Workshop, package: Package, sdist: Distribution, platform: s
     """
     folder = workshop.work / "builds" / platform / sdist.key
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    settings = {**package.settings, "name": sdist.name, "version": sdist.version}
-    (folder / "settings.json").write_text(json.dumps(settings))
-    rust = bool({"cargo", "cargo-web"} & set(package.builder))
-    extra = ["--host-sysroot", workshop.host_sysroot] if rust else []
+    arguments = hook_arguments(workshop, package, sdist, platform, folder)
     done = workshop.steps.try_step(
-        *("build", "--sdist", workshop.fetch(sdist), "--target", workshop.target(platform)),
+        *("build", *arguments, "--output", "out"),
         *("--requirements", requirements(workshop, sdist, folder / "requirements")),
-        *("--sysroot", workshop.sysroot(platform), "--zig", workshop.zig),
-        *("--settings", "settings.json", "--output", "out"),
-        *("--tools", workshop.tools(rust=rust), *extra),
         cwd=folder,
         interpreter=workshop.interpreter,
     )

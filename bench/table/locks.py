@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
@@ -14,11 +16,16 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from bench.table.building import hook_arguments
 from bench.table.listing import Distribution, Listing, Package, render_lock
+from bench.table.settling import Ways, settle
+from bench.table.steps import StepFailedError
 from bench.table.workshop import Workshop, say
 from ociwheel.build.build_lock import BuildLock, render
+from ociwheel.errors import LockError
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
+from ociwheel.reading import Value, failing
 from ociwheel.transport import settings
 
 
@@ -77,38 +84,57 @@ def _version(filename: str, *, sdist: bool) -> Version | None:
 
 
 def lock_requirements(workshop: Workshop, rows: list[tuple[Package, Distribution]]) -> None:
-    """Write the lock of build requirements of sdists that it lacks, by the goal's own step."""
+    """Write the lock of build requirements of sdists that it lacks, by the goal's own steps.
+
+    One that cannot be locked is told, and stops no other.
+    """
     before = BuildLock()
     if workshop.build_lock.exists():
         before = BuildLock.from_json(json.loads(workshop.build_lock.read_text()), str(workshop.build_lock))
     wanted = {d.sha256 for _, d in rows}
     kept = [row for row in before.environments if row.sha256 in wanted and row.python == workshop.minor]
-    missing = [(p, d) for p, d in rows if d.sha256 not in {row.sha256 for row in kept}]
-    made = _lock_missing(workshop, missing) if missing else BuildLock()
-    files = {**(before.files or {}), **(made.files or {})}
-    environments = sorted([*kept, *made.environments], key=lambda row: row.sdist)
-    pins = sorted({str(pin) for row in environments for pin in row.pins})
-    lock = BuildLock(tuple(environments), {pin: files[pin] for pin in pins})
+    done = {row.sha256 for row in kept}
+    missing = [(p, d) for p, d in rows if d.sha256 not in done]
+    lock = BuildLock(tuple(kept), before.files, before.crates)
+    for number, (package, sdist) in enumerate(missing, 1):
+        say(f"{number} of {len(missing)}: locking what the build of {sdist.key} requires")
+        try:
+            made = BuildLock.read_rows(
+                Value(_locked(workshop, package, sdist), "", failing(LockError, sdist.key))
+            )
+        except StepFailedError as e:
+            say(f"{sdist.key} is not locked: {e}")
+            continue
+        failed = {row.sdist for row in lock.environments}
+        lock = lock.renewed(made, [workshop.minor], None, failed)
     workshop.build_lock.write_bytes(render(lock))
 
 
-def _lock_missing(workshop: Workshop, rows: list[tuple[Package, Distribution]]) -> BuildLock:
-    folder = workshop.work / "sdists"
-    request = {
-        "sdists": [dataclasses.asdict(d) for _, d in rows],
-        "constraints": {p.name: list(p.constraints) for p, _ in rows},
-    }
-    path = workshop.work / "build-lock-request.json"
-    path.write_text(json.dumps(request))
-    output = workshop.work / "build.lock"
-    say(f"locking the build requirements of {len(rows)} sdists")
-    workshop.steps.step(
-        *("build-lock", "--python-minor", workshop.minor, "--sdists", folder),
-        *("--request", path, "--output", output, "--tools", workshop.tools(rust=False)),
-        cwd=workshop.work,
-        interpreter=workshop.interpreter,
-    )
-    return BuildLock.from_json(json.loads(output.read_text()), str(output))
+def _locked(workshop: Workshop, package: Package, sdist: Distribution) -> dict[str, Any]:
+    folder = workshop.work / "requires" / sdist.key
+    platform = min(workshop.debian["platforms"])
+
+    def ask(wheels: Path) -> dict[str, Any]:
+        arguments = hook_arguments(workshop, package, sdist, platform, folder)
+        return workshop.steps.step(
+            *("build-requires", *arguments, "--requirements", wheels),
+            cwd=folder,
+            interpreter=workshop.interpreter,
+        )
+
+    def resolve(question: Mapping[str, Any]) -> dict[str, Any]:
+        (folder / "request.json").write_text(json.dumps(question))
+        return workshop.steps.step(
+            *("build-resolve", "--request", "request.json", "--target", workshop.target(workshop.host)),
+            cwd=folder,
+            interpreter=workshop.interpreter,
+        )
+
+    ways = Ways(ask, resolve, workshop.fetch)
+    document, said = settle(sdist, workshop.minor, ways, folder / "wheels", package.constraints)
+    if said["failed"] is not None:
+        say(f"{sdist.key}: its backend cannot say what it requires: {said['failed']}")
+    return document
 
 
 def lock_all(workshop: Workshop, listing: Listing) -> None:
@@ -120,10 +146,4 @@ def lock_all(workshop: Workshop, listing: Listing) -> None:
     lock_distributions(workshop, listing, python)
     locked = workshop.distributions()
     rows = [(package, locked[package.key]) for package in listing.packages]
-    folder = workshop.work / "sdists"
-    folder.mkdir(exist_ok=True)
-    for _, sdist in rows:
-        link = folder / sdist.filename
-        link.unlink(missing_ok=True)
-        link.symlink_to(workshop.fetch(sdist))
     lock_requirements(workshop, rows)

@@ -26,6 +26,8 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "build": 1,
     "build-lock": 1,
     "build-pins": 1,
+    "build-requires": 1,
+    "build-resolve": 1,
     "check": 1,
     "debian-lock": 1,
     "describe": 1,

@@ -8,6 +8,7 @@ from pants.engine.target import Target
 
 from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import (
+    build_lock,
     coverage,
     dist,
     explain,
@@ -27,6 +28,7 @@ from slim_python_image.util_rules import (
     base,
     base_layers,
     build_pins,
+    build_requirements,
     build_wheel,
     compiler,
     core,
@@ -72,20 +74,9 @@ def target_types() -> Iterable[type[Target]]:
 def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
-        *(
-            archives,
-            attestations,
-            audit,
-            base,
-            base_layers,
-            build_pins,
-            build_wheel,
-            compiler,
-            core,
-            coverage,
-            debian,
-        ),
-        *(debian, docker_engine),
+        *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
+        build_wheel,
+        *(compiler, core, coverage, debian, docker_engine),
         *(
             emulation,
             explain,

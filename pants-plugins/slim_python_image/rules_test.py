@@ -23,7 +23,8 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image import register
 from slim_python_image.bases import BaseRequest, DebianBase, PlatformBase
-from slim_python_image.goals.lock import KnownBaseNamesRequest, KnownBuildLockNamesRequest, RequestedBaseNames
+from slim_python_image.goals.build_lock import KnownBuildLockNamesRequest
+from slim_python_image.goals.lock import KnownBaseNamesRequest, RequestedBaseNames
 from slim_python_image.products import StepInputs, Tree
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest

@@ -165,14 +165,24 @@ def _pylock_words(rng: random.Random) -> bytes:
 
 _BUILD_LOCK = {
     "schema": schema("build-lock"),
-    "environments": [{"sdist": "demo==1.0", "sha256": _A, "python": "3.11", "pins": ["setuptools==65"]}],
+    "environments": [
+        {
+            "sdist": "demo==1.0",
+            "sha256": _A,
+            "python": "3.11",
+            "pins": ["setuptools==65"],
+            "crates": ["a 1.0.0"],
+        }
+    ],
+    "crates": {"a 1.0.0": _A},
     "files": {"setuptools==65": [{"filename": "setuptools-65-py3-none-any.whl", "sha256": _B, "size": 7}]},
 }
 
 
 def _build_lock(data: bytes, folder: Path) -> None:
     lock = BuildLock.read(from_json(data, failing(LockError, "x.build.lock")))
-    render(lock.with_python("3.11", lock.environments, ["3.11"]))
+    render(BuildLock().renewed(lock, ["3.11"], ["3.11"], ()))
+    render(lock.renewed(BuildLock(), ["3.11"], None, {"demo==1.0"}))
 
 
 # --- a mirror's indexes ----------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ The interpreter and the programs are the example's own, from its lock.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -23,6 +23,7 @@ from tests.support.builds import Builds, sdist
 pytestmark = pytest.mark.slow
 
 SOMEBODY = 54321
+LIBRARIES = Path(f"/usr/lib/{os.uname().machine}-linux-gnu")
 SECRET = "do-not-tell-anybody"
 
 
@@ -461,24 +462,25 @@ def test_a_lock_is_the_same_whatever_the_machine_has(builds: Builds, folder: Pat
     bare.mkdir()
     machine = ["bwrap", "--dev-bind", "/", "/"]
     kinds = {
-        "with": [*machine, *_shown(folder, "cmake", "ninja", "gcc")],
-        "without": [*machine, "--ro-bind", str(bare), "/usr/include"],
+        "with": [*machine, *_shown(folder, "cmake", "ninja", "gcc"), *_libraries(folder, "with")],
+        "without": [*machine, "--ro-bind", str(bare), "/usr/include", *_libraries(folder, "without")],
     }
     kinds["without"] += [word for name in ("cmake", "ninja", "gcc") for word in _hidden(folder, name)]
-    look = ["/bin/sh", "-c", "for n in cmake ninja gcc; do command -v $n; done | wc -l"]
+    look = ["/bin/sh", "-c", f"for n in cmake ninja gcc {LIBRARIES}/lib*.so; do command -v $n; done | wc -l"]
     seen = [
-        subprocess.run([*kinds[kind], *look], capture_output=True, text=True, check=True).stdout
+        int(subprocess.run([*kinds[kind], *look], capture_output=True, text=True, check=True).stdout)
         for kind in kinds
     ]
-    assert seen == ["3\n", "0\n"]
-    locks = {}
-    for kind, around in kinds.items():
-        done = builds.lock([source], folder / kind, around=around)
-        assert done.returncode == 0, done.stderr
-        locks[kind] = (folder / kind / "build.lock").read_bytes()
-    assert locks["with"] == locks["without"]
-    pins = json.loads(locks["with"])["environments"][0]["pins"]
-    assert pins == ["flit-core==3.12.0", "packaging==24.0", "setuptools==80.9.0", "wheel==0.45.1"]
+    assert seen[0] > 3
+    assert seen[1] == 0
+    locks = {kind: builds.lock(source, folder / kind, around) for kind, around in kinds.items()}
+    assert len({lock.data for lock in locks.values()}) == 1
+    assert locks["with"].pins == [
+        "flit-core==3.12.0",
+        "packaging==24.0",
+        "setuptools==80.9.0",
+        "wheel==0.45.1",
+    ]
 
 
 def _shown(folder: Path, *names: str) -> list[str]:
@@ -493,6 +495,19 @@ def _shown(folder: Path, *names: str) -> list[str]:
         (shown / name).write_text("#!/bin/sh\nexit 0\n")
         (shown / name).chmod(0o755)
     return ["--ro-bind", "/usr/bin", str(real), "--ro-bind", str(shown), "/usr/bin"]
+
+
+def _libraries(folder: Path, kind: str) -> list[str]:
+    """Return the words that show libraries to link against among those of the machine, or hide all of them."""
+    shown, real = folder / f"libraries-{kind}", folder / f"real-libraries-{kind}"
+    shown.mkdir()
+    real.mkdir()
+    for path in LIBRARIES.iterdir():
+        if kind == "with" or not fnmatch.fnmatch(path.name, "lib*.so"):
+            (shown / path.name).symlink_to(real / path.name)
+    if kind == "with" and not (shown / "libzmq.so").is_symlink():
+        (shown / "libzmq.so").symlink_to(real / "libc.so.6")
+    return ["--ro-bind", str(LIBRARIES), str(real), "--ro-bind", str(shown), str(LIBRARIES)]
 
 
 def _hidden(folder: Path, name: str) -> list[str]:
@@ -515,6 +530,42 @@ assert not os.path.exists({str(secret)!r})
 assert [n for _, n in socket.if_nameindex()] == ["lo"]
 assert "PIP_INDEX_URL" not in os.environ
 """
-    done = builds.lock([sdist(folder, "pass", requires=hook)], folder / "work")
-    assert done.returncode == 0, done.stderr
-    assert json.loads((folder / "work/build.lock").read_bytes())["environments"][0]["pins"] == []
+    locked = builds.lock(sdist(folder, "pass", requires=hook), folder / "work")
+    assert (locked.pins, locked.said["failed"], locked.said["isolation"]) == ([], None, "root")
+
+
+# As mysqlclient and systemd-python do in their setup.py.
+PKG_CONFIG = """
+import subprocess
+flags = subprocess.run(["pkg-config", "--libs", os.environ["WANTED"]], capture_output=True, text=True)
+if flags.returncode:
+    raise Exception("Can not find valid pkg-config name.\\n" + flags.stderr)
+required += ["packaging==24.0"] if flags.stdout.strip() == "-lprobe" else []
+required += ["wheel==0.45.1"] if os.path.exists("/usr/include/probe.h") else []
+required += ["installer==0.7.0"] if config_settings.get("fast") else []
+"""
+
+
+def test_a_lock_hook_has_what_its_build_has(builds: Builds, folder: Path) -> None:
+    """Headers and pkg-config of the base, and the user's settings."""
+    sysroot = folder / "sysroot"
+    shutil.copytree(builds.stand_in / "sysroot", sysroot)
+    pc = sysroot / f"usr/lib/{os.uname().machine}-linux-gnu/pkgconfig/probe.pc"
+    pc.parent.mkdir(parents=True)
+    pc.write_text("Name: probe\nDescription: x\nVersion: 1\nLibs: -lprobe\n")
+    (sysroot / "usr/include/probe.h").touch()
+    source = sdist(folder, "pass", requires=PKG_CONFIG)
+    settings = {"env": {"WANTED": "probe"}, "config_settings": {"fast": "1"}}
+    locked = builds.lock(source, folder / "there", sysroot=sysroot, settings=settings)
+    assert locked.said["failed"] is None, locked.said
+    assert locked.pins == ["installer==0.7.0", "packaging==24.0", "wheel==0.45.1"]
+
+
+def test_a_lock_hook_that_dies_is_quoted_and_what_the_project_says_is_locked(
+    builds: Builds, folder: Path
+) -> None:
+    source = sdist(folder, "pass", requires=PKG_CONFIG)
+    locked = builds.lock(source, folder / "gone", settings={"env": {"WANTED": "nothing-there"}})
+    assert locked.pins == []
+    assert locked.said["failed"].startswith("Exception: Can not find valid pkg-config name.")
+    assert any("nothing-there" in line for line in locked.said["tail"])

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench.table.listing import Distribution
+from bench.table.settling import Ways, settle
 from bench.table.workshop import Workshop
 from tests.support.environments import ROOT
 
@@ -105,6 +107,21 @@ class Built:
         return value
 
 
+@dataclass(frozen=True)
+class Locked:
+    """A build lock, and what was last said of the backend."""
+
+    data: bytes
+    said: Mapping[str, Any]
+
+    @property
+    def pins(self) -> list[str]:
+        """The pins of its only sdist."""
+        (row,) = json.loads(self.data)["environments"]
+        found: list[str] = row["pins"]
+        return found
+
+
 class Builds(Workshop):
     """Runs the steps that call backends, with content and from a folder that everybody may enter."""
 
@@ -160,38 +177,63 @@ class Builds(Workshop):
         """
         folder.mkdir(parents=True)
         (folder / "requirements").mkdir()
-        settings = {"name": source.name.partition("-")[0], "version": "1.0"}
-        (folder / "settings.json").write_text(json.dumps(settings))
-        one = self.stand_in
-        arguments = ["--sdist", source, "--target", self.target(self.host), "--requirements", "requirements"]
-        arguments += ["--sysroot", one / "sysroot", "--zig", one / "zig"]
-        arguments += [
-            "--tools",
-            tools or self.programs,
-            "--settings",
-            "settings.json",
-            "--output",
-            "out",
-            *more,
-        ]
+        arguments = self._hook_arguments(source, folder, tools or self.programs)
+        arguments += ["--requirements", "requirements", "--output", "out", *more]
         return self._run("build", arguments, folder, user=user, around=around, env=env)
 
-    def lock(self, sources: Sequence[Path], folder: Path, around: Sequence[str] = ()) -> Built:
-        """Lock the build requirements of sdists."""
-        (folder / "sdists").mkdir(parents=True)
-        rows = []
-        for source in sources:
-            name, data = source.name, source.read_bytes()
-            (folder / "sdists" / name).write_bytes(data)
-            row = {"name": name.partition("-")[0], "version": "1.0", "filename": name}
-            rows.append({**row, "sha256": hashlib.sha256(data).hexdigest()})
-        (folder / "request.json").write_text(json.dumps({"sdists": rows}))
-        arguments = ["--python-minor", self.minor, "--sdists", "sdists", "--request", "request.json"]
-        arguments += ["--tools", str(self.programs), "--output", "build.lock"]
-        settings = {
+    def _hook_arguments(
+        self,
+        source: Path,
+        folder: Path,
+        tools: Path,
+        sysroot: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> list[object]:
+        named = {"name": source.name.partition("-")[0], "version": "1.0", **(settings or {})}
+        (folder / "settings.json").write_text(json.dumps(named))
+        one = self.stand_in
+        arguments: list[object] = ["--sdist", source, "--target", self.target(self.host)]
+        arguments += ["--sysroot", sysroot or one / "sysroot", "--zig", one / "zig"]
+        return [*arguments, "--tools", tools, "--settings", "settings.json"]
+
+    def lock(
+        self,
+        source: Path,
+        folder: Path,
+        around: Sequence[str] = (),
+        *,
+        sysroot: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Locked:
+        """Lock what the build of an sdist requires.
+
+        :param around: words before each step's own command.
+        """
+        folder.mkdir(parents=True)
+        sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+        sdist = Distribution(source.name.partition("-")[0], "1.0", source.name, sha256)
+        network = {
             k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")
         }
-        return self._run("build-lock", arguments, folder, user=None, around=around, env=settings)
+
+        def ask(wheels: Path) -> dict[str, Any]:
+            arguments = self._hook_arguments(source, folder, self.programs, sysroot, settings)
+            arguments += ["--requirements", wheels]
+            return self._run("build-requires", arguments, folder, user=None, around=around, env=None).document
+
+        def resolve(question: Mapping[str, Any]) -> dict[str, Any]:
+            (folder / "request.json").write_text(json.dumps(question))
+            arguments = ["--request", "request.json", "--target", self.target(self.host)]
+            return self._run(
+                "build-resolve", arguments, folder, user=None, around=around, env=network
+            ).document
+
+        document, said = settle(sdist, self.minor, Ways(ask, resolve, self.fetch), folder / "wheels")
+        (folder / "found.json").write_text(json.dumps({**document, "pythons": [self.minor]}))
+        arguments = ["--request", "found.json", "--output", "build.lock"]
+        done = self._run("build-lock", arguments, folder, user=None, around=around, env=None)
+        assert done.returncode == 0, done.stderr
+        return Locked((folder / "build.lock").read_bytes(), said)
 
     def _run(
         self,

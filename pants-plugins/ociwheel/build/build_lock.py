@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.tags import parse_tag
@@ -25,6 +25,8 @@ from ociwheel.wording import quoted
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}==[A-Za-z0-9.!+_-]{1,200}")
 _MINOR = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
 _WHEEL = re.compile(r"[^/\\\0]{1,251}\.whl")
+# Crates: names as the registry takes them, versions as Semantic Versioning writes them.
+_CRATE = re.compile(r"[A-Za-z0-9_-]{1,64} [0-9][0-9A-Za-z.+-]{0,100}")
 # The machines that build: wheels for others are not worth a line in the lock.
 _BUILD_MACHINES = ("x86_64", "aarch64", "arm64", "universal2")
 
@@ -56,11 +58,14 @@ class BuildEnvironment:
     sha256: str
     python: str
     pins: tuple[Pin, ...]
+    crates: tuple[str, ...] = ()
+    """Crates, each ``name version``, that its ``Cargo.lock`` names and it does not bring."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the item of ``environments``."""
         pins = [str(pin) for pin in self.pins]
-        return {"sdist": self.sdist, "sha256": self.sha256, "python": self.python, "pins": pins}
+        row = {"sdist": self.sdist, "sha256": self.sha256, "python": self.python, "pins": pins}
+        return {**row, "crates": list(self.crates)} if self.crates else row
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class BuildLock:
     environments: tuple[BuildEnvironment, ...] = ()
     files: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None
     """Pin: its wheels, each ``filename``, ``sha256`` and perhaps ``size``."""
+    crates: Mapping[str, str] = field(default_factory=dict)
+    """Crate, ``name version``: the SHA-256 of its ``.crate`` file."""
 
     @staticmethod
     def from_json(value: Any, where: str) -> BuildLock:
@@ -83,29 +90,50 @@ class BuildLock:
     def read(document: Value) -> BuildLock:
         """Return the lock that a document holds; what is wrong with it is an error of the document's."""
         check_schema(document, "build-lock")
+        return BuildLock.read_rows(document)
+
+    @staticmethod
+    def read_rows(document: Value) -> BuildLock:
+        """Return the lock of a document that need not say of what kind it is."""
         rows = tuple(_environment(row) for row in document.at("environments").items())
-        files = document.at("files").members()
-        return BuildLock(
-            rows, {_pin(pin, listed): tuple(map(_file, listed.items())) for pin, listed in files.items()}
-        )
+        files = {
+            _pin(pin, listed): tuple(map(_file, listed.items()))
+            for pin, listed in document.at("files").members().items()
+        }
+        crates = document.optional("crates", Value.members) or {}
+        hashes = {_crate(name, value): value.sha256() for name, value in crates.items()}
+        for number, row in enumerate(rows):
+            for crate in sorted(set(row.crates) - hashes.keys()):
+                raise document.at("environments").error(f"[{number}] names {crate}, which `crates` has not")
+        return BuildLock(rows, files, hashes)
 
-    def pins_of(self, sdist: str, python: str) -> tuple[Pin, ...]:
-        """Return the pins of an sdist, of any hash; empty when it is not locked."""
-        for row in self.environments:
-            if row.sdist == sdist and row.python == python:
-                return row.pins
-        return ()
-
-    def with_python(
-        self, python: str, made: Iterable[BuildEnvironment], minors: Sequence[str] | None
+    def renewed(
+        self, made: BuildLock, pythons: Iterable[str], minors: Sequence[str] | None, failed: Collection[str]
     ) -> BuildLock:
-        """Return the lock with all rows of one Python replaced.
+        """Return the lock with the rows of some Pythons made anew.
 
-        :param minors: the Pythons whose rows stay; ``None``: all.
+        :param made: the new rows, with their files and crates.
+        :param pythons: the Pythons whose rows are made anew.
+        :param minors: the Pythons whose rows may stay; ``None``: all.
+        :param failed: sdists, ``name==version``, of which there is no new row: what they had stays.
         """
-        kept = [r for r in self.environments if r.python != python and (minors is None or r.python in minors)]
-        rows = sorted([*kept, *made], key=lambda r: (r.sdist, _version_key(r.python)))
-        return BuildLock(tuple(rows), self.files)
+        anew = set(pythons)
+        there = {(row.sdist, row.python) for row in made.environments}
+        kept = [
+            row
+            for row in self.environments
+            if (row.python not in anew or row.sdist in failed)
+            and (minors is None or row.python in minors)
+            and (row.sdist, row.python) not in there
+        ]
+        staying = {str(pin) for row in kept for pin in row.pins}
+        files = dict(made.files or {})
+        for pin in staying & (self.files or {}).keys():
+            both = [*(self.files or {})[pin], *files.get(pin, ())]
+            by_name = {file["filename"]: file for file in both}
+            files[pin] = tuple(by_name[name] for name in sorted(by_name))
+        rows = sorted([*kept, *made.environments], key=lambda r: (r.sdist, _version_key(r.python)))
+        return BuildLock(tuple(rows), files, {**self.crates, **made.crates})
 
 
 def _environment(row: Value) -> BuildEnvironment:
@@ -114,7 +142,14 @@ def _environment(row: Value) -> BuildEnvironment:
         row.at("sha256").sha256(),
         row.at("python").matching(_MINOR, "a minor version such as 3.11"),
         tuple(sorted(Pin.parse(pin.matching(_PINNED, "name==version")) for pin in row.at("pins").items())),
+        row.optional("crates", lambda found: tuple(sorted(_crate(c.text(), c) for c in found.items()))) or (),
     )
+
+
+def _crate(text: str, place: Value) -> str:
+    if not _CRATE.fullmatch(text):
+        raise place.error(f"expected a crate's name and version, found {quoted(text)}")
+    return text
 
 
 def _pin(text: str, place: Value) -> str:
@@ -138,19 +173,25 @@ def _version_key(minor: str) -> tuple[int, ...]:
 
 
 def render(lock: BuildLock) -> bytes:
-    """Return the file's bytes: sorted, one environment and one file per line, so that diffs read well."""
+    """Return the file's bytes: sorted, one environment, file and crate per line, so that diffs read well."""
     used = {str(pin) for row in lock.environments for pin in row.pins}
     files = {pin: rows for pin, rows in (lock.files or {}).items() if pin in used}
     lines = ["{", f' "schema": {json.dumps(schema("build-lock"))},', ' "environments": [']
     rows = [json.dumps(row.to_json(), ensure_ascii=False) for row in lock.environments]
-    lines += [f"  {row}{',' if n < len(rows) else ''}" for n, row in enumerate(rows, 1)]
-    lines += [" ],", ' "files": {']
+    lines += [*_listed("  ", rows), " ],", ' "files": {']
     for number, pin in enumerate(sorted(files), 1):
         lines.append(f"  {json.dumps(pin)}: [")
-        items = [json.dumps(dict(sorted(f.items()))) for f in files[pin]]
-        lines += [f"   {item}{',' if n < len(items) else ''}" for n, item in enumerate(items, 1)]
+        lines += _listed("   ", [json.dumps(dict(sorted(f.items()))) for f in files[pin]])
         lines.append(f"  ]{',' if number < len(files) else ''}")
+    crates = sorted({crate for row in lock.environments for crate in row.crates})
+    if crates:
+        hashes = [f"{json.dumps(crate)}: {json.dumps(lock.crates[crate])}" for crate in crates]
+        lines += [" },", ' "crates": {', *_listed("  ", hashes)]
     return "\n".join([*lines, " }", "}", ""]).encode()
+
+
+def _listed(indent: str, items: Sequence[str]) -> list[str]:
+    return [f"{indent}{item}{',' if n < len(items) else ''}" for n, item in enumerate(items, 1)]
 
 
 def lockable_files(

@@ -85,8 +85,38 @@ def test_the_size_is_taken_from_whichever_place_tells_it() -> None:
 
 def test_rows_of_one_python_are_replaced_and_of_unknown_ones_dropped() -> None:
     lock = BuildLock((environment("a==1", "3.9"), environment("a==1", "3.11"), environment("b==1", "3.13")))
-    made = lock.with_python("3.11", [environment("c==1", "3.11")], ["3.11", "3.13"])
+    made = lock.renewed(BuildLock((environment("c==1", "3.11"),), {}), ["3.11"], ["3.11", "3.13"], ())
     assert [(row.sdist, row.python) for row in made.environments] == [("b==1", "3.13"), ("c==1", "3.11")]
+
+
+def test_what_could_not_be_locked_keeps_what_it_had() -> None:
+    def files(*names: str) -> tuple[dict[str, str], ...]:
+        return tuple({"filename": name, "sha256": "0" * 64} for name in names)
+
+    before = BuildLock(
+        (environment("a==1", "3.11", "x==1"), environment("b==1", "3.11", "y==1")),
+        {"x==1": files("x-any.whl"), "y==1": files("y-any.whl")},
+    )
+    new = BuildLock((environment("b==1", "3.11", "x==1"),), {"x==1": files("x-any.whl", "x-cp311.whl")})
+    made = before.renewed(new, ["3.11"], ["3.11"], {"a==1"})
+    assert [(row.sdist, [str(pin) for pin in row.pins]) for row in made.environments] == [
+        ("a==1", ["x==1"]),
+        ("b==1", ["x==1"]),
+    ]
+    assert made.files == {"x==1": files("x-any.whl", "x-cp311.whl")}
+    assert before.renewed(new, ["3.11"], ["3.11"], {"b==1"}).environments == new.environments
+
+
+def test_crates_stand_one_a_line_and_only_where_there_are_any() -> None:
+    row = BuildEnvironment("bcrypt==5.0.0", "1" * 64, "3.11", (), ("a 1.0.0", "b 0.1.0+x"))
+    lock = BuildLock((row,), {}, {"b 0.1.0+x": "2" * 64, "a 1.0.0": "3" * 64, "unused 1.0.0": "4" * 64})
+    text = render(lock).decode()
+    assert text.endswith(
+        ' "files": {\n },\n "crates": {\n'
+        f'  "a 1.0.0": "{"3" * 64}",\n  "b 0.1.0+x": "{"2" * 64}"\n }}\n}}\n'
+    )
+    assert BuildLock.from_json(json.loads(text), "x").environments == lock.environments
+    assert "crates" not in render(BuildLock((environment("a==1", "3.11"),), {})).decode()
 
 
 names = st.from_regex(r"[a-z]{1,5}", fullmatch=True)

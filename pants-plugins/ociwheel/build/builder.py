@@ -58,6 +58,22 @@ class Built:
     isolation: str
 
 
+def job_of(inputs: Inputs, settings: Settings, *, asks: bool = False) -> Job:
+    """Return the hook of a build, or with ``asks`` the one that says what it requires."""
+    target = inputs.toolchain.target
+    where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
+    return Job(
+        where=where,
+        sdist=inputs.sdist,
+        requirements=inputs.requirements,
+        minor=target.python,
+        settings=asdict(settings),
+        tools=inputs.tools,
+        cross=inputs.cross(),
+        asks=asks,
+    )
+
+
 def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built:
     """Build one wheel.
 
@@ -66,17 +82,8 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     :raises BuildError: it does not build, or builds less than it should.
     :raises CxxNeededError: it holds C++, and its runtime is one of zig's without libc++.
     """
-    target = inputs.toolchain.target
-    where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
-    job = Job(
-        where=where,
-        sdist=inputs.sdist,
-        requirements=inputs.requirements,
-        minor=target.python,
-        settings=asdict(settings),
-        tools=inputs.tools,
-        cross=inputs.cross(),
-    )
+    target, job = inputs.toolchain.target, job_of(inputs, settings)
+    where = job.where
     done = run_hook(job, inputs.isolation, work)
     answer = done.answer
     if answer.error:

@@ -52,9 +52,10 @@ class Request:
     """It runs in a user namespace of its own."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: str | None = None
-    cross: Mapping[str, str] | None = None
-    """``target``, ``zig``, ``sysroot``, perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``; without it, only
-    the requirements are asked for."""
+    cross: Mapping[str, str] = field(default_factory=dict)
+    """``target``, ``zig``, ``sysroot`` and perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``."""
+    asks: bool = False
+    """Only what the build requires is asked for."""
 
     @staticmethod
     def read(path: Path) -> Request:
@@ -109,9 +110,9 @@ def answer(request: Request) -> Answer:
     work = Path(request.work)
     source = unpack(Path(request.sdist), work / "src")
     system = build_system(source)
-    if request.cross is None:
+    if request.asks:
         return _requires(request, settings, source, system)
-    return _build(request, settings, request.cross, source, system)
+    return _build(request, settings, source, system)
 
 
 def _environment(request: Request) -> Environment:
@@ -122,12 +123,20 @@ def _programs(request: Request) -> list[Path]:
     return [Path(request.tools) / "usr/bin"] if request.tools and not request.namespace else []
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A backend whose hooks can be called, against the target."""
+
+    backend: Backend
+    config_settings: Mapping[str, object]
+    log: Path
+    """The sources that the compiler was called for, one a line."""
+
+
 def _requires(request: Request, settings: Settings, source: Path, system: BuildSystem) -> Answer:
-    environment = _environment(request)
-    variables = {**base_environment(environment, _programs(request)), **settings.env}
-    backend = Backend(source, system, environment, variables, echo=True)
+    ready = _prepare(request, settings, source, system, _environment(request))
     try:
-        return Answer(requires=tuple(backend.requirements(settings.config_settings)))
+        return Answer(requires=tuple(ready.backend.requirements(ready.config_settings)))
     except HookError as e:
         return _failed(e)
 
@@ -137,25 +146,17 @@ def _failed(error: HookError) -> Answer:
     return Answer(failed_hook=True)
 
 
-def _build(
-    request: Request, settings: Settings, cross: Mapping[str, str], source: Path, system: BuildSystem
-) -> Answer:
-    work = Path(request.work)
-    target = Target.read(Path(cross["target"]))
-    runtime = Path(cross["zig_runtime"]) if "zig_runtime" in cross else None
-    gcc = Path(cross["gcc"]) if "gcc" in cross else None
-    toolchain = Toolchain(Path(cross["zig"]), Path(cross["sysroot"]), target, runtime, gcc)
-    tools = Path(request.tools) if request.tools else None
-    where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
-    if gcc and not request.namespace:
+def _build(request: Request, settings: Settings, source: Path, system: BuildSystem) -> Answer:
+    toolchain, where = _toolchain(request), _where(request, settings)
+    if toolchain.gcc and not request.namespace:
         raise BuildError(
             "Debian's gcc runs in a root of its own alone, which this machine gives no build",
             where=where,
             hint=Remedy.text("look at the warning above, or build it with clang"),
         )
     if system.cargo:
-        check_rust(tools, toolchain, source, where)
-        if "host_sysroot" not in cross:
+        check_rust(Path(request.tools) if request.tools else None, toolchain, source, where)
+        if "host_sysroot" not in request.cross:
             raise BuildError(
                 "cargo compiles programs that it runs, and the lock of the base has no libc for them",
                 where=where,
@@ -163,8 +164,42 @@ def _build(
             )
     sources = native_sources(source)
     environment = _environment(request)
-    context = Context(where, settings.resolve, settings.base, target)
+    context = Context(where, settings.resolve, settings.base, toolchain.target)
     check_requirements(system, environment.site_packages, context)
+    ready = _prepare(request, settings, source, system, environment)
+    log = ready.log
+    # Whether it ended well does not count: a setup.py may leave out an extension that does not compile.
+    wants_cxx = log.with_name(WANTS_CXX)
+    try:
+        made = ready.backend.build_wheel(Path(request.output), ready.config_settings)
+    except HookError as e:
+        return Answer(needs_cxx=True) if wants_cxx.exists() else _failed(e)
+    if wants_cxx.exists():
+        return Answer(needs_cxx=True)
+    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
+    return Answer(made.name, (), sources, compiled)
+
+
+def _toolchain(request: Request) -> Toolchain:
+    cross = request.cross
+    target = Target.read(Path(cross["target"]))
+    runtime = Path(cross["zig_runtime"]) if "zig_runtime" in cross else None
+    gcc = Path(cross["gcc"]) if "gcc" in cross else None
+    return Toolchain(Path(cross["zig"]), Path(cross["sysroot"]), target, runtime, gcc)
+
+
+def _where(request: Request, settings: Settings) -> str:
+    target = Target.read(Path(request.cross["target"]))
+    return f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
+
+
+def _prepare(
+    request: Request, settings: Settings, source: Path, system: BuildSystem, environment: Environment
+) -> _Prepared:
+    """Write what every hook finds: compilers, pkg-config, the target's Python, files of build systems."""
+    work, cross, toolchain = Path(request.work), request.cross, _toolchain(request)
+    target = toolchain.target
+    tools = Path(request.tools) if request.tools else None
     binaries = work / "cross/bin"
     log = write_wrappers(toolchain, environment.python, binaries, work)
     variables = {
@@ -174,7 +209,7 @@ def _build(
     }
     extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
     variables |= extra.variables
-    if system.cargo and tools:
+    if system.cargo and tools and "host_sysroot" in cross and (tools / "usr/bin/cargo").is_file():
         variables |= write_rust(
             *(tools, Path(cross["host_sysroot"]), toolchain),
             python=environment.python,
@@ -182,18 +217,7 @@ def _build(
             folder=work / "rust",
         )
     backend = Backend(source, system, environment, {**variables, **settings.env}, echo=True)
-    # Whether it ended well does not count: a setup.py may leave out an extension that does not compile.
-    wants_cxx = log.with_name(WANTS_CXX)
-    try:
-        made = backend.build_wheel(
-            Path(request.output), merged(extra.config_settings, settings.config_settings)
-        )
-    except HookError as e:
-        return Answer(needs_cxx=True) if wants_cxx.exists() else _failed(e)
-    if wants_cxx.exists():
-        return Answer(needs_cxx=True)
-    compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
-    return Answer(made.name, (), sources, compiled)
+    return _Prepared(backend, merged(extra.config_settings, settings.config_settings), log)
 
 
 def _limit(request: Request) -> None:

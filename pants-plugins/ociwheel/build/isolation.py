@@ -69,8 +69,10 @@ class Job:
     settings: Mapping[str, Any]
     tools: Path | None = None
     """What the ``tools`` step made; without it, programs are those of this machine."""
-    cross: Mapping[str, Path] | None = None
+    cross: Mapping[str, Path] = field(default_factory=dict)
     """See :class:`ociwheel.build.inside.Request`."""
+    asks: bool = False
+    """Only what the build requires is asked for."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _rooted(
         )
     if job.tools is None or not has_bubblewrap(job.tools):
         return Refused("the lock of the base has no bubblewrap", Remedy("relock-base"))
-    cross = dict(job.cross or {})
+    cross = dict(job.cross)
     sysroot = cross.get("sysroot")
     trees = {
         "core/ociwheel": Path(ociwheel.__file__).absolute().parent,
@@ -160,7 +162,7 @@ def _rooted(
         output=str(INSIDE / "out"),
         namespace=True,
         tools=str(INSIDE / "tools"),
-        cross={name: str(INSIDE / name) for name in cross} if job.cross is not None else None,
+        cross={name: str(INSIDE / name) for name in cross},
     )
     inside = ("work", "out", "python", "tools", *(name for name in cross if name != "target"))
     return words, request, (*(str(INSIDE / name) for name in inside), str(INSIDE))
@@ -178,7 +180,8 @@ def _request(job: Job, isolation: Isolation, folders: Mapping[str, Path]) -> Req
         namespace=False,
         settings=job.settings,
         tools=str(job.tools) if job.tools else None,
-        cross={name: str(path) for name, path in job.cross.items()} if job.cross is not None else None,
+        cross={name: str(path) for name, path in job.cross.items()},
+        asks=job.asks,
     )
 
 
@@ -204,7 +207,7 @@ def _run_beside(
         f"to change that, {refused.remedy.render()}\n"
     )
     places: list[str] = []
-    for path in (folders["build"], work, *(p for name, p in (job.cross or {}).items() if name != "target")):
+    for path in (folders["build"], work, *(p for name, p in job.cross.items() if name != "target")):
         places += [str(path), str(path.resolve())]
     if job.tools:
         places.append(str(job.tools))

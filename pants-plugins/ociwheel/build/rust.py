@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from ociwheel.build.crates import read_crates
 from ociwheel.build.scripts import write_program
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
 from ociwheel.platforms import PLATFORMS, Platform
-from ociwheel.reading import LIMITS, bytes_of, failing
-from ociwheel.reading_toml import from_toml
 from ociwheel.remedies import Remedy
 
 _RUSTLIB = "usr/lib/rustlib"
@@ -25,49 +23,16 @@ _USE_WHEEL = "use a version that has a wheel for this platform"
 _ADD_CARGO = Remedy("use-wheel-or-cargo")
 
 
-@dataclass(frozen=True)
-class Crates:
-    """What cargo needs and what of it the sdist brings."""
-
-    locked: int
-    """Crates of a registry that ``Cargo.lock`` names."""
-    vendored: int
-    """Crates that lie in the sdist with their checksums."""
-
-    def __str__(self) -> str:
-        """Return both numbers in words."""
-        return f"Cargo.lock names {self.locked} crates, the sdist brings {self.vendored}"
-
-
-def count_crates(source: Path) -> Crates:
-    """Count the crates of an unpacked sdist."""
-    locked = 0
-    for path in source.rglob("Cargo.lock"):
-        if ".cargo-checksum.json" not in {entry.name for entry in path.parent.iterdir()}:
-            locked = max(locked, _crates_of_registries(path, path.relative_to(source).as_posix()))
-    return Crates(locked, sum(1 for _ in source.rglob(".cargo-checksum.json")))
-
-
-def _crates_of_registries(lock: Path, where: str) -> int:
-    fail = failing(BuildError, where)
-    try:
-        data = bytes_of(lock, LIMITS.size)
-    except ValueError as e:
-        raise fail("", str(e)) from e
-    packages = from_toml(data, fail).maybe("package")
-    return sum("source" in package.members() for package in packages.items()) if packages else 0
-
-
 def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: str) -> None:
     """Check that there is what a Rust extension is built with, before anything runs.
 
     :param tools: what the ``tools`` step made.
     :raises BuildError: there is not; it tells what to add.
     """
-    crates = count_crates(source)
+    crates = read_crates(source)
     details = [str(crates)] if crates.locked else []
     lacking = "; its crates are not in the sdist either, and builds have no network"
-    complete = crates.vendored >= crates.locked
+    complete = crates.complete
     if tools is None or not (tools / "usr/bin/cargo").is_file():
         raise BuildError(
             f"it is written in Rust, and its builder has no cargo{'' if complete else lacking}",

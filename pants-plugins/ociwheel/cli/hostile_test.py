@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +99,14 @@ BUILD_LOCKS = {
         {**LOCK, "environments": [{**ROW, "pins": ["--index-url=https://evil"]}]},
         "environments[0].pins[0]: expected name==version, found '--index-url=https://evil'",
     ),
+    "a crate without a hash": (
+        {**LOCK, "environments": [{**ROW, "crates": ["serde 1.0"]}]},
+        "environments: [0] names serde 1.0, which `crates` has not",
+    ),
+    "a crate elsewhere": (
+        {**LOCK, "crates": {"../x 1": "a" * 64}},
+        "crates['../x 1']: expected a crate's name and version, found '../x 1'",
+    ),
     "another schema": ({"schema": 7}, "expected a ociwheel.build-lock/1 document, found a number"),
 }
 
@@ -130,10 +137,9 @@ def test_build_locks_that_were_found(name: str, expected: str, tmp_path: Path, u
 def build_lock(data: bytes, folder: Path, usual: int) -> str:
     """Lock with a build lock so far, and return the message."""
     (folder / "x.build.lock").write_bytes(data)
-    (folder / "request.json").write_text('{"sdists": []}')
+    (folder / "request.json").write_text('{"environments": [], "files": {}, "pythons": []}')
     done = run_limited(
-        *("build-lock", "--python-minor", f"{sys.version_info[0]}.{sys.version_info[1]}"),
-        *("--sdists", str(folder), "--request", str(folder / "request.json")),
+        *("build-lock", "--request", str(folder / "request.json")),
         *("--previous", str(folder / "x.build.lock"), "--output", str(folder / "out.lock")),
         folder=folder,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform as host
 from dataclasses import dataclass, replace
@@ -58,6 +59,31 @@ def build_resolve(resolve: str) -> str:
 def empty_lock() -> dict[str, Any]:
     """Return the lock of nothing."""
     return {"schema": BUILD_LOCK_SCHEMA, "environments": [], "files": {}}
+
+
+def is_build_lock(data: bytes) -> bool:
+    """Tell whether a file says that it is a build lock; what is in it the core checks."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("schema") == BUILD_LOCK_SCHEMA
+
+
+def previous_pins(lock: bytes | None, artifact: Artifact, minor: str) -> tuple[str, ...]:
+    """Return what a lock has of an sdist, of any hash; nothing where it cannot be read."""
+    try:
+        document = json.loads(lock or b"{}")
+    except ValueError:
+        return ()
+    rows = document.get("environments") if isinstance(document, dict) else ()
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict) or row.get("python") != minor:
+            continue
+        pins = row.get("pins")
+        if row.get("sdist") == f"{artifact.name}=={artifact.version}" and isinstance(pins, list):
+            return tuple(pin for pin in pins if isinstance(pin, str))
+    return ()
 
 
 def pins_on_this_machine(

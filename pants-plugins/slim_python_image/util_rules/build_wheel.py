@@ -100,9 +100,23 @@ async def _runtime_of_the_compiler(target: TargetEnvironment, *, cxx: bool) -> d
     return dict(zip(("zig", "zig-runtime"), await concurrently(calls)))
 
 
-@rule
-async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: SlimImageOptions) -> Wheel:
-    artifact, target = request.artifact, request.target
+@dataclass(frozen=True)
+class HookStep:
+    """A step that runs a hook of an sdist's backend.
+
+    :param arguments: those of this step alone.
+    """
+
+    name: str
+    description: str
+    arguments: tuple[str, ...] = ()
+
+
+async def hook_step(
+    hook: HookStep, request: BuildWheelRequest, toolbox: Toolbox, options: SlimImageOptions
+) -> StepRequest:
+    """Return a step that runs a hook against the target and from content alone."""
+    artifact = request.artifact
     made, (sdist, *requirements) = await build_inputs(request)
     interpreter = made.pop("interpreter", None)
     requirement_files = await engine.merge(r.digest for r in requirements)
@@ -111,27 +125,35 @@ async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: Sli
             sdist.digest,
             await engine.add_prefix(requirement_files, "requirements"),
             await engine.create_files(
-                {"target.json": target.to_json(), "settings.json": request.settings.encode()}
+                {"target.json": request.target.to_json(), "settings.json": request.settings.encode()}
             ),
         )
     )
     more = (name for name in ("zig-runtime", "tools", "host-sysroot", "gcc") if name in made)
-    step = StepRequest(
-        step="build",
+    return StepRequest(
+        step=hook.name,
         arguments=(
             *("--sdist", artifact.filename, "--target", "target.json"),
             *("--requirements", "requirements", "--sysroot", "sysroot"),
-            *("--zig", "zig", "--settings", "settings.json", "--output", OUT),
+            *("--zig", "zig", "--settings", "settings.json", *hook.arguments),
             *(part for name in more for part in (f"--{name}", name)),
             *options.isolation_arguments(),
         ),
-        description=f"Build {artifact.name} {artifact.version} for {target.platform}",
+        description=hook.description,
         toolbox=toolbox,
         inputs=inputs,
         trees=FrozenDict({name: tree.digest for name, tree in made.items()}),
         interpreter=interpreter,
-        output_directories=(OUT,),
+        output_directories=(OUT,) if OUT in hook.arguments else (),
     )
+
+
+@rule
+async def build_wheel(request: BuildWheelRequest, toolbox: Toolbox, options: SlimImageOptions) -> Wheel:
+    artifact, target = request.artifact, request.target
+    description = f"Build {artifact.name} {artifact.version} for {target.platform}"
+    hook = HookStep("build", description, ("--output", OUT))
+    step = await hook_step(hook, request, toolbox, options)
     outcome = await run_step(step, **implicitly())
     if outcome.error is None and outcome.fields().get("needs") == "c++":
         runtime = (await _runtime_of_the_compiler(target, cxx=True))["zig-runtime"]

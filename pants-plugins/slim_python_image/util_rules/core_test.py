@@ -96,3 +96,8 @@ def test_every_step_of_the_real_core_has_its_code() -> None:
         assert {"__main__.py", "step.sh", "ociwheel/errors.py", "ociwheel/documents.py"} <= set(kept), step
         assert f"{module.replace('.', '/')}.py" in kept, step
     assert len(step_files(files, table["plan"])) < len(files) / 2
+
+
+def test_the_table_of_steps_is_read_however_its_lines_are_broken() -> None:
+    table = b'"a": ("ociwheel.a.a_step", "one"),\n    "b-c": (\n        "ociwheel.b.c_step",\n        "two",\n    ),\n'
+    assert core.steps(table) == {"a": "ociwheel.a.a_step", "b-c": "ociwheel.b.c_step"}

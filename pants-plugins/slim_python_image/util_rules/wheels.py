@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterable
 
+from pants.util.frozendict import FrozenDict
+
 from slim_python_image import engine
-from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages, RegistryBase, Source
+from slim_python_image.bases import (
+    Base,
+    BuilderGroup,
+    DebianBase,
+    DebPackage,
+    DebPackages,
+    RegistryBase,
+    Source,
+)
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Artifact, Root, SlimImageError, Wheel, canonical_json
 from slim_python_image.remote_layers import RemoteLayers
@@ -96,6 +106,19 @@ def builder_packages(base: DebianBase, name: str, options: SlimImageOptions) -> 
             f"lock of the base {base.resolve}\n  -> lock them: {relock_command(base.resolve)}"
         )
     return (*base.builder, *group.packages)
+
+
+def without_group(base: Base, name: str, options: SlimImageOptions) -> Base:
+    """Return a base on which a distribution can be asked what it requires.
+
+    Its `builder_packages` are locked with the base; until they are, the base's own serve.
+    """
+    if not isinstance(base, DebianBase):
+        return base
+    wanted, group = options.builder_packages(name, base.resolve), base.builder_groups.get(name)
+    if not wanted or (group is not None and group.wanted == wanted):
+        return base
+    return replace(base, builder_groups=FrozenDict({**base.builder_groups, name: BuilderGroup(wanted, ())}))
 
 
 def builder_image(base: RegistryBase, sdist: Artifact, options: SlimImageOptions) -> RemoteLayers:
