@@ -163,7 +163,7 @@ def gcc_for(base: Base, name: str, options: SlimImageOptions) -> GccRequest | No
 def cross_build(
     base: Base, sdist: Artifact, pins: tuple[Artifact, ...], options: SlimImageOptions, resolve: str
 ) -> BuildWheelRequest:
-    """Return the build of an sdist on this machine."""
+    """Return the build of an sdist on this machine, by clang."""
     builder: Source
     if isinstance(base, DebianBase):
         packages = builder_packages(base, sdist.name, options)
@@ -179,7 +179,6 @@ def cross_build(
         settings=build_settings(options, sdist),
         resolve=resolve,
         programs=programs,
-        gcc=gcc_for(base, sdist.name, options),
     )
 
 
