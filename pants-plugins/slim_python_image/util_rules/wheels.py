@@ -247,7 +247,13 @@ async def builds_of(request: WheelSetRequest, plan: WheelPlan, options: SlimImag
         )
     )
     return Builds(
-        tuple(cross_build(base, sdist, pins.of(sdist), options, resolve) for sdist in crossed),
+        tuple(
+            replace(
+                cross_build(base, sdist, pins.of(sdist), options, resolve),
+                gcc=gcc_for(base, sdist.name, options),
+            )
+            for sdist in crossed
+        ),
         tuple(emulated_build(base, sdist, emulated_pins.of(sdist), options, resolve) for sdist in emulated),
     )
 
