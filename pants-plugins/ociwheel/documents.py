@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.errors import OciwheelError, UsageError
-from ociwheel.reading import LIMITS, Limits, Value, bytes_of, failing, from_json
+from ociwheel.reading import LIMITS, DocumentLimits, Value, bytes_of, failing, from_json
 from ociwheel.remedies import WORDS, Remedy, placeholders
 from ociwheel.wording import quoted
 
@@ -50,7 +50,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
 }
 
 # Documents of other steps: the files of a large base are a million values.
-_OWN = Limits(size=512 << 20, values=20_000_000)
+_OWN = DocumentLimits(size=512 << 20, values=20_000_000)
 
 
 def schema(kind: str) -> str:
@@ -89,7 +89,7 @@ def read_value(
     *,
     label: str | None = None,
     hint: str | Remedy | None = None,
-    limits: Limits = LIMITS,
+    limits: DocumentLimits = LIMITS,
 ) -> Value:
     """Return what a JSON file holds, to be read with paths.
 

@@ -52,6 +52,8 @@ class Platform:
     """The host triplet of autoconf's ``--host``."""
     cpu_family: str
     """meson's ``cpu_family``."""
+    ld_cache_flag: int | None
+    """``FLAG_X8664_LIB64`` and its like in glibc's ``dl-cache.h``; without one, no cache is made."""
     rust: str = ""
     """rustc's triple; empty where Debian has no Rust."""
     endian: str = "little"
@@ -96,13 +98,13 @@ PLATFORMS: tuple[Platform, ...] = (
         "linux/amd64", "amd64", "x86_64-linux-gnu", "x86_64", "baseline", "x86_64", "gnu",
         62, 64, "/lib64/ld-linux-x86-64.so.2", "x86_64", "INTEL_EXTENDED_16_BYTES_LE", (2, 5),
         ("-march=x86-64",),
-        "x86_64-pc-linux-gnu", "x86_64", "x86_64-unknown-linux-gnu",
+        "x86_64-pc-linux-gnu", "x86_64", 0x0300, "x86_64-unknown-linux-gnu",
     ),
     Platform(
         "linux/arm64", "arm64", "aarch64-linux-gnu", "aarch64", "baseline", "aarch64", "gnu",
         183, 64, "/lib/ld-linux-aarch64.so.1", "aarch64", "IEEE_QUAD_LE", (2, 17),
         ("-march=armv8-a",),
-        "aarch64-unknown-linux-gnu", "aarch64", "aarch64-unknown-linux-gnu",
+        "aarch64-unknown-linux-gnu", "aarch64", 0x0A00, "aarch64-unknown-linux-gnu",
     ),
     Platform(
         # Debian's armhf: ARMv7 with Thumb 2, VFPv3 with 16 registers, hard-float calls, and no NEON, which
@@ -110,25 +112,25 @@ PLATFORMS: tuple[Platform, ...] = (
         "linux/arm/v7", "armhf", "arm-linux-gnueabihf", "armv7l", "generic+v7a-neon-d32", "arm",
         "gnueabihf", 40, 32, "/lib/ld-linux-armhf.so.3", "arm", "IEEE_DOUBLE_LE", (2, 17),
         ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard", "-mthumb"),
-        "arm-unknown-linux-gnueabihf", "arm", "armv7-unknown-linux-gnueabihf",
+        "arm-unknown-linux-gnueabihf", "arm", 0x0900, "armv7-unknown-linux-gnueabihf",
     ),
     Platform(
         "linux/386", "i386", "i386-linux-gnu", "i686", "i686", "x86", "gnu",
         3, 32, "/lib/ld-linux.so.2", "i386", "INTEL_EXTENDED_12_BYTES_LE", (2, 5),
         ("-march=i686",),
-        "i686-pc-linux-gnu", "x86", "i686-unknown-linux-gnu",
+        "i686-pc-linux-gnu", "x86", 0x0000, "i686-unknown-linux-gnu",
     ),
     Platform(
         "linux/ppc64le", "ppc64el", "powerpc64le-linux-gnu", "ppc64le", "ppc64le", "powerpc64le",
         "gnu", 21, 64, "/lib64/ld64.so.2", "ppc64le", "IBM_DOUBLE_DOUBLE_LE", (2, 17),
         (),
-        "powerpc64le-unknown-linux-gnu", "ppc64", "powerpc64le-unknown-linux-gnu",
+        "powerpc64le-unknown-linux-gnu", "ppc64", 0x0500, "powerpc64le-unknown-linux-gnu",
     ),
     Platform(
         "linux/riscv64", "riscv64", "riscv64-linux-gnu", "riscv64", "baseline_rv64", "riscv64",
         "gnu", 243, 64, "/lib/ld-linux-riscv64-lp64d.so.1", "riscv64", "IEEE_QUAD_LE", (2, 31),
         ("-march=rv64gc", "-mabi=lp64d"),
-        "riscv64-unknown-linux-gnu", "riscv64", "riscv64gc-unknown-linux-gnu",
+        "riscv64-unknown-linux-gnu", "riscv64", None, "riscv64gc-unknown-linux-gnu",
     ),
 )  # fmt: skip
 
@@ -145,6 +147,13 @@ def platform(oci: str) -> Platform:
     except KeyError:
         known = ", ".join(_BY_OCI)
         raise UsageError(f"unknown platform {oci!r}", hint=f"use one of: {known}") from None
+
+
+def of_machine(machine: str) -> Platform | None:
+    """Return the row of a machine, by what ``platform.machine()`` says there, on Linux or elsewhere."""
+    names = {"amd64": "x86_64", "arm64": "aarch64"}
+    name = names.get(machine.lower(), machine.lower())
+    return next((row for row in PLATFORMS if row.machine == name), None)
 
 
 def read_platform(value: Value) -> Platform:

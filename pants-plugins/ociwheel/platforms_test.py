@@ -42,7 +42,7 @@ from tests.support.values import value_of
 S390X = Platform(
     "linux/s390x", "s390x", "s390x-linux-gnu", "s390x", "z13", "s390x", "gnu",
     22, 64, "/lib/ld64.so.1", "s390x", "IEEE_QUAD_BE", (2, 17),
-    ("-march=z13",), "s390x-ibm-linux-gnu", "s390x", endian="big",
+    ("-march=z13",), "s390x-ibm-linux-gnu", "s390x", 0x0400, endian="big",
 )  # fmt: skip
 # Those that the product promises, those that it only has rows for, and one that it knows nothing of.
 NAMES = [*(row.oci for row in PLATFORMS), S390X.oci]

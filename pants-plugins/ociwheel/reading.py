@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from ociwheel.digest import FORM, Digest, is_sha256
 from ociwheel.errors import OciwheelError
 from ociwheel.remedies import Remedy
 from ociwheel.wording import cut, quoted
@@ -26,7 +27,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Limits:
+class DocumentLimits:
     """What a document of others may have."""
 
     size: int = 64 << 20
@@ -39,10 +40,9 @@ class Limits:
     """Of a key of TOML: reading it takes time by the square of them."""
 
 
-LIMITS = Limits()
+LIMITS = DocumentLimits()
 _INTEGER_MOST = (1 << 63) - 1
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -140,9 +140,15 @@ class Value:
 
     def sha256(self) -> str:
         """Return a SHA-256 in lower case."""
-        if not isinstance(self.raw, str) or not _SHA256.fullmatch(self.raw.lower()):
+        if not isinstance(self.raw, str) or not is_sha256(self.raw.lower()):
             self._expected("a SHA-256 (64 hexadecimal digits)")
         return self.raw.lower()
+
+    def digest(self) -> Digest:
+        """Return a digest as registries write it."""
+        if not Digest.fits(self.raw):
+            self._expected(f"a digest {FORM}")
+        return Digest(self.raw)
 
     def integer(self, least: int = 0, most: int = _INTEGER_MOST) -> int:
         """Return a whole number in a range."""
@@ -224,7 +230,7 @@ def _float(text: str) -> float:
     return value
 
 
-def text_of(data: bytes | str, limits: Limits) -> str:
+def text_of(data: bytes | str, limits: DocumentLimits) -> str:
     """Return a document's text.
 
     :raises BadDocumentError: it has too many bytes, or is not UTF-8.
@@ -239,7 +245,7 @@ def text_of(data: bytes | str, limits: Limits) -> str:
         raise BadDocumentError(f"is not UTF-8 text: byte {e.start}") from e
 
 
-def check_count(text: str, limits: Limits) -> None:
+def check_count(text: str, limits: DocumentLimits) -> None:
     """Check how many values a text may hold.
 
     :raises BadDocumentError: too many.
@@ -248,7 +254,7 @@ def check_count(text: str, limits: Limits) -> None:
         raise BadDocumentError(f"has more than {limits.values} values")
 
 
-def parse_json(data: bytes | str, limits: Limits = LIMITS) -> Any:
+def parse_json(data: bytes | str, limits: DocumentLimits = LIMITS) -> Any:
     """Return the value of a JSON text.
 
     :raises ValueError: it is none, or more than the limits allow; the message is one short line.
@@ -277,7 +283,7 @@ def parse_json(data: bytes | str, limits: Limits = LIMITS) -> Any:
 
 
 def parsed(
-    data: bytes | str, fail: Fail, limits: Limits, parse: Callable[[bytes | str, Limits], Any]
+    data: bytes | str, fail: Fail, limits: DocumentLimits, parse: Callable[[bytes | str, DocumentLimits], Any]
 ) -> Value:
     """Return what ``parse`` makes of a text; what it refuses is an error of ``fail``."""
     try:
@@ -286,7 +292,7 @@ def parsed(
         raise fail("", str(e)) from None
 
 
-def from_json(data: bytes | str, fail: Fail, limits: Limits = LIMITS) -> Value:
+def from_json(data: bytes | str, fail: Fail, limits: DocumentLimits = LIMITS) -> Value:
     """Return the value of a JSON text, to be read with paths; what is wrong is an error of ``fail``."""
     return parsed(data, fail, limits, parse_json)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ociwheel.errors import LockError
-from ociwheel.reading import Limits, Value, bytes_of, failing, fault_of, from_json, parse_json
+from ociwheel.reading import DocumentLimits, Value, bytes_of, failing, fault_of, from_json, parse_json
 from ociwheel.reading_toml import parse_toml
 
 FAIL = failing(LockError, "a.lock", "lock again")
@@ -65,7 +65,7 @@ def test_toml_that_is_refused(data: bytes, expected: str) -> None:
 
 
 def test_a_document_of_too_many_bytes() -> None:
-    small = Limits(size=3)
+    small = DocumentLimits(size=3)
     for parse in (parse_json, parse_toml):
         with pytest.raises(ValueError, match="has 4 bytes; at most 3 are read"):
             parse(b"    ", small)

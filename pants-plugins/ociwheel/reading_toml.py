@@ -6,14 +6,23 @@ import re
 import tomllib
 from typing import Any
 
-from ociwheel.reading import LIMITS, BadDocumentError, Fail, Limits, Value, check_count, parsed, text_of
+from ociwheel.reading import (
+    LIMITS,
+    BadDocumentError,
+    DocumentLimits,
+    Fail,
+    Value,
+    check_count,
+    parsed,
+    text_of,
+)
 
 # A key, or what looks like one; possessive, so that no line is read twice.
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _DOTTED_KEY = re.compile(rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*+")
 
 
-def parse_toml(data: bytes | str, limits: Limits = LIMITS) -> dict[str, Any]:
+def parse_toml(data: bytes | str, limits: DocumentLimits = LIMITS) -> dict[str, Any]:
     """Return the table of a TOML text.
 
     :raises ValueError: it is none, or more than the limits allow; the message is one short line.
@@ -32,7 +41,7 @@ def parse_toml(data: bytes | str, limits: Limits = LIMITS) -> dict[str, Any]:
         raise BadDocumentError("is not TOML: a number or a date that cannot be") from None
 
 
-def _check_keys(text: str, limits: Limits) -> None:
+def _check_keys(text: str, limits: DocumentLimits) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > limits.dots and _longest(line) > limits.dots:
             raise BadDocumentError(f"has a key of more than {limits.dots} parts in line {number}")
@@ -43,6 +52,6 @@ def _longest(line: str) -> int:
     return max((match[0].count(".") for match in _DOTTED_KEY.finditer(line)), default=0)
 
 
-def from_toml(data: bytes | str, fail: Fail, limits: Limits = LIMITS) -> Value:
+def from_toml(data: bytes | str, fail: Fail, limits: DocumentLimits = LIMITS) -> Value:
     """Return the table of a TOML text, to be read with paths; what is wrong is an error of ``fail``."""
     return parsed(data, fail, limits, parse_toml)

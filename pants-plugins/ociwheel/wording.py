@@ -73,6 +73,11 @@ def brief(text: str) -> str:
     return cut(" ".join(text[: 8 * QUOTED].split()), 2 * QUOTED)
 
 
+def said_by(error: BaseException) -> str:
+    """Return what a library says of a fault, as one short line."""
+    return brief(str(error)) or type(error).__name__
+
+
 def quoted(value: object) -> str:
     """Return a value of others as a message repeats it: a short text in quotes, or the kind of value."""
     if isinstance(value, str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import io
 import json
 import tarfile
@@ -14,14 +13,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from ociwheel.digest import Digest
+
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes) -> Digest:
     """Return the digest of some bytes."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return Digest.of(data)
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ class Layer:
         return gzip.compress(self.archive, mtime=0)
 
     @property
-    def diff_id(self) -> str:
+    def diff_id(self) -> Digest:
         """The digest of the archive."""
         return digest_of(self.archive)
 
-    def row(self) -> dict[str, str]:
+    def row(self) -> dict[str, Digest]:
         """Return the layer as a request has it."""
         return {"digest": digest_of(self.blob), "diff_id": self.diff_id}
 
@@ -132,7 +133,7 @@ class FakeRegistry:
         """Return the paths that were asked for, in order."""
         return [path for path, _ in self.requests]
 
-    def add_blob(self, data: bytes) -> str:
+    def add_blob(self, data: bytes) -> Digest:
         """Keep a blob and return its digest."""
         self.blobs[digest_of(data)] = data
         return digest_of(data)

@@ -75,6 +75,11 @@ class TargetEnvironment:
     libc: str
     libc_version: str
 
+    @staticmethod
+    def of(fields: Mapping[str, Any]) -> TargetEnvironment:
+        """Return what a lock says of a platform."""
+        return TargetEnvironment(*(fields[name] for name in ("platform", "python", "libc", "libc_version")))
+
     @property
     def minor(self) -> str:
         """``3.11`` of ``3.11.2``."""

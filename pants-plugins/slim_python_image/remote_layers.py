@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ociwheel.digest import Digest
+
 
 @dataclass(frozen=True, order=True)
 class RemoteLayer:
@@ -23,12 +25,12 @@ class RemoteLayer:
     @property
     def hex(self) -> str:
         """Its digest without the algorithm."""
-        return self.digest.partition(":")[2]
+        return Digest(self.digest).hex
 
     @property
     def path(self) -> str:
         """Its blob's path in a layout."""
-        return f"blobs/sha256/{self.hex}"
+        return Digest(self.digest).path
 
     @property
     def zstd(self) -> bool:

@@ -18,6 +18,7 @@ from ociwheel.base.inspect_image import learn
 from ociwheel.base.sysroot import write_sysroot
 from ociwheel.build.repack import repack
 from ociwheel.debian.deb import read_deb
+from ociwheel.digest import Digest
 from ociwheel.errors import BuildError
 from ociwheel.fetch.metadata import read_metadata
 from ociwheel.formats.ar import read_ar
@@ -77,7 +78,7 @@ def _layers(data: bytes, folder: Path) -> None:
         (blobs / digest).write_bytes(part)
         stream = open_stream(io.BytesIO(part), len(part), _GUARD).with_hash()
         stream.drain()
-        layers.append(LockedLayer(f"sha256:{digest}", f"sha256:{stream.hash.hexdigest()}"))
+        layers.append(LockedLayer(Digest.of_hex(digest), Digest.of_hex(stream.hash.hexdigest())))
     image = open_image(layers, folder)
     (folder / "scratch").mkdir()
     place(image, lambda path: path, lambda path: path.startswith("usr"), folder / "scratch")

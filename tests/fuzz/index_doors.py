@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.simple_api import JSON_TYPE, IndexPageError, belongs_to, parse_page
-from ociwheel.plan.newest import Limits, newest_wheel
+from ociwheel.plan.newest import VersionLimits, newest_wheel
 from ociwheel.transport.credentials import Credentials
 from ociwheel.transport.failure import Failure
 from ociwheel.transport.redirect import redirected
@@ -110,7 +110,7 @@ def _read(kind: str, data: bytes) -> None:
     try:
         files = parse_page(data, kind, _URL)
         target = target_of()
-        newest_wheel("demo", files[:100], Limits(SpecifierSet(), prereleases=False), target)
+        newest_wheel("demo", files[:100], VersionLimits(SpecifierSet(), prereleases=False), target)
         for file in files[:100]:
             belongs_to(file.filename, "demo", "1.0")
             redirected("https://host/", file.url)

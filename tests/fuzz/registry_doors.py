@@ -12,12 +12,12 @@ from typing import Any
 
 from ociwheel.documents import canonical
 from ociwheel.errors import FetchError
+from ociwheel.image_name import ImageName
 from ociwheel.registry import logins
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, RegistryClient
 from ociwheel.registry.content import KnownPlaces
 from ociwheel.registry.layout_source import LayoutName, LayoutSource
 from ociwheel.registry.messages import Challenge, Request
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
 from ociwheel.registry.session import Session
 from ociwheel.transport.connection import Response

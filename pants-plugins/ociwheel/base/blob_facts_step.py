@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ociwheel.arguments import digest_argument
 from ociwheel.base.image_layer import LayerReader, open_layer
+from ociwheel.digest import FORM
 from ociwheel.documents import canonical, document
 from ociwheel.elf.facts import ELF_MAGIC
 from ociwheel.elf.reader import read_facts
@@ -22,7 +24,9 @@ ORIGIN = "the base image"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--blob", type=Path, required=True, metavar="FILE", help="the layer's blob")
-    parser.add_argument("--diff-id", required=True, help="what it must unpack to, sha256:<64 hex digits>")
+    parser.add_argument(
+        "--diff-id", required=True, type=digest_argument, help=f"what it must unpack to, {FORM}"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets layer-facts.json")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.base.image_layer import InLayer, open_layer
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Entry
 from ociwheel.formats.guard import Guard
@@ -17,12 +18,12 @@ from ociwheel.formats.layers import LayerStack
 class LockedLayer:
     """One layer as a lock has it."""
 
-    digest: str
-    diff_id: str
+    digest: Digest
+    diff_id: Digest
 
     def blob(self, folder: Path) -> Path:
         """Return its path in a layout."""
-        return folder / "blobs/sha256" / self.digest.partition(":")[2]
+        return folder / self.digest.path
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,7 @@ def parse_layers(value: object, where: str) -> tuple[LockedLayer, ...]:
     """
     if not isinstance(value, list) or not value:
         raise BaseError("expected a list of layers", where=where)
-    return tuple(LockedLayer(str(row["digest"]), str(row["diff_id"])) for row in value)
+    try:
+        return tuple(LockedLayer(Digest.parse(row["digest"]), Digest.parse(row["diff_id"])) for row in value)
+    except (ValueError, KeyError, TypeError) as e:
+        raise BaseError("expected layers that are objects with digest and diff_id", where=where) from e

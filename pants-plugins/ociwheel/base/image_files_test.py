@@ -15,6 +15,7 @@ from ociwheel_testing.registry import Entry, Layer, digest_of, tar
 
 from ociwheel.base.image_files import LockedLayer, open_image
 from ociwheel.base.image_layer import open_layer
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Entry as LayerEntry
 from ociwheel.formats.layers import LayerStack
@@ -193,12 +194,12 @@ def test_a_truncated_layer_is_refused(tmp_path: Path, cut: int) -> None:
 def test_a_layer_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
     (layer,) = write(tmp_path, Layer(tar([Entry("x")])))
     with pytest.raises(BaseError, match="its configuration says sha256:00"):
-        open_image([LockedLayer(layer.digest, "sha256:" + "0" * 64)], tmp_path)
+        open_image([LockedLayer(layer.digest, Digest.of_hex("0" * 64))], tmp_path)
 
 
 def test_a_missing_layer_is_told(tmp_path: Path) -> None:
     with pytest.raises(BaseError, match="is not there"):
-        open_image([LockedLayer("sha256:" + "0" * 64, "sha256:" + "0" * 64)], tmp_path)
+        open_image([LockedLayer(Digest.of_hex("0" * 64), Digest.of_hex("0" * 64))], tmp_path)
 
 
 @given(st.binary(max_size=3000))

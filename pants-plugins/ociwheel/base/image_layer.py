@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Entry
 from ociwheel.formats.guard import Guard
@@ -63,10 +64,10 @@ class LayerReader:
             source = InLayer(self._blob, self._number, number, entry.size) if kind == "file" else None
             yield Entry(path, kind, entry.mode, entry.uid, entry.gid, source, target)
 
-    def finish(self) -> tuple[str, int]:
+    def finish(self) -> tuple[Digest, int]:
         """Read what is left, and return the layer's diff_id and the bytes of its archive."""
         self._stream.drain()
-        return f"sha256:{self._stream.hash.hexdigest()}", self._stream.count
+        return Digest.of_hex(self._stream.hash.hexdigest()), self._stream.count
 
 
 @contextmanager

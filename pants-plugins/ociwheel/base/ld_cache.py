@@ -26,12 +26,6 @@ _HEADER = "20sIIB3xI12x"
 _ENTRY = "iIIIQ"
 _LITTLE_ENDIAN, _BIG = 2, 3
 _ELF_LIBC6 = 0x0003
-# FLAG_X8664_LIB64 and its like (dl-cache.h), by what `platforms` calls the machine; others have no cache.
-_MACHINES: Mapping[str, int] = {
-    "x86_64": 0x0300, "aarch64": 0x0A00, "armv7l": 0x0900, "i686": 0x0000, "ppc64le": 0x0500,
-    "s390x": 0x0400,
-}  # fmt: skip
-_BIG_ENDIAN = frozenset({"s390x"})
 _NUMBER = re.compile(r"(\d+)")
 
 # Prints the cache as `ldconfig -p` does, in the words that ctypes.util looks for.
@@ -125,10 +119,9 @@ def _names(facts: ElfFacts) -> set[str]:
 
 def cache_bytes(found: tuple[Library, ...], platform: Platform) -> bytes | None:
     """Return the cache; ``None`` for a machine whose flags are not known."""
-    machine = platform.machine
-    if machine not in _MACHINES:
+    if platform.ld_cache_flag is None:
         return None
-    order = ">" if machine in _BIG_ENDIAN else "<"
+    order = ">" if platform.endian == "big" else "<"
     ordered = sorted(found, key=lambda library: _rank(library.name), reverse=True)
     start = struct.calcsize("<" + _HEADER) + len(ordered) * struct.calcsize("<" + _ENTRY)
     entries, strings = b"", b""
@@ -137,7 +130,7 @@ def cache_bytes(found: tuple[Library, ...], platform: Platform) -> bytes | None:
         strings += library.name.encode() + b"\0"
         value = start + len(strings)
         strings += library.path.encode() + b"\0"
-        entries += struct.pack(order + _ENTRY, _ELF_LIBC6 | _MACHINES[machine], key, value, 0, 0)
+        entries += struct.pack(order + _ENTRY, _ELF_LIBC6 | platform.ld_cache_flag, key, value, 0, 0)
     flags = _LITTLE_ENDIAN if order == "<" else _BIG
     header = struct.pack(order + _HEADER, _MAGIC, len(ordered), len(strings), flags, 0)
     return header + entries + strings

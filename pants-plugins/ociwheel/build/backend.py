@@ -24,7 +24,7 @@ from pyproject_hooks import (
 )
 
 from ociwheel.base.venv import write_venv
-from ociwheel.build.resource_limits import Limits, run_limited
+from ociwheel.build.resource_limits import BuildLimits, run_limited
 from ociwheel.errors import BuildError
 from ociwheel.sdist.unpack import BuildSystem
 
@@ -203,7 +203,7 @@ class Backend:
                 list(cmd), env=env, cwd=cwd, stdin=subprocess.DEVNULL, check=False
             ).returncode
         else:
-            done = run_limited(cmd, env=env, cwd=Path(cwd) if cwd else None, limits=Limits())
+            done = run_limited(cmd, env=env, cwd=Path(cwd) if cwd else None, limits=BuildLimits())
             returncode = done.returncode
             self.log.extend(done.lines)
         if returncode != 0:

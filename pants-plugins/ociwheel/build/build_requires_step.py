@@ -18,7 +18,7 @@ from typing import Any
 from ociwheel.build.hook_arguments import add_inputs, inputs_of
 from ociwheel.build.requirements import requirements
 from ociwheel.build.sdist_settings import Settings
-from ociwheel.documents import document, read_json
+from ociwheel.documents import document
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Ask."""
-    settings = Settings.from_json(read_json(args.settings), str(args.settings))
+    settings = Settings.read(args.settings)
     inputs = inputs_of(args)
     umask = os.umask(0o022)
     try:

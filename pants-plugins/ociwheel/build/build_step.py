@@ -21,7 +21,7 @@ from typing import Any
 from ociwheel.build.builder import CxxNeededError, build
 from ociwheel.build.hook_arguments import add_inputs, inputs_of
 from ociwheel.build.sdist_settings import Settings
-from ociwheel.documents import document, read_json
+from ociwheel.documents import document
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Build the wheel."""
-    settings = Settings.from_json(read_json(args.settings), str(args.settings))
+    settings = Settings.read(args.settings)
     inputs = inputs_of(args)
     args.output.mkdir(parents=True, exist_ok=True)
     output = args.output.absolute()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.build.checks import BuiltWheel
@@ -67,7 +67,7 @@ def job_of(inputs: Inputs, settings: Settings, *, asks: bool = False) -> Job:
         sdist=inputs.sdist,
         requirements=inputs.requirements,
         minor=target.python,
-        settings=asdict(settings),
+        settings=settings,
         tools=inputs.tools,
         cross=inputs.cross(),
         asks=asks,

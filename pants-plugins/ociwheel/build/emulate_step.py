@@ -16,7 +16,7 @@ from ociwheel.build import emulated
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.containers.build_session import session, state_folder
 from ociwheel.containers.engine import engine_for_builds
-from ociwheel.documents import document, read_json
+from ociwheel.documents import document
 from ociwheel.target import Target
 
 
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Build the wheel."""
-    settings = Settings.from_json(read_json(args.settings), str(args.settings))
+    settings = Settings.read(args.settings)
     inputs = emulated.Inputs(
         sdist=args.sdist,
         requirements=tuple(sorted(args.requirements.glob("*.whl"))),

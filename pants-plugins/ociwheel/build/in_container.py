@@ -77,7 +77,7 @@ def run(root: Path) -> Result:
     :raises OciwheelError: it cannot even be started.
     """
     inputs, work = root / "in", root / "work"
-    settings = Settings.from_json(json.loads((inputs / "settings.json").read_bytes()), "settings.json")
+    settings = Settings.read(inputs / "settings.json")
     target = Target.read(inputs / "target.json")
     where = f"{settings.name} {settings.version} for {target.platform.oci}, Python {target.python_minor}"
     (sdist,) = (inputs / "sdist").iterdir()

@@ -12,7 +12,7 @@ import re
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ociwheel.build.rust import check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
+from ociwheel.documents import read_value
 from ociwheel.errors import BuildError, OciwheelError
 from ociwheel.reading import Value
 from ociwheel.remedies import Remedy
@@ -50,7 +51,7 @@ class Request:
     """Bytes that one process may have."""
     namespace: bool
     """It runs in a user namespace of its own."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings
     tools: str | None = None
     cross: Mapping[str, str] = field(default_factory=dict)
     """``target``, ``zig``, ``sysroot`` and perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``."""
@@ -60,9 +61,24 @@ class Request:
     @staticmethod
     def read(path: Path) -> Request:
         """Read a request that :meth:`write` wrote."""
-        value = json.loads(path.read_bytes())
-        value |= {"requirements": tuple(value["requirements"]), "minor": tuple(value["minor"])}
-        return Request(**value)
+        value = read_value(path)
+        value.only(*(one.name for one in fields(Request)))
+        minor = [number.integer() for number in value.at("minor").items()]
+        if len(minor) != 2:
+            raise value.at("minor").error("expected two numbers")
+        return Request(
+            sdist=value.at("sdist").text(),
+            requirements=value.at("requirements").texts(),
+            work=value.at("work").text(),
+            output=value.at("output").text(),
+            minor=(minor[0], minor[1]),
+            memory=value.at("memory").integer(),
+            namespace=value.at("namespace").boolean(),
+            settings=Settings.parse(value.at("settings")),
+            tools=value.optional("tools", Value.text),
+            cross=value.at("cross").text_members(),
+            asks=value.at("asks").boolean(),
+        )
 
     def write(self, path: Path) -> None:
         """Write it for :meth:`read`."""
@@ -106,7 +122,7 @@ def answer(request: Request) -> Answer:
 
     :raises OciwheelError: it cannot even be started.
     """
-    settings = Settings.from_json(dict(request.settings), "settings")
+    settings = request.settings
     work = Path(request.work)
     source = unpack(Path(request.sdist), work / "src")
     system = build_system(source)

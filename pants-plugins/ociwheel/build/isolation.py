@@ -14,12 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import ociwheel
 from ociwheel.build import no_network
 from ociwheel.build.inside import ANSWER, Answer, Request
-from ociwheel.build.resource_limits import Ended, Limits, run_limited
+from ociwheel.build.resource_limits import BuildLimits, Ended, run_limited
 from ociwheel.build.root import (
     INSIDE,
     Content,
@@ -30,6 +29,7 @@ from ociwheel.build.root import (
     make_root,
     prepare,
 )
+from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError, ToolError
 from ociwheel.formats.limits import VARIABLE as ARCHIVE_LIMITS
 from ociwheel.reading import failing, from_json
@@ -54,7 +54,7 @@ class Isolation:
 
     mode: str = AUTO
     """``required``: a build that cannot have a root of its own is an error."""
-    limits: Limits = field(default_factory=Limits)
+    limits: BuildLimits = field(default_factory=BuildLimits)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Job:
     sdist: Path
     requirements: tuple[Path, ...]
     minor: tuple[int, int]
-    settings: Mapping[str, Any]
+    settings: Settings
     tools: Path | None = None
     """What the ``tools`` step made; without it, programs are those of this machine."""
     cross: Mapping[str, Path] = field(default_factory=dict)
@@ -216,7 +216,7 @@ def _run_beside(
     return Done(found, ended.lines, tuple(dict.fromkeys(places)), folders["out"], kind)
 
 
-def _answer(job: Job, limits: Limits, ended: Ended, output: Path) -> Answer:
+def _answer(job: Job, limits: BuildLimits, ended: Ended, output: Path) -> Answer:
     if ended.met:
         raise _limit_met(job, limits, ended)
     found = _read_answer(output)
@@ -231,7 +231,7 @@ def _answer(job: Job, limits: Limits, ended: Ended, output: Path) -> Answer:
     return found
 
 
-def _limit_met(job: Job, limits: Limits, ended: Ended) -> BuildError:
+def _limit_met(job: Job, limits: BuildLimits, ended: Ended) -> BuildError:
     what = {
         "time": f"its build took longer than {limits.seconds} seconds",
         "memory": f"its build took more than {limits.memory_bytes >> 20} MiB of memory",

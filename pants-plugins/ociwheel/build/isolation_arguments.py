@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from ociwheel.build.isolation import AUTO, MODES, Isolation
-from ociwheel.build.resource_limits import Limits
+from ociwheel.build.resource_limits import BuildLimits
 
 
 def add_isolation(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    default = Limits()
+    default = BuildLimits()
     add = parser.add_argument
     add(
         "--isolation",
@@ -38,4 +38,4 @@ def _number(text: str) -> int:
 
 def isolation_of(args: argparse.Namespace) -> Isolation:
     """Return what the arguments say."""
-    return Isolation(args.isolation, Limits(args.time_limit, args.memory_limit, args.output_limit))
+    return Isolation(args.isolation, BuildLimits(args.time_limit, args.memory_limit, args.output_limit))

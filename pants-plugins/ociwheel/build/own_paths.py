@@ -16,6 +16,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
+from ociwheel.reading import parse_json
+
 _SBOM = re.compile(r"[^/]+\.dist-info/sboms/[^/]+\.json")
 _TEXTS = (
     ".cfg",
@@ -69,7 +71,7 @@ def without_places(name: str, data: bytes, folders: Sequence[str]) -> bytes:
 def _sbom(data: bytes) -> bytes:
     """Return a CycloneDX document of the same components, the same in each build."""
     try:
-        document = json.loads(data)
+        document = parse_json(data)
     except ValueError:
         return data
     if isinstance(document, dict):

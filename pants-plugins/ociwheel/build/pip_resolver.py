@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from ociwheel import process
 from ociwheel.build.build_lock import Pin
 from ociwheel.errors import LockError
+from ociwheel.reading import Value, failing, from_json
 from ociwheel.transport.settings import NetworkSettings
 from ociwheel.wording import redact
 
@@ -60,7 +59,7 @@ class PipResolver:
         done = process.run(command, env=self._environment())
         if done.returncode != 0:
             raise ResolutionError(redact(done.stderr.strip() or done.stdout.strip()))
-        return tuple(sorted(map(_resolved, json.loads(done.stdout)["install"]), key=lambda r: r.pin))
+        return tuple(sorted(map(_resolved, _report(done.stdout)), key=lambda r: r.pin))
 
     def _environment(self) -> dict[str, str]:
         """Return pip's settings as variables: credentials then stand in no command line."""
@@ -92,15 +91,21 @@ class PipResolver:
         return {name: value for name, value in env.items() if value}
 
 
-def _resolved(item: dict[str, Any]) -> Resolved:
-    """Return an item of pip's installation report (version 1)."""
-    metadata, download = item["metadata"], item["download_info"]
-    filename = urllib.parse.unquote(urllib.parse.urlsplit(download["url"]).path.rpartition("/")[2])
-    sha256 = download["archive_info"].get("hashes", {}).get("sha256")
-    pin = Pin(canonicalize_name(metadata["name"]), metadata["version"])
-    if not sha256:
+def _report(text: str) -> Iterator[Value]:
+    """Return what is to be installed, of pip's installation report (version 1)."""
+    return from_json(text, failing(LockError, "pip's installation report")).at("install").items()
+
+
+def _resolved(item: Value) -> Resolved:
+    metadata, download = item.at("metadata"), item.at("download_info")
+    url = download.at("url").text()
+    filename = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+    pin = Pin(canonicalize_name(metadata.at("name").text()), metadata.at("version").text())
+    hashes = download.at("archive_info").maybe("hashes")
+    sha256 = hashes.maybe("sha256") if hashes else None
+    if sha256 is None:
         raise LockError(f"the index gives no SHA-256 of {filename}", where=str(pin))
-    return Resolved(pin, filename, sha256)
+    return Resolved(pin, filename, sha256.sha256())
 
 
 def missing_requirement(output: str) -> str | None:

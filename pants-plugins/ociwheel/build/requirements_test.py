@@ -71,7 +71,7 @@ def test_what_a_backend_requires_beside_its_pyproject(
     found, (job,) = asked(monkeypatch, tmp_path, SETUPTOOLS, answer=wanted)
     assert (found.missing, found.failed, found.isolation) == (("cmake>=3",), None, "root")
     assert job.asks
-    assert (job.settings["env"], job.settings["config_settings"]) == ({"A": "1"}, {"x": "y"})
+    assert (job.settings.env, job.settings.config_settings) == ({"A": "1"}, {"x": "y"})
     assert set(job.cross) == {"target", "zig", "sysroot"}
 
 

@@ -36,7 +36,7 @@ def machine_memory() -> int:
 
 
 @dataclass(frozen=True)
-class Limits:
+class BuildLimits:
     """What a build, with all that it starts, may take."""
 
     seconds: int = 7200
@@ -102,7 +102,7 @@ def _lines(data: bytes) -> tuple[str, ...]:
 
 
 def run_limited(
-    argv: Sequence[str], *, env: Mapping[str, str], limits: Limits, cwd: Path | None = None
+    argv: Sequence[str], *, env: Mapping[str, str], limits: BuildLimits, cwd: Path | None = None
 ) -> Ended:
     """Run a command with exactly ``env`` as its environment, within limits, and end what it leaves.
 
@@ -135,7 +135,7 @@ def run_limited(
     return Ended(started.returncode, kept.lines(), kept.left_out, met)
 
 
-def _watch(started: subprocess.Popen[bytes], pipe: int, kept: _Kept, limits: Limits) -> str:
+def _watch(started: subprocess.Popen[bytes], pipe: int, kept: _Kept, limits: BuildLimits) -> str:
     """Read until the command ends, and return the limit that was met, if one was."""
     os.set_blocking(pipe, False)
     deadline, look = time.monotonic() + limits.seconds, 0.0

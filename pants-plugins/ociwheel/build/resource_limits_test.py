@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ociwheel.build.resource_limits import MIB, Limits, _Kept, run_limited
+from ociwheel.build.resource_limits import MIB, BuildLimits, _Kept, run_limited
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
 
-def run(code: str, limits: Limits | None = None) -> tuple[int, tuple[str, ...], str]:
-    ended = run_limited([sys.executable, "-I", "-S", "-c", code], env=ENV, limits=limits or Limits())
+def run(code: str, limits: BuildLimits | None = None) -> tuple[int, tuple[str, ...], str]:
+    ended = run_limited([sys.executable, "-I", "-S", "-c", code], env=ENV, limits=limits or BuildLimits())
     return ended.returncode, ended.lines, ended.met
 
 
@@ -44,14 +44,14 @@ def test_bytes_that_are_no_text_are_no_problem() -> None:
 
 def test_time_is_up() -> None:
     started = time.monotonic()
-    _, lines, met = run("import time\nprint('here', flush=True)\ntime.sleep(600)", Limits(seconds=1))
+    _, lines, met = run("import time\nprint('here', flush=True)\ntime.sleep(600)", BuildLimits(seconds=1))
     assert (lines, met) == (("here",), "time")
     assert time.monotonic() - started < 60
 
 
 def test_one_that_closes_its_output_is_still_watched() -> None:
     code = "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(600)"
-    assert run(code, Limits(seconds=1))[2] == "time"
+    assert run(code, BuildLimits(seconds=1))[2] == "time"
     assert run("import os\nos.close(1)\nos.close(2)\nos._exit(4)") == (4, (), "")
 
 
@@ -60,14 +60,14 @@ def test_memory_counts_for_all_together() -> None:
         "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        data = b'x' * (60 << 20)\n"
         "        time.sleep(600)\ntime.sleep(600)"
     )
-    assert run(code, Limits(memory=150, seconds=120))[2] == "memory"
-    assert Limits(memory=150).memory_bytes == 150 * MIB
-    assert 0 < Limits().memory_bytes < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert run(code, BuildLimits(memory=150, seconds=120))[2] == "memory"
+    assert BuildLimits(memory=150).memory_bytes == 150 * MIB
+    assert 0 < BuildLimits().memory_bytes < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     descriptors = len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
     with pytest.raises(FileNotFoundError):
-        run_limited([str(tmp_path / "nothing")], env=ENV, limits=Limits())
+        run_limited([str(tmp_path / "nothing")], env=ENV, limits=BuildLimits())
     if sys.platform == "linux":
         assert len(list(Path("/proc/self/fd").iterdir())) == descriptors

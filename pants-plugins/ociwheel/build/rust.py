@@ -14,7 +14,7 @@ from ociwheel.build.crates import read_crates
 from ociwheel.build.scripts import write_program
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
-from ociwheel.platforms import PLATFORMS, Platform
+from ociwheel.platforms import Platform, of_machine
 from ociwheel.remedies import Remedy
 
 _RUSTLIB = "usr/lib/rustlib"
@@ -59,10 +59,10 @@ def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: st
 def host_platform() -> Platform:
     """Return the row of the machine that builds."""
     machine = os.uname().machine
-    for row in PLATFORMS:
-        if row.machine == machine:
-            return row
-    raise BuildError(f"this machine is a {machine}, for which no builder has cargo")
+    row = of_machine(machine)
+    if row is None:
+        raise BuildError(f"this machine is a {machine}, for which no builder has cargo")
+    return row
 
 
 def write_rust(

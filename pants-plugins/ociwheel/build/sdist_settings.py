@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ociwheel.errors import UsageError
+from ociwheel.documents import read_value
+from ociwheel.reading import Value
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,25 @@ class Settings:
     """Address of the base, for messages."""
 
     @staticmethod
-    def from_json(value: Any, where: str) -> Settings:
-        """Return the settings that a JSON object holds.
+    def parse(value: Value) -> Settings:
+        """Return the settings that an object holds; what is wrong with it is an error of the document's."""
+        value.only("name", "version", "env", "config_settings", "pure", "resolve", "base")
+        config = value.optional("config_settings", Value.members) or {}
+        return Settings(
+            name=value.at("name").text(empty=False),
+            version=value.at("version").text(empty=False),
+            env=value.optional("env", Value.text_members) or {},
+            # PEP 517 leaves their types to build backends.
+            config_settings={key: item.raw for key, item in config.items()},
+            pure=value.optional("pure", Value.boolean) or False,
+            resolve=value.optional("resolve", Value.text) or Settings.resolve,
+            base=value.optional("base", Value.text) or Settings.base,
+        )
 
-        :raises UsageError: it is no such object.
+    @staticmethod
+    def read(path: Path) -> Settings:
+        """Read the settings that a file holds.
+
+        :raises UsageError: it holds none.
         """
-        known = {f.name for f in dataclasses.fields(Settings)}
-        if not isinstance(value, dict) or not {"name", "version"} <= set(value) <= known:
-            raise UsageError(f"expected an object with name, version and any of {sorted(known)}", where=where)
-        return Settings(**value)
+        return Settings.parse(read_value(path))

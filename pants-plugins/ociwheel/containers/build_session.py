@@ -25,7 +25,8 @@ from ociwheel.containers.engine_images import load
 from ociwheel.errors import ToolError
 from ociwheel.image.archive import choose
 from ociwheel.image.layout import Layout
-from ociwheel.image.reference import Reference
+from ociwheel.image_name import ImageName
+from ociwheel.reading import parse_json
 
 LABEL = "ociwheel.session"
 _REPOSITORY = "localhost/ociwheel-build"
@@ -51,7 +52,7 @@ class Session:
         :raises ToolError: the engine refuses it.
         """
         opened = Layout(layout)
-        names, what = [Reference.parse(self.image)], "the image of the build"
+        names, what = [ImageName.parse_tag(self.image)], "the image of the build"
         load(self.engine, opened, choose(opened, None), names, within=work, what=what)
 
     def create(self, command: Sequence[str]) -> str:
@@ -128,7 +129,7 @@ def sweep(engine: ContainerEngine, folder: Path) -> None:
             except BlockingIOError:
                 continue  # it lives
             try:
-                value = json.loads(file.read())
+                value = parse_json(file.read())
             except ValueError:
                 value = None
             if not isinstance(value, dict) or not isinstance(value.get("token"), str):

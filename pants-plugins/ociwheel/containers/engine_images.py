@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ociwheel.containers.engine import ContainerEngine
+from ociwheel.digest import Digest, is_sha256
 from ociwheel.errors import ToolError
 from ociwheel.image import archive
 from ociwheel.image.layout import Descriptor, Layout
-from ociwheel.image.reference import Reference
+from ociwheel.image_name import ImageName
 from ociwheel.notes import note
 
 _EMULATORS = "install emulators: apt-get install qemu-user-static; Docker Desktop brings its own"
@@ -22,7 +23,7 @@ def load(
     engine: ContainerEngine,
     layout: Layout,
     manifest: Descriptor,
-    names: Sequence[Reference],
+    names: Sequence[ImageName],
     *,
     within: Path | None = None,
     what: str | None = None,
@@ -40,7 +41,7 @@ def load(
 
 
 def provide(
-    engine: ContainerEngine, layout: Layout, manifest: Descriptor, config: str, names: Sequence[Reference]
+    engine: ContainerEngine, layout: Layout, manifest: Descriptor, config: str, names: Sequence[ImageName]
 ) -> str:
     """Return the ID of an image in the engine, which loads it only when it lacks it.
 
@@ -62,8 +63,11 @@ def provide(
 
 def _image_id(engine: ContainerEngine, name: str) -> str | None:
     done = engine.call("image", "inspect", "--format", "{{.Id}}", name)
-    number = done.stdout.strip().removeprefix("sha256:")
-    return f"sha256:{number}" if done.returncode == 0 and number else None
+    number = done.stdout.strip()
+    if done.returncode != 0 or not number:
+        return None
+    # podman writes the digits alone.
+    return Digest.of_hex(number) if is_sha256(number) else number
 
 
 def choose_platform(engine: ContainerEngine, platform: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ociwheel.containers.engine import ENGINES, SETTINGS, find_engine, machine_e
 from ociwheel.containers.engine_images import check_emulation, choose_platform, provide
 from ociwheel.image import archive
 from ociwheel.image.layout import Descriptor, Layout
-from ociwheel.image.reference import Reference
+from ociwheel.image_name import ImageName
 
 # Set for the step, not by the user.
 _OWN_VARIABLES = "OCIWHEEL_"
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     config = Descriptor.parse(layout.read(manifest).get("config"), f"{manifest.digest}: config")
     env = engine_environment(os.environ) if args.load_only else user_environment(os.environ)
     engine = find_engine(args.engine, env)
-    names = [Reference.parse(name) for name in dict.fromkeys(args.name)]
+    names = [ImageName.parse_tag(name) for name in dict.fromkeys(args.name)]
     image = provide(engine, layout, manifest, config.digest, names)
     if args.load_only:
         return {

@@ -15,12 +15,13 @@ from pathlib import Path
 from ociwheel.errors import BaseError
 from ociwheel.formats.ar import ArMember, read_ar
 from ociwheel.formats.entries import Entry
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import MB
 from ociwheel.formats.names import is_text
 from ociwheel.formats.streams import open_stream
 from ociwheel.formats.tar import TarReader
 from ociwheel.platforms import Platform
+from ociwheel.wording import quoted
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 # Texts of the control tarball, and their most bytes: the largest of Debian have a tenth of that.
@@ -97,7 +98,7 @@ def _tarball(members: tuple[ArMember, ...], stem: str, guard: Guard) -> TarReade
         raise guard.refuse(f"has {len(found)} members {stem}.tar*, not one")
     suffix = found[0].name.removeprefix(f"{stem}.tar")
     if suffix not in _COMPRESSIONS:
-        raise guard.refuse(f"is compressed in a way that is not known: {shown(found[0].name)}")
+        raise guard.refuse(f"is compressed in a way that is not known: {quoted(found[0].name)}")
     return TarReader(open_stream(found[0].open(), found[0].size, guard, suffix=suffix), guard)
 
 
@@ -129,9 +130,9 @@ def _data(
             continue  # the root itself
         kind = entry.kind
         if kind == "other":
-            raise guard.refuse(f"the entry {shown(entry.path)} is a device or another special file")
+            raise guard.refuse(f"the entry {quoted(entry.path)} is a device or another special file")
         if not (is_text(entry.path) and is_text(entry.target)):
-            raise guard.refuse(f"the path of the entry {shown(entry.path)} is no UTF-8 text")
+            raise guard.refuse(f"the path of the entry {quoted(entry.path)} is no UTF-8 text")
         source = _written(tar, scratch / str(next(numbers))) if kind == "file" else None
         mode = 0o777 if kind == "symlink" else entry.mode
         yield Entry(entry.path, kind, mode, entry.uid, entry.gid, source, entry.target, origin)

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ociwheel.arguments import sha256_argument
 from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
 from ociwheel.documents import document
-from ociwheel.fetch.fetch_step import sha256_argument
 from ociwheel.transport import settings
 from ociwheel.transport.apt_sources import ARCHIVES
 from ociwheel.transport.network import Network

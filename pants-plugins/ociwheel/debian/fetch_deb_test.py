@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ociwheel_testing.simple_index import Answer, SimpleIndex, sha256
 
 from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
 from ociwheel.errors import FetchError, UsageError
-from ociwheel.fetch.simulator import Answer, SimpleIndex, sha256
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 

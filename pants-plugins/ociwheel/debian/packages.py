@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from debian.deb822 import Deb822
 
 from ociwheel.debian.relations import Alternatives, Relation, parse_relations, parse_version
+from ociwheel.digest import is_sha256
 from ociwheel.errors import BaseError
 from ociwheel.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_PATH = 1000
 _SIZE = re.compile(r"[0-9]{1,15}")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9+._~%:=@-]+(?:/[A-Za-z0-9+._~%:=@-]+)*")
@@ -87,7 +87,7 @@ class Candidate:
     def sha256(self) -> str:
         """The file's hash, 64 hexadecimal digits."""
         text = self._required("SHA256").lower()
-        if not _SHA256.fullmatch(text):
+        if not is_sha256(text):
             raise BaseError(f"the package index gives the hash {quoted(text)}", where=f"package {self.name}")
         return text
 

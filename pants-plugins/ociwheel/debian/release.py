@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from debian.deb822 import Release as ReleaseFields
 
 from ociwheel import process
+from ociwheel.digest import is_sha256
 from ociwheel.errors import BaseError, ToolError
 from ociwheel.remedies import Remedy
 from ociwheel.wording import QUOTED, cut, quoted
@@ -24,7 +25,6 @@ from ociwheel.wording import QUOTED, cut, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"[0-9]{1,15}")
 _LONGEST_DATE = 100
 _CLEARSIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
@@ -164,7 +164,7 @@ def _hashes(fields: ReleaseFields) -> Sequence[Mapping[str, object]]:
 
 def _indexed(item: Mapping[str, object], number: int, where: str) -> IndexedFile:
     name, size, sha256 = (str(item.get(key) or "") for key in ("name", "size", "sha256"))
-    if not name or not _SIZE.fullmatch(size) or not _SHA256.fullmatch(sha256.lower()):
+    if not name or not _SIZE.fullmatch(size) or not is_sha256(sha256.lower()):
         shown = quoted(f"{sha256} {size} {name}")
         raise BaseError(
             f"expected a hash, a size and a path, found {shown}", where=f"{where}: SHA256[{number}]"

@@ -17,8 +17,8 @@ from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
 from ociwheel.elf.facts import ELF_MAGIC, MOST_SECTIONS, ElfFacts
-from ociwheel.formats.guard import one_line
 from ociwheel.formats.metered import Meter, Metered
+from ociwheel.wording import said_by
 
 MOST_ENTRIES = 10_000
 _WEAK = 0x2  # VER_FLG_WEAK
@@ -61,7 +61,7 @@ def _to_stderr(text: str) -> None:
 
 
 def _brief(error: Exception) -> str:
-    text = one_line(error)
+    text = said_by(error)
     name = type(error).__name__
     return name if text == name else f"{name}: {text}"
 

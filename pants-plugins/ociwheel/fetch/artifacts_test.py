@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ociwheel_testing.simple_index import Answer, Offered, SimpleIndex, sha256
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.simulator import Answer, Offered, SimpleIndex, sha256
 from ociwheel.transport import download as download_module
 from ociwheel.transport.credentials import Credentials
 from ociwheel.transport.network import ATTEMPTS, RETRY_AFTER_CAP, Network

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ociwheel.arguments import sha256_argument
 from ociwheel.documents import document
 from ociwheel.fetch.describe import describe
-from ociwheel.fetch.fetch_step import sha256_argument
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile, normalize
 from ociwheel.transport import settings

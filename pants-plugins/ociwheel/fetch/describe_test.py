@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ociwheel_testing.simple_index import Offered, SimpleIndex, sha256
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.describe import Description, describe
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.metadata import Metadata, read_metadata
-from ociwheel.fetch.simulator import Offered, SimpleIndex, sha256
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 

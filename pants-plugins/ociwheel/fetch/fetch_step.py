@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
+from ociwheel.arguments import sha256_argument
 from ociwheel.documents import document
 from ociwheel.errors import UsageError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.transport import settings
-
-
-def sha256_argument(text: str) -> str:
-    """Return a SHA-256 in lower case hexadecimal."""
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256 (64 hexadecimal digits)")
-    return text.lower()
 
 
 def filename_argument(text: str) -> str:

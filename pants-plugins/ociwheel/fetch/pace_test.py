@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ociwheel_testing.simple_index import Answer, Offered, SimpleIndex, sha256
 
 from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.simulator import Answer, Offered, SimpleIndex, sha256
 from ociwheel.transport.network import Network
 from ociwheel.transport.pace import Pace
 from ociwheel.transport.settings import NetworkSettings

@@ -12,19 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ociwheel.digest import is_sha256
 from ociwheel.fetch.html_page import Anchor, Page
-from ociwheel.reading import Limits, fault_of, parse_json
+from ociwheel.reading import DocumentLimits, fault_of, parse_json
 from ociwheel.transport.urls import join_url, split_url
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 # PEP 691: "a client SHOULD" list what it accepts with its preference.
 ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-_LIMITS = Limits(values=2_000_000)
+_LIMITS = DocumentLimits(values=2_000_000)
 MOST_FILES = 200_000
 """Files of a page: the project with the most has some ten thousand."""
 LONGEST_NAME = 255
 """Characters of a file's name: file systems take no more."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 # An absolute URL without a part that joining it would change.
 _PLAIN_URL = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9_~+%!,=][A-Za-z0-9_.~+%!,=-]*)+(?:#[A-Za-z0-9_=.-]+)?"
@@ -98,7 +98,7 @@ def _fragment_sha256(url: str) -> tuple[str, str | None]:
     clean, _, fragment = url.partition("#")
     for part in fragment.split("&"):
         algorithm, _, value = part.partition("=")
-        if algorithm == "sha256" and _SHA256.fullmatch(value.lower()):
+        if algorithm == "sha256" and is_sha256(value.lower()):
             return clean, value.lower()
     return clean, None
 
@@ -183,7 +183,7 @@ def _html_files(page: Page, anchors: Iterable[Anchor], url: str) -> Iterator[Ind
 
 
 def _digest(value: Any) -> str | None:
-    return value.lower() if isinstance(value, str) and _SHA256.fullmatch(value.lower()) else None
+    return value.lower() if isinstance(value, str) and is_sha256(value.lower()) else None
 
 
 def _specifier(value: Any) -> str | None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from generate_tools_lock import LIBRARIES, MACHINES, NATIVE, PIP, PYTHONS, ZIG, ZSTD
+from ociwheel_testing.simple_index import Offered, SimpleIndex, sha256
 
 from ociwheel.errors import FetchError
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.simulator import Offered, SimpleIndex, sha256
 from ociwheel.fetch.toolbox import TOOLS_LOCK, make_toolbox, read_tools, unpack_wheel
-from ociwheel.fetch.tools_lock import LIBRARIES, MACHINES, NATIVE, PIP, PYTHONS, ZIG, ZSTD
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 from ociwheel.zstd.wheels import ZSTD_LOCK

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
+from ociwheel.wording import quoted
 
 _MAGIC = b"!<arch>\n"
 _HEADER_BYTES = 60
@@ -72,5 +73,5 @@ def _member(header: bytes, start: int, end: int, file: BinaryIO, guard: Guard) -
         raise guard.refuse(f"the header of a member is damaged, at byte {start - _HEADER_BYTES}")
     name = header[:16].rstrip(b" ").removesuffix(b"/").decode("utf-8", "backslashreplace")
     if start + int(size[1]) > end:
-        raise guard.refuse(f"the member {shown(name)} ends behind the file")
+        raise guard.refuse(f"the member {quoted(name)} ends behind the file")
     return ArMember(name, start, int(size[1]), file)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
+from ociwheel.wording import quoted
 
 R = TypeVar("R")
 
@@ -103,7 +104,7 @@ class FileTree(Generic[R]):
         """
         if self._walk(path, missing=True, above=False) is None:
             what = "leads in a circle" if self.folder(path) is None else "would leave its folder"
-            raise self._guard.refuse(f"the link {shown(path)} {what}")
+            raise self._guard.refuse(f"the link {quoted(path)} {what}")
 
     def _at(self, path: str) -> _Node[R] | None:
         node: _Node[R] | None = self._root

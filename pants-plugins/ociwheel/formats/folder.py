@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from ociwheel.formats.filetree import FileTree
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import CHUNK_BYTES
+from ociwheel.wording import quoted
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -113,7 +114,7 @@ class Folder:
         if other in self._links:
             self.link(path, self._links[other])
         elif self._names.get(other) != _FILE:
-            raise self._guard.refuse(f"the hard link {shown(path)} points to nothing: {shown(other)}")
+            raise self._guard.refuse(f"the hard link {quoted(path)} points to nothing: {quoted(other)}")
         elif path != other:
             with self._telling(path):
                 source = os.dup(self._parent(other, path))
@@ -154,7 +155,7 @@ class Folder:
         kind = self._names.get(here)
         if kind not in {None, _FOLDER}:
             what = "a file" if kind == _FILE else "a symbolic link"
-            raise self._guard.refuse(f"the entry {shown(entry)} is below {shown(here)}, {what}")
+            raise self._guard.refuse(f"the entry {quoted(entry)} is below {quoted(here)}, {what}")
         made = kind is None
         if made:
             try:
@@ -185,4 +186,4 @@ class Folder:
                     where=self._guard.where,
                     hint="free some space, then try again",
                 ) from e
-            raise self._guard.refuse(f"the entry {shown(path)} cannot be written: {e.strerror}") from e
+            raise self._guard.refuse(f"the entry {quoted(path)} cannot be written: {e.strerror}") from e

@@ -9,21 +9,7 @@ from dataclasses import dataclass, field
 from ociwheel.errors import OciwheelError
 from ociwheel.formats.limits import Limits, from_environment
 from ociwheel.remedies import Remedy
-from ociwheel.wording import brief
-
-_SHOWN = 100
-
-
-def shown(text: str) -> str:
-    """Return a name out of a file in quotes: its start and its end where it is long."""
-    if len(text) > _SHOWN:
-        return f"{text[: _SHOWN // 2]!r}…{text[-_SHOWN // 4 :]!r}"
-    return repr(text)
-
-
-def one_line(error: BaseException) -> str:
-    """Return what a library says of a fault, as one short line."""
-    return brief(str(error)) or type(error).__name__
+from ociwheel.wording import said_by
 
 
 @dataclass(frozen=True)
@@ -64,4 +50,4 @@ class Guard:
             raise self.refuse("takes more memory to read than there is") from e
         # zipfile, zlib, lzma, installer and pyelftools raise nearly anything over hostile bytes.
         except Exception as e:
-            raise self.refuse(f"{what}: {one_line(e)}") from e
+            raise self.refuse(f"{what}: {said_by(e)}") from e

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
+from ociwheel.wording import quoted
 
 MOST_PART_BYTES = 255
 """Bytes of one part of a path (NAME_MAX of Linux)."""
@@ -16,15 +17,15 @@ def inside(name: str, guard: Guard, *, absolute: bool = False, leaves: str = "wo
     :raises OciwheelError: it leads out of the folder, or is beyond a limit.
     """
     if len(name) > guard.limits.name_bytes:
-        raise guard.too_much(f"the entry {shown(name)} has a name of {len(name)} characters", "name_bytes")
+        raise guard.too_much(f"the entry {quoted(name)} has a name of {len(name)} characters", "name_bytes")
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts or "\0" in name or (name.startswith("/") and not absolute):
-        raise guard.refuse(f"the entry {shown(name)} {leaves}")
+        raise guard.refuse(f"the entry {quoted(name)} {leaves}")
     if len(parts) > guard.limits.nesting:
-        raise guard.too_much(f"the entry {shown(name)} is {len(parts)} folders deep", "nesting")
+        raise guard.too_much(f"the entry {quoted(name)} is {len(parts)} folders deep", "nesting")
     if any(len(part) * 4 > MOST_PART_BYTES and _bytes(part) > MOST_PART_BYTES for part in parts):
         raise guard.refuse(
-            f"the entry {shown(name)} has a name of more than {MOST_PART_BYTES} bytes in its path"
+            f"the entry {quoted(name)} has a name of more than {MOST_PART_BYTES} bytes in its path"
         )
     return "/".join(parts)
 
@@ -35,9 +36,9 @@ def link_text(text: str, name: str, guard: Guard) -> str:
     :raises OciwheelError: it is empty, no text of a link, or beyond a limit.
     """
     if not text or "\0" in text:
-        raise guard.refuse(f"the entry {shown(name)} is a symbolic link to nothing")
+        raise guard.refuse(f"the entry {quoted(name)} is a symbolic link to nothing")
     if len(text) > guard.limits.name_bytes:
-        raise guard.too_much(f"the link {shown(name)} has a text of {len(text)} characters", "name_bytes")
+        raise guard.too_much(f"the link {quoted(name)} has a text of {len(text)} characters", "name_bytes")
     return text
 
 

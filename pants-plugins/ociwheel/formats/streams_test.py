@@ -11,9 +11,10 @@ import zstandard
 
 from ociwheel.errors import BaseError, UsageError
 from ociwheel.formats.ar import read_ar
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import Limits, from_environment
 from ociwheel.formats.streams import open_stream
+from ociwheel.wording import quoted
 from tests.fuzz.hostile import ar
 
 Pack = Callable[[bytes], bytes]
@@ -98,5 +99,5 @@ def test_members_of_an_ar_archive() -> None:
 
 
 def test_text_of_others_is_escaped_and_cut() -> None:
-    assert shown("a\x1b[2J\u202e\udcff") == r"'a\x1b[2J\u202e\udcff'"
-    assert shown("x" * 500) == "'" + "x" * 50 + "'…'" + "x" * 25 + "'"
+    assert quoted("a\x1b[2J\u202e\udcff") == r"'a\x1b[2J\u202e\udcff'"
+    assert quoted("x" * 500) == "'" + "x" * 79 + "…'"

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import CHUNK_BYTES
 from ociwheel.formats.names import inside, link_text
 from ociwheel.formats.streams import Unpacked
+from ociwheel.wording import quoted
 
 Kind = Literal["file", "dir", "symlink", "hardlink", "other"]
 
@@ -90,7 +91,7 @@ class TarReader:
         while self._left:
             data = self._stream.read(min(self._left, CHUNK_BYTES))
             if not data:
-                raise self._guard.refuse(f"it ends in the middle of {shown(self._name)}")
+                raise self._guard.refuse(f"it ends in the middle of {quoted(self._name)}")
             self._left -= len(data)
             yield data
 
@@ -101,7 +102,7 @@ class TarReader:
         """
         if self._left > most:
             raise self._guard.refuse(
-                f"the entry {shown(self._name)} has {self._left} bytes, more than {most}"
+                f"the entry {quoted(self._name)} has {self._left} bytes, more than {most}"
             )
         return b"".join(self.chunks())
 
@@ -176,13 +177,13 @@ class TarReader:
         self._padding = -self._left % BLOCK_BYTES
         if self._left > self._guard.limits.entry_bytes:
             raise self._guard.too_much(
-                f"the entry {shown(name)} says that it has {size} bytes", "entry_bytes"
+                f"the entry {quoted(name)} says that it has {size} bytes", "entry_bytes"
             )
         self._stream.expect(self._left)
         owners = [self._value(key, extended, block[a : a + 8]) for key, a in (("uid", 108), ("gid", 116))]
         if max(owners) > _MOST_OWNER:
             raise self._guard.refuse(
-                f"the entry {shown(name)} has an owner that no system has: {max(owners)}"
+                f"the entry {quoted(name)} has an owner that no system has: {max(owners)}"
             )
         target = extended.get("linkpath") or _text(block[157:257])
         if kind == "hardlink":
@@ -214,7 +215,9 @@ class TarReader:
         if value is None:
             return self._number(field)
         if not (value.isascii() and value.isdecimal() and len(value) < 20):
-            raise self._guard.refuse(f"the entry {shown(self._name)} has no number as {key}: {shown(value)}")
+            raise self._guard.refuse(
+                f"the entry {quoted(self._name)} has no number as {key}: {quoted(value)}"
+            )
         return int(value)
 
     def _number(self, field: bytes) -> int:
@@ -235,7 +238,7 @@ class TarReader:
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size)
         if len(data) != size:
-            raise self._guard.refuse(f"it ends in the middle of {shown(self._name)}")
+            raise self._guard.refuse(f"it ends in the middle of {quoted(self._name)}")
         return data
 
 

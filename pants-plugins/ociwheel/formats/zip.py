@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import CHUNK_BYTES
 from ociwheel.formats.names import inside
+from ociwheel.wording import quoted
 
 _ENCRYPTED = 0x1
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -52,7 +53,7 @@ class ZipReader:
         seen: set[str] = set()
         for entry in self.entries:
             if entry.path in seen and not entry.is_folder:
-                raise guard.refuse(f"the entry {shown(entry.path)} comes twice")
+                raise guard.refuse(f"the entry {quoted(entry.path)} comes twice")
             seen.add(entry.path)
 
     def chunks(self, entry: ZipEntry) -> Iterator[bytes]:
@@ -60,7 +61,7 @@ class ZipReader:
 
         :raises OciwheelError: it is damaged, or beyond a limit.
         """
-        shown_path = shown(entry.path)
+        shown_path = quoted(entry.path)
         if entry.size > self._guard.limits.entry_bytes:
             raise self._guard.too_much(
                 f"the entry {shown_path} says that it has {entry.size} bytes", "entry_bytes"
@@ -83,7 +84,7 @@ class ZipReader:
         """
         if entry.size > most:
             raise self._guard.refuse(
-                f"the entry {shown(entry.path)} has {entry.size} bytes, more than {most}"
+                f"the entry {quoted(entry.path)} has {entry.size} bytes, more than {most}"
             )
         return b"".join(self.chunks(entry))
 
@@ -122,14 +123,14 @@ def _entry(info: zipfile.ZipInfo, guard: Guard) -> ZipEntry:
     mode = info.external_attr >> 16
     if "\\" in name or stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
         what = "would leave its folder" if "\\" in name else "is a link or a special file"
-        raise guard.refuse(f"the entry {shown(name)} {what}")
+        raise guard.refuse(f"the entry {quoted(name)} {what}")
     _check_method(info, guard)
     path = inside(name, guard)
     return ZipEntry(path, name.endswith("/") or not path, bool(mode & 0o111), info.file_size, info)
 
 
 def _check_method(info: zipfile.ZipInfo, guard: Guard) -> None:
-    name = shown(info.orig_filename)
+    name = quoted(info.orig_filename)
     if info.flag_bits & _ENCRYPTED:
         raise guard.refuse(f"the entry {name} is encrypted")
     if info.compress_type not in _METHODS:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ociwheel.digest import BLOBS, Digest
 from ociwheel.errors import ImageError, ToolError
 from ociwheel.formats.entries import Entry
 from ociwheel.image.index import root_index
@@ -29,7 +30,7 @@ from ociwheel.image.layout import (
     Layout,
     encode,
 )
-from ociwheel.image.reference import Reference
+from ociwheel.image_name import ImageName
 from ociwheel.layer import tar
 
 _CHUNK_BYTES = 1 << 20
@@ -76,7 +77,7 @@ def choose(layout: Layout, platform: str | None) -> Descriptor:
     return manifests[platform]
 
 
-def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Reference], output: Path) -> Packed:
+def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[ImageName], output: Path) -> Packed:
     """Write one platform's image for ``docker load``.
 
     :raises ImageError: a blob is missing or damaged.
@@ -93,7 +94,7 @@ def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Referenc
         layers = [unpacked[layer.digest].described if layer.digest in unpacked else layer for layer in layers]
         files = {_place(one.described): one for one in unpacked.values()}
         data = encode({**value, "layers": [layer.to_json() for layer in layers]})
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        digest = Digest.of(data)
         manifest = replace(manifest, digest=digest, size=len(data))
         files[_place(manifest)] = data
     table = [
@@ -107,7 +108,7 @@ def docker_archive(layout: Layout, manifest: Descriptor, tags: Sequence[Referenc
     return _write(layout, [manifest, config, *layers], {**files, **documents}, output)
 
 
-def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Packed:
+def oci_archive(layout: Layout, tags: Sequence[ImageName], output: Path) -> Packed:
     """Write the whole layout.
 
     :param tags: names of the index in the archive; without any, those that it has are kept.
@@ -127,12 +128,12 @@ def oci_archive(layout: Layout, tags: Sequence[Reference], output: Path) -> Pack
     return _write(layout, blobs, {"index.json": index}, output)
 
 
-def _named(descriptor: Descriptor, tags: Sequence[Reference]) -> dict[str, Any]:
+def _named(descriptor: Descriptor, tags: Sequence[ImageName]) -> dict[str, Any]:
     """Return ``index.json`` with one entry per tag, readable for skopeo, podman and containerd."""
     if not tags:
         return {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor.to_json()]}
     return root_index(
-        (replace(descriptor, annotations={CONTAINERD_NAME: tag.canonical()}), tag.tag) for tag in tags
+        (replace(descriptor, annotations={CONTAINERD_NAME: tag.full}), tag.reference) for tag in tags
     )
 
 
@@ -142,7 +143,7 @@ def _platform_name(descriptor: Descriptor) -> str:
 
 
 def _place(descriptor: Descriptor) -> str:
-    return f"blobs/sha256/{descriptor.hex}"
+    return descriptor.digest.path
 
 
 def _stored(layout: Layout, blob: Descriptor) -> Iterator[bytes]:
@@ -179,7 +180,7 @@ def _unpack(layout: Layout, blob: Descriptor) -> _Unpacked:
     for chunk in _decompressed(layout, blob):
         checksum.update(chunk)
         size += len(chunk)
-    described = Descriptor(_TAR_LAYER, f"sha256:{checksum.hexdigest()}", size, None, blob.annotations)
+    described = Descriptor(_TAR_LAYER, Digest.of_hex(checksum.hexdigest()), size, None, blob.annotations)
     return _Unpacked(described, blob)
 
 
@@ -192,7 +193,7 @@ def _write(layout: Layout, blobs: Iterable[Descriptor], others: Mapping[str, _Fi
     try:
         with partial.open("wb") as file:
             sink = _Sink(file)
-            for folder in ("blobs", "blobs/sha256"):
+            for folder in ("blobs", BLOBS):
                 sink.write(tar.header(Entry(folder, "dir", 0o755), 0))
             for path in sorted(files):
                 _add(layout, path, files[path], sink)
@@ -230,6 +231,6 @@ def _add(layout: Layout, path: str, content: _File, sink: _Sink) -> None:
     for chunk in chunks:
         checksum.update(chunk)
         sink.write(chunk)
-    if checksum.hexdigest() != described.hex:
+    if checksum.hexdigest() != described.digest.hex:
         raise ImageError(f"the blob {described.digest} is damaged", where=str(layout.folder))
     sink.write(tar.padding(described.size))

@@ -10,7 +10,7 @@ from ociwheel.documents import document
 from ociwheel.errors import UsageError
 from ociwheel.image.archive import choose, docker_archive, oci_archive
 from ociwheel.image.layout import Layout
-from ociwheel.image.reference import Reference
+from ociwheel.image_name import ImageName
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the archive and return its digest and size."""
     layout = Layout(args.layout)
-    tags = [Reference.parse(text) for text in dict.fromkeys(args.tag)]
+    tags = [ImageName.parse_tag(text) for text in dict.fromkeys(args.tag)]
     if args.format == "docker-archive":
         packed = docker_archive(layout, choose(layout, args.platform), tags, args.output)
     elif args.platform:

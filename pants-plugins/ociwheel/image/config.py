@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.errors import ErrorCollector, ImageError
-from ociwheel.image.layout import LAYER_TYPES, MANIFEST, Descriptor, is_digest, string_map
+from ociwheel.image.layout import LAYER_TYPES, MANIFEST, Descriptor, string_map
 from ociwheel.image.users import owner
 from ociwheel.platforms import Platform, platform
 
@@ -134,7 +135,7 @@ def _layer(value: object, where: str) -> Layer:
     if media_type is None:
         raise ImageError(f"{found.media_type!r} is not a layer's media type", where=f"{where}.descriptor")
     diff_id = value.get("diff_id")
-    if not isinstance(diff_id, str) or not is_digest(diff_id):
+    if not isinstance(diff_id, str) or not Digest.fits(diff_id):
         raise ImageError(f"expected a digest, found {diff_id!r}", where=f"{where}.diff_id")
     descriptor = Descriptor(media_type, found.digest, found.size, None, found.annotations)
     return Layer(

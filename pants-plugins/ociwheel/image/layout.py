@@ -5,17 +5,17 @@ Specification: OCI image-spec 1.1, image-layout.md, descriptor.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ociwheel.digest import FORM, Digest
 from ociwheel.errors import ImageError
 from ociwheel.reading import parse_json
+from ociwheel.wording import quoted
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -33,7 +33,6 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 # image-layout.md: "MUST contain [...] imageLayoutVersion field set to 1.0.0".
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,10 @@ class Descriptor:
     """A blob's type, digest and size, as other documents refer to it."""
 
     media_type: str
-    digest: str
+    digest: Digest
     size: int
     platform: Mapping[str, str] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def hex(self) -> str:
-        """The digest without its algorithm."""
-        return self.digest.partition(":")[2]
 
     def to_json(self) -> dict[str, Any]:
         """Return the descriptor as documents hold it."""
@@ -71,16 +65,10 @@ class Descriptor:
         media_type, digest, size = (value.get(k) for k in ("mediaType", "digest", "size"))
         if not isinstance(media_type, str) or not isinstance(size, int) or size < 0:
             raise ImageError("a descriptor needs mediaType and size", where=where)
-        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            raise ImageError(f"expected a digest sha256:<64 hex digits>, found {digest!r}", where=where)
-        return Descriptor(
-            media_type, digest, size, value.get("platform"), string_map(value.get("annotations"), where)
-        )
-
-
-def is_digest(value: object) -> bool:
-    """Tell whether ``value`` is a sha256 digest."""
-    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+        if not Digest.fits(digest):
+            raise ImageError(f"expected a digest {FORM}, found {quoted(digest)}", where=where)
+        annotations = string_map(value.get("annotations"), where)
+        return Descriptor(media_type, Digest(digest), size, value.get("platform"), annotations)
 
 
 def string_map(value: object, where: str) -> dict[str, str]:
@@ -112,13 +100,13 @@ class Blob:
     @property
     def path(self) -> str:
         """Its path in a layout, ``blobs/sha256/<digest>``."""
-        return f"blobs/sha256/{self.descriptor.hex}"
+        return self.descriptor.digest.path
 
 
 def describe(value: object, media_type: str) -> Blob:
     """Return a JSON document as a blob."""
     data = encode(value)
-    return Blob(Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)), data)
+    return Blob(Descriptor(media_type, Digest.of(data), len(data)), data)
 
 
 def write_files(output: Path, files: Mapping[str, bytes]) -> None:
@@ -149,7 +137,7 @@ class Layout:
 
         :raises ImageError: it is not there, or has another size.
         """
-        path = self.folder / "blobs" / "sha256" / descriptor.hex
+        path = self.folder / descriptor.digest.path
         try:
             size = path.stat().st_size
         except OSError as e:
@@ -167,7 +155,7 @@ class Layout:
         :raises ImageError: it is missing, damaged or no JSON object.
         """
         data = self.blob(descriptor).read_bytes()
-        if hashlib.sha256(data).hexdigest() != descriptor.hex:
+        if Digest.of(data) != descriptor.digest:
             raise ImageError(f"the blob {descriptor.digest} is damaged", where=str(self.folder))
         return _object(data, descriptor.digest)
 

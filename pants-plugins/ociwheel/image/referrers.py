@@ -6,11 +6,11 @@ Specification: OCI image-spec 1.1, manifest.md, "Guidelines for Artifact Usage";
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.image.layout import INDEX, MANIFEST, Blob, Descriptor, encode
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
@@ -18,7 +18,7 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
 def blob(data: bytes, media_type: str, annotations: Mapping[str, str] | None = None) -> Blob:
     """Return bytes as a blob."""
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    digest = Digest.of(data)
     return Blob(Descriptor(media_type, digest, len(data), annotations=annotations or {}), data)
 
 

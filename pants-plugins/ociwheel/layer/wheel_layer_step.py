@@ -10,13 +10,13 @@ of files as they are here.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ociwheel.documents import read_document
 from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.layer.arguments import add_common, cache_tag
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened
             },
         )
-    facts = json.loads((args.output / "layer-facts.json").read_bytes())
+    facts = read_document(args.output / "layer-facts.json", "layer-facts")
     # The layer of a wheel for any platform serves images of all: of code for one, each image's audit tells.
     own = {w.content for file, w in zip(wheels, installed, strict=True) if not file.name.endswith("-any.whl")}
     origins = {f"{content.name} {content.version}" for content in own}

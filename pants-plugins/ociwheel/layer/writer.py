@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ociwheel.digest import BLOBS, Digest
 from ociwheel.documents import canonical, document
 from ociwheel.elf.facts import ELF_MAGIC, ElfFacts
 from ociwheel.errors import LayerError
@@ -59,7 +60,7 @@ def write_layer(
     :raises UsageError: an unknown compression.
     """
     ordered = arrange(entries, contents)
-    blobs = output / "blobs" / "sha256"
+    blobs = output / BLOBS
     blobs.mkdir(parents=True, exist_ok=True)
     partial = blobs / ".partial"
     try:
@@ -72,11 +73,11 @@ def write_layer(
                 packer.finish()
             finally:
                 packer.close()
-        digest = blob.hash.hexdigest()
-        os.replace(partial, blobs / digest)
+        digest = Digest.of_hex(blob.hash.hexdigest())
+        os.replace(partial, blobs / digest.hex)
     finally:
         partial.unlink(missing_ok=True)
-    diff_id = f"sha256:{stream.hash.hexdigest()}"
+    diff_id = Digest.of_hex(stream.hash.hexdigest())
     rows = [_row(e) for e in ordered]
     facts = document(
         "layer-facts", {"diff_id": diff_id, "files": rows, "elf": elf, "opened": dict(opened or {})}
@@ -90,7 +91,7 @@ def write_layer(
     return document(
         "layer",
         {
-            "descriptor": {"mediaType": media_type, "digest": f"sha256:{digest}", "size": blob.size},
+            "descriptor": {"mediaType": media_type, "digest": digest, "size": blob.size},
             "diff_id": diff_id,
             "unpacked_size": stream.unpacked_size,
             "files": len(ordered),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from ociwheel.digest import is_sha256
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.lock.sources import Source
 from ociwheel.remedies import Remedy
@@ -23,7 +23,6 @@ RELOCK = Remedy("relock")
 WITH_HASHES = Remedy("relock-with-hashes")
 LONGEST_NAME = 255
 """Characters of a file's name: file systems take no more."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARTIFACTS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 
 
@@ -95,7 +94,7 @@ def unusable(name: str, version: str, fault: LockError, marker: str | None = Non
 def sha256_of(algorithm: str, digest: str) -> str | None:
     """Return a digest when it is a SHA-256, the only kind that is used here."""
     digest = digest.strip().lower()
-    return digest if algorithm.strip().lower() == "sha256" and _SHA256.fullmatch(digest) else None
+    return digest if algorithm.strip().lower() == "sha256" and is_sha256(digest) else None
 
 
 def artifact_name(url: str) -> str | None:

@@ -18,7 +18,7 @@ from ociwheel.target import Target
 
 
 @dataclass(frozen=True)
-class Limits:
+class VersionLimits:
     """Which versions of a project the lock could take."""
 
     specifier: SpecifierSet
@@ -41,9 +41,9 @@ class NewestWheel:
     file: File
 
 
-def _limits(node: Node | None) -> Limits:
+def _limits(node: Node | None) -> VersionLimits:
     if node is None:
-        return Limits(SpecifierSet(), prereleases=False)
+        return VersionLimits(SpecifierSet(), prereleases=False)
     specifier = SpecifierSet()
     for demand in node.demands:
         specifier &= demand.requirement.specifier
@@ -51,10 +51,10 @@ def _limits(node: Node | None) -> Limits:
         locked = Version(node.locked.version).is_prerelease
     except InvalidVersion:
         locked = False
-    return Limits(specifier, prereleases=locked or bool(specifier.prereleases))
+    return VersionLimits(specifier, prereleases=locked or bool(specifier.prereleases))
 
 
-def limits(request: Request, target: Target, names: Iterable[str]) -> dict[str, Limits]:
+def limits(request: Request, target: Target, names: Iterable[str]) -> dict[str, VersionLimits]:
     """Return what the roots and the locked versions they reach, extras included, allow of each name.
 
     Faults of the lock are the plan's to report: what cannot be followed limits nothing.
@@ -63,7 +63,9 @@ def limits(request: Request, target: Target, names: Iterable[str]) -> dict[str, 
     return {name: _limits(nodes.get(name)) for name in names}
 
 
-def newest_wheel(name: str, files: Iterable[IndexFile], limit: Limits, target: Target) -> NewestWheel | None:
+def newest_wheel(
+    name: str, files: Iterable[IndexFile], limit: VersionLimits, target: Target
+) -> NewestWheel | None:
     """Return the newest allowed version with a wheel that fits ``target``, or None."""
     versions: dict[Version, list[File]] = defaultdict(list)
     for file in files:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ociwheel_testing.simple_index import Answer, Offered, SimpleIndex
 from packaging.specifiers import SpecifierSet
 
 from ociwheel.errors import FetchError, UsageError
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
-from ociwheel.fetch.simulator import Answer, Offered, SimpleIndex
 from ociwheel.plan.model import parse_request
-from ociwheel.plan.newest import Limits, limits, newest_wheel
+from ociwheel.plan.newest import VersionLimits, limits, newest_wheel
 from ociwheel.plan.newest_wheel_step import newest_wheels, run
 from ociwheel.platforms import platform
 from ociwheel.target import Target
@@ -29,7 +29,7 @@ def wheel(version: str, tag: str = "cp311-cp311-manylinux_2_17_armv7l", **fields
 
 
 def newest(*files: IndexFile, specifier: str = "", prereleases: bool = False) -> str | None:
-    found = newest_wheel("demo", files, Limits(SpecifierSet(specifier), prereleases), ARM)
+    found = newest_wheel("demo", files, VersionLimits(SpecifierSet(specifier), prereleases), ARM)
     return found.version if found else None
 
 
@@ -101,8 +101,8 @@ def request(**changes: Any) -> dict[str, Any]:
 
 def test_limits_are_those_of_all_that_require_it() -> None:
     found = limits(parse_request(value_of(request())), ARM, ["demo", "unheard-of"])
-    assert found["demo"] == Limits(SpecifierSet(">=1,<2,!=1.5"), prereleases=False)
-    assert found["unheard-of"] == Limits(SpecifierSet(), prereleases=False)
+    assert found["demo"] == VersionLimits(SpecifierSet(">=1,<2,!=1.5"), prereleases=False)
+    assert found["unheard-of"] == VersionLimits(SpecifierSet(), prereleases=False)
 
 
 def test_a_locked_prerelease_allows_prereleases() -> None:

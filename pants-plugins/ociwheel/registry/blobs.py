@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ociwheel.digest import Digest
 from ociwheel.errors import FetchError, UsageError
+from ociwheel.image_name import ImageName
 from ociwheel.reading import bytes_of, parse_json
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.refusals import login_hint, not_allowed, reading_hint
 from ociwheel.registry.session import Session
 from ociwheel.remedies import Remedy
@@ -28,20 +29,15 @@ PLACES = "registry-blobs"
 class WantedBlob:
     """One locked blob."""
 
-    digest: str
+    digest: Digest
     size: int
     """Bytes."""
-
-    @property
-    def hex(self) -> str:
-        """The digest without its algorithm."""
-        return self.digest.partition(":")[2]
 
 
 def known_places(wanted: WantedBlob, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of images whose repositories have a blob, as the machine's folder says."""
     folder = environ.get("OCIWHEEL_MACHINE")
-    path = Path(folder) / PLACES / wanted.hex if folder else None
+    path = Path(folder) / PLACES / wanted.digest.hex if folder else None
     try:
         value = parse_json(bytes_of(path, _MOST_PLACES)) if path else []
     except (OSError, ValueError):
@@ -79,9 +75,11 @@ def fetch_blob(
             lines.append(e.render())
             continue
         client = RegistryClient(Session(name.domain, settings, login), name)
-        path = output / "blobs/sha256" / wanted.hex
+        path = output / wanted.digest.path
         try:
-            return download(client, client.blob_url(wanted.digest), path, sha256=wanted.hex, size=wanted.size)
+            return download(
+                client, client.blob_url(wanted.digest), path, sha256=wanted.digest.hex, size=wanted.size
+            )
         except Failure as e:
             failures.append(e)
             denied = e.kind is Kind.CREDENTIALS

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from ociwheel.digest import Digest
+from ociwheel.image_name import ImageName
 from ociwheel.reading import parse_json
 from ociwheel.registry.messages import Answer, Request
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session, scope
 from ociwheel.transport.connection import Response
 from ociwheel.transport.failure import Failure, Kind
@@ -31,7 +31,7 @@ class Document:
     """A JSON document of a registry, verified."""
 
     media_type: str
-    digest: str
+    digest: Digest
     size: int
     """Bytes."""
     value: Mapping[str, Any]
@@ -59,16 +59,16 @@ class RegistryClient:
         """
         url = self.session.url(f"{self.name.repository}/manifests/{reference}")
         accept = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
-        return self._document(url, accept, reference if reference.startswith("sha256:") else None)
+        return self._document(url, accept, Digest(reference) if Digest.fits(reference) else None)
 
-    def config(self, digest: str) -> Document:
+    def config(self, digest: Digest) -> Document:
         """Return an image configuration.
 
         :raises Failure: the registry does not give it, or something else.
         """
         return self._document(self.blob_url(digest), "*/*", digest)
 
-    def blob_url(self, digest: str) -> str:
+    def blob_url(self, digest: Digest) -> str:
         """Return where a blob is."""
         return self.session.url(f"{self.name.repository}/blobs/{digest}")
 
@@ -85,12 +85,12 @@ class RegistryClient:
 
         return self.session.retry.run(once, f"{self.name.domain}: GET")
 
-    def _document(self, url: str, accept: str, digest: str | None) -> Document:
+    def _document(self, url: str, accept: str, digest: Digest | None) -> Document:
         own = (scope(self.name.repository, "pull"),)
         answer = self.session.send(Request("GET", url, self.name.repository, own, {"Accept": accept}))
         if answer.status != HTTPStatus.OK:
             raise answer.failure(url)
-        found = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        found = Digest.of(answer.body)
         if digest is not None and found != digest:
             raise Failure(Kind.ANSWER, url, f"gives another document, {found}")
         try:

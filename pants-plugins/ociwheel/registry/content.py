@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ociwheel.digest import BLOBS, Digest
 from ociwheel.errors import ImageError
 from ociwheel.image.layout import Descriptor, Layout
 from ociwheel.reading import LIMITS, bytes_of, parse_json
@@ -28,7 +29,7 @@ class Content:
     root: Descriptor
     data: bytes
     manifests: tuple[Manifest, ...]
-    files: Mapping[str, Path]
+    files: Mapping[Digest, Path]
     """Blobs by digest. One that is not here has to be in the registry already."""
 
     def blobs(self) -> dict[str, Descriptor]:
@@ -59,14 +60,14 @@ def read(folder: Path, others: Iterable[Path]) -> Content:
         raise ImageError("there is no manifest in the layout", where=str(folder))
     layout.read(roots[0])
     found = {
-        f"sha256:{path.name}": path
+        Digest.of_hex(path.name): path
         for place in (*others, folder)
-        for path in sorted((place / "blobs/sha256").glob("[0-9a-f]*"))
+        for path in sorted((place / BLOBS).glob("[0-9a-f]*"))
     }
     return Content(roots[0], layout.blob(roots[0]).read_bytes(), tuple(manifests), _checked(manifests, found))
 
 
-def _checked(manifests: Iterable[Manifest], found: Mapping[str, Path]) -> dict[str, Path]:
+def _checked(manifests: Iterable[Manifest], found: Mapping[Digest, Path]) -> dict[Digest, Path]:
     """Return the files of the manifests' blobs, with the sizes that the manifests say."""
     files = {}
     for manifest in manifests:

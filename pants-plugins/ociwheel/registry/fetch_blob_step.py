@@ -7,12 +7,12 @@ Which repositories have it is no part of the arguments: the machine's folder say
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
+from ociwheel.arguments import digest_argument
+from ociwheel.digest import FORM
 from ociwheel.documents import document
-from ociwheel.errors import UsageError
 from ociwheel.registry.blobs import WantedBlob, fetch_blob, known_places
 from ociwheel.registry.logins import machine_environment
 from ociwheel.transport import settings
@@ -20,7 +20,7 @@ from ociwheel.transport import settings
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
-    parser.add_argument("--digest", required=True, help="sha256:<64 hex digits>")
+    parser.add_argument("--digest", required=True, type=digest_argument, help=FORM)
     parser.add_argument("--size", required=True, type=int, metavar="BYTES", help="locked size, bytes")
     parser.add_argument(
         "--repository",
@@ -36,10 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Fetch the blob."""
-    if not re.fullmatch(r"sha256:[0-9a-f]{64}", args.digest):
-        raise UsageError(f"--digest must be sha256:<64 hex digits>, found {args.digest!r}")
     wanted = WantedBlob(args.digest, args.size)
     environ = machine_environment()
     names = args.repository or known_places(wanted, environ)
     done = fetch_blob(settings.load(), wanted, names, args.output, environ=environ)
-    return document("fetch", {"path": f"blobs/sha256/{wanted.hex}", "sha256": done.sha256, "size": done.size})
+    return document("fetch", {"path": wanted.digest.path, "sha256": done.sha256, "size": done.size})

@@ -6,7 +6,6 @@ podman: ``oci:PATH[:REFERENCE]`` (containers-transports(5)).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError, ImageError, UsageError
 from ociwheel.image.layout import INDEX, MANIFEST, REF_NAME, Descriptor
 from ociwheel.reading import bytes_of, parse_json
@@ -78,11 +78,11 @@ class LayoutSource:
         :param reference: that of the name, or a digest.
         :raises BaseError: the layout has none, or several.
         """
-        if not reference.startswith("sha256:"):
+        if not Digest.fits(reference):
             return self._root(reference)
-        return self._document(Descriptor("", reference, -1))
+        return self._document(Descriptor("", Digest(reference), -1))
 
-    def config(self, digest: str) -> Document:
+    def config(self, digest: Digest) -> Document:
         """Return an image configuration.
 
         :raises BaseError: the layout has none.
@@ -100,7 +100,7 @@ class LayoutSource:
             return self._document(root)
         if not tag and self._is_one_image(offers):
             # No index of its own between index.json and the manifests: index.json is the image's.
-            return Document(INDEX, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data), index)
+            return Document(INDEX, Digest.of(data), len(data), index)
         raise self._choose(tag, list(self._entries(index)), len(roots))
 
     def _index(self) -> tuple[bytes, Mapping[str, Any]]:
@@ -146,16 +146,16 @@ class LayoutSource:
         )
 
     def _document(self, wanted: Descriptor) -> Document:
-        path = self._folder / "blobs/sha256" / wanted.hex
-        data = self._read(path, f"blobs/sha256/{wanted.hex}")
-        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        inside = wanted.digest.path
+        data = self._read(self._folder / inside, inside)
+        found = Digest.of(data)
         if found != wanted.digest:
             raise BaseError(
                 f"the blob is damaged: {len(data)} bytes of {found}",
-                where=f"{self.name}: blobs/sha256/{wanted.hex}",
+                where=f"{self.name}: {inside}",
                 hint="write the layout again",
             )
-        value = self._parsed(data, f"blobs/sha256/{wanted.hex}")
+        value = self._parsed(data, inside)
         # image-spec: mediaType SHOULD be there, and older tools leave it out.
         said = value.get("mediaType") or wanted.media_type or (INDEX if "manifests" in value else MANIFEST)
         return Document(str(said), found, len(data), value)

@@ -17,9 +17,9 @@ from typing import Any
 
 from ociwheel import process
 from ociwheel.errors import ToolError
+from ociwheel.image_name import DEFAULT_DOMAIN, DEFAULT_LOGIN, ImageName
 from ociwheel.notes import note
 from ociwheel.reading import LIMITS, bytes_of, parse_json
-from ociwheel.registry.reference import DEFAULT_DOMAIN, DEFAULT_LOGIN, ImageName
 from ociwheel.transport.pip_config import home
 
 _HELPER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ociwheel.image_name import DEFAULT_LOGIN, ImageName
 from ociwheel.registry.logins import RegistryLogin, find_login, machine_environment
-from ociwheel.registry.reference import DEFAULT_LOGIN, ImageName
 
 TEAM = ImageName.parse("registry.example.com/team/python:3.11")
 

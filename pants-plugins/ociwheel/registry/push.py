@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from ociwheel.digest import Digest
 from ociwheel.image.layout import INDEX, MANIFEST, Blob, Descriptor
 from ociwheel.registry.content import Content, KnownPlaces, Manifest
 from ociwheel.registry.messages import Answer, Request
@@ -154,7 +155,7 @@ class Push:
         if answer.status != HTTPStatus.OK:
             raise self.unexpected(f"being asked for the manifest {reference}", answer)
         # distribution-spec: the header is optional; whoever was asked by digest has that digest.
-        default = reference if reference.startswith("sha256:") else None
+        default = reference if Digest.fits(reference) else None
         return answer.headers.get("docker-content-digest", default)
 
     def send_manifest(self, descriptor: Descriptor, data: bytes, tag: str | None = None) -> None:

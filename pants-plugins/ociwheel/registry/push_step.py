@@ -20,12 +20,12 @@ from typing import Any
 from ociwheel.documents import read_json
 from ociwheel.errors import UsageError
 from ociwheel.image.layout import Descriptor
+from ociwheel.image_name import ImageName
 from ociwheel.registry import content
 from ociwheel.registry.attach import Statements, read_statements
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.session import Session
 from ociwheel.signing import key, libraries
 from ociwheel.transport import settings
@@ -92,8 +92,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     def fetch(place: str, blob: Descriptor) -> Path:
         client = RegistryClient(session, ImageName(to.domain, place, None, None))
-        path = Path(scratch) / blob.hex
-        return download(client, client.blob_url(blob.digest), path, sha256=blob.hex, size=blob.size).path
+        path = Path(scratch) / blob.digest.hex
+        return download(
+            client, client.blob_url(blob.digest), path, sha256=blob.digest.hex, size=blob.size
+        ).path
 
     said = statements(args, image)
     push = Push(

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError, ErrorCollector, FetchError, ImageError, OciwheelError
-from ociwheel.image.layout import LAYER_TYPES, Descriptor, is_digest
+from ociwheel.image.layout import LAYER_TYPES, Descriptor
 from ociwheel.platforms import Platform, platform
 from ociwheel.reading import Value, failing
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, Document, RegistryClient
@@ -109,7 +110,7 @@ def _asked(client: RegistryClient | LayoutSource, reference: str, *, locked: boo
         raise fetch_error(e, client, reference, locked=locked) from e
 
 
-def _configuration(client: RegistryClient | LayoutSource, digest: str) -> Document:
+def _configuration(client: RegistryClient | LayoutSource, digest: Digest) -> Document:
     if isinstance(client, LayoutSource):
         return client.config(digest)
     try:
@@ -207,7 +208,7 @@ def _layers(layers: Sequence[Descriptor], config: Mapping[str, Any], where: str)
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     # config.md of diff_ids: "An array of layer content hashes, in order from first to last".
-    if not isinstance(diff_ids, list) or len(diff_ids) != len(layers) or not all(map(is_digest, diff_ids)):
+    if not isinstance(diff_ids, list) or len(diff_ids) != len(layers) or not all(map(Digest.fits, diff_ids)):
         raise BaseError("its configuration does not describe the layers of its manifest", where=where)
     listed = config.get("history")
     history = [h for h in listed if isinstance(h, dict)] if isinstance(listed, list) else []

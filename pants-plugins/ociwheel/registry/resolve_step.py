@@ -13,10 +13,10 @@ from typing import Any
 
 from ociwheel.documents import document, read_json
 from ociwheel.errors import UsageError
+from ociwheel.image_name import ImageName
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.layout_source import PREFIX, LayoutName, LayoutSource
 from ociwheel.registry.logins import logins, machine_environment
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
 from ociwheel.registry.session import Session
 from ociwheel.transport import settings

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from ociwheel_testing.registry import MANIFEST, Answer, Entry, FakeRegistry, Layer, tar
 
+from ociwheel.digest import Digest
 from ociwheel.errors import BaseError, FetchError, OciwheelError
+from ociwheel.image_name import ImageName
 from ociwheel.registry.blobs import WantedBlob, fetch_blob
 from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import RegistryLogin
-from ociwheel.registry.reference import ImageName
 from ociwheel.registry.resolve import resolve
 from ociwheel.registry.session import Session
 from ociwheel.transport.settings import NetworkSettings
@@ -49,7 +50,9 @@ def refusal(registry: FakeRegistry, *platforms: str, tag: str = "3.11") -> Ociwh
 
 def fetch(registry: FakeRegistry, digest: str, size: int, output: Path, **environ: str) -> Path:
     names = [f"{registry.host}/team/python:3.11"]
-    done = fetch_blob(NetworkSettings(), WantedBlob(digest, size), names, output, environ=environ)
+    done = fetch_blob(
+        NetworkSettings(), WantedBlob(Digest.parse(digest), size), names, output, environ=environ
+    )
     return done.path
 
 
@@ -238,7 +241,7 @@ def test_a_blob_that_is_gone_says_to_lock_again(registry: FakeRegistry, tmp_path
 
 def test_a_machine_that_knows_no_registry_says_so(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="does not know which registry"):
-        fetch_blob(NetworkSettings(), WantedBlob("sha256:" + "0" * 64, 1), [], tmp_path, environ={})
+        fetch_blob(NetworkSettings(), WantedBlob(Digest.of_hex("0" * 64), 1), [], tmp_path, environ={})
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
+from ociwheel.image_name import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
 from ociwheel.reading import parse_json
 from ociwheel.registry.logins import RegistryLogin
 from ociwheel.registry.messages import Answer, Challenge, Request
-from ociwheel.registry.reference import DEFAULT_API, DEFAULT_DOMAIN, is_loopback
 from ociwheel.transport.connection import Body, Connections, Response
 from ociwheel.transport.credentials import origin_of
 from ociwheel.transport.failure import RETRIED, Failure, Kind

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.errors import ErrorCollector, ImageError
 from ociwheel.sbom.licenses import expression
 from ociwheel.sbom.purl import purl
@@ -210,9 +211,7 @@ def _base(base: _Row) -> Component:
     name, _, tag = base["name"].partition("@")[0].rpartition("/")[2].partition(":")
     own = purl("oci", name, base["digest"], qualifiers={"tag": tag})
     what = "the base image, whose contents are not listed here: they are not read for building upon it"
-    return Component(
-        own, "image", base["name"], base["digest"], own, base["digest"].partition(":")[2], origin=what
-    )
+    return Component(own, "image", base["name"], base["digest"], own, Digest(base["digest"]).hex, origin=what)
 
 
 def _builds(

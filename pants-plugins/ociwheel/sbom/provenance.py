@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ociwheel.digest import Digest
+
 MEDIA_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -24,9 +26,7 @@ def statement(
     """
     return {
         "_type": STATEMENT,
-        "subject": [
-            {"name": name, "digest": {"sha256": digest.partition(":")[2]}} for name, digest in subjects
-        ],
+        "subject": [{"name": name, "digest": {"sha256": Digest(digest).hex}} for name, digest in subjects],
         "predicateType": predicate_type,
         "predicate": dict(predicate),
     }

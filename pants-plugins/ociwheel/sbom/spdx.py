@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.sbom.inventory import Component, Inventory, Library
 from ociwheel.sbom.licenses import REFERENCE
 
@@ -86,7 +87,7 @@ def _image(found: Inventory) -> dict[str, Any]:
         "name": found.name,
         "versionInfo": found.digest,
         "primaryPackagePurpose": "CONTAINER",
-        "checksums": [{"algorithm": "SHA256", "checksumValue": found.digest.partition(":")[2]}],
+        "checksums": [{"algorithm": "SHA256", "checksumValue": Digest(found.digest).hex}],
         "comment": f"{found.platform}{', ' if found.system else ''}{found.system}",
         **_unknown(),
     }

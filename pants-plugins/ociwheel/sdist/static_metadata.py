@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from ociwheel.reading import Limits
+from ociwheel.reading import DocumentLimits
 from ociwheel.reading_toml import parse_toml
 
 Requirements = tuple[str, ...]
@@ -72,7 +72,7 @@ def _extras(value: object) -> Requirements:
 def from_pyproject(text: str) -> Requirements | None:
     """Return what ``[project]`` of a pyproject.toml says (PEP 621), or None when it does not."""
     try:
-        project = parse_toml(text, Limits(size=1 << 18)).get("project")
+        project = parse_toml(text, DocumentLimits(size=1 << 18)).get("project")
         if not isinstance(project, dict) or {"dependencies", "optional-dependencies"} & set(
             project.get("dynamic", ())
         ):

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from ociwheel.errors import BuildError
 from ociwheel.formats.folder import Folder
-from ociwheel.formats.guard import Guard, shown
+from ociwheel.formats.guard import Guard
 from ociwheel.formats.streams import open_file
 from ociwheel.formats.tar import TarReader
 from ociwheel.formats.zip import open_zip
-from ociwheel.reading import Limits
+from ociwheel.reading import DocumentLimits
 from ociwheel.reading_toml import parse_toml
+from ociwheel.wording import quoted
 
 # PEP 518: "If the pyproject.toml file is absent [or lacks build-system] … tools should use
 # setuptools"; PEP 517: with the legacy backend.
@@ -76,7 +77,7 @@ def unpack(sdist: Path, folder: Path) -> Path:
     # git's archives, read by a tool that does not know pax, leave a file of this name.
     top = {name: is_folder for name, is_folder in output.top().items() if name != "pax_global_header"}
     if list(top.values()) != [True]:
-        names = ", ".join(shown(name) for name in sorted(top)[:5]) or "nothing"
+        names = ", ".join(quoted(name) for name in sorted(top)[:5]) or "nothing"
         raise guard.refuse(f"an sdist holds one folder, this one holds {names}")
     return folder / next(iter(top))
 
@@ -96,7 +97,7 @@ def _unpack_tar(sdist: Path, folder: Folder, guard: Guard) -> None:
             elif entry.kind == "file":
                 folder.write(entry.path, tar.chunks(), executable=bool(entry.mode & 0o100))
             else:
-                raise guard.refuse(f"the entry {shown(entry.path)} is a device or a pipe")
+                raise guard.refuse(f"the entry {quoted(entry.path)} is a device or a pipe")
 
 
 def _unpack_zip(sdist: Path, folder: Folder, guard: Guard) -> None:
@@ -120,7 +121,7 @@ def build_system(source: Path) -> BuildSystem:
     with path.open("rb") as file:
         data = file.read(_MOST_TEXT_BYTES + 1)
     with guard.reading():
-        table = parse_toml(data, Limits(size=_MOST_TEXT_BYTES)).get("build-system")
+        table = parse_toml(data, DocumentLimits(size=_MOST_TEXT_BYTES)).get("build-system")
     if table is None:
         return BuildSystem(_DEFAULT_REQUIRES, _DEFAULT_BACKEND, ())
     if not isinstance(table, dict) or not _is_texts(table.get("requires")):

@@ -10,22 +10,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Sequence
 
+from ociwheel import digest
+from ociwheel.digest import is_sha256
 from slim_python_image.products import SlimImageError
 
 BLOBS = "blobs"
 BESIDE = "beside"
 """What stands for the path of a layout in the paths of files beside it: `beside.json` is its report."""
-_SHA256 = f"{BLOBS}/sha256"
+_SHA256 = digest.BLOBS
 _MARKER = "oci-layout"
 _INDEX = "index.json"
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _STAGING = ".slim-image-"
 _NAMED = 5
 """How many files a message names."""
@@ -150,7 +150,7 @@ def foreign_files(place: Place) -> tuple[str, ...]:
     blobs = layout / BLOBS
     if not blobs.is_symlink() and blobs.is_dir():
         found |= {f"{BLOBS}/{name}" for name in _names(blobs) if name != "sha256"}
-        found |= {f"{_SHA256}/{name}" for name in _names(layout / _SHA256) if not _DIGEST.fullmatch(name)}
+        found |= {f"{_SHA256}/{name}" for name in _names(layout / _SHA256) if not is_sha256(name)}
     return tuple(sorted(found))
 
 
@@ -260,7 +260,7 @@ def forget(place: Place, files: Iterable[Wanted]) -> None:
     kept = {os.path.basename(one.path) for one in files if one.blob}
     folder = place.layout / _SHA256
     for name in set(_names(folder)) - kept:
-        if not _DIGEST.fullmatch(name):
+        if not is_sha256(name):
             continue
         with contextlib.suppress(FileNotFoundError):
             since = os.lstat(folder / name).st_mtime_ns

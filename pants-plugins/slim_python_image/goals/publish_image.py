@@ -28,6 +28,7 @@ from pants.engine.process import InteractiveProcess
 from pants.engine.target import AllTargets
 from pants.util.frozendict import FrozenDict
 
+from ociwheel.image_name import ImageName
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, canonical_json
@@ -60,7 +61,6 @@ _PASSWORD = "COSIGN_PASSWORD"  # noqa: S105 (a variable's name)
 # Beside the machine's settings, because it is about registries, not about an image.
 _KNOWN = f"{MACHINE}/known-blobs.json"
 _LIBRARIES = f"{MACHINE}/signing"
-DEFAULT_REGISTRY = "docker.io"
 
 
 class PublishImageRequest(PublishRequest):  # type: ignore[type-arg] # see below
@@ -101,27 +101,16 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
         return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
 
 
-def registry_of(name: str) -> str:
-    """Return the registry that the name of an image begins with, by default Docker's own."""
-    first, slash, _ = name.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_REGISTRY
-
-
-def repository_of(name: str) -> str:
-    """Return the name of an image without tag and digest."""
-    name = name.partition("@")[0]
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name
-
-
 def origins(image: BuiltImage, place: Place) -> dict[str, list[str]]:
     """Return, by digest, the repository of ``place``'s registry that has a base layer."""
-    here = registry_of(place.repository)
+    here = ImageName.parse(place.repository).domain
     return {
-        layer.digest: [repository_of(layers.place)]
+        layer.digest: [name.place]
         for layers in image.remote
+        if layout_folder(layers.place) is None
+        for name in (ImageName.parse(layers.place),)
+        if name.domain == here
         for layer in layers.layers
-        if layout_folder(layers.place) is None and registry_of(layers.place) == here
     }
 
 

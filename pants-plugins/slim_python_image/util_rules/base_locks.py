@@ -10,16 +10,11 @@ from pants.engine.addresses import Address
 from pants.engine.target import Field, Target
 from pants.util.docutil import bin_name
 
+from ociwheel.platforms import of_machine
 from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.products import SlimImageError
 
-# platform.machine() of machines that build, as OCI platforms.
-_HOST_PLATFORMS = {
-    "x86_64": "linux/amd64",
-    "amd64": "linux/amd64",
-    "aarch64": "linux/arm64",
-    "arm64": "linux/arm64",
-}
+_BUILD_ON = ("linux/amd64", "linux/arm64")
 
 
 def relock_command(resolve: str) -> str:
@@ -53,12 +48,10 @@ def parse_lock(address: Address, path: str, data: bytes | None, schema: str) -> 
 
 def host_platform() -> str:
     """Return the OCI platform whose programs this machine runs."""
-    machine = host.machine().lower()
-    if machine not in _HOST_PLATFORMS:
-        raise SlimImageError(
-            f"this machine is a {machine}; steps run on {', '.join(sorted(set(_HOST_PLATFORMS)))}"
-        )
-    return _HOST_PLATFORMS[machine]
+    row = of_machine(host.machine())
+    if row is None or row.oci not in _BUILD_ON:
+        raise SlimImageError(f"this machine is a {host.machine()}; steps run on {', '.join(_BUILD_ON)}")
+    return row.oci
 
 
 def bases_by_name(targets: Iterable[Target], field: type[Field]) -> dict[str, Target]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping
 
 from pants.engine.addresses import Address
@@ -119,22 +119,13 @@ def check_inputs(target: Target, locked: LockedBase) -> None:
         )
 
 
-def _target_environment(fields: Mapping[str, Any]) -> TargetEnvironment:
-    return TargetEnvironment(
-        platform=fields["platform"],
-        python=fields["python"],
-        libc=fields["libc"],
-        libc_version=fields["libc_version"],
-    )
-
-
 def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
     """Return one platform of a base.
 
     :param runs: the platform whose programs this machine runs.
     """
     one = locked.lock["platforms"][platform]
-    environment = _target_environment(one["target"])
+    environment = TargetEnvironment.of(one["target"])
     return DebianBase(
         resolve=locked.resolve,
         target=environment,
@@ -144,7 +135,7 @@ def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
         builder=locked.packages(one["builder"]),
         interpreter=Interpreter(
             resolve=locked.resolve,
-            target=TargetEnvironment(runs, environment.python, environment.libc, environment.libc_version),
+            target=replace(environment, platform=runs),
             source=DebPackages(locked.packages(locked.lock["interpreters"][runs]), locked.resolve),
         ),
         builder_groups=builder_groups(locked, platform),

@@ -5,19 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, DigestEntries, FileDigest, FileEntry
-from pants.util.frozendict import FrozenDict
+from slim_python_image_testing.definitions import CONFIG, definition
 
 from slim_python_image.bases import DebianBase, Interpreter
-from slim_python_image.products import LayerOptions, TargetEnvironment
+from slim_python_image.products import TargetEnvironment
 from slim_python_image.util_rules.first_party import source_layer_requests
-from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
+from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
 
 TARGET = TargetEnvironment("linux/arm64", "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
-CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 KNOWN: dict[Digest, tuple[FileEntry, ...]] = {EMPTY_DIGEST: ()}
 
 
@@ -40,26 +38,7 @@ def files(**content: str) -> Digest:
 
 
 def image(name: str, **changes: Any) -> ImageDefinition:
-    parts = ImageDefinition(
-        address=Address(name, target_name="image"),
-        base=Address("base"),
-        extends=None,
-        platforms=(TARGET.platform,),
-        roots=(),
-        resolve="python-default",
-        lockfile="default.lock",
-        no_binary=(),
-        only_binary=(),
-        options=LayerOptions("/app", "unchecked-hash", ()),
-        layer_budget=10,
-        sources=EMPTY_DIGEST,
-        files=EMPTY_DIGEST,
-        local_wheels=(),
-        scripts=(),
-        config=CONFIG,
-        accept=(),
-    )
-    return replace(parts, **changes)
+    return definition(name, TARGET.platform, **changes)
 
 
 def layers(*line: ImageDefinition) -> tuple[SourceLayerRequest, ...]:

@@ -16,6 +16,7 @@ from pants.core.goals.publish import PublishPackages
 from pants.engine.addresses import Address
 from pants.util.value_interpolation import InterpolationContext, InterpolationError
 
+from ociwheel.digest import Digest
 from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import (
     ImageTagsField,
@@ -59,7 +60,7 @@ def _context(names: ImageNames, digest: str) -> InterpolationContext:
     return InterpolationContext.from_dict(
         {
             "build_args": {},
-            "pants": {"hash": digest.rpartition(":")[2]},
+            "pants": {"hash": Digest(digest).hex},
             "tags": {"baseimage": base, "stage0": base},
         }
     )

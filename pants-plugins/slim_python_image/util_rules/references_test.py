@@ -14,8 +14,6 @@ from slim_python_image.goals.publish_image import (
     PublishImageFieldSet,
     check_clash,
     origins,
-    registry_of,
-    repository_of,
     would_send,
 )
 from slim_python_image.products import SlimImageError
@@ -114,20 +112,6 @@ def test_two_images_of_one_name_are_an_error() -> None:
     with pytest.raises(SlimImageError, match=r"spark:one and .*spark:other would both be published as x:2"):
         check_clash(pairs)
     check_clash([pairs[0], (other, (Place(("x:2",), "(by `skip_push`)"),))])
-
-
-@pytest.mark.parametrize(
-    ("name", "registry", "repository"),
-    [
-        ("127.0.0.1:5000/python:3.11-slim", "127.0.0.1:5000", "127.0.0.1:5000/python"),
-        ("r.example.com:1/a/b@sha256:0", "r.example.com:1", "r.example.com:1/a/b"),
-        ("r.example.com:1/a/b", "r.example.com:1", "r.example.com:1/a/b"),
-        ("python:3.11", "docker.io", "python"),
-        ("team/python", "docker.io", "team/python"),
-    ],
-)
-def test_parts_of_a_name(name: str, registry: str, repository: str) -> None:
-    assert (registry_of(name), repository_of(name)) == (registry, repository)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pants.base.build_environment import get_buildroot
 from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 from pants.option.global_options import GlobalOptions
 
+from ociwheel.digest import Digest as BlobDigest
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
 from slim_python_image.files import replace_file
@@ -73,7 +74,7 @@ def write_places(folder: Path, request: BlobPlaces) -> None:
     """Write, for each blob, the repositories that may have it: this one first, those of before after it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for digest in request.digests:
-        path = folder / digest.partition(":")[2]
+        path = folder / BlobDigest(digest).hex
         try:
             before = json.loads(path.read_bytes())
         except (OSError, ValueError):

@@ -148,9 +148,7 @@ def base_of_lock(
     """
     row = lock["platforms"][platform]
     found = row["found"]
-    target = TargetEnvironment(
-        **{k: row["target"][k] for k in ("platform", "python", "libc", "libc_version")}
-    )
+    target = TargetEnvironment.of(row["target"])
     builder = row.get("builder")
     return RegistryBase(
         resolve=resolve,

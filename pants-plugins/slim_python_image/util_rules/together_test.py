@@ -8,15 +8,15 @@ import pytest
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.engine.internals.selectors import Get
-from pants.util.frozendict import FrozenDict
+from slim_python_image_testing.definitions import definition
 
 from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
-from slim_python_image.products import Artifact, Layer, LayerOptions, TargetEnvironment, Tree
+from slim_python_image.products import Artifact, Layer, TargetEnvironment, Tree
 from slim_python_image.util_rules.base_layers import BaseLayers
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
-from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition, ImageDefinitionRequest
+from slim_python_image.util_rules.image_definition import ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
 from slim_python_image.util_rules.plans import WheelPlan
 from slim_python_image.util_rules.sysroot import ProgramsRequest
@@ -28,32 +28,12 @@ TARGET = TargetEnvironment(PLATFORM, "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 CARGO = DebPackages((DebPackage("cargo", "1", "amd64", "debian", "cargo_1.deb", 1, "0" * 64),), "base")
 PARENT, CHILD = Address("service", target_name="image"), Address("spark", target_name="image")
-CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 
 
-def parts(address: Address, extends: Address | None) -> ImageDefinition:
-    return ImageDefinition(
-        address=address,
-        base=Address("base"),
-        extends=extends,
-        platforms=(PLATFORM,),
-        roots=(),
-        resolve="python-default",
-        lockfile="default.lock",
-        no_binary=(),
-        only_binary=(),
-        options=LayerOptions("/app", "unchecked-hash", ()),
-        layer_budget=10,
-        sources=EMPTY_DIGEST,
-        files=EMPTY_DIGEST,
-        local_wheels=(),
-        scripts=(),
-        config=CONFIG,
-        accept=(),
-    )
-
-
-PARTS = {PARENT: parts(PARENT, None), CHILD: parts(CHILD, PARENT)}
+PARTS = {
+    PARENT: definition("service", PLATFORM),
+    CHILD: definition("spark", PLATFORM, extends=PARENT),
+}
 
 
 def answer(get: Any) -> Any:

@@ -7,37 +7,17 @@ from typing import Any
 import pytest
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
-from pants.util.frozendict import FrozenDict
+from slim_python_image_testing.definitions import CONFIG, definition
 
 from slim_python_image.bases import DebianBase, Interpreter
-from slim_python_image.products import Layer, LayerOptions, SlimImageError, TargetEnvironment
-from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
+from slim_python_image.products import Layer, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.steps import StepOutcome
 from slim_python_image.util_rules.whole_image import Check, account_request, checked, module_globs
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
-CONFIG = ImageConfig((), (), FrozenDict(), "nonroot", "/app", (), (), FrozenDict(), None)
 ADDRESS = Address("src", target_name="image")
-PARTS = ImageDefinition(
-    address=ADDRESS,
-    base=Address("base"),
-    extends=None,
-    platforms=(TARGET.platform,),
-    roots=(),
-    resolve="python-default",
-    lockfile="default.lock",
-    no_binary=(),
-    only_binary=(),
-    options=LayerOptions("/app", "unchecked-hash", ()),
-    layer_budget=10,
-    sources=EMPTY_DIGEST,
-    files=EMPTY_DIGEST,
-    local_wheels=(),
-    scripts=(),
-    config=CONFIG,
-    accept=(),
-)
+PARTS = definition("src", TARGET.platform)
 LAYER = Layer("{}", "sha256:0", 1, 1, 0, "libraries", EMPTY_DIGEST, EMPTY_DIGEST)
 
 

@@ -1,7 +1,8 @@
 """Write ``data/debian_libraries.json.gz``.
 
 Run it on a Debian machine with the index of each release's packages (``main/binary-amd64/Packages``
-of the release, unpacked): ``python -m ociwheel.elf.generate_debian_libraries bookworm=FILE trixie=FILE``.
+of the release, unpacked):
+``PYTHONPATH=pants-plugins python build-support/generate_debian_libraries.py bookworm=FILE trixie=FILE``.
 From an index come the names of packages in the sections of libraries; from dpkg, the shlibs files of the
 packages that this machine has, which say the sonames exactly.
 """
@@ -14,10 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ociwheel
 from ociwheel.documents import canonical
 from ociwheel.elf.debian_libraries import RELEASES, LibraryTable
 
-OUTPUT = Path(__file__).with_name("data") / "debian_libraries.json.gz"
+OUTPUT = Path(ociwheel.__file__).with_name("elf") / "data/debian_libraries.json.gz"
 DPKG_INFO = Path("/var/lib/dpkg/info")
 _SECTIONS = re.compile(r"^(?:[\w-]+/)?(?:libs|oldlibs|python|net|sound|graphics|x11|database|science|math)$")
 _LIBRARY = re.compile(r"^(lib.*\d.*|lib.*[a-z]|zlib1g)$")
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> int:
     indexes = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     if indexes.keys() != {release.suite for release in RELEASES}:
         wanted = " ".join(f"{release.suite}=FILE" for release in RELEASES)
-        sys.stderr.write(f"usage: python -m ociwheel.elf.generate_debian_libraries {wanted}\n")
+        sys.stderr.write(f"usage: build-support/generate_debian_libraries.py {wanted}\n")
         return 2
     tables = {suite: _table(_packages(Path(path))) for suite, path in indexes.items()}
     OUTPUT.parent.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """Writes docs/reference/steps.md from the steps themselves.
 
-``python -m ociwheel.cli.reference > ../docs/reference/steps.md``, in the folder that holds the package.
+``PYTHONPATH=pants-plugins python build-support/generate_steps_reference.py > docs/reference/steps.md``
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ociwheel.documents import SCHEMA_VERSIONS, schema
 HEAD = """\
 # Steps of the core
 
-Generated from the code by `python -m ociwheel.cli.reference`; a test fails when it is stale.
+Generated from the code by `build-support/generate_steps_reference.py`; a test fails when it is stale.
 
 Each step is a command: arguments and files in, files and one JSON document (on standard output) out. In a
 sandbox they run as `step.sh STEP ...`; by hand, in the folder that holds the package and an environment

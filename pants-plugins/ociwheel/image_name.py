@@ -1,4 +1,4 @@
-"""Names of images in registries, as a Dockerfile's ``FROM`` writes them.
+"""Names of images in registries and engines, as a Dockerfile's ``FROM`` writes them.
 
 Grammar: distribution/reference, ``[domain/]path[:tag][@digest]``. A name without a domain is one of
 the default registry, and one path component there means the folder ``library``.
@@ -10,6 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 
+from ociwheel.digest import FORM, Digest
 from ociwheel.errors import UsageError
 from ociwheel.wording import quoted
 
@@ -24,7 +25,6 @@ _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?", re.ASCII)
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ImageName:
     repository: str
     """Path below the registry, ``library/python``."""
     tag: str | None
-    digest: str | None
+    digest: Digest | None
 
     @staticmethod
     def parse(text: str) -> ImageName:
@@ -56,17 +56,31 @@ class ImageName:
             _DOMAIN.fullmatch(domain)
             and _PATH.fullmatch(path)
             and (not colon or _TAG.fullmatch(tag))
-            and (not at or _DIGEST.fullmatch(digest))
+            and (not at or Digest.fits(digest))
         )
         if not fits:
             raise UsageError(
                 f"{quoted(text)} is no name of an image",
                 hint="write it as in a Dockerfile: python:3.11-slim, registry.example.com/python:3.11-slim, "
-                "or with @sha256:<64 hex digits>",
+                f"or with @{FORM}",
             )
         if domain == DEFAULT_DOMAIN and "/" not in path:
             path = f"library/{path}"
-        return ImageName(domain, path, tag or (None if digest else "latest"), digest or None)
+        return ImageName(domain, path, tag or (None if digest else "latest"), Digest(digest) if at else None)
+
+    @staticmethod
+    def parse_tag(text: str) -> ImageName:
+        """Parse the name that an image gets, with a tag and no digest.
+
+        :raises UsageError: it is not one.
+        """
+        name = ImageName.parse(text)
+        if name.digest:
+            raise UsageError(
+                f"{quoted(text)} has a digest: that is not given to an image, it follows from its content",
+                hint="write NAME:TAG, for example team/service:1.2",
+            )
+        return name
 
     @property
     def reference(self) -> str:
@@ -84,11 +98,16 @@ class ImageName:
         """Registry and repository, without tag and digest."""
         return f"{self.domain}/{self.repository}"
 
+    @property
+    def full(self) -> str:
+        """The name with its registry, and the folder of the default one, written out."""
+        return f"{self.place}{f':{self.tag}' if self.tag else ''}{f'@{self.digest}' if self.digest else ''}"
+
     def __str__(self) -> str:
         name = self.plain if self.domain == DEFAULT_DOMAIN else f"{self.domain}/{self.plain}"
         return str(name)
 
-    def at(self, digest: str) -> ImageName:
+    def at(self, digest: Digest) -> ImageName:
         """Return the name of one image of the same repository by its digest."""
         return replace(self, tag=None, digest=digest)
 

@@ -1,7 +1,6 @@
 """Make the locks of tools, ``ociwheel/tools.lock`` and ``ociwheel/zstd/tools.lock``.
 
-Run it in the folder that holds the package: ``python -m ociwheel.fetch.tools_lock``. For whoever changes a
-version below.
+``PYTHONPATH=pants-plugins python build-support/generate_tools_lock.py``, for whoever changes a version below.
 Pinning is by hash; the files hold no host.
 """
 

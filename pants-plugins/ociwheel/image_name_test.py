@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ociwheel.digest import Digest
 from ociwheel.errors import UsageError
-from ociwheel.registry.reference import DEFAULT_DOMAIN, ImageName, is_loopback
+from ociwheel.image_name import DEFAULT_DOMAIN, ImageName, is_loopback
 
-DIGEST = "sha256:" + "ab" * 32
+DIGEST = Digest.of_hex("a" * 64)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ DIGEST = "sha256:" + "ab" * 32
     ],
 )
 def test_names_are_read_as_docker_reads_them(
-    text: str, domain: str, repository: str, tag: str | None, digest: str | None
+    text: str, domain: str, repository: str, tag: str | None, digest: Digest | None
 ) -> None:
     assert ImageName.parse(text) == ImageName(domain, repository, tag, digest)
 

@@ -1,0 +1,1 @@
+"""Values for tests of the backend. Not part of the product."""
