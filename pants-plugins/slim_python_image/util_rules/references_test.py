@@ -117,8 +117,8 @@ def test_two_images_of_one_name_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("base", "published", "repository"),
     [
-        ("python:3.11-slim", "team/app:1", "python"),
-        ("python:3.11-slim", "docker.io/team/app:1", "python"),
+        ("python:3.11-slim", "team/app:1", "docker.io/library/python"),
+        ("python:3.11-slim", "docker.io/team/app:1", "docker.io/library/python"),
         ("r.example.com/python:3.11", "r.example.com/team/app:1", "r.example.com/python"),
         ("python:3.11-slim", "r.example.com/team/app:1", None),
         ("oci:python:3.11", "team/app:1", None),
