@@ -6,8 +6,11 @@ numbers, which Python refuses to make of more than 4300 digits. A text beyond th
 
 from __future__ import annotations
 
+import re
+
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ociwheel.reading import fault_of
 
@@ -38,3 +41,43 @@ def parse_marker(text: str) -> Marker:
         return Marker(text)
     except RecursionError:
         raise InvalidMarker("it is nested too deeply") from None
+
+
+# `name [extras] (specifiers) ; marker`, the specifiers whatever they are. Possessive: texts are of others.
+_LEGACY = re.compile(
+    r"\s*+(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*+(?P<extras>\[[^\]]*+\])?\s*+"
+    r"(?P<specifiers>[^;@]*+)(?P<marker>;.*+)?",
+    re.DOTALL,
+)
+_ORDERED_WILDCARD = re.compile(r"(?P<start>(?:[<>]=?|~=)\s*+[^*]*?)\.\*")
+
+
+def _clause(text: str) -> str | None:
+    """Return a clause of specifiers as PEP 440 has it, None where it says nothing that PEP 440 knows."""
+    for candidate in (text, _ORDERED_WILDCARD.sub(r"\g<start>", text)):
+        try:
+            return str(SpecifierSet(candidate))
+        except InvalidSpecifier:
+            continue
+    return None
+
+
+def parse_tolerantly(text: str) -> tuple[Requirement, str | None]:
+    """Return a requirement that a distribution states, and how it was read where it is no requirement today.
+
+    Old metadata has clauses from before PEP 440, `pytz (>dev)` and `>=2.*`, which pip took for decades and
+    installers still take: a clause of no meaning is left out.
+
+    :returns: the requirement, and its text as it was read, None where nothing had to be left out.
+    :raises InvalidRequirement: it is none, whatever is left out.
+    """
+    try:
+        return parse_requirement(text), None
+    except InvalidRequirement:
+        found = _LEGACY.fullmatch(text)
+        if found is None or fault_of(text):
+            raise
+        inside = found["specifiers"].strip().removeprefix("(").removesuffix(")")
+        clauses = [clause for part in inside.split(",") if (clause := _clause(part.strip()))]
+        read = f"{found['name']}{found['extras'] or ''}{','.join(clauses)}{found['marker'] or ''}"
+        return parse_requirement(read), read

@@ -139,6 +139,8 @@ class Wheel:
 
     :param inputs: what it was built from here; empty when it was fetched.
     :param isolation: what its build was kept from, in the core's words; empty when it was fetched.
+    :param requires: what it requires, of a wheel that was built here.
+    :param notes: what its build has to say.
     """
 
     name: str
@@ -149,6 +151,8 @@ class Wheel:
     digest: Digest = field(compare=True)
     inputs: StepInputs = StepInputs()
     isolation: str = ""
+    requires: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def built(
@@ -167,6 +171,8 @@ class Wheel:
             digest=digest,
             inputs=inputs,
             isolation=fields.get("isolation", ""),
+            requires=tuple(fields["requires_dist"]),
+            notes=tuple(fields.get("notes", ())),
         )
 
     @property

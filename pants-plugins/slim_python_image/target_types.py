@@ -178,11 +178,13 @@ class LayerBudgetField(IntField):
 class BytecodeField(StringField):
     alias = "bytecode"
     default = "unchecked-hash"
-    valid_choices = ("unchecked-hash", "none")
+    valid_choices = ("unchecked-hash", "checked-hash", "none")
     help = help_text(
         """
-        Whether compiled bytecode (PEP 552 `unchecked-hash`) lies beside the sources. `none` saves
-        about a fourth of the size and makes every start of the container slower.
+        Whether compiled bytecode (PEP 552) lies beside the sources. With `unchecked-hash` Python does
+        not look at the sources. With `checked-hash` it reads and hashes each, so that a source which
+        is replaced in a running container counts; the standard library's is not looked at. `none`
+        saves about a fourth of the size and makes every start of the container slower.
         """
     )
 

@@ -203,9 +203,33 @@ def test_code_for_another_python(message: Message) -> None:
     files = {"src/broken/newer.py": ""}
     assert message(build + image(entry_point="newer", dependencies=[":new"]), files) == (
         "SlimImageError: src/broken:image: the base 3rdparty/debian:bookworm-py311 has Python 3.11.2, which the "
-        "interpreter constraints of its code exclude\n"
+        "interpreter constraints exclude\n"
         "  CPython>=3.12: src/broken:new\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )
+
+
+def test_a_resolve_for_another_python(message: Message) -> None:
+    constraints = '{"python-default": ["CPython>=3.12"]}'
+    option = f"--python-resolves-to-interpreter-constraints={constraints}"
+    assert message(image(), options=(option,)) == (
+        "SlimImageError: src/broken:image: the base 3rdparty/debian:bookworm-py311 has Python 3.11.2, which the "
+        "interpreter constraints exclude\n"
+        "  CPython>=3.12: [python].resolves_to_interpreter_constraints of python-default\n"
+        "  -> name a base with that Python, or correct `interpreter_constraints`"
+    )
+
+
+def test_a_lock_for_another_python(message: Message) -> None:
+    lock = {
+        "pex_version": "2.1.137",
+        "requires_python": ["<3.14,>=3.12"],
+        "locked_resolves": [{"locked_requirements": []}],
+    }
+    assert message(image(), {LOCK: json.dumps(lock)}) == (
+        f"SlimImageError: {LOCK}: was locked for Python <3.14,>=3.12, and the base has Python 3.11.2\n"
+        "  -> name a base with that Python, or lock again for this one: change `interpreter_constraints` "
+        "(`requires-python` where uv locks), then ./pants generate-lockfiles"
     )
 
 

@@ -366,7 +366,7 @@ def test_a_lock_without_bubblewrap_is_told(builds: Builds, folder: Path) -> None
     assert built.report() == {"root": os.path.exists("/ociwheel")}
     assert built.document["isolation"] == "network"
     assert built.stderr == (
-        "warning: it is built with this machine's files in sight, but without a network: the lock of the base has "
+        "note: probe 1.0 for linux/amd64, Python 3.11: it is built with this machine's files in sight, but without a network: the lock of the base has "
         "no bubblewrap; to change that, lock the base again\n"
     )
     required = builds.build(source, folder / "required", "--isolation", "required", tools=tools)

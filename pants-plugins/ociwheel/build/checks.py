@@ -17,6 +17,7 @@ from ociwheel.build.own_paths import mentions
 from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError, ErrorCollector
+from ociwheel.fetch.metadata import read_metadata
 from ociwheel.remedies import Remedy
 from ociwheel.target import Target
 
@@ -31,6 +32,8 @@ class BuiltWheel:
     path: Path
     tags: tuple[str, ...]
     elf: tuple[ElfFacts, ...]
+    requires: tuple[str, ...] = ()
+    """`Requires-Dist` of its metadata."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what a ``build`` document says of it."""
@@ -41,6 +44,7 @@ class BuiltWheel:
             "size": len(data),
             "tags": list(self.tags),
             "elf": [fact.to_json() for fact in self.elf],
+            "requires_dist": list(self.requires),
         }
 
 
@@ -67,7 +71,7 @@ def read_wheel(wheel: Path, name: str, version: str) -> BuiltWheel:
                     continue
             fact = read_facts(io.BytesIO(archive.read(entry)), entry, f"{name} {version}")
             facts += [fact] if fact else []
-    return BuiltWheel(wheel, tuple(sorted(map(str, tags))), tuple(facts))
+    return BuiltWheel(wheel, tuple(sorted(map(str, tags))), tuple(facts), read_metadata(wheel).requires_dist)
 
 
 def check_wheel(

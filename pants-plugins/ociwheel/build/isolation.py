@@ -32,6 +32,7 @@ from ociwheel.build.root import (
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError, ToolError
 from ociwheel.formats.limits import VARIABLE as ARCHIVE_LIMITS
+from ociwheel.notes import tell
 from ociwheel.reading import failing, from_json
 from ociwheel.remedies import Remedy
 
@@ -202,9 +203,9 @@ def _run_beside(
     )
     network = [line for line in ended.lines if line.startswith(no_network.WARNING)]
     missing = "and it has the network" if network else "but without a network"
-    sys.stderr.write(
-        f"warning: it is built with this machine's files in sight, {missing}: {refused.why}; "
-        f"to change that, {refused.remedy.render()}\n"
+    tell(
+        f"{job.where}: it is built with this machine's files in sight, {missing}: {refused.why}; "
+        f"to change that, {refused.remedy.render()}"
     )
     places: list[str] = []
     for path in (folders["build"], work, *(p for name, p in job.cross.items() if name != "target")):

@@ -16,6 +16,7 @@ from typing import Any
 from ociwheel import __version__
 from ociwheel.cli.report import report
 from ociwheel.documents import canonical
+from ociwheel.notes import take_told
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -106,5 +107,8 @@ def _run(step: str, arguments: Sequence[str]) -> Mapping[str, Any]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    result: Mapping[str, Any] = module.run(parser.parse_args(arguments))
-    return result
+    given = parser.parse_args(arguments)
+    take_told()
+    result: Mapping[str, Any] = module.run(given)
+    told = take_told()
+    return {**result, "notes": [*result.get("notes", ()), *told]} if told else result

@@ -14,7 +14,7 @@ from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_sources
 from ociwheel.fetch.index import IndexClient, Offer
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
-from ociwheel.notes import note
+from ociwheel.notes import tell
 from ociwheel.remedies import Remedy
 from ociwheel.transport.connection import Response
 from ociwheel.transport.download import download
@@ -143,7 +143,7 @@ def describe(
     files = sorted(by_hash.values(), key=lambda file: file.filename)
     missing = len(hashes) - len(by_hash)
     if missing:
-        note(f"{name} {version}: {missing} of {len(hashes)} locked files are on no index")
+        tell(f"{name} {version}: {missing} of {len(hashes)} locked files are on no index")
     wheels = [file for file in files if file.filename.endswith(".whl")]
     universal = [file for file in wheels if _is_universal(file)]
     if universal or len(files) == 1:
@@ -172,8 +172,5 @@ def _of_url(client: IndexClient, wanted: Wanted, output: Path) -> Description:
 
 def _checked(description: Description, name: str, version: str) -> Description:
     if not description.metadata.reliable:
-        note(
-            f"{name} {version}: its sdist does not say what it requires; taken as nothing "
-            "(running its code would tell). If something is missing, name it as a requirement of your own."
-        )
+        tell(f"{name} {version}: its sdist does not say what it requires, its build will")
     return description

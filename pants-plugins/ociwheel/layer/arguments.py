@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ociwheel.target import Target
 
+CHECKED = "checked-hash"
+"""Bytecode that the interpreter takes only when the source is the one it was made from (PEP 552)."""
+
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what ``wheel-layer`` and ``source-layer`` have in common."""
@@ -20,7 +23,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", default="/app", help="virtual environment in the image (default: /app)")
     parser.add_argument(
         "--bytecode",
-        choices=("unchecked-hash", "none"),
+        choices=("unchecked-hash", CHECKED, "none"),
         default="unchecked-hash",
         help="add .pyc files, for which the step must run under the target's Python "
         "version (default: unchecked-hash)",

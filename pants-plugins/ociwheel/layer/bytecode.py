@@ -1,7 +1,8 @@
 """Bytecode whose bytes depend on the source, its path and the Python version only.
 
-The ``.pyc`` files are of the kind "unchecked hash" (PEP 552): they hold no time, and the
-interpreter neither stats nor hashes the source at start-up.
+The ``.pyc`` files hold a hash of the source and no time (PEP 552). Of the kind "unchecked hash" Python
+neither stats nor hashes the source at start-up; of the kind "checked hash" it does, so that a source that is
+replaced in a running container, or lies below a mount, counts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import CodeType
 
 # PEP 552: "the flags [...] lowest-order bit [...] hash-based; [...] second [...] check_source".
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
+_CHECKED_HASH = (0b11).to_bytes(4, "little")
 
 # marshal records whether a string is interned. One-character strings are singletons that any code
 # of this process may have interned, or not yet; from here on all are.
@@ -25,12 +27,13 @@ class NotCompilable(Exception):  # noqa: N818 (a finding about a file, rarely an
     """Source that this Python does not compile, a template for an older one for example."""
 
 
-def compile_source(data: bytes, image_path: str) -> bytes:
+def compile_source(data: bytes, image_path: str, *, checked: bool = False) -> bytes:
     """Compile one module.
 
     :param data: the source.
     :param image_path: where it lies in the image, with or without the leading slash: the path
         that tracebacks show.
+    :param checked: the interpreter shall compare the source before it takes the bytecode.
     :returns: the content of the ``.pyc`` file for the running interpreter, optimization level 0.
     :raises NotCompilable: the source is not valid for this Python.
     """
@@ -44,8 +47,9 @@ def compile_source(data: bytes, image_path: str) -> bytes:
         raise NotCompilable(f"{type(e).__name__}: {e}") from e
     held: list[object] = []
     _hold(code, held)
+    kind = _CHECKED_HASH if checked else _UNCHECKED_HASH
     return b"".join(
-        (importlib.util.MAGIC_NUMBER, _UNCHECKED_HASH, importlib.util.source_hash(data), marshal.dumps(code))
+        (importlib.util.MAGIC_NUMBER, kind, importlib.util.source_hash(data), marshal.dumps(code))
     )
 
 

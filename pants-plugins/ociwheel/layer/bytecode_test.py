@@ -103,3 +103,20 @@ def test_warnings_of_source_are_not_ours() -> None:
 )
 def test_pyc_path(path: str, expected: str) -> None:
     assert pyc_path(path, "cpython-311") == expected
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_source_that_was_replaced_counts_where_bytecode_is_checked(tmp_path: Path, checked: bool) -> None:
+    module = tmp_path / "m.py"
+    cached = tmp_path / pyc_path("m.py", sys.implementation.cache_tag)
+    cached.parent.mkdir()
+    cached.write_bytes(compile_source(b"print(1)", "app/m.py", checked=checked))
+
+    def said() -> str:
+        command = [sys.executable, "-B", "-c", "import m"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    module.write_bytes(b"print(1)")
+    assert said() == "1\n"
+    module.write_bytes(b"print(2)")
+    assert said() == ("2\n" if checked else "1\n")

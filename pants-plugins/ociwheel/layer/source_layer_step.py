@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,13 @@ from ociwheel.errors import LayerError
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.formats.times import CONSTANT, LATEST, of_content
 from ociwheel.image.users import owner
-from ociwheel.layer.arguments import add_common, cache_tag
+from ociwheel.layer.arguments import CHECKED, add_common, cache_tag
 from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.venv import Venv, compile_entries
 from ociwheel.layer.writer import write_layer
+from ociwheel.notes import tell
 from ociwheel.reading import Value
 from ociwheel.target import Target
 
@@ -72,9 +72,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 tree(args.sources, venv.site_packages, left_out), venv.site_packages, args, left_out
             )
         if tag:
-            compiled = compile_entries(entries, spool, tag)
+            compiled = compile_entries(entries, spool, tag, checked=args.bytecode == CHECKED)
             for note in compiled.notes:
-                sys.stderr.write(f"note: {note}\n")
+                tell(note)
             entries += compiled.entries
         if args.files:
             workdir = args.workdir.strip("/")

@@ -84,11 +84,12 @@ class Compiled:
     notes: tuple[str, ...]
 
 
-def compile_entries(sources: Iterable[Entry], spool: Spool, tag: str) -> Compiled:
+def compile_entries(sources: Iterable[Entry], spool: Spool, tag: str, *, checked: bool = False) -> Compiled:
     """Compile modules for the running interpreter.
 
     :param sources: files; those whose names do not end in ``.py`` are left out.
     :param tag: the interpreter's cache tag.
+    :param checked: see :func:`compile_source`.
     """
     made: list[Entry] = []
     notes: list[str] = []
@@ -98,7 +99,7 @@ def compile_entries(sources: Iterable[Entry], spool: Spool, tag: str) -> Compile
         with entry.open() as stream:
             data = stream.read()
         try:
-            code = compile_source(data, entry.path)
+            code = compile_source(data, entry.path, checked=checked)
         except NotCompilable as e:
             notes.append(f"no bytecode for {entry.path} ({entry.origin}): {e}")
             continue

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ from typing import Any
 from ociwheel.documents import read_document
 from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
-from ociwheel.layer.arguments import add_common, cache_tag
+from ociwheel.layer.arguments import CHECKED, add_common, cache_tag
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.packages import wheel_row
 from ociwheel.layer.spool import Spool
 from ociwheel.layer.venv import Venv
 from ociwheel.layer.wheels import InstalledWheel, Options, install_wheel, merge
 from ociwheel.layer.writer import write_layer
+from ociwheel.notes import tell
 from ociwheel.platforms import Platform
 from ociwheel.target import Target
 
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         Venv.of(target, args.prefix),
         args.exclude,
         cache_tag(args, target),
+        checked=args.bytecode == CHECKED,
         strip=args.strip == "debug",
     )
     wheels = sorted(p for p in args.wheels.iterdir() if p.name.endswith(".whl"))
@@ -104,7 +105,7 @@ def _install_all(
             errors.add(e)
     errors.raise_if_any()
     for note in (note for wheel in installed for note in wheel.notes):
-        sys.stderr.write(f"note: {note}\n")
+        tell(note)
     return installed
 
 

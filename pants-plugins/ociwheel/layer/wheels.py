@@ -57,6 +57,8 @@ class Options:
     excludes: Sequence[str]
     tag: str | None
     """Cache tag of the bytecode to add, ``None`` for none."""
+    checked: bool = False
+    """Whether the interpreter shall compare sources before it takes their bytecode."""
     strip: bool = True
     """Whether debug information is left out of ELF files."""
 
@@ -336,7 +338,7 @@ class _Destination(WheelDestination):
         if self._options.tag:
             site = self._options.venv.site_packages + "/"
             modules = [e for e in self._entries.values() if e.path.startswith(site)]
-            compiled = compile_entries(modules, self._spool, self._options.tag)
+            compiled = compile_entries(modules, self._spool, self._options.tag, checked=self._options.checked)
             self.notes = compiled.notes
             for entry in compiled.entries:
                 self._entries[entry.path] = entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ociwheel.formats.entries import Content, Entry, Kind, Stored, arrange
 from ociwheel.layer import tar
 from ociwheel.layer.compress import Compressor, compressor
 from ociwheel.layer.left_out import LeftOut
+from ociwheel.notes import tell
 
 __all__ = ["Content", "Entry", "Stored", "write_layer"]
 
@@ -174,11 +174,7 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
         from ociwheel.elf.reader import read_facts  # noqa: PLC0415  most layers hold no ELF file: loads slowly
 
         source.seek(0)
-        return read_facts(source, entry.path, entry.origin, note=_note)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"note: {text}\n")
+        return read_facts(source, entry.path, entry.origin, note=tell)
 
 
 def names(ordered: Sequence[Entry], shebangs: Mapping[str, str]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "lock-entries",
         {
             "format": lock.format,
+            "python": [list(alternatives) for alternatives in formats.python_of(lock.format, data)],
             "entries": [entry.to_json() for entry in lock.entries],
             "overridden": list(lock.overridden),
             "excluded": list(lock.excluded),

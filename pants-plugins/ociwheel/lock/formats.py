@@ -6,6 +6,7 @@ import re
 
 from ociwheel.errors import LockError
 from ociwheel.lock import pex, pylock, requirements, uv
+from ociwheel.lock.declared import declared_python
 from ociwheel.lock.entries import RELOCK, Lock
 from ociwheel.reading import failing, from_json
 
@@ -18,6 +19,15 @@ _HEADER = re.compile(r"\A(?:(?://[^\n]*+|[ \t\r]*+)\n)*+")
 def without_header(text: str) -> str:
     """Return a JSON lock without the ``//`` lines of metadata that tools write before it."""
     return _HEADER.sub("", text, count=1)
+
+
+def python_of(kind: str, data: bytes) -> tuple[tuple[str, ...], ...]:
+    """Return the Pythons that a lockfile states, see :func:`declared_python`.
+
+    :param kind: what :func:`parse` says of the same bytes.
+    """
+    text = data.decode("utf-8-sig")
+    return declared_python(kind, text, without_header(text))
 
 
 def parse(data: bytes, label: str) -> Lock:

@@ -14,10 +14,11 @@ from packaging.version import InvalidVersion
 
 from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
 from ociwheel.lock.sources import same_place
+from ociwheel.notes import tell
 from ociwheel.plan import artifacts
 from ociwheel.plan.model import Locked, Request, Root
 from ociwheel.remedies import Remedy
-from ociwheel.requirement import parse_marker, parse_requirement
+from ociwheel.requirement import parse_marker, parse_requirement, parse_tolerantly
 from ociwheel.target import Target
 
 _MAX_CHAINS = 4
@@ -64,8 +65,8 @@ class Node:
 
 
 @lru_cache(maxsize=4096)
-def _requirement(text: str) -> Requirement:
-    return parse_requirement(text)
+def _stated(text: str) -> tuple[Requirement, str | None]:
+    return parse_tolerantly(text)
 
 
 @lru_cache(maxsize=1024)
@@ -99,6 +100,7 @@ class Closure:
         self.nodes: dict[str, Node] = {}
         self.missing: dict[str, list[Demand]] = {}
         self.faults: dict[str, OciwheelError] = {}
+        self.tolerated: dict[str, None] = {}
         self._active: dict[str, tuple[Locked, ...]] = {}
         self._truth: dict[tuple[str, str], bool] = {}
 
@@ -156,9 +158,18 @@ class Closure:
 
         return max(found, key=fitness)  # the first, so the newest, of those that fit equally
 
-    def _parse(self, text: str, where: str) -> Requirement | None:
+    def _parse(self, text: str, where: str, *, own: bool = False) -> Requirement | None:
+        """Return a requirement.
+
+        :param own: it is the user's, who can correct it; a distribution's is as it was once published.
+        """
         try:
-            return _requirement(text)
+            if own:
+                return parse_requirement(text)
+            requirement, read = _stated(text)
+            if read is not None:
+                self.tolerated[f"{where} requires {text!r}, which is read as {read!r}"] = None
+            return requirement
         except InvalidRequirement as e:
             reason = str(e).splitlines()[0]
             self.faults[f"text {where} {text}"] = PlanError(
@@ -168,7 +179,7 @@ class Closure:
 
     def _roots(self) -> Iterator[Demand]:
         for root in self._request.roots:
-            requirement = self._parse(root.requirement, root.origin)
+            requirement = self._parse(root.requirement, root.origin, own=True)
             if requirement is not None:
                 for wanted in self._wanted(requirement, "", root.origin):
                     yield Demand(wanted, root)
@@ -308,4 +319,6 @@ def resolve(request: Request, target: Target) -> dict[str, Node]:
         if artifacts.choose(node.locked, target, request.formats) is None:
             errors.add(artifacts.unfit(node.locked, target, request.formats, chains(node.demands)))
     errors.raise_if_any()
+    for text in closure.tolerated:
+        tell(text)
     return closure.nodes

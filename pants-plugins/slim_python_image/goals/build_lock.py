@@ -23,12 +23,11 @@ from pants.engine.target import AllTargets, Target
 from pants.engine.unions import UnionRule
 
 from slim_python_image import engine
-from slim_python_image.bases import Base, BaseRequest
+from slim_python_image.bases import Base
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Artifact, SlimImageError, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import ExtendsField
-from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.build_pins import (
     build_lock_path,
     build_resolve,
@@ -37,7 +36,8 @@ from slim_python_image.util_rules.build_pins import (
     previous_pins,
 )
 from slim_python_image.util_rules.build_requirements import SdistLock, SdistLockRequest, lock_sdist
-from slim_python_image.util_rules.plans import WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.plan_coverage import PlanAttempt, attempt_plan
+from slim_python_image.util_rules.plans import WheelPlan, WheelPlanRequest
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
 from slim_python_image.util_rules.subjects import Subject, SubjectRequest, attempt_subject, read_subject
 from slim_python_image.util_rules.wheels import cross_build, without_group
@@ -124,12 +124,25 @@ class PlanNeed:
     base: Base
 
 
-async def _needs(subject: Subject) -> tuple[PlanNeed, ...]:
-    bases = await concurrently(
-        read_base(BaseRequest(subject.base, platform, origin=str(subject.address)), **implicitly())
-        for platform in subject.platforms
+async def _planned(subjects: Iterable[Subject]) -> tuple[tuple[PlanNeed, WheelPlan], ...]:
+    """Plan what targets need; what is wrong with one of them stops no lock of the others.
+
+    :raises SlimImageError: something is wrong with each.
+    """
+    pairs = [(subject, platform) for subject in subjects for platform in subject.platforms]
+    outcomes = await concurrently(attempt_plan(PlanAttempt(*pair), **implicitly()) for pair in pairs)
+    errors = {
+        outcome.error: subject.address for (subject, _), outcome in zip(pairs, outcomes) if outcome.error
+    }
+    if outcomes and all(outcome.error for outcome in outcomes):
+        raise SlimImageError("\n".join(errors))
+    for error, address in errors.items():
+        logger.warning("Nothing is locked for %s: %s", address, error)
+    return tuple(
+        (PlanNeed(subject.plan_request(outcome.base), outcome.base), outcome.plan)
+        for (subject, _), outcome in zip(pairs, outcomes)
+        if outcome.base and outcome.plan
     )
-    return tuple(PlanNeed(subject.plan_request(read.base), read.base) for read in bases)
 
 
 def sdists_to_lock(
@@ -267,11 +280,9 @@ async def lock_builds(
     subjects = await concurrently(
         read_subject(SubjectRequest(address), **implicitly()) for address in request.subjects
     )
-    needs: list[PlanNeed] = []
-    for subject in subjects:
-        needs.extend(await _needs(subject))
-    plans = await concurrently(plan_wheels(need.plan, **implicitly()) for need in needs)
-    wanted = sdists_to_lock(needs, ([planned.artifact for planned in plan.artifacts] for plan in plans))
+    planned = await _planned(subjects)
+    needs = [need for need, _ in planned]
+    wanted = sdists_to_lock(needs, ([one.artifact for one in plan.artifacts] for _, plan in planned))
     path, name = request.lockfile_dest, request.resolve_name
     previous = await engine.read_path(path)
     if previous is not None and not is_build_lock(previous):

@@ -200,6 +200,12 @@ def faults(place: Place, planned: Iterable[Planned], found: Findings) -> tuple[F
     return tuple(Fault(tuple(dict.fromkeys(targets)), error) for error, targets in sorted(errors.items()))
 
 
+def notes(planned: Iterable[Planned]) -> tuple[str, ...]:
+    """Return what plans have to say, each line once."""
+    plans = [one.outcome.plan for one in planned if one.outcome.plan]
+    return tuple(dict.fromkeys(note for plan in plans for note in plan.notes))
+
+
 def resolve_roots(targets: Iterable[Target], python_setup: PythonSetup) -> dict[str, tuple[Root, ...]]:
     """Return all requirements of the repository by resolve."""
     found: dict[str, set[Root]] = defaultdict(set)
@@ -307,6 +313,7 @@ async def slim_coverage(  # noqa: PLR0917 (the engine fills them in)
             targets=tuple(str(one.subject.address) for one in planned),
             rows=rows(place, planned, found),
             faults=faults(place, planned, found),
+            notes=notes(planned),
         )
         for place, planned in groups.items()
     )

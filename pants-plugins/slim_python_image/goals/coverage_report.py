@@ -83,6 +83,7 @@ class Table:
     targets: tuple[str, ...]
     rows: tuple[Row, ...] = ()
     faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -154,6 +155,7 @@ def _table_lines(table: Table) -> list[str]:
             for row in table.rows
         ]
         lines += [f"  {line}" for line in _aligned([header, *cells], right=3)]
+    lines += [f"  note: {note}" for note in table.notes]
     for fault in table.faults:
         lines.append(f"  error, for {', '.join(fault.targets)}:")
         lines += [f"    {line}" for line in fault.error.splitlines()]
@@ -202,6 +204,7 @@ def _table_fields(table: Table) -> dict[str, Any]:
         "lockfile": table.lockfile,
         "targets": list(table.targets),
         "distributions": [_row_fields(row) for row in table.rows],
+        "notes": list(table.notes),
         "errors": [{"targets": list(fault.targets), "error": fault.error} for fault in table.faults],
         "summary": {
             "distributions": _count(table.rows),

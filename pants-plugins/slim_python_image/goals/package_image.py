@@ -35,6 +35,7 @@ from slim_python_image.util_rules.ancestry import one_address
 from slim_python_image.util_rules.archives import ArchiveRequest, pack
 from slim_python_image.util_rules.attestations import AttestationsRequest, attest, slug
 from slim_python_image.util_rules.base import read_base
+from slim_python_image.util_rules.declared_python import check_declared, declared
 from slim_python_image.util_rules.docker_engine import LoadImageRequest, load_image
 from slim_python_image.util_rules.image import (
     BuiltImage,
@@ -307,19 +308,18 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
     assert field_set.base.value is not None
     base_address = await one_address(field_set.base.value, field_set.address, BaseField.alias)
     targets = await dependency_targets(field_set.dependencies, (base_address,))
-    requirements = requirements_of(targets, field_set.address, python_setup)
-    no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
+    wanted = requirements_of(targets, field_set.address, python_setup)
+    no_binary, only_binary = binary_choices(target, wanted.resolve, python_setup)
     platforms = await platforms_of(target, base_address)
     found = await concurrently(
         read_base(BaseRequest(base_address, platform, origin=str(field_set.address)), **implicitly())
         for platform in platforms
     )
     bases = tuple(read.base for read in found)
+    check_declared(declared(targets, wanted.resolve, python_setup), bases, field_set.address, base_address)
     sets = await concurrently(
         make_wheel_set(
-            WheelSetRequest(
-                requirements.roots, requirements.lockfile, requirements.resolve, base, no_binary, only_binary
-            ),
+            WheelSetRequest(wanted.roots, wanted.lockfile, wanted.resolve, base, no_binary, only_binary),
             **implicitly(),
         )
         for base in bases
@@ -331,6 +331,7 @@ async def package_wheel_set(field_set: WheelSetFieldSet, python_setup: PythonSet
         folders.append(await engine.add_prefix(wheels, os.path.join(output, slug(platform))))
         size = sum(wheel.size for wheel in wheel_set.wheels)
         lines.append(f"  {platform}: {len(wheel_set.wheels)} wheels, {mebibytes(size)}")
+    lines += {f"  note: {note}": None for wheel_set in sets for note in wheel_set.notes}
     await check_place(ReplacedRequest((output,), ".whl"), **implicitly())
     return BuiltPackage(
         await engine.merge(folders), (BuiltPackageArtifact(output, extra_log_lines=tuple(lines)),)

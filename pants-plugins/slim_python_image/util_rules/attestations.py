@@ -32,8 +32,8 @@ from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, Pl
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels
 from slim_python_image.util_rules.locks import normalized, requirement_name
-from slim_python_image.util_rules.plans import WheelPlan, plan_wheels
-from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of, plan_request
+from slim_python_image.util_rules.plans import WheelPlan
+from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of
 
 SPDX, CYCLONEDX, PROVENANCE = "spdx", "cyclonedx", "provenance"
 MEDIA_TYPES = {
@@ -224,7 +224,7 @@ async def platform_inventory(
     request = BaseRequest(parts.base, image.platform, origin=str(parts.address))
     base = (await read_base(request, **implicitly())).base
     wheels = image_wheels(parts, await ancestors_of(parts), base)
-    plan = await plan_wheels(plan_request(wheels), **implicitly())
+    plan = (await make_wheel_set(wheels, **implicitly())).plan
     builds = await builds_of(wheels, plan, options)
     rows = (
         build_rows(builds, compiler_wheel(json.loads(core.tools))) if builds.cross or builds.emulated else []

@@ -74,7 +74,7 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
     bytecode = group.bytecode and request.bytecode != "none"
     extra: tuple[str, ...] = ()
     if bytecode:
-        extra = ("--python-minor", python.target.minor, "--bytecode", request.bytecode)
+        extra = ("--python-minor", python.target.minor, "--bytecode", "unchecked-hash")
     return await make_layer(
         StepRequest(
             step="deb-layer",

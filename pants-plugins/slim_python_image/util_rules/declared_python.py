@@ -11,9 +11,10 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import InterpreterConstraintsField, PythonResolveField
 from pants.engine.addresses import Address
 from pants.engine.target import Target
+from pants.util.docutil import bin_name
 
 from slim_python_image.bases import Base
-from slim_python_image.products import SlimImageError
+from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.versions import CONSTRAINTS_OF_RESOLVES
 
 _SHOWN = 5
@@ -21,13 +22,13 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class DeclaredPython:
-    """The constraints of some targets: one of the alternatives must hold.
+    """The constraints of code or of a resolve: one of the alternatives must hold.
 
-    :param addresses: of the targets, without those of single files.
+    :param owners: who says so: addresses of targets, without those of single files, or an option.
     """
 
     alternatives: tuple[str, ...]
-    addresses: tuple[Address, ...]
+    owners: tuple[str, ...]
 
 
 def constraints_of(target: Target, python_setup: PythonSetup) -> tuple[str, ...]:
@@ -42,14 +43,33 @@ def constraints_of(target: Target, python_setup: PythonSetup) -> tuple[str, ...]
     return tuple(found)
 
 
-def declared(targets: Iterable[Target], python_setup: PythonSetup) -> tuple[DeclaredPython, ...]:
-    """Return the constraints among ``targets``."""
+def declared_of_resolve(resolve: str, python_setup: PythonSetup, *, code: bool) -> DeclaredPython | None:
+    """Return the constraints that a resolve is locked for, by the options of `[python]`.
+
+    :param code: there is code, whose constraints fall back on the same option.
+    """
+    own = python_setup.options.resolves_to_interpreter_constraints or {}
+    if own.get(resolve):
+        owner = f"[python].resolves_to_interpreter_constraints of {resolve}"
+        return DeclaredPython(tuple(own[resolve]), (owner,))
+    everywhere = tuple(python_setup.options.interpreter_constraints or ())
+    return (
+        DeclaredPython(everywhere, ("[python].interpreter_constraints",)) if everywhere and not code else None
+    )
+
+
+def declared(
+    targets: Iterable[Target], resolve: str, python_setup: PythonSetup
+) -> tuple[DeclaredPython, ...]:
+    """Return the constraints among ``targets``, and those of the resolve of their requirements."""
     found: dict[tuple[str, ...], dict[Address, None]] = {}
     for target in targets:
         if target.has_field(InterpreterConstraintsField):
             owner = target.address.maybe_convert_to_target_generator()
             found.setdefault(constraints_of(target, python_setup), {})[owner] = None
-    return tuple(DeclaredPython(key, tuple(sorted(found[key]))) for key in sorted(found))
+    code = tuple(DeclaredPython(key, tuple(map(str, sorted(found[key])))) for key in sorted(found))
+    locked = declared_of_resolve(resolve, python_setup, code=bool(code))
+    return (*code, locked) if locked else code
 
 
 # Of Pex: `CPython[free-threaded]` and `CPython+t`, `CPython[gil]` and `CPython-t`.
@@ -81,25 +101,42 @@ def allows(alternatives: Iterable[str], version: str) -> bool:
 
 
 def check_declared(
-    declared: Iterable[DeclaredPython], base: Base, origin: Address, base_address: Address
+    declared: Iterable[DeclaredPython], bases: Iterable[Base], origin: Address, base_address: Address
 ) -> None:
-    """Check that first-party code is for the base's Python.
+    """Check that first-party code and its resolve are for the base's Python.
 
-    :raises SlimImageError: naming the code that is not.
+    :raises SlimImageError: naming what is not.
     """
-    wrong = [one for one in declared if not allows(one.alternatives, base.target.python)]
+    pythons = sorted({base.target.python for base in bases})
+    wrong = [one for one in declared if not all(allows(one.alternatives, python) for python in pythons)]
     if not wrong:
         return
     lines = []
     for one in wrong:
-        names = ", ".join(map(str, one.addresses[:_SHOWN]))
-        more = f" and {len(one.addresses) - _SHOWN} more" if len(one.addresses) > _SHOWN else ""
+        names = ", ".join(one.owners[:_SHOWN])
+        more = f" and {len(one.owners) - _SHOWN} more" if len(one.owners) > _SHOWN else ""
         lines.append(f"  {' or '.join(one.alternatives)}: {names}{more}")
     listed = "\n".join(lines)
     if any(mark in text.lower() for one in wrong for text in one.alternatives for mark in _FREE_THREADED):
         listed += "\n  (no base has a free-threaded Python)"
     raise SlimImageError(
-        f"{origin}: the base {base_address} has Python {base.target.python}, which the interpreter "
-        f"constraints of its code exclude\n{listed}\n"
+        f"{origin}: the base {base_address} has Python {', '.join(pythons)}, which the interpreter "
+        f"constraints exclude\n{listed}\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
     )
+
+
+def check_lock(lockfile: str, stated: Iterable[tuple[str, ...]], target: TargetEnvironment) -> None:
+    """Check that a lock was made for the base's Python.
+
+    :param stated: what the lock says of its Python, each as alternatives.
+    :raises SlimImageError: it says that it was not.
+    """
+    wrong = [one for one in stated if not allows(one, target.python)]
+    if wrong:
+        listed = " and ".join(" or ".join(one) for one in wrong)
+        raise SlimImageError(
+            f"{lockfile}: was locked for Python {listed}, and the base has Python {target.python}\n"
+            "  -> name a base with that Python, or lock again for this one: change `interpreter_constraints` "
+            f"(`requires-python` where uv locks), then {bin_name()} generate-lockfiles"
+        )

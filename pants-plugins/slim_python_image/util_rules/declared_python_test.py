@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pants.engine.addresses import Address
+from pants.util.docutil import bin_name
 
 from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules import declared_python
-from slim_python_image.util_rules.declared_python import DeclaredPython, allows, check_declared
+from slim_python_image.util_rules.declared_python import (
+    DeclaredPython,
+    allows,
+    check_declared,
+    check_lock,
+    declared_of_resolve,
+)
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+OPTION = "[python].resolves_to_interpreter_constraints of main"
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
 
 
@@ -36,18 +45,18 @@ def test_constraints(alternatives: tuple[str, ...], allowed: bool) -> None:
 
 
 def test_code_for_another_python() -> None:
-    code = tuple(Address("src", target_name=f"lib{n}") for n in range(6))
+    code = tuple(f"src:lib{n}" for n in range(6))
     fine = DeclaredPython(("CPython>=3.9",), code)
-    check_declared([fine], BASE, Address("src", target_name="image"), Address("base"))
+    check_declared([fine], (BASE,), Address("src", target_name="image"), Address("base"))
     with pytest.raises(SlimImageError) as e:
         check_declared(
             [fine, DeclaredPython(("CPython>=3.12",), code)],
-            BASE,
+            (BASE,),
             Address("src", target_name="image"),
             Address("base"),
         )
     assert str(e.value) == (
-        "src:image: the base base:base has Python 3.11.2, which the interpreter constraints of its code exclude\n"
+        "src:image: the base base:base has Python 3.11.2, which the interpreter constraints exclude\n"
         "  CPython>=3.12: src:lib0, src:lib1, src:lib2, src:lib3, src:lib4 and 1 more\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
     )
@@ -102,3 +111,35 @@ def test_constraints_are_asked_for_as_the_version_of_pants_has_them(
     target: Any = Code(name)
     setup: Any = None
     assert declared_python.constraints_of(target, setup) == found
+
+
+class Setup:
+    """`[python]` with some options."""
+
+    def __init__(self, **options: object) -> None:
+        self.options = SimpleNamespace(**options)
+
+
+@pytest.mark.parametrize(
+    ("own", "code", "found"),
+    [
+        ({"main": [">=3.12"]}, True, DeclaredPython((">=3.12",), (OPTION,))),
+        ({"main": [">=3.12"]}, False, DeclaredPython((">=3.12",), (OPTION,))),
+        ({"other": [">=3.12"]}, False, DeclaredPython(("==3.9.*",), ("[python].interpreter_constraints",))),
+        (None, True, None),
+    ],
+)
+def test_constraints_of_a_resolve(own: Any, code: bool, found: DeclaredPython | None) -> None:
+    setup: Any = Setup(resolves_to_interpreter_constraints=own, interpreter_constraints=["==3.9.*"])
+    assert declared_of_resolve("main", setup, code=code) == found
+
+
+def test_a_lock_for_another_python() -> None:
+    check_lock("a.lock", ((">=3.11",), ("CPython==3.9.*", "CPython==3.11.*")), TARGET)
+    with pytest.raises(SlimImageError) as e:
+        check_lock("a.lock", ((">=3.11",), ("CPython==3.9.*", "CPython>=3.12"), ("<3.10",)), TARGET)
+    assert str(e.value) == (
+        "a.lock: was locked for Python CPython==3.9.* or CPython>=3.12 and <3.10, and the base has Python 3.11.2\n"
+        "  -> name a base with that Python, or lock again for this one: change `interpreter_constraints` "
+        f"(`requires-python` where uv locks), then {bin_name()} generate-lockfiles"
+    )

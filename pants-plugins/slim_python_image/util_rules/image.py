@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Awaitable, Iterable
+from typing import Any, Awaitable, Iterable, Iterator
 
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
@@ -67,7 +67,7 @@ class PlatformImage:
     """One platform of a built image.
 
     :param context: JSON of what stands behind its digests, for the report.
-    :param notes: what the check of the whole image has to say.
+    :param notes: what the steps that made it have to say, each line once.
     """
 
     platform: str
@@ -107,7 +107,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
     )
     base = read.base
-    check_declared(parts.declared, base, parts.address, parts.base)
+    check_declared(parts.declared, (base,), parts.address, parts.base)
     ancestors = await ancestors_of(parts)
     wanted = plan_request(image_wheels(parts, ancestors, base))
     plan = await plan_wheels(wanted, **implicitly())  # first, see image_layers
@@ -146,9 +146,15 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         base_layers=len(shared.base),
         wheels=shared.wheel_set.wheels,
         audit=canonical_json(found).decode(),
-        notes=(*notes, *found["notes"]),
+        notes=tuple(dict.fromkeys((*shared.wheel_set.notes, *told_of(layers), *notes, *found["notes"]))),
         context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
     )
+
+
+def told_of(layers: Iterable[Layer]) -> Iterator[str]:
+    """Yield what the steps that wrote layers have to say."""
+    for layer in layers:
+        yield from layer.fields().get("notes", ())
 
 
 async def complete_layout(image: BuiltImage) -> Digest:

@@ -310,7 +310,7 @@ async def read_image(
         writable=tuple(target[WritableField].value or ()),
         time=target[SourceDateEpochField].seconds,
         strict_audit=target[StrictAuditField].value,
-        declared=declared(targets, python_setup),
+        declared=declared(targets, requirements.resolve, python_setup),
         folders=code_folders(targets),
         placed=await placed_files(target[FilesAtField], start.first),
     )

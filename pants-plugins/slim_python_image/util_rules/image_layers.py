@@ -147,13 +147,13 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     # What is to be compiled decides how long all takes. So it is known before the packages of the base are
     # fetched and unpacked, and the compiler does not queue behind these.
     await plan_wheels(plan_request(wheels), **implicitly())
+    # Nobody replaces the standard library: one layer of it serves both kinds of bytecode.
+    of_base = "none" if parts.options.bytecode == "none" else "unchecked-hash"
     if not ancestors:
         wheel_set, below = await concurrently(
             make_wheel_set(wheels, **implicitly()),
             base_layers(
-                BaseLayersRequest(
-                    base, parts.options.prefix, parts.options.bytecode, parts.options.compression
-                ),
+                BaseLayersRequest(base, parts.options.prefix, of_base, parts.options.compression),
                 **implicitly(),
             ),
         )

@@ -41,12 +41,16 @@ class LockEntry:
 
 @dataclass(frozen=True)
 class LockEntries:
-    """All entries of a lockfile."""
+    """All entries of a lockfile.
+
+    :param python: the Pythons that it says it is for, each as alternatives.
+    """
 
     path: str
     entries: tuple[LockEntry, ...]
     overridden: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    python: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox, python_setup:
         ),
         overridden or own[0],
         excluded or own[1],
+        tuple(map(tuple, fields["python"])),
     )
 
 

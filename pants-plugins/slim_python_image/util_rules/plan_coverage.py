@@ -7,10 +7,11 @@ from typing import Iterable
 
 from pants.engine.fs import Digest
 
-from slim_python_image.bases import BaseRequest
+from slim_python_image.bases import Base, BaseRequest
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Artifact, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base import read_base
+from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.locks import normalized
 from slim_python_image.util_rules.plans import WheelPlan, plan_wheels
@@ -33,6 +34,7 @@ class PlanOutcome:
     target: TargetEnvironment | None = None
     plan: WheelPlan | None = None
     error: str | None = None
+    base: Base | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,11 @@ async def attempt_plan(request: PlanAttempt) -> PlanOutcome:
         # No origin: the error is the same whichever target asks first.
         read = await read_base(BaseRequest(subject.base, request.platform), **implicitly())
         base = read.base
+        check_declared(subject.declared, (base,), subject.address, subject.base)
         plan = await plan_wheels(subject.plan_request(base), **implicitly())
     except SlimImageError as e:
         return PlanOutcome(error=str(e))
-    return PlanOutcome(base.target, plan)
+    return PlanOutcome(base.target, plan, base=base)
 
 
 @rule

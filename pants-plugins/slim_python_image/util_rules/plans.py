@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Iterable
 
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Artifact, Root, SlimImageError, TargetEnvironment, canonical_json
-from slim_python_image.util_rules.locks import complete_lock, normalized, requirement_name, root_rows
+from slim_python_image.util_rules.declared_python import check_lock
+from slim_python_image.util_rules.locks import (
+    CompleteLock,
+    LockEntriesRequest,
+    complete_lock,
+    normalized,
+    read_lock,
+    requirement_name,
+    root_rows,
+)
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
+
+
+@dataclass(frozen=True, order=True)
+class BuiltRequires:
+    """What a version requires by its built metadata, which its lock and its sdist did not say."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class WheelPlanRequest:
-    """Choose artifacts for ``roots`` from a lockfile."""
+    """Choose artifacts for ``roots`` from a lockfile.
+
+    :param built: what is known of versions that were built since; names that the lock has not are left out.
+    """
 
     roots: tuple[Root, ...]
     lockfile: str
     target: TargetEnvironment
     no_binary: tuple[str, ...]
     only_binary: tuple[str, ...]
+    built: tuple[BuiltRequires, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +88,14 @@ class WheelPlan:
     :param sizes: bytes of each artifact, ``None`` where the index does not say.
     :param required_by: of each artifact, the names that require it.
     :param local: projects of this repository that are needed too.
+    :param notes: what the plan, and what was asked of the index for it, have to say.
     """
 
     artifacts: tuple[PlannedArtifact, ...]
     sizes: tuple[int | None, ...]
     required_by: tuple[tuple[str, ...], ...] = ()
     local: tuple[LocalProject, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
@@ -120,11 +144,27 @@ def check_local(local: Iterable[LocalProject], folders: Iterable[str], origin: s
         )
 
 
+def with_built(lock: CompleteLock, built: Iterable[BuiltRequires]) -> CompleteLock:
+    """Return a lock that has of some versions what their built metadata requires, as far as it is locked."""
+    known = {(one.name, one.version): one.requires for one in built}
+    locked = {entry["name"] for entry in lock.entries}
+
+    def completed(entry: dict[str, Any]) -> dict[str, Any]:
+        requires = known.get((entry["name"], entry["version"]))
+        if requires is None:
+            return entry
+        return {**entry, "requires_dist": [text for text in requires if requirement_name(text) in locked]}
+
+    return replace(lock, entries=[completed(entry) for entry in lock.entries])
+
+
 @rule(desc="Plan wheels")
 async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
     if not request.roots:
         return WheelPlan((), ())
-    lock = await complete_lock(request.lockfile)
+    stated = await read_lock(LockEntriesRequest(request.lockfile), **implicitly())
+    check_lock(request.lockfile, stated.python, request.target)
+    lock = with_built(await complete_lock(request.lockfile), request.built)
     requires: dict[str, frozenset[str]] = {}
     for entry in lock.entries:
         names = frozenset(requirement_name(r) for r in entry["requires_dist"])
@@ -155,11 +195,14 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
     fields = outcome.fields()
     rows = fields["artifacts"]
     planned = []
+    notes = list(outcome.notes)
     for row in rows:
         source = canonical_json(row["source"]).decode() if "source" in row else ""
         artifact = Artifact(row["name"], row["version"], row["kind"], row["filename"], row["sha256"], source)
         description = lock.descriptions.get((artifact.name, artifact.version))
-        holds = description is not None and json.loads(description.document).get("artifact")
+        told = json.loads(description.document) if description else {}
+        holds = told.get("artifact")
+        notes += told.get("notes", ())
         inside = description.digest if description and holds == artifact.filename else None
         planned.append(PlannedArtifact(artifact, inside))
     local = tuple(LocalProject(r["name"], r["path"], tuple(r["required_by"])) for r in fields["local"])
@@ -168,6 +211,7 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
         tuple(row["size"] for row in rows),
         tuple(tuple(row["required_by"]) for row in rows),
         local,
+        tuple(dict.fromkeys(notes)),
     )
 
 

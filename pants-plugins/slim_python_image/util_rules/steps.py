@@ -85,6 +85,11 @@ class StepOutcome:
         """
         return self if self.fault is None else replace(self, error=render_fault(self.fault, known))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the step has to say of what it made."""
+        return tuple(json.loads(self.document).get("notes", ()))
+
     def fields(self, hint: str = "") -> dict[str, Any]:
         """Return the document.
 
@@ -297,7 +302,11 @@ async def run_step(
     for line in stderr.splitlines():
         if line.startswith("warning: "):
             logger.warning("%s: %s", request.description, line[len("warning: ") :])
-    return StepOutcome(result.stdout.decode(), result.output_digest)
+    outcome = StepOutcome(result.stdout.decode(), result.output_digest)
+    # What is made anew each time goes into no image that could tell them.
+    for line in outcome.notes if request.fresh else ():
+        logger.warning("%s: %s", request.description, line)
+    return outcome
 
 
 def files_of(entries: DigestEntries) -> dict[str, str]:

@@ -16,6 +16,7 @@ from slim_python_image.products import Root, SlimImageError
 from slim_python_image.start_fields import ImageResolveField
 from slim_python_image.target_types import ExtendsField, ImageDependenciesField
 from slim_python_image.util_rules.ancestry import ancestry
+from slim_python_image.util_rules.declared_python import DeclaredPython, declared
 from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.plans import WheelPlanRequest
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
@@ -44,6 +45,7 @@ class Subject:
     lockfile: str
     no_binary: tuple[str, ...]
     only_binary: tuple[str, ...]
+    declared: tuple[DeclaredPython, ...] = ()
 
     def plan_request(self, base: Base) -> WheelPlanRequest:
         """Return the plan for one platform of the base."""
@@ -84,6 +86,7 @@ async def read_subject(request: SubjectRequest, python_setup: PythonSetup) -> Su
         lockfile=requirements.lockfile,
         no_binary=no_binary,
         only_binary=only_binary,
+        declared=declared(targets, requirements.resolve, python_setup),
     )
 
 

@@ -36,8 +36,15 @@ from slim_python_image.util_rules.emulation import (
     emulating_base,
 )
 from slim_python_image.util_rules.fetch import fetch_artifact
+from slim_python_image.util_rules.locks import normalized, requirement_name
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
-from slim_python_image.util_rules.plans import PlannedArtifact, WheelPlan, WheelPlanRequest, plan_wheels
+from slim_python_image.util_rules.plans import (
+    BuiltRequires,
+    PlannedArtifact,
+    WheelPlan,
+    WheelPlanRequest,
+    plan_wheels,
+)
 from slim_python_image.util_rules.sysroot import GccRequest
 
 
@@ -55,9 +62,15 @@ class WheelSetRequest:
 
 @dataclass(frozen=True)
 class WheelSet:
-    """The wheels of one plan, by name."""
+    """The wheels of one plan, by name.
+
+    :param notes: what plan and builds have to say.
+    :param plan: with what only builds told to be required.
+    """
 
     wheels: tuple[Wheel, ...]
+    notes: tuple[str, ...] = ()
+    plan: WheelPlan = WheelPlan((), ())
 
 
 @rule
@@ -258,9 +271,10 @@ async def builds_of(request: WheelSetRequest, plan: WheelPlan, options: SlimImag
     )
 
 
-@rule(desc="Make wheels")
-async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
-    plan = await plan_wheels(plan_request(request), **implicitly())
+async def _wheels_of(
+    plan: WheelPlan, request: WheelSetRequest, options: SlimImageOptions
+) -> tuple[Wheel, ...]:
+    """Fetch or build what a plan chose."""
     ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
     builds = await builds_of(request, plan, options)
     try:
@@ -273,7 +287,50 @@ async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) ->
         )
     except BuildFailed as e:
         raise await with_advice(e, request) from None
-    return WheelSet(tuple(sorted(found, key=lambda wheel: wheel.name)))
+    return tuple(found)
+
+
+def joined(plan: WheelPlan, wheels: Iterable[Wheel]) -> tuple[BuiltRequires, ...]:
+    """Return what wheels that were built here require beyond their plan: only their builds could tell."""
+    there = {normalized(planned.artifact.name) for planned in plan.artifacts}
+    return tuple(
+        BuiltRequires(wheel.name, wheel.version, wheel.requires)
+        for wheel in wheels
+        if any("extra ==" not in text and requirement_name(text) not in there for text in wheel.requires)
+    )
+
+
+def joined_notes(before: WheelPlan, after: WheelPlan, built: Iterable[BuiltRequires]) -> list[str]:
+    """Return what the built metadata of distributions brought into a plan."""
+    there = {planned.artifact.name for planned in before.artifacts}
+    more = {planned.artifact.name for planned in after.artifacts} - there
+    notes = []
+    for one in built:
+        names = ", ".join(sorted({requirement_name(text) for text in one.requires} & more))
+        if names:
+            notes.append(f"{one.name} {one.version} requires {names}, which only its build told")
+    return notes
+
+
+@rule(desc="Make wheels")
+async def make_wheel_set(request: WheelSetRequest, options: SlimImageOptions) -> WheelSet:
+    asked = plan_request(request)
+    plan = await plan_wheels(asked, **implicitly())
+    found = await _wheels_of(plan, request, options)
+    notes: list[str] = []
+    # What is built tells what it requires, which may have to be built in its turn.
+    while not set(joined(plan, found)) <= set(asked.built):
+        asked = replace(asked, built=tuple(sorted({*asked.built, *joined(plan, found)})))
+        larger = await plan_wheels(asked, **implicitly())
+        notes += joined_notes(plan, larger, asked.built)
+        plan = larger
+        found = await _wheels_of(plan, request, options)
+    told = (note for wheel in found for note in wheel.notes)
+    return WheelSet(
+        wheels=tuple(sorted(found, key=lambda wheel: wheel.name)),
+        notes=tuple(dict.fromkeys((*plan.notes, *notes, *told))),
+        plan=plan,
+    )
 
 
 def rules() -> Iterable[object]:

@@ -1,0 +1,1 @@
+"""Images held against what an installer makes of the same lock."""

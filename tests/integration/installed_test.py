@@ -1,0 +1,203 @@
+"""Images of what installers take, through ``./pants package``: what they say, and what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ociwheel_testing.wheel_writer import write_wheel
+
+from tests.integration.repository import BASE, Caches, Repository, make_repository, stopped
+from tests.support.builds import write_sdist
+
+pytestmark = pytest.mark.slow
+
+SITE = "app/lib/python3.11/site-packages"
+LOCK = "3rdparty/python/default.lock"
+
+# What a setup.py that reads a file does: only its build tells that it requires `fine`.
+_BACKEND = """\
+import zipfile
+
+INFO = "late-1.0.dist-info/"
+FILES = {
+    "late.py": "import fine\\n",
+    INFO + "METADATA": "Metadata-Version: 2.1\\nName: late\\nVersion: 1.0\\nRequires-Dist: fine\\n%s",
+    INFO + "WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+}
+FILES[INFO + "RECORD"] = "".join(f"{path},,\\n" for path in (*FILES, INFO + "RECORD"))
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(f"{folder}/late-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in FILES.items():
+            archive.writestr(path, text)
+    return "late-1.0-py3-none-any.whl"
+"""
+_PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+_COMMAND = "[console_scripts]\nparse = {}:main\n"
+
+
+def write_wheels(folder: Path) -> list[Path]:
+    """Write one distribution per kind of what was once refused or lost."""
+    big = bytes(range(256)) * 5000  # more than a layer of small wheels takes
+    kept = {"kept/kernel.h": b"int x;", "kept/a.whl": b"PK", "kept/a.pdb": b"p", "kept/setup.exe": b"MZ"}
+    return [
+        write_wheel(folder, "fine", files={"fine.py": b""}),
+        write_wheel(folder, "kept", files=kept),
+        write_wheel(
+            folder, "old", files={"old.py": b""}, requires=("fine (>dev)", "fine>=1.*; extra == 'x'")
+        ),
+        write_wheel(folder, "gaps", files={"gaps.py": b""}, raw={"gaps_manager": b"\x7f"}),
+        write_wheel(
+            folder, "parse_one", files={"one.py": b"def main(): 1"}, entry_points=_COMMAND.format("one")
+        ),
+        write_wheel(
+            folder, "parse_two", files={"two.py": b"def main(): 2"}, entry_points=_COMMAND.format("two")
+        ),
+        write_wheel(folder, "cv_one", files={"cv/__init__.py": b"ONE = 1"}),
+        write_wheel(folder, "cv_two", files={"cv/__init__.py": b"TWO = 2", "cv/big.bin": big}),
+        write_sdist(
+            folder,
+            {"PKG-INFO": "Metadata-Version: 1.0\n", "pyproject.toml": _PROJECT, "backend.py": _BACKEND % ""},
+            name="late",
+        ),
+    ]
+
+
+def image(name: str, *dependencies: str, **fields: object) -> str:
+    """Return the target of an image with distributions of these names."""
+    listed = "".join(f", {key}={value!r}" for key, value in fields.items())
+    wanted = [f"3rdparty/python:reqs#{one.replace('_', '-')}" for one in dependencies]
+    return (
+        f'slim_python_image(name="{name}", entry_point="app", base="{BASE}", platforms=["linux/amd64"], '
+        f'dependencies=[":lib", {", ".join(map(repr, wanted))}]{listed})\n'
+    )
+
+
+IMAGES: Mapping[str, str] = {
+    "old": image("old", "old"),
+    "gaps": image("gaps", "gaps"),
+    "kept": image("kept", "kept"),
+    "commands": image("commands", "parse_one", "parse_two"),
+    "chosen": image("chosen", "parse_one", "parse_two", prefer=["parse-two"]),
+    "small": image("small", "cv_one", "cv_two", layer_budget=2),
+    "apart": image("apart", "cv_one", "cv_two", layer_budget=60),
+    "late": image("late", "late"),
+}
+
+
+@pytest.fixture(scope="module")
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches
+) -> Iterator[Repository]:
+    folder = tmp_path_factory.mktemp("installed")
+    with stopped(make_repository(folder / "repository", caches, plugin=plugin)) as made:
+        files = write_wheels(folder / "wheels")
+        names = [file.name.split("-")[0] for file in files]
+        toml = (made.root / "pants.toml").read_text()
+        made.write("pants.toml", f'{toml}\n[python-repos]\nfind_links = ["{(folder / "wheels").as_uri()}"]\n')
+        made.write("3rdparty/python/BUILD", 'python_requirements(name="reqs")\n')
+        made.write("3rdparty/python/requirements.txt", "".join(f"{name}\n" for name in names))
+        lines = (
+            f"{name}==1.0 --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+            for name, file in zip(names, files, strict=True)
+        )
+        made.write(LOCK, "".join(lines))
+        made.write("src/app/app.py", "")
+        made.write("src/app/BUILD", 'python_sources(name="lib")\n' + "".join(IMAGES.values()))
+        yield made
+
+
+def notes(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("note: ")]
+
+
+def report(repository: Repository, name: str) -> Any:
+    (platform,) = json.loads((repository.root / f"dist/src.app/{name}.json").read_bytes())["platforms"]
+    return platform
+
+
+TOLD = {
+    "old": "old 1.0 requires 'fine (>dev)', which is read as 'fine'",
+    "gaps": (
+        "gaps-1.0-py3-none-any.whl: gaps_manager is not mentioned in RECORD"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_every_installer_takes_is_taken_and_told(repository: Repository, name: str) -> None:
+    run = repository.package(f"src/app:{name}", daemon=True)
+    assert notes(run.stderr) == [f"note: {TOLD[name]}"]
+    assert report(repository, name)["notes"] == [TOLD[name]]
+    again = repository.package(f"src/app:{name}")
+    assert again.started == []
+    assert notes(again.stderr) == [f"note: {TOLD[name]}"]
+
+
+def test_coverage_tells_what_plans_tell(repository: Repository) -> None:
+    run = repository.pants("slim-coverage", "src/app:old", daemon=True)
+    assert run.exit_code == 0, run.stderr
+    assert notes(run.stdout) == [f"note: {TOLD['old']}"]
+
+
+def test_files_that_a_wheel_reads_at_run_time(repository: Repository) -> None:
+    repository.package("src/app:kept", daemon=True)
+    layout = repository.layout("src.app/kept")
+    there = {path for layer in layout.layers() for path in layout.listing(layer)}
+    assert {f"{SITE}/kept/{name}" for name in ("kernel.h", "a.whl", "a.pdb", "setup.exe")} <= there
+
+
+def test_two_distributions_with_one_command(repository: Repository) -> None:
+    assert repository.failure("src/app:commands") == (
+        "StepFailed: parse-one 1.0 and parse-two 1.0 have different files for /app/bin/parse\n"
+        "  -> name the one whose file the image shall have in the field `prefer`: "
+        'prefer=["parse-one"]'
+    )
+    repository.package("src/app:chosen", daemon=True)
+    layout = repository.layout("src.app/chosen")
+    commands = [layer for layer in layout.layers() if "app/bin/parse" in layout.listing(layer)]
+    assert b"from two import main" in layout.read(commands[-1], "app/bin/parse")
+
+
+def test_two_distributions_with_one_file_in_one_layer_or_two(repository: Repository) -> None:
+    said = (
+        f"have different files for /{SITE}/cv/__init__.py\n"
+        '  -> name the one whose file the image shall have in the field `prefer`: prefer=["cv-one"]'
+    )
+    assert repository.failure("src/app:small") == f"StepFailed: cv-one 1.0 and cv-two 1.0 {said}"
+    apart = repository.failure("src/app:apart")
+    assert apart == f"SlimImageError: src/app:apart: cv-two 1.0 and cv-one 1.0 {said}"
+
+
+def test_what_only_a_build_tells_to_be_required(repository: Repository) -> None:
+    locked = repository.pants("generate-lockfiles", "--resolve=python-default-build")
+    assert locked.exit_code == 0, locked.stderr
+    run = repository.package("src/app:late", daemon=True)
+    told = [
+        "late 1.0: its sdist does not say what it requires, its build will",
+        "late 1.0 requires fine, which only its build told",
+    ]
+    assert report(repository, "late")["notes"] == told
+    assert notes(run.stderr) == [f"note: {line}" for line in told]
+    assert [wheel["name"] for wheel in report(repository, "late")["wheels"]] == ["fine", "late"]
+
+
+def test_what_only_a_build_tells_and_the_lock_has_not(repository: Repository) -> None:
+    lock = (repository.root / LOCK).read_text()
+    repository.write(LOCK, "".join(line for line in lock.splitlines(True) if not line.startswith("fine")))
+    try:
+        assert repository.failure("src/app:late") == (
+            "SlimImageError: src/app:late: late 1.0 requires fine, which the image does not have: its metadata said "
+            "so only once it was built\n"
+            "  -> add fine to the requirements beside late, then run: ./pants generate-lockfiles"
+        )
+    finally:
+        repository.write(LOCK, lock)
