@@ -63,11 +63,11 @@ def test_code_for_another_python() -> None:
 
 
 def test_code_for_a_python_without_its_lock() -> None:
-    code = DeclaredPython(("CPython+t==3.14.*",), (Address("src", target_name="lib"),))
+    code = DeclaredPython(("CPython+t==3.14.*",), ("src:lib",))
     with pytest.raises(SlimImageError) as e:
-        check_declared([code], BASE, Address("src", target_name="image"), Address("base"))
+        check_declared([code], (BASE,), Address("src", target_name="image"), Address("base"))
     assert str(e.value) == (
-        "src:image: the base base:base has Python 3.11.2, which the interpreter constraints of its code exclude\n"
+        "src:image: the base base:base has Python 3.11.2, which the interpreter constraints exclude\n"
         "  CPython+t==3.14.*: src:lib\n"
         "  (no base has a free-threaded Python)\n"
         "  -> name a base with that Python, or correct `interpreter_constraints`"
