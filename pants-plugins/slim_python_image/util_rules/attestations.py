@@ -33,7 +33,7 @@ from slim_python_image.util_rules.image_definition import ImageDefinition, Image
 from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels
 from slim_python_image.util_rules.locks import normalized, requirement_name
 from slim_python_image.util_rules.plans import WheelPlan
-from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of
+from slim_python_image.util_rules.wheels import Builds, WheelSetRequest, builds_of, make_wheel_set
 
 SPDX, CYCLONEDX, PROVENANCE = "spdx", "cyclonedx", "provenance"
 MEDIA_TYPES = {
