@@ -36,12 +36,12 @@ from ociwheel.layer.exclude import excluded
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.opened import OpenedNames, opened_names
 from ociwheel.layer.prefer import hint, ranks
+from ociwheel.layer.script import Script
 from ociwheel.layer.spool import Slice, Spool
 from ociwheel.layer.venv import Venv, compile_entries
 from ociwheel.target import Target
 
 INSTALLER = b"ociwheel\n"
-_SHEBANG = b"#!python"
 _CHUNK_BYTES = 1 << 18
 _ENCRYPTED = 0x1
 # What installer says of a RECORD that lacks something; every installer takes such a wheel.
@@ -306,7 +306,7 @@ class _Destination(WheelDestination):
             )
             return RecordEntry(path, None, None)
         if scheme == "scripts":
-            part = self._spooled(_Script(stream, self._options.venv.python))
+            part = self._spooled(Script(stream, self._options.venv.python))
             return self._add(f"{folder}/{path}", path, part, executable=True)
         return self._add(f"{folder}/{path}", path, self._spooled(stream), executable=is_executable)
 
@@ -371,35 +371,6 @@ class _Destination(WheelDestination):
         )
         value = base64.urlsafe_b64encode(bytes.fromhex(part.sha256)).decode().rstrip("=")
         return RecordEntry(record_path, Hash("sha256", value), part.size)
-
-
-class _Script:
-    """A script of a wheel as a stream, its interpreter put in place.
-
-    The wheel specification: "If the first line of a file in scripts/ starts with exactly b'#!python',
-    rewrite to point to the correct interpreter." A script may be a program of gigabytes, so that only
-    the first line is looked at.
-    """
-
-    def __init__(self, stream: BinaryIO, interpreter: str) -> None:
-        self._stream = stream
-        self._head = stream.read(len(_SHEBANG))
-        if self._head == _SHEBANG:
-            self._head = f"#!{interpreter}\n".encode() + self._after_first_line()
-
-    def _after_first_line(self) -> bytes:
-        while chunk := self._stream.read(_CHUNK_BYTES):
-            _, newline, rest = chunk.partition(b"\n")
-            if newline:
-                return rest
-        return b""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-            return data
-        return self._stream.read(size)
 
 
 def _unique(records: list[tuple[Scheme, RecordEntry]]) -> list[tuple[Scheme, RecordEntry]]:
