@@ -310,7 +310,7 @@ class _Destination(WheelDestination):
             return self._add(f"{folder}/{path}", path, part, executable=True)
         return self._add(f"{folder}/{path}", path, self._spooled(stream), executable=is_executable)
 
-    def _spooled(self, stream: BinaryIO | _Script) -> Slice:
+    def _spooled(self, stream: BinaryIO | Script) -> Slice:
         """Spool a file of the wheel, without its debug information."""
         part = self._spool.add(stream)
         if not self._options.strip or not part.head.startswith(ELF_MAGIC):
