@@ -94,14 +94,15 @@ class ImageName:
         return path + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
     @property
-    def place(self) -> str:
+    def repository_name(self) -> str:
         """Registry and repository, without tag and digest."""
         return f"{self.domain}/{self.repository}"
 
     @property
     def full(self) -> str:
         """The name with its registry, and the folder of the default one, written out."""
-        return f"{self.place}{f':{self.tag}' if self.tag else ''}{f'@{self.digest}' if self.digest else ''}"
+        tag, digest = f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else ""
+        return f"{self.repository_name}{tag}{digest}"
 
     def __str__(self) -> str:
         name = self.plain if self.domain == DEFAULT_DOMAIN else f"{self.domain}/{self.plain}"

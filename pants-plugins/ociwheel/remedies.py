@@ -50,7 +50,7 @@ WORDS: Mapping[str, str] = {
     "mirror-out-of-date": "the mirror is out of date: name another one",
     "package-gone": "mirrors drop old versions: lock the base again, or add a mirror that keeps them",
     # Bases from registries.
-    "blob-place-unknown": "name an image of the repository that has it: --repository NAME",
+    "blob-repository-unknown": "name an image of the repository that has it: --repository NAME",
     "relock-base": "lock the base again",
     "read-base-or-relock": "log in with an account that may read the base's repository too, "
     "or lock the base again",

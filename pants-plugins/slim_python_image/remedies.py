@@ -62,8 +62,8 @@ _TEMPLATES: Mapping[str, str] = {
     "package-gone": "mirrors drop old versions: lock again with `{lock_base}`, or add a mirror that keeps "
     "them",
     # Bases from registries.
-    "blob-place-unknown": "build on a machine that Pants runs on, or let it read a remote cache that has "
-    "the blob",
+    "blob-repository-unknown": "build on a machine that Pants runs on, or let it read a remote cache that "
+    "has the blob",
     "relock-base": "lock the base again: {lock_base}",
     "read-base-or-relock": "log in with an account that may read the base's repository too, or lock the "
     "base again: {lock_base}",

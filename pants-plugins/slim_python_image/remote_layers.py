@@ -57,13 +57,13 @@ class RemoteLayer:
 class RemoteLayers:
     """The layers of an image in a registry, bottom first.
 
-    :param place: the image's name, with its registry. It is in no key of a step, but who has asked one
+    :param image_name: the image's name, with its registry. It is in no key of a step, but who has asked one
         registry must ask again when the BUILD file names another.
     :param resolve: the lock's name, for the command in messages.
     """
 
     layers: tuple[RemoteLayer, ...]
-    place: str
+    image_name: str
     resolve: str
 
     def request(self) -> dict[str, Any]:

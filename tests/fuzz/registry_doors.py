@@ -15,7 +15,7 @@ from ociwheel.errors import FetchError
 from ociwheel.image_name import ImageName
 from ociwheel.registry import logins
 from ociwheel.registry.client import INDEX_TYPES, MANIFEST_TYPES, RegistryClient
-from ociwheel.registry.content import KnownPlaces
+from ociwheel.registry.content import KnownRepositories
 from ociwheel.registry.layout_source import LayoutName, LayoutSource
 from ociwheel.registry.messages import Challenge, Request
 from ociwheel.registry.resolve import resolve
@@ -158,8 +158,8 @@ def _logins(data: bytes, folder: Path) -> None:
 
 
 def _known(data: bytes, folder: Path) -> None:
-    (folder / "places").write_bytes(data)
-    known = KnownPlaces.load(folder / "places")
+    (folder / "repositories").write_bytes(data)
+    known = KnownRepositories.load(folder / "repositories")
     known.of("h", _DIGEST)
     known.add("h", _DIGEST, "z")
     known.save()
@@ -194,5 +194,5 @@ DOORS = (
     ),
     _json_door("layout-index", _layout, {"manifests": [_ENTRY]}, {"manifests": [_NAMED]}),
     _json_door("registry-logins", _logins, _AUTHS),
-    _json_door("registry-places", _known, _PLACES),
+    _json_door("registry-repositories", _known, _PLACES),
 )

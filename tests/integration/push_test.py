@@ -115,11 +115,11 @@ def test_blobs_of_a_base_are_mounted_from_its_repository(
     shared &= {path.name for path in (child / "blobs/sha256").iterdir()}
     for name in shared:
         (child / "blobs/sha256" / name).unlink()
-    places = tmp_path / "origins.json"
+    repositories = tmp_path / "origins.json"
     place = [f"{registry.host}/library/python", "elsewhere.example.com/library/python"]
-    places.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
+    repositories.write_text(json.dumps({f"sha256:{name}": place for name in shared}))
     (push.home / "known.json").unlink()
-    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={places}")
+    document = push(child, f"--image={registry.host}/based/a:1", f"--origins={repositories}")
     assert {one["digest"].partition(":")[2] for one in document["mounted"]} == shared
     assert registry.check_complete("based/a", "1") == 6
 
@@ -142,15 +142,15 @@ def test_a_registry_that_does_not_mount_is_sent_what_another_repository_of_it_ha
     def not_readable(asked: Asked) -> Instead | None:
         return Instead(403) if "/aside/python/" in asked.path else None
 
-    places = tmp_path / "origins.json"
+    repositories = tmp_path / "origins.json"
     with faulty(registry.port, not_mounting) as host:
-        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
-        document = push(child, f"--image={host}/aside/a:1", f"--origins={places}")
+        repositories.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        document = push(child, f"--image={host}/aside/a:1", f"--origins={repositories}")
     assert shared <= {one["digest"].partition(":")[2] for one in document["sent"]}
     assert registry.check_complete("aside/a", "1") == 6
     with faulty(registry.port, not_readable) as host:
-        places.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
-        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={places}")
+        repositories.write_text(json.dumps({f"sha256:{name}": [f"{host}/aside/python"] for name in shared}))
+        error = push.fails(child, f"--image={host}/aside/b:1", f"--origins={repositories}")
     assert "neither this machine nor a repository that it may read has the blob sha256:" in error
     assert "answered 403 Forbidden" in error
     assert error.count("error:") == 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ociwheel.build.checks import BuiltWheel, check_not_dropped, check_wheel, read_wheel
-from ociwheel.build.own_paths import without_places
+from ociwheel.build.own_paths import without_build_paths
 from ociwheel.build.repack import repack
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.errors import BuildError
@@ -37,7 +37,7 @@ def finish(
     :raises BuildError: it is not what it should be; the output folder then has no wheel.
     """
     packed = output / made.name
-    repack(made, packed, lambda name, data: without_places(name, data, forbidden))
+    repack(made, packed, lambda name, data: without_build_paths(name, data, forbidden))
     wheel = read_wheel(packed, settings.name, settings.version)
     try:
         if not settings.pure:

@@ -53,7 +53,7 @@ def mentions(folder: str) -> re.Pattern[bytes]:
     return re.compile(before + text + rb"(?![\w.-])")
 
 
-def without_places(name: str, data: bytes, folders: Sequence[str]) -> bytes:
+def without_build_paths(name: str, data: bytes, folders: Sequence[str]) -> bytes:
     """Return a wheel's file without the folders of its build.
 
     :param name: its path in the wheel.

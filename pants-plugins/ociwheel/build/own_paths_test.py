@@ -7,7 +7,7 @@ import json
 import pytest
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
-from ociwheel.build.own_paths import mentions, without_places
+from ociwheel.build.own_paths import mentions, without_build_paths
 from ociwheel.elf.reader import read_facts
 
 FOLDERS = ("/w/.build-1", "/w/sysroot")
@@ -30,7 +30,7 @@ def test_search_paths_of_the_builder_go_and_others_stay(
     elf = dataclasses.replace(
         elf, rpath=paths if kind == "rpath" else (), runpath=paths if kind != "rpath" else ()
     )
-    data = without_places("x.so", elf_bytes(elf), FOLDERS)
+    data = without_build_paths("x.so", elf_bytes(elf), FOLDERS)
     facts = read_facts(io.BytesIO(data), "x.so", "x 1")
     assert facts is not None
     assert getattr(facts, kind) == after
@@ -39,10 +39,10 @@ def test_search_paths_of_the_builder_go_and_others_stay(
     assert b"/w/sysroot/" not in data
 
 
-def test_a_library_without_places_stays_as_it_is() -> None:
+def test_a_library_without_build_paths_stays_as_it_is() -> None:
     data = elf_bytes(Elf(machine=62, elf_class=64, runpath=["$ORIGIN"]))
-    assert without_places("x.so", data, FOLDERS) == data
-    assert without_places("x.so", data[:70], FOLDERS) == data[:70]
+    assert without_build_paths("x.so", data, FOLDERS) == data
+    assert without_build_paths("x.so", data[:70], FOLDERS) == data[:70]
 
 
 def test_a_bill_of_materials_is_the_same_in_each_build() -> None:
@@ -54,17 +54,17 @@ def test_a_bill_of_materials_is_the_same_in_each_build() -> None:
         return json.dumps(document).encode()
 
     name = "x-1.dist-info/sboms/x.cyclonedx.json"
-    one = without_places(name, bill("urn:1", "noon", "/w/.build-1"), FOLDERS)
-    two = without_places(name, bill("urn:2", "later", "/elsewhere"), ("/elsewhere",))
+    one = without_build_paths(name, bill("urn:1", "noon", "/w/.build-1"), FOLDERS)
+    two = without_build_paths(name, bill("urn:2", "later", "/elsewhere"), ("/elsewhere",))
     assert one == two
     assert json.loads(one) == {"metadata": {"component": {"bom-ref": "path+file:///build/src#x@1"}}}
-    assert without_places(name, b"{", FOLDERS) == b"{"
+    assert without_build_paths(name, b"{", FOLDERS) == b"{"
 
 
 def test_texts_name_no_place_and_other_files_are_left_to_the_check() -> None:
     text = b'path = "/w/.build-1/venv/bin/python"\n'
-    assert without_places("x/__config__.py", text, FOLDERS) == b'path = "/build/venv/bin/python"\n'
-    assert without_places("x/data.bin", text, FOLDERS) == text
+    assert without_build_paths("x/__config__.py", text, FOLDERS) == b'path = "/build/venv/bin/python"\n'
+    assert without_build_paths("x/data.bin", text, FOLDERS) == text
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_texts_name_no_place_and_other_files_are_left_to_the_check() -> None:
 def test_a_folder_of_a_sandbox_that_is_the_root_is_told_from_words(text: str, found: bool) -> None:
     """Remote workers may run a build in ``/``: a link in its METADATA was taken for a place of the build."""
     assert bool(mentions("/tools").search(text.encode())) == found
-    assert (without_places("x.txt", text.encode(), ["/tools"]) != text.encode()) == found
+    assert (without_build_paths("x.txt", text.encode(), ["/tools"]) != text.encode()) == found
 
 
 def test_a_folder_of_the_builds_own_is_found_wherever_it_stands() -> None:

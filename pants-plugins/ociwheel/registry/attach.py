@@ -72,7 +72,7 @@ class Statements:
             attach(push, subject, [made for item in found for made in self._artifacts(item, subject)])
             if self.signer is not None:
                 attach(push, subject, [signed(self.signer, subject)])
-                sign_simply(push, push.place, subject, self.signer)
+                sign_simply(push, push.repository_name, subject, self.signer)
 
     def _artifacts(self, item: Statement, subject: Descriptor) -> Iterator[Artifact]:
         """Yield a document as it is, and where there is a key, as a signed statement."""
@@ -104,13 +104,13 @@ def attach(push: Push, subject: Descriptor, artifacts: Sequence[Artifact]) -> No
         push.send_manifest(index.descriptor, index.data, fallback_tag(subject.digest))
 
 
-def sign_simply(push: Push, place: str, subject: Descriptor, signer: Signer) -> None:
+def sign_simply(push: Push, repository: str, subject: Descriptor, signer: Signer) -> None:
     """Add a simple signature to those that a manifest has.
 
-    :param place: registry and repository.
+    :param repository: registry and repository.
     """
     tag = simple_tag(subject.digest)
-    made = with_simple(signer, place, subject, _document(push, tag, MANIFEST))
+    made = with_simple(signer, repository, subject, _document(push, tag, MANIFEST))
     if made is not None:
         for part in made.blobs:
             push.send_data(part)
@@ -129,7 +129,7 @@ def _referrers(push: Push, digest: str) -> tuple[list[dict[str, Any]], bool]:
 def _rows(push: Push, value: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = value.get("manifests") or []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RegistryError("the registry's list of referrers is no list", where=push.place)
+        raise RegistryError("the registry's list of referrers is no list", where=push.repository_name)
     return rows
 
 
@@ -146,7 +146,7 @@ def _parsed(push: Push, body: bytes) -> dict[str, Any]:
     try:
         value = parse_json(body)
     except ValueError as e:
-        raise RegistryError(f"the registry answers with no JSON: it {e}", where=push.place) from e
+        raise RegistryError(f"the registry answers with no JSON: it {e}", where=push.repository_name) from e
     if not isinstance(value, dict):
-        raise RegistryError("the registry answers with no JSON object", where=push.place)
+        raise RegistryError("the registry answers with no JSON object", where=push.repository_name)
     return value

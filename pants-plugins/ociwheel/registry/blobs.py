@@ -19,9 +19,9 @@ from ociwheel.transport.download import Downloaded, WrongContentError, download
 from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.settings import NetworkSettings
 
-_MOST_PLACES = 1 << 20
+_MOST_REPOSITORIES = 1 << 20
 """Bytes of a file of them."""
-PLACES = "registry-blobs"
+REPOSITORIES = "registry-blobs"
 """The folder below the machine's, with a file per blob."""
 
 
@@ -34,12 +34,12 @@ class WantedBlob:
     """Bytes."""
 
 
-def known_places(wanted: WantedBlob, environ: Mapping[str, str]) -> tuple[str, ...]:
+def known_repositories(wanted: WantedBlob, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of images whose repositories have a blob, as the machine's folder says."""
     folder = environ.get("OCIWHEEL_MACHINE")
-    path = Path(folder) / PLACES / wanted.digest.hex if folder else None
+    path = Path(folder) / REPOSITORIES / wanted.digest.hex if folder else None
     try:
-        value = parse_json(bytes_of(path, _MOST_PLACES)) if path else []
+        value = parse_json(bytes_of(path, _MOST_REPOSITORIES)) if path else []
     except (OSError, ValueError):
         return ()
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
@@ -62,7 +62,7 @@ def fetch_blob(
         raise FetchError(
             "this machine does not know which registry has it",
             where=wanted.digest,
-            hint=Remedy("blob-place-unknown"),
+            hint=Remedy("blob-repository-unknown"),
         )
     login = logins(environ)
     lines: list[str] = []
@@ -83,10 +83,14 @@ def fetch_blob(
         except Failure as e:
             failures.append(e)
             denied = e.kind is Kind.CREDENTIALS
-            lines.append(f"{name.place}: {not_allowed(e, login(name.place), 'read')}" if denied else str(e))
+            lines.append(
+                f"{name.repository_name}: {not_allowed(e, login(name.repository_name), 'read')}"
+                if denied
+                else str(e)
+            )
             hint = login_hint(name.domain) if denied else hint
         except WrongContentError as e:
-            lines.append(f"{name.place}: gives {e}, not {wanted.size}")
+            lines.append(f"{name.repository_name}: gives {e}, not {wanted.size}")
     gone = all(failure.kind is Kind.NOT_FOUND for failure in failures) and len(failures) == len(lines)
     relocked = Remedy("relock-base")
     raise FetchError(

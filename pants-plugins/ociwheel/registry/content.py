@@ -61,8 +61,8 @@ def read(folder: Path, others: Iterable[Path]) -> Content:
     layout.read(roots[0])
     found = {
         Digest.of_hex(path.name): path
-        for place in (*others, folder)
-        for path in sorted((place / BLOBS).glob("[0-9a-f]*"))
+        for each in (*others, folder)
+        for path in sorted((each / BLOBS).glob("[0-9a-f]*"))
     }
     return Content(roots[0], layout.blob(roots[0]).read_bytes(), tuple(manifests), _checked(manifests, found))
 
@@ -82,14 +82,14 @@ def _checked(manifests: Iterable[Manifest], found: Mapping[Digest, Path]) -> dic
 
 
 @dataclass
-class KnownPlaces:
+class KnownRepositories:
     """Which repositories of a registry have a blob, as earlier pushes saw it; a hint that may be wrong.
 
     Kept in a file between pushes, so that images of one publish find each other's blobs.
     """
 
     path: Path | None
-    _places: dict[str, dict[str, list[str]]]
+    _repositories: dict[str, dict[str, list[str]]]
 
     KEPT = 4
     """Repositories per blob."""
@@ -97,25 +97,27 @@ class KnownPlaces:
     """Blobs per registry; the oldest go."""
 
     @classmethod
-    def load(cls, path: Path | None) -> KnownPlaces:
+    def load(cls, path: Path | None) -> KnownRepositories:
         """Read the file; one that is damaged counts as empty."""
-        places: dict[str, dict[str, list[str]]] = {}
+        repositories: dict[str, dict[str, list[str]]] = {}
         if path is not None and path.is_file():
             try:
                 value = parse_json(bytes_of(path, LIMITS.size))
                 for domain, blobs in value.items():
-                    places[str(domain)] = {str(d): [str(r) for r in names] for d, names in blobs.items()}
+                    repositories[str(domain)] = {
+                        str(d): [str(r) for r in names] for d, names in blobs.items()
+                    }
             except (OSError, ValueError, AttributeError, TypeError):
-                places = {}
-        return cls(path, places)
+                repositories = {}
+        return cls(path, repositories)
 
     def of(self, domain: str, digest: str) -> tuple[str, ...]:
         """Return the repositories that had a blob, the newest first."""
-        return tuple(reversed(self._places.get(domain, {}).get(digest, ())))
+        return tuple(reversed(self._repositories.get(domain, {}).get(digest, ())))
 
     def add(self, domain: str, digest: str, repository: str) -> None:
         """Remember that a repository has a blob."""
-        blobs = self._places.setdefault(domain, {})
+        blobs = self._repositories.setdefault(domain, {})
         names = [name for name in blobs.pop(digest, []) if name != repository]
         blobs[digest] = [*names, repository][-self.KEPT :]
         while len(blobs) > self.LIMIT:
@@ -123,7 +125,7 @@ class KnownPlaces:
 
     def forget(self, domain: str, digest: str, repository: str) -> None:
         """Remember that a repository has a blob no more."""
-        names = self._places.get(domain, {}).get(digest, [])
+        names = self._repositories.get(domain, {}).get(digest, [])
         if repository in names:
             names.remove(repository)
 
@@ -134,7 +136,7 @@ class KnownPlaces:
         partial = self.path.with_name(f".{self.path.name}.{id(self)}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self._places, separators=(",", ":")))
+            partial.write_text(json.dumps(self._repositories, separators=(",", ":")))
             partial.replace(self.path)
         except OSError:
             partial.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from typing import Any
 from ociwheel.arguments import digest_argument
 from ociwheel.digest import FORM
 from ociwheel.documents import document
-from ociwheel.registry.blobs import WantedBlob, fetch_blob, known_places
+from ociwheel.registry.blobs import WantedBlob, fetch_blob, known_repositories
 from ociwheel.registry.logins import machine_environment
 from ociwheel.transport import settings
 
@@ -38,6 +38,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Fetch the blob."""
     wanted = WantedBlob(args.digest, args.size)
     environ = machine_environment()
-    names = args.repository or known_places(wanted, environ)
+    names = args.repository or known_repositories(wanted, environ)
     done = fetch_blob(settings.load(), wanted, names, args.output, environ=environ)
     return document("fetch", {"path": wanted.digest.path, "sha256": done.sha256, "size": done.size})

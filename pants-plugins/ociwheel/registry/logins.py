@@ -76,17 +76,17 @@ def logins(environ: Mapping[str, str]) -> Callable[[str], RegistryLogin | None]:
     """Return what finds a login for ``domain/repository``; each is looked up once."""
     found: dict[str, RegistryLogin | None] = {}
 
-    def login(place: str) -> RegistryLogin | None:
-        if place not in found:
-            found[place] = find_login(ImageName.parse(place), environ)
-        return found[place]
+    def login(repository: str) -> RegistryLogin | None:
+        if repository not in found:
+            found[repository] = find_login(ImageName.parse(repository), environ)
+        return found[repository]
 
     return login
 
 
 def _keys(name: ImageName) -> Iterator[str]:
     """Yield the names under which a login may stand, the most specific first (containers-auth.json(5))."""
-    parts = name.place.split("/")
+    parts = name.repository_name.split("/")
     yield from ("/".join(parts[:n]) for n in range(len(parts), 0, -1))
     if name.domain == DEFAULT_DOMAIN:
         yield DEFAULT_LOGIN

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ociwheel.digest import Digest
 from ociwheel.image.layout import INDEX, MANIFEST, Blob, Descriptor
-from ociwheel.registry.content import Content, KnownPlaces, Manifest
+from ociwheel.registry.content import Content, KnownRepositories, Manifest
 from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.refusals import RegistryError, push_error
 from ociwheel.registry.session import ATTEMPTS, Session, merged, scope
@@ -42,7 +42,7 @@ class Destination:
     tags: tuple[str, ...]
 
     @property
-    def place(self) -> str:
+    def repository_name(self) -> str:
         """Registry and repository."""
         return f"{self.domain}/{self.repository}"
 
@@ -63,8 +63,8 @@ class Tally:
         return sum(one.size for one in (*self.sent, *self.manifests))
 
 
-def _fetch_none(place: str, _blob: Descriptor) -> Path:
-    raise Failure(Kind.NOT_FOUND, place, "was not asked")
+def _fetch_none(repository: str, _blob: Descriptor) -> Path:
+    raise Failure(Kind.NOT_FOUND, repository, "was not asked")
 
 
 class Push:
@@ -82,7 +82,7 @@ class Push:
         content: Content,
         destination: Destination,
         *,
-        known: KnownPlaces,
+        known: KnownRepositories,
         origins: Mapping[str, tuple[str, ...]] | None = None,
         fetch: Callable[[str, Descriptor], Path] = _fetch_none,
         jobs: int = 4,
@@ -101,9 +101,9 @@ class Push:
         self.tally = Tally()
 
     @property
-    def place(self) -> str:
+    def repository_name(self) -> str:
         """Registry and repository."""
-        return self._to.place
+        return self._to.repository_name
 
     def run(
         self,
@@ -119,7 +119,7 @@ class Push:
         try:
             return self._run(announce, before_tags)
         except Failure as e:
-            login = self._session.login(self._to.place)
+            login = self._session.login(self._to.repository_name)
             raise push_error(e, self._to.domain, self._to.repository, login) from e
 
     def _run(self, announce: Callable[[int, int], None], before_tags: Callable[[Push], None]) -> Tally:
@@ -177,7 +177,7 @@ class Push:
         if stored != descriptor.digest:
             raise RegistryError(
                 f"the registry changed the manifest {descriptor.digest}: it stored {stored}",
-                where=self._to.place,
+                where=self._to.repository_name,
             )
 
     # --- blobs ----------------------------------------------------------------------------------------
@@ -212,20 +212,20 @@ class Push:
                 self.tally.present += 1
                 self._known.add(self._to.domain, blob.digest, self._to.repository)
             return True
-        for place in self._places(blob):
-            if self._mount(blob, place):
+        for repository in self._repositories(blob):
+            if self._mount(blob, repository):
                 with self._lock:
                     self.tally.mounted.append(blob)
                     self._known.add(self._to.domain, blob.digest, self._to.repository)
                 return True
             with self._lock:
-                self._known.forget(self._to.domain, blob.digest, place)
+                self._known.forget(self._to.domain, blob.digest, repository)
         return False
 
-    def _places(self, blob: Descriptor) -> tuple[str, ...]:
+    def _repositories(self, blob: Descriptor) -> tuple[str, ...]:
         """Return the other repositories of the registry that may have a blob."""
         known = (*self._origins.get(blob.digest, ()), *self._known.of(self._to.domain, blob.digest))
-        return tuple(place for place in dict.fromkeys(known) if place != self._to.repository)
+        return tuple(repository for repository in dict.fromkeys(known) if repository != self._to.repository)
 
     def _has(self, blob: Descriptor, repository: str, scopes: tuple[str, ...]) -> bool:
         url = self._session.url(f"{repository}/blobs/{blob.digest}")
@@ -236,16 +236,16 @@ class Push:
             return False
         raise self.unexpected(f"being asked for the blob {blob.digest}", answer)
 
-    def _mount(self, blob: Descriptor, place: str) -> bool:
+    def _mount(self, blob: Descriptor, repository: str) -> bool:
         """Let the repository have a blob of another repository; tell whether that worked."""
-        scopes = merged(self._scopes, (scope(place, "pull"),))
+        scopes = merged(self._scopes, (scope(repository, "pull"),))
         try:
             # Asked first: where the blob is gone, the registry would open an upload that nobody ends.
-            if not self._has(blob, place, scopes):
+            if not self._has(blob, repository, scopes):
                 return False
             if self._dry:
                 return True
-            query = urllib.parse.urlencode({"mount": blob.digest, "from": place})
+            query = urllib.parse.urlencode({"mount": blob.digest, "from": repository})
             url = self._session.url(f"{self._to.repository}/blobs/uploads/?{query}")
             answer = self._session.send(Request("POST", url, self._to.repository, scopes))
         except Failure:
@@ -268,17 +268,17 @@ class Push:
         the requested blob, it SHOULD return a 202."
         """
         details = []
-        for place in self._origins.get(blob.digest, ()):
+        for repository in self._origins.get(blob.digest, ()):
             try:
-                return self._fetch(place, blob)
+                return self._fetch(repository, blob)
             except Failure as e:
                 details.append(str(e))
             except WrongContentError as e:
-                details.append(f"{place}: gives {e}")
+                details.append(f"{repository}: gives {e}")
         raise RegistryError(
             f"neither this machine nor a repository that it may read has the blob {blob.digest} "
             f"({blob.size} bytes)",
-            where=self._to.place,
+            where=self._to.repository_name,
             details=details,
             hint=Remedy("read-base-or-relock"),
         )
@@ -313,7 +313,8 @@ class Push:
                 what = f"{self._to.domain}: the blob {blob.digest[:19]}"
                 self._session.retry.pause(what, reason, attempt, asked)
         raise RegistryError(
-            f"the blob {blob.digest} did not arrive in {ATTEMPTS} attempts: {reason}", where=self._to.place
+            f"the blob {blob.digest} did not arrive in {ATTEMPTS} attempts: {reason}",
+            where=self._to.repository_name,
         )
 
     def _open_upload(self, blob: Descriptor) -> str:
@@ -326,7 +327,7 @@ class Push:
         url = join_url(base, location)
         if url is None:
             raise RegistryError(
-                f"the registry leads to {quoted(location)}, which is no URL", where=self._to.place
+                f"the registry leads to {quoted(location)}, which is no URL", where=self._to.repository_name
             )
         return f"{url}{'&' if '?' in url else '?'}digest={blob.digest}"
 
@@ -350,10 +351,10 @@ class Push:
     def unexpected(self, doing: str, answer: Answer) -> Exception:
         """Return the error of an answer that ends the push."""
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return answer.failure(self._to.place)
+            return answer.failure(self._to.repository_name)
         hint = None
         if "NAME_UNKNOWN" in answer.codes:
             hint = "some registries want a repository to be made before its first push"
         return RegistryError(
-            f"the registry answered {answer.text()}, {doing}", where=self._to.place, hint=hint
+            f"the registry answered {answer.text()}, {doing}", where=self._to.repository_name, hint=hint
         )

@@ -88,10 +88,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
     login = logins(machine_environment())
     session = Session(to.domain, settings.load(), login, insecure=to.domain in args.insecure)
-    known = content.KnownPlaces.load(args.known)
+    known = content.KnownRepositories.load(args.known)
 
-    def fetch(place: str, blob: Descriptor) -> Path:
-        client = RegistryClient(session, ImageName(to.domain, place, None, None))
+    def fetch(repository: str, blob: Descriptor) -> Path:
+        client = RegistryClient(session, ImageName(to.domain, repository, None, None))
         path = Path(scratch) / blob.digest.hex
         return download(
             client, client.blob_url(blob.digest), path, sha256=blob.digest.hex, size=blob.size
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         jobs=args.jobs,
         dry=args.dry_run,
     )
-    names = f"{to.place}:{','.join(to.tags)}"
+    names = f"{to.repository_name}:{','.join(to.tags)}"
 
     def announce(blobs: int, size: int) -> None:
         _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
@@ -140,7 +140,7 @@ def destination(images: Iterable[str]) -> Destination:
     :raises UsageError: they name more than one repository, or a digest.
     """
     names = [ImageName.parse(text) for text in images]
-    if len({name.place for name in names}) != 1 or any(name.digest for name in names):
+    if len({name.repository_name for name in names}) != 1 or any(name.digest for name in names):
         raise UsageError("--image wants tags of one repository", hint="run the step once per repository")
     tags = tuple(dict.fromkeys(name.tag for name in names if name.tag))
     return Destination(names[0].domain, names[0].repository, tags)
@@ -151,8 +151,8 @@ def origins(path: Path | None, domain: str) -> dict[str, tuple[str, ...]]:
     if path is None:
         return {}
     result = {}
-    for digest, places in read_json(path).items():
-        names = [ImageName.parse(place) for place in places]
+    for digest, repositories in read_json(path).items():
+        names = [ImageName.parse(repository) for repository in repositories]
         own = tuple(name.repository for name in names if name.domain == domain)
         if own:
             result[digest] = own
@@ -178,7 +178,7 @@ def document(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
     return {
         "schema": "ociwheel.push/1",
         "digest": digest,
-        "reference": f"{to.place}@{digest}",
+        "reference": f"{to.repository_name}@{digest}",
         "sent": [{"digest": one.digest, "size": one.size} for one in tally.sent],
         "mounted": [{"digest": one.digest, "size": one.size} for one in tally.mounted],
         "present": tally.present,

@@ -92,9 +92,9 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         otherwise = "it was deleted there: lock the base again"
     elif failure.kind is Kind.NOT_FOUND:
         what = f"the registry has no image {name.repository} with the tag or digest {reference}"
-        otherwise = f"look what it has: skopeo list-tags docker://{name.place}"
+        otherwise = f"look what it has: skopeo list-tags docker://{name.repository_name}"
     elif failure.kind is Kind.CREDENTIALS:
-        what = not_allowed(failure, client.session.login(name.place), "read")
+        what = not_allowed(failure, client.session.login(name.repository_name), "read")
         return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
         return FetchError(what, where=where, details=[str(failure)], hint=f"is {name.domain} a registry?")

@@ -47,7 +47,7 @@ from slim_python_image.util_rules.attestations import Attestations, Attestations
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
 from slim_python_image.util_rules.machine import MachineReady
-from slim_python_image.util_rules.references import ImageNames, Place, places, skipped_by_field
+from slim_python_image.util_rules.references import Destination, ImageNames, destinations, skipped_by_field
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import MACHINE, WORDS, WORDS_FILE, StepRequest, run_step, step_process
@@ -101,20 +101,20 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
         return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
 
 
-def origins(image: BuiltImage, place: Place) -> dict[str, list[str]]:
-    """Return, by digest, the repository of ``place``'s registry that has a base layer."""
-    here = ImageName.parse(place.repository).domain
+def origins(image: BuiltImage, destination: Destination) -> dict[str, list[str]]:
+    """Return, by digest, the repository of ``destination``'s registry that has a base layer."""
+    here = ImageName.parse(destination.repository).domain
     return {
-        layer.digest: [name.place]
+        layer.digest: [name.repository_name]
         for layers in image.remote
-        if layout_folder(layers.place) is None
-        for name in (ImageName.parse(layers.place),)
+        if layout_folder(layers.image_name) is None
+        for name in (ImageName.parse(layers.image_name),)
         if name.domain == here
         for layer in layers.layers
     }
 
 
-async def _blobs(image: BuiltImage, place: Place) -> FrozenDict[str, Digest]:
+async def _blobs(image: BuiltImage, destination: Destination) -> FrozenDict[str, Digest]:
     """Return the layers by folder, each a tree of its own: images share those that they have in common.
 
     Base layers are fetched for another registry than their own only; that one mounts them.
@@ -123,7 +123,7 @@ async def _blobs(image: BuiltImage, place: Place) -> FrozenDict[str, Digest]:
         layer.digest: layer.blobs for one in image.platforms for layer in one.layers if not layer.remote
     }
     found = [digest for _, digest in sorted(layers.items())]
-    mounted = origins(image, place)
+    mounted = origins(image, destination)
     for remote in image.remote:
         missing = replace(remote, layers=tuple(one for one in remote.layers if one.digest not in mounted))
         if missing.layers:
@@ -147,19 +147,19 @@ def attached(image: BuiltImage, found: Attestations) -> dict[str, bytes]:
 
 
 async def push_request(
-    image: BuiltImage, place: Place, options: PublishOptions, found: Attestations, root: str
+    image: BuiltImage, destination: Destination, options: PublishOptions, found: Attestations, root: str
 ) -> StepRequest:
     """Return the step that sends an image to one repository."""
     layout = await engine.add_prefix(image.documents, _LAYOUT)
     said = attached(image, found) if options.attach else {}
-    places = await engine.create_files({_ORIGINS: canonical_json(origins(image, place)), **said})
+    known = await engine.create_files({_ORIGINS: canonical_json(origins(image, destination)), **said})
     return StepRequest(
         step="push",
-        arguments=push_arguments(place, options, root),
-        description=f"Publish {place.repository}",
+        arguments=push_arguments(destination, options, root),
+        description=f"Publish {destination.repository}",
         toolbox=None,
-        inputs=await engine.merge((layout, places)),
-        trees=await _blobs(image, place),
+        inputs=await engine.merge((layout, known)),
+        trees=await _blobs(image, destination),
         fresh=True,
     )
 
@@ -173,7 +173,7 @@ def signing_arguments(options: PublishOptions, root: str) -> tuple[str, ...]:
     return ("--sign", where, "--libraries", _LIBRARIES)
 
 
-def push_arguments(place: Place, options: PublishOptions, root: str) -> tuple[str, ...]:
+def push_arguments(destination: Destination, options: PublishOptions, root: str) -> tuple[str, ...]:
     """Return the arguments of the core's step.
 
     :param root: the repository, where a key may be.
@@ -181,7 +181,7 @@ def push_arguments(place: Place, options: PublishOptions, root: str) -> tuple[st
     return (
         *("--layout", _LAYOUT, "--blobs", _BLOBS, "--known", _KNOWN, "--origins", _ORIGINS),
         *("--jobs", str(options.jobs)),
-        *(part for reference in place.references for part in ("--image", reference)),
+        *(part for reference in destination.references for part in ("--image", reference)),
         *(part for host in options.insecure_registries for part in ("--insecure", host)),
         *(("--attach", f"{_ATTACHED}/{_LIST}") if options.attach else ()),
         *signing_arguments(options, root),
@@ -211,13 +211,13 @@ def push_process(
     return InteractiveProcess.from_process(replace(process, argv=argv, env=env))
 
 
-def output_data(image: BuiltImage, place: Place) -> PublishOutputData:
+def output_data(image: BuiltImage, destination: Destination) -> PublishOutputData:
     """Return what `publish --output` says of one repository."""
     digests = {one.platform: json.loads(one.manifest.descriptor)["digest"] for one in image.platforms}
     return PublishOutputData(
         {
             "digest": image.index_digest,
-            "reference": f"{place.repository}@{image.index_digest}",
+            "reference": f"{destination.repository}@{image.index_digest}",
             "platforms": FrozenDict(digests),
         }
     )
@@ -232,11 +232,13 @@ def would_send(document: Mapping[str, Any]) -> str:
     )
 
 
-def check_clash(names: Iterable[tuple[ImageNames, tuple[Place, ...]]]) -> None:
+def check_clash(names: Iterable[tuple[ImageNames, tuple[Destination, ...]]]) -> None:
     """Raise when two images would take a reference from each other."""
     owners: dict[str, ImageNames] = {}
     for one, found in names:
-        for reference in (r for place in found if place.skipped is None for r in place.references):
+        for reference in (
+            r for destination in found if destination.skipped is None for r in destination.references
+        ):
             other = owners.setdefault(reference, one)
             if other.address != one.address:
                 raise SlimImageError(
@@ -257,15 +259,15 @@ def _others(field_set: PublishImageFieldSet, all_targets: AllTargets) -> list[Im
     return found
 
 
-def _places_of_others(
+def _destinations_of_others(
     others: Iterable[ImageNames], docker: DockerOptions
-) -> list[tuple[ImageNames, tuple[Place, ...]]]:
+) -> list[tuple[ImageNames, tuple[Destination, ...]]]:
     result = []
     for one in others:
         # A name that is wrong is for that image to report.
         with contextlib.suppress(SlimImageError):
             # Their digest is not known, and a tag that holds it is nobody else's.
-            result.append((one, places(one, str(one.address), docker)))
+            result.append((one, destinations(one, str(one.address), docker)))
     return result
 
 
@@ -283,28 +285,28 @@ async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
     assert isinstance(field_set, PublishImageFieldSet)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     names = field_set.names()
-    found = places(names, image.index_digest, docker)
+    found = destinations(names, image.index_digest, docker)
     skipped = skipped_by_field(field_set.skip_push.value, names, found)
     if skipped is not None:
         return PublishProcesses([skipped])
-    check_clash([(names, found), *_places_of_others(_others(field_set, all_targets), docker)])
+    check_clash([(names, found), *_destinations_of_others(_others(field_set, all_targets), docker)])
     nothing = Attestations(())
     said = await attest(AttestationsRequest(image.address), **implicitly()) if options.attach else nothing
     jobs = []
-    for place in found:
-        data = output_data(image, place)
-        if place.skipped is not None:
-            jobs.append(PublishPackages(place.references, description=place.skipped, data=data))
+    for destination in found:
+        data = output_data(image, destination)
+        if destination.skipped is not None:
+            jobs.append(PublishPackages(destination.references, description=destination.skipped, data=data))
             continue
-        step = await push_request(image, place, options, said, build_root.path)
+        step = await push_request(image, destination, options, said, build_root.path)
         if options.dry_run:
             why = would_send((await run_step(step, **implicitly())).fields())
-            jobs.append(PublishPackages(place.references, description=why, data=data))
+            jobs.append(PublishPackages(destination.references, description=why, data=data))
         else:
             known = remedy_names(base=next((one.resolve for one in image.remote), None))
             words = await engine.create_files({WORDS_FILE: words_document(known)})
             process = push_process(step, core.steps["push"], words, await secrets(options))
-            jobs.append(PublishPackages(place.references, process, data=data))
+            jobs.append(PublishPackages(destination.references, process, data=data))
     return PublishProcesses(jobs)
 
 

@@ -17,7 +17,7 @@ from pants.core.goals.publish import (  # type: ignore[attr-defined] # 2.17, whi
 from pants.engine.unions import UnionRule
 
 from slim_python_image.by_name import collect_rules, rule
-from slim_python_image.util_rules.references import places, skipped_by_field
+from slim_python_image.util_rules.references import destinations, skipped_by_field
 
 # What stands for the digest in a tag of an image that is not built.
 _NOT_BUILT = "not-built"
@@ -31,17 +31,19 @@ class SkipImageRequest(CheckSkipRequest):  # type: ignore[misc] # as above
 async def skip_image(request: SkipImageRequest, docker: DockerOptions) -> CheckSkipResult:
     field_set = request.publish_fs
     names = field_set.names()
-    found = places(names, _NOT_BUILT, docker)
+    found = destinations(names, _NOT_BUILT, docker)
     own = skipped_by_field(field_set.skip_push.value, names, found)
     skipped = (
         [own]
         if own is not None
         else [
-            PublishPackages(place.references, description=place.skipped, data=field_set.get_output_data())
-            for place in found
+            PublishPackages(
+                destination.references, description=destination.skipped, data=field_set.get_output_data()
+            )
+            for destination in found
         ]
     )
-    if own is not None or all(place.skipped is not None for place in found):
+    if own is not None or all(destination.skipped is not None for destination in found):
         return CheckSkipResult(skipped)
     return CheckSkipResult.skip(skip_packaging_only=True)
 

@@ -30,7 +30,7 @@ from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.registry_images import InspectImageRequest, inspect_image
 from slim_python_image.util_rules.registry_locks import (
-    image_places,
+    image_names,
     layout_folder,
     lock_names,
     remote_layers_of,
@@ -81,15 +81,15 @@ async def registry_lock_requests(
     bases = bases_by_name(all_targets, RegistryImageField)
     requests = []
     for name in sorted(requested):
-        places = image_places(bases[name], docker.registries())
+        names = image_names(bases[name], docker.registries())
         requests.append(
             GenerateRegistryLock(
                 resolve_name=name,
                 lockfile_dest=bases[name][BaseLockfileField].path,
                 diff=False,
                 names=canonical_json(lock_names(bases[name])).decode(),
-                image=places["image"],
-                builder_image=places.get("builder_image"),
+                image=names["image"],
+                builder_image=names.get("builder_image"),
                 platforms=tuple(bases[name][BasePlatformsField].value or ()),
             )
         )

@@ -51,7 +51,7 @@ async def audited_facts(layers: Iterable[Layer], base: Base) -> tuple[Digest, ..
             facts.append(layer.facts)
         else:
             listed = await list_layer(
-                LayerFactsRequest(layer.remote, base.image.place, base.image.resolve), **implicitly()
+                LayerFactsRequest(layer.remote, base.image.image_name, base.image.resolve), **implicitly()
             )
             facts.append(listed.digest)
     return tuple(facts)

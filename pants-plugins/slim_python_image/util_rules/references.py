@@ -40,7 +40,7 @@ class ImageNames:
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """A repository of one registry, and the references of an image there.
 
     :param skipped: why nothing is sent there, ``None`` where something is.
@@ -95,7 +95,7 @@ def _references(names: ImageNames, digest: str, options: DockerOptions) -> tuple
         raise SlimImageError(f"{names.address}: {text}") from e
 
 
-def places(names: ImageNames, digest: str, options: DockerOptions) -> tuple[Place, ...]:
+def destinations(names: ImageNames, digest: str, options: DockerOptions) -> tuple[Destination, ...]:
     """Return where an image is published.
 
     :param digest: of the image index, for the placeholder `{pants.hash}`.
@@ -108,19 +108,21 @@ def places(names: ImageNames, digest: str, options: DockerOptions) -> tuple[Plac
         alias = one.registry.alias if one.registry else ""
         skipped = one.registry is not None and one.registry.skip_push
         if pushed:
-            found.append(Place(pushed, f"(by `skip_push` on registry @{alias})" if skipped else None))
+            found.append(Destination(pushed, f"(by `skip_push` on registry @{alias})" if skipped else None))
         if local:
-            found.append(Place(local, f"(by `use_local_alias` on registry @{alias})"))
-    if not any(place.skipped is None or "skip_push" in place.skipped for place in found):
+            found.append(Destination(local, f"(by `use_local_alias` on registry @{alias})"))
+    if not any(destination.skipped is None or "skip_push" in destination.skipped for destination in found):
         raise SlimImageError(f"{names.address}: the field `image_tags` is empty, so nothing can be published")
     return tuple(found)
 
 
-def skipped_by_field(skip_push: bool, names: ImageNames, found: Iterable[Place]) -> PublishPackages | None:
+def skipped_by_field(
+    skip_push: bool, names: ImageNames, found: Iterable[Destination]
+) -> PublishPackages | None:
     """Return what an image is not published as because of its own field, ``None`` where it is published."""
     if not skip_push:
         return None
-    references = tuple(reference for place in found for reference in place.references)
+    references = tuple(reference for destination in found for reference in destination.references)
     return PublishPackages(references, description=f"(by `{SkipPushField.alias}` on {names.address})")
 
 

@@ -20,7 +20,7 @@ from slim_python_image.products import SlimImageError
 from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules import references
-from slim_python_image.util_rules.references import ImageNames, Place, places
+from slim_python_image.util_rules.references import Destination, ImageNames, destinations
 
 DIGEST = "sha256:" + "a" * 64
 REGISTRIES = {
@@ -50,47 +50,47 @@ def names(name: str = "image", **fields: Any) -> ImageNames:
     return PublishImageFieldSet.create(target).names()
 
 
-def found(**fields: Any) -> tuple[Place, ...]:
-    return places(names(**fields), DIGEST, Docker())  # type: ignore[arg-type]
+def found(**fields: Any) -> tuple[Destination, ...]:
+    return destinations(names(**fields), DIGEST, Docker())  # type: ignore[arg-type]
 
 
 def test_the_default_registries_with_their_repository_and_tags() -> None:
-    (place,) = found(repository="{directory}", image_tags=["1.0", "{tags.baseimage}"])
-    assert place == Place(
+    (destination,) = found(repository="{directory}", image_tags=["1.0", "{tags.baseimage}"])
+    assert destination == Destination(
         (
             "registry.example.com/services/spark:1.0",
             "registry.example.com/services/spark:bookworm-py311",
             "registry.example.com/services/spark:edge",
         )
     )
-    assert place.repository == "registry.example.com/services/spark"
+    assert destination.repository == "registry.example.com/services/spark"
 
 
 @pytest.mark.parametrize(
     ("registries", "expected"),
     [
-        (["other.example.com:8443"], [Place(("other.example.com:8443/image:latest",))]),
+        (["other.example.com:8443"], [Destination(("other.example.com:8443/image:latest",))]),
         (
             ["@lab"],
-            [Place(("lab.example.com:5000/image:latest",), "(by `skip_push` on registry @lab)")],
+            [Destination(("lab.example.com:5000/image:latest",), "(by `skip_push` on registry @lab)")],
         ),
         (
             ["@here"],
             [
-                Place(("here.example.com/image:latest",)),
-                Place(("here/image:latest",), "(by `use_local_alias` on registry @here)"),
+                Destination(("here.example.com/image:latest",)),
+                Destination(("here/image:latest",), "(by `use_local_alias` on registry @here)"),
             ],
         ),
-        ([], [Place(("image:latest",))]),
+        ([], [Destination(("image:latest",))]),
     ],
 )
-def test_registries_as_docker_image_has_them(registries: list[str], expected: list[Place]) -> None:
+def test_registries_as_docker_image_has_them(registries: list[str], expected: list[Destination]) -> None:
     assert list(found(registries=registries)) == expected
 
 
 def test_a_tag_per_content() -> None:
-    (place,) = found(registries=["r.example.com"], image_tags=["{pants.hash}"])
-    assert place.references == ("r.example.com/image:" + "a" * 64,)
+    (destination,) = found(registries=["r.example.com"], image_tags=["{pants.hash}"])
+    assert destination.references == ("r.example.com/image:" + "a" * 64,)
 
 
 def test_an_unknown_placeholder_names_the_field_and_the_target() -> None:
@@ -108,10 +108,10 @@ def test_no_tags() -> None:
 
 def test_two_images_of_one_name_are_an_error() -> None:
     one, other = names("one", repository="x"), names("other", repository="x")
-    pairs = [(one, (Place(("x:1", "x:2")),)), (other, (Place(("x:2",)),))]
+    pairs = [(one, (Destination(("x:1", "x:2")),)), (other, (Destination(("x:2",)),))]
     with pytest.raises(SlimImageError, match=r"spark:one and .*spark:other would both be published as x:2"):
         check_clash(pairs)
-    check_clash([pairs[0], (other, (Place(("x:2",), "(by `skip_push`)"),))])
+    check_clash([pairs[0], (other, (Destination(("x:2",), "(by `skip_push`)"),))])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_base_of_the_same_registry_is_where_blobs_are_mounted_from(
 ) -> None:
     layers = RemoteLayers((RemoteLayer(DIGEST, 1, "m", DIGEST, "", 1),), base, "py")
     image: Any = SimpleNamespace(remote=(layers,))
-    assert origins(image, Place((published,))) == ({DIGEST: [repository]} if repository else {})
+    assert origins(image, Destination((published,))) == ({DIGEST: [repository]} if repository else {})
 
 
 def test_a_dry_run_in_words() -> None:

@@ -30,20 +30,20 @@ from slim_python_image.util_rules.steps import (
     zstd_toolbox,
 )
 
-_PLACES = "registry-blobs"  # the core's: the folder of the machine's settings with a file per blob
-_MOST_PLACES = 8
+_ORIGINS = "registry-blobs"  # the core's: the folder of the machine's settings with a file per blob
+_MOST_ORIGINS = 8
 
 
 @dataclass(frozen=True)
-class BlobPlaces:
+class BlobOrigins:
     """Which repository has some blobs."""
 
     digests: tuple[str, ...]
-    place: str
+    image_name: str
 
 
 @dataclass(frozen=True)
-class BlobPlacesKnown:
+class BlobOriginsKnown:
     """The steps that fetch find the repository. Empty: no place is in a key."""
 
 
@@ -52,7 +52,7 @@ class BlobRequest:
     """Fetch one blob."""
 
     layer: RemoteLayer
-    place: str
+    image_name: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RemoteBlobs:
     digest: Digest
 
 
-def write_places(folder: Path, request: BlobPlaces) -> None:
+def write_origins(folder: Path, request: BlobOrigins) -> None:
     """Write, for each blob, the repositories that may have it: this one first, those of before after it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for digest in request.digests:
@@ -79,16 +79,19 @@ def write_places(folder: Path, request: BlobPlaces) -> None:
             before = json.loads(path.read_bytes())
         except (OSError, ValueError):
             before = []
-        places = [request.place, *(place for place in before if place != request.place)][:_MOST_PLACES]
-        if places == before:
+        names = [
+            request.image_name,
+            *(image_name for image_name in before if image_name != request.image_name),
+        ][:_MOST_ORIGINS]
+        if names == before:
             continue
-        replace_file(path, json.dumps(places).encode())
+        replace_file(path, json.dumps(names).encode())
 
 
 @uncacheable_rule
-async def remember_places(request: BlobPlaces, global_options: GlobalOptions) -> BlobPlacesKnown:
-    write_places(Path(global_options.named_caches_dir) / CACHE_NAME / _PLACES, request)
-    return BlobPlacesKnown()
+async def remember_origins(request: BlobOrigins, global_options: GlobalOptions) -> BlobOriginsKnown:
+    write_origins(Path(global_options.named_caches_dir) / CACHE_NAME / _ORIGINS, request)
+    return BlobOriginsKnown()
 
 
 def _mebibytes(size: int) -> str:
@@ -126,10 +129,10 @@ async def blob_of_layout(folder: str, layer: RemoteLayer) -> FetchedBlob:
 @rule
 async def fetch_blob(request: BlobRequest, toolbox: Toolbox) -> FetchedBlob:
     layer = request.layer
-    folder = layout_folder(request.place)
+    folder = layout_folder(request.image_name)
     if folder is not None:
         return await blob_of_layout(folder, layer)
-    await remember_places(BlobPlaces((layer.digest,), request.place), **implicitly())
+    await remember_origins(BlobOrigins((layer.digest,), request.image_name), **implicitly())
     outcome = await run_step(
         StepRequest(
             step="fetch-blob",
@@ -150,7 +153,7 @@ async def fetch_layers(request: RemoteLayers) -> RemoteBlobs:
     # An image may have the same layer several times.
     layers = dict.fromkeys(request.layers)
     blobs = await concurrently(
-        fetch_blob(BlobRequest(layer, request.place), **implicitly()) for layer in layers
+        fetch_blob(BlobRequest(layer, request.image_name), **implicitly()) for layer in layers
     )
     known = names(base=request.resolve)
     failed = [str(blob.failed.naming(known).error) for blob in blobs if blob.failed is not None]

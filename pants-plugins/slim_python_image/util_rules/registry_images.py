@@ -21,7 +21,7 @@ class LayerFactsRequest:
     """List the files of one layer."""
 
     layer: RemoteLayer
-    place: str
+    image_name: str
     resolve: str
 
 
@@ -60,7 +60,7 @@ class InspectedImage:
 @rule
 async def list_layer(request: LayerFactsRequest, toolbox: Toolbox) -> LayerFacts:
     layer = request.layer
-    blobs = await fetch_layers(RemoteLayers((layer,), request.place, request.resolve), **implicitly())
+    blobs = await fetch_layers(RemoteLayers((layer,), request.image_name, request.resolve), **implicitly())
     made = await run_for_tree(
         StepRequest(
             step="blob-facts",

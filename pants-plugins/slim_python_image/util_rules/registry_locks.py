@@ -104,7 +104,7 @@ def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
     return lock
 
 
-def remote_layers_of(rows: Iterable[Mapping[str, Any]], place: str, resolve: str) -> RemoteLayers:
+def remote_layers_of(rows: Iterable[Mapping[str, Any]], image_name: str, resolve: str) -> RemoteLayers:
     """Return the layers that a lock, or the core's resolving step, lists."""
     return RemoteLayers(
         tuple(
@@ -118,13 +118,13 @@ def remote_layers_of(rows: Iterable[Mapping[str, Any]], place: str, resolve: str
             )
             for row in rows
         ),
-        place,
+        image_name,
         resolve,
     )
 
 
 def interpreter_of(
-    lock: Mapping[str, Any], target: TargetEnvironment, place: str, resolve: str, runs: str
+    lock: Mapping[str, Any], target: TargetEnvironment, image_name: str, resolve: str, runs: str
 ) -> Interpreter:
     """Return the Python that runs steps: the base's own for this machine.
 
@@ -135,15 +135,15 @@ def interpreter_of(
     mine = replace(target, platform=runs)
     if target.libc != "glibc" or runs not in rows:
         return Interpreter(resolve, mine, None)
-    return Interpreter(resolve, mine, remote_layers_of(rows[runs]["layers"], place, resolve))
+    return Interpreter(resolve, mine, remote_layers_of(rows[runs]["layers"], image_name, resolve))
 
 
 def base_of_lock(
-    lock: Mapping[str, Any], platform: str, places: Mapping[str, str], resolve: str, runs: str
+    lock: Mapping[str, Any], platform: str, names: Mapping[str, str], resolve: str, runs: str
 ) -> RegistryBase:
     """Return one platform of a base.
 
-    :param places: names of the images with their registries, by field.
+    :param names: names of the images with their registries, by field.
     :param runs: the platform whose programs this machine runs.
     """
     row = lock["platforms"][platform]
@@ -153,12 +153,12 @@ def base_of_lock(
     return RegistryBase(
         resolve=resolve,
         target=target,
-        interpreter=interpreter_of(lock, target, places["image"], resolve, runs),
+        interpreter=interpreter_of(lock, target, names["image"], resolve, runs),
         name=lock["inputs"]["image"],
         root=lock["image"]["digest"],
         manifest=row["manifest"]["digest"],
-        image=remote_layers_of(row["layers"], places["image"], resolve),
-        builder=remote_layers_of(builder["layers"], places["builder_image"], resolve) if builder else None,
+        image=remote_layers_of(row["layers"], names["image"], resolve),
+        builder=remote_layers_of(builder["layers"], names["builder_image"], resolve) if builder else None,
         python=found["interpreter"],
         certificates=found["certificates"],
         nonroot=found["nonroot"],
@@ -167,7 +167,7 @@ def base_of_lock(
     )
 
 
-def image_places(target: Target, registries: DockerRegistries) -> dict[str, str]:
+def image_names(target: Target, registries: DockerRegistries) -> dict[str, str]:
     """Return the names of a base's images with their registries, by field."""
     fields = (RegistryImageField, RegistryBuilderImageField)
     names = {field.alias: target[field].value for field in fields}

@@ -26,17 +26,17 @@ from slim_python_image.util_rules.base_locks import bases_by_name
 from slim_python_image.util_rules.image_definition import DEFAULT_ENVIRONMENT, ImageConfig
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
 from slim_python_image.util_rules.registry_blobs import (
-    BlobPlaces,
+    BlobOrigins,
     FetchedBlob,
     blob_of_layout,
     unseen,
-    write_places,
+    write_origins,
 )
 from slim_python_image.util_rules.registry_locks import (
     LOCK_SCHEMA,
     base_of_lock,
     expand_alias,
-    image_places,
+    image_names,
     layout_folder,
     parse_registry_lock,
     plain_name,
@@ -85,8 +85,8 @@ def lock(libc: str = "glibc", **changes: Any) -> dict[str, Any]:
 
 
 def base(of: dict[str, Any] | None = None, runs: str = "linux/amd64") -> RegistryBase:
-    places = image_places(target(), REGISTRIES)
-    return base_of_lock(of or lock(), "linux/arm/v7", places, "py", runs)
+    names = image_names(target(), REGISTRIES)
+    return base_of_lock(of or lock(), "linux/arm/v7", names, "py", runs)
 
 
 DEBIAN = DebianBase("bookworm", base().target, base().interpreter, (), ())
@@ -99,7 +99,7 @@ def parse(of: RegistryPythonBaseTarget, text: str | None) -> str:
 
 
 def test_aliases_are_those_of_docker_images() -> None:
-    assert image_places(target(), REGISTRIES) == {
+    assert image_names(target(), REGISTRIES) == {
         "image": "registry.example.com/team/python:3.11-slim",
         "builder_image": "registry.example.com/team/python:3.11",
     }
@@ -262,12 +262,12 @@ def test_a_user_that_the_base_has_not_is_a_number() -> None:
 
 
 def test_places_of_blobs_are_remembered_newest_first(tmp_path: Path) -> None:
-    for place in ("a/x", "b/x", "a/x"):
-        write_places(tmp_path / "places", BlobPlaces((DIGEST,), place))
-    assert json.loads((tmp_path / "places" / ("ab" * 32)).read_text()) == ["a/x", "b/x"]
-    (tmp_path / "places" / ("ab" * 32)).write_text("{")
-    write_places(tmp_path / "places", BlobPlaces((DIGEST,), "c/x"))
-    assert json.loads((tmp_path / "places" / ("ab" * 32)).read_text()) == ["c/x"]
+    for image_name in ("a/x", "b/x", "a/x"):
+        write_origins(tmp_path / "names", BlobOrigins((DIGEST,), image_name))
+    assert json.loads((tmp_path / "names" / ("ab" * 32)).read_text()) == ["a/x", "b/x"]
+    (tmp_path / "names" / ("ab" * 32)).write_text("{")
+    write_origins(tmp_path / "names", BlobOrigins((DIGEST,), "c/x"))
+    assert json.loads((tmp_path / "names" / ("ab" * 32)).read_text()) == ["c/x"]
 
 
 def test_two_bases_of_one_name() -> None:
@@ -319,7 +319,7 @@ def test_a_lock_keeps_the_name_of_a_layout() -> None:
 )
 def test_a_layout_is_a_folder_of_the_repository(image: str) -> None:
     with pytest.raises(SlimImageError, match="a layout is a folder of the repository"):
-        image_places(target(image=image), REGISTRIES)
+        image_names(target(image=image), REGISTRIES)
 
 
 def test_a_layout_is_no_reference_for_the_annotation_of_the_base() -> None:
