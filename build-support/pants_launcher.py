@@ -43,6 +43,8 @@ PEX_SIZE = 3563509
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 
 # The newest Pants that package indexes have. Later ones come by Pants's own launcher, from elsewhere.
+PYPI = "index.invalid"
+"""Where Pants's own default index is."""
 NEWEST_INDEXED = (2, 17)
 
 # Of an environment whose programs are started by their first line: kernels cut it at 127 bytes.
@@ -274,18 +276,36 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> dict[str, str]:
     return settings
 
 
-def network_options(settings: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def own_indexes(config: str) -> str:
+    """Return what ``pants.toml`` says of package indexes, as it stands there; empty for nothing."""
+    section = re.search(
+        r"^\[python-repos\][ \t]*(?:#[^\n]*)?$(.*?)(?=^\[|\Z)", config, re.MULTILINE | re.DOTALL
+    )
+    found = section and re.search(r"^[ \t]*indexes\b[^\[{]*(\[[^\]]*\]|\{[^}]*\})", section[1], re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _beside(indexes: list[str], own: str) -> str:
+    """Return the option that adds indexes to those of ``pants.toml``, but not to Pants's own default."""
+    dropped = "" if PYPI in own else f",-{[f'https://{PYPI}/simple/']!r}"
+    return f"+{indexes!r}{dropped}"
+
+
+def network_options(settings: Mapping[str, str], env: Mapping[str, str], config: str = "") -> dict[str, str]:
     """Return the environment that gives Pants the index, find-links and certificates that pip uses.
 
+    Indexes that ``pants.toml`` names stay beside pip's: not every machine lists a repository's private index.
     Only what pip is configured with is set, and nothing that the user set for Pants: machines without such a
     configuration run with exactly what ``pants.toml`` says.
     """
     options: dict[str, str] = {}
     extra = settings.get("extra-index-url", "").split()
+    own = own_indexes(config)
     if settings.get("no-index"):
         options["PANTS_PYTHON_REPOS_INDEXES"] = "[]"
     elif settings.get("index-url"):
-        options["PANTS_PYTHON_REPOS_INDEXES"] = repr([settings["index-url"], *extra])
+        indexes = [settings["index-url"], *extra]
+        options["PANTS_PYTHON_REPOS_INDEXES"] = _beside(indexes, own) if own else repr(indexes)
     elif extra:
         # A list after a plus sign is added to what Pants would use.
         options["PANTS_PYTHON_REPOS_INDEXES"] = f"+{extra!r}"
@@ -380,7 +400,8 @@ def own_launcher(root: Path, version: str, path: str) -> str:
 def hand_over(root: Path, version: str, args: list[str], env: dict[str, str]) -> NoReturn:
     """Replace this process by Pants's own launcher, with the index and certificates that pip uses."""
     program = own_launcher(root, version, env.get("PATH", os.defpath))
-    env.update(network_options(pip_settings(env, Path(sys.prefix)), env))
+    config = (root / "pants.toml").read_text(encoding="utf-8")
+    env.update(network_options(pip_settings(env, Path(sys.prefix)), env, config))
     os.execve(program, [program, *args], env)  # noqa: S606  becoming Pants is the point
 
 
@@ -391,7 +412,8 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     :param args: the arguments of Pants.
     """
     env = dict(os.environ)
-    version = env.get("PANTS_VERSION") or pants_version((root / "pants.toml").read_text(encoding="utf-8"))
+    config = (root / "pants.toml").read_text(encoding="utf-8")
+    version = env.get("PANTS_VERSION") or pants_version(config)
     if not is_indexed(version):
         hand_over(root, version, args, env)
     cache = cache_root(env)
@@ -402,7 +424,7 @@ def launch(root: Path, args: list[str]) -> NoReturn:
     env.setdefault("NO_SCIE_WARNING", "1")
     if "PANTS_PEX_CLI_URL_TEMPLATE" not in env:
         env.update(pex_options(prepare_pex(root, cache, venv)))
-    env.update(network_options(pip_settings(env, venv), env))
+    env.update(network_options(pip_settings(env, venv), env, config))
     if root not in (Path.cwd(), *Path.cwd().parents):
         os.chdir(root)
     program, before = pants_command(venv)

@@ -181,11 +181,32 @@ def test_pip_settings_later_ones_win(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert launcher.pip_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == {"config-file": os.devnull}
 
 
+DROPPED = ",-['https://index.invalid/simple/']"
+
+
 def test_further_indexes_are_added_to_the_usual_one() -> None:
     settings = {"extra-index-url": "https://b.example/simple\nhttps://c.example/simple"}
     added = "+['https://b.example/simple', 'https://c.example/simple']"
     assert launcher.network_options(settings, {}) == {"PANTS_PYTHON_REPOS_INDEXES": added}
     assert launcher.network_options({**settings, "no-index": "1"}, {}) == {"PANTS_PYTHON_REPOS_INDEXES": "[]"}
+
+
+@pytest.mark.parametrize(
+    ("config", "option"),
+    [
+        ('[python-repos]\nindexes = ["https://own.example/simple"]\n', "+['https://a']" + DROPPED),
+        (
+            '[x]\ny = 1\n[python-repos] # ours\nindexes.add = [\n  "https://own",\n]\n',
+            "+['https://a']" + DROPPED,
+        ),
+        ('[python-repos]\nindexes = ["https://index.invalid/simple/", "https://own"]\n', "+['https://a']"),
+        ('[python-repos]\nfind_links = ["x"]\n[other]\nindexes = ["https://own"]\n', "['https://a']"),
+        ("", "['https://a']"),
+    ],
+)
+def test_the_indexes_of_the_repository_stay(config: str, option: str) -> None:
+    found = launcher.network_options({"index-url": "https://a"}, {}, config)
+    assert found == {"PANTS_PYTHON_REPOS_INDEXES": option}
 
 
 def test_nothing_configured_sets_nothing() -> None:

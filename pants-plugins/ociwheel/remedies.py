@@ -44,6 +44,9 @@ WORDS: Mapping[str, str] = {
     "you lock "
     "again",
     # Debian packages.
+    "find-python": "{suites}; or take an image of a registry that has it, such as python:{minor}-slim",
+    "find-loader": "name later suites (bookworm and later), or take an image of a registry, such as "
+    "python:3.11-slim-bullseye",
     "name-mirror": "name one: `debian_mirrors` in network.json (on Debian the mirrors of /etc/apt are used)",
     "name-mirrors": "name mirrors of {archive}: `debian_mirrors` in network.json, or add an apt source",
     "mirror-out-of-step": "the mirror is out of step with itself: try later, or name another one",

@@ -64,12 +64,23 @@ class BaseComponentsField(StringSequenceField):
 
 class BasePackagesField(StringSequenceField):
     alias = "packages"
-    default = ("base-files", "ca-certificates", "media-types", "netbase", "tzdata")
+    default = ("base-files", "ca-certificates", "libstdc++6", "media-types", "netbase", "tzdata")
     help = help_text(
         """
         The Debian packages that images on this base hold, besides Python itself. Their dependencies
-        come along; recommended packages do not. Name the run-time library of each native wheel that
-        is built from source here, such as `libpq5` for psycopg2.
+        come along; recommended packages do not. The run-time library of each native wheel that is built
+        from source, such as `libpq5` for psycopg2, belongs here or in `extra_packages`.
+        """
+    )
+
+
+class BaseExtraPackagesField(StringSequenceField):
+    alias = "extra_packages"
+    default = ()
+    help = help_text(
+        """
+        Debian packages beside those of `packages`, so that its default need not be repeated:
+        `extra_packages=["libpq5"]`.
         """
     )
 
@@ -149,6 +160,7 @@ class DebianPythonBaseTarget(Target):
         BaseSuitesField,
         BaseComponentsField,
         BasePackagesField,
+        BaseExtraPackagesField,
         BaseBuilderPackagesField,
         BaseEmulationPackagesField,
         BaseExcludedPackagesField,

@@ -51,6 +51,10 @@ _TEMPLATES: Mapping[str, str] = {
     "you lock "
     "again with `{lock}`",
     # Debian packages.
+    "find-python": "{suites}; or take an image that has it: "
+    '`registry_python_base(image="python:{minor}-slim", builder_image="python:{minor}")`',
+    "find-loader": "name later suites (bookworm and later), or take an image: "
+    '`registry_python_base(image="python:3.11-slim-bullseye", builder_image="python:3.11-bullseye")`',
     "name-mirror": f"name one: {_MIRRORS} in pants.toml, or `debian_mirrors` in network.json (on Debian "
     f"the mirrors "
     "of /etc/apt are used)",

@@ -29,12 +29,18 @@ from ociwheel.documents import document
 from ociwheel.errors import BaseError, ErrorCollector, FetchError
 from ociwheel.platforms import PLATFORMS, Platform, platform
 from ociwheel.reading import Value
+from ociwheel.remedies import Remedy
 
 if TYPE_CHECKING:
     from ociwheel.debian.packages import Candidate, Universe
 
 INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 """The machines that build: each lock has the interpreter for all of them."""
+
+PYTHONS_OF_SUITES = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
+"""The Python of each release of Debian whose libc is new enough: of those, a release has one."""
+LEAST_GLIBC = (2, 33)
+"""The first whose loader knows ``--argv0``, by which the interpreter runs from any folder."""
 
 _MINOR = re.compile(r"3\.[0-9]{1,2}")
 _LISTS = (
@@ -125,6 +131,7 @@ def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, A
             universe = load(row.debian)
             minor = minor or default_python(universe)
             _check_python(universe, minor, row)
+            _check_loader(universe, row)
             closures[row.oci] = _close(request, minor, row, universe, errors)
         except (BaseError, FetchError) as e:
             errors.add(e)
@@ -155,7 +162,32 @@ def _check_python(universe: Universe, minor: str, row: Platform) -> None:
         there = sorted(name for name in universe.names() if re.fullmatch(r"python3\.[0-9]+", name))
         raise BaseError(
             f"the suites have no python{minor} for {row.oci}",
-            hint="they have " + (", ".join(there) or "no Python at all"),
+            details=["they have " + (", ".join(there) or "no Python at all")],
+            hint=Remedy("find-python", {"minor": minor, "suites": suites_with(minor)}),
+        )
+
+
+def suites_with(minor: str) -> str:
+    """Return which releases of Debian have a Python, in words."""
+    found = [suite for suite, python in PYTHONS_OF_SUITES.items() if python == minor]
+    if found:
+        return f"{' and '.join(found)} has python{minor}"
+    listed = ", ".join(f"{suite} {python}" for suite, python in PYTHONS_OF_SUITES.items())
+    return f"no release of Debian has python{minor}: {listed}"
+
+
+def _check_loader(universe: Universe, row: Platform) -> None:
+    """Check that a Python of the suites can be run from any folder, as building with it needs."""
+    versions = [candidate.version for candidate in universe.named("libc6")]
+    numbers = [
+        tuple(map(int, found.groups())) for v in versions if (found := re.match(r"(\d+)\.(\d+)", str(v)))
+    ]
+    if row.oci in INTERPRETER_PLATFORMS and numbers and max(numbers) < LEAST_GLIBC:
+        newest, least = (".".join(map(str, numbers)) for numbers in (max(numbers), LEAST_GLIBC))
+        raise BaseError(
+            f"the suites have glibc {newest} for {row.oci}, whose loader starts no Python from another "
+            f"folder: that takes {least}",
+            hint=Remedy("find-loader"),
         )
 
 

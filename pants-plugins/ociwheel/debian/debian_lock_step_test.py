@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ociwheel.debian import debian_lock_step
+from ociwheel.debian.debian_lock import suites_with
 from ociwheel.debian.policy import EMULATION_PROGRAMS
 from ociwheel.errors import OciwheelError, ToolError, UsageError
 from tests.support.debian import Mirror, SigningKey, paragraph, signing_key
@@ -447,13 +448,36 @@ def test_a_python_that_the_suites_lack_is_told_once_per_platform(
     tmp_path: Path, mirror: Mirror, key: SigningKey
 ) -> None:
     publish(mirror)
+    way_out = (
+        "no release of Debian has python3.12: bookworm 3.11, trixie 3.13, forky 3.14; or take an image of a "
+        "registry that has it, such as python:3.12-slim"
+    )
     assert fault(tmp_path, key, python="3.12").splitlines() == [
         "2 problems:",
         "  the suites have no python3.12 for linux/amd64",
-        "    -> they have python3.11",
+        "    they have python3.11",
+        f"    -> {way_out}",
         "  the suites have no python3.12 for linux/arm64",
-        "    -> they have python3.11",
+        "    they have python3.11",
+        f"    -> {way_out}",
     ]
+
+
+def test_a_loader_that_is_too_old(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    def old(architecture: str) -> list[str]:
+        return [text.replace("2.36-9+deb12u14", "2.31-13+deb11u11") for text in index(architecture)]
+
+    mirror.publish("tiny", {"amd64": old("amd64"), "arm64": index("arm64")})
+    assert fault(tmp_path, key) == (
+        "the suites have glibc 2.31 for linux/amd64, whose loader starts no Python from another folder: that "
+        "takes 2.33\n"
+        "  -> name later suites (bookworm and later), or take an image of a registry, such as "
+        "python:3.11-slim-bullseye"
+    )
+
+
+def test_which_release_has_a_python() -> None:
+    assert suites_with("3.13") == "trixie has python3.13"
 
 
 def test_faults_of_image_and_sysroot_come_together(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:

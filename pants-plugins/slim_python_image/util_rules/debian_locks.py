@@ -14,6 +14,7 @@ from slim_python_image.base_target import (
     BaseComponentsField,
     BaseEmulationPackagesField,
     BaseExcludedPackagesField,
+    BaseExtraPackagesField,
     BasePackagesField,
     BasePlatformsField,
     BasePythonField,
@@ -36,12 +37,14 @@ def lock_inputs(target: Target) -> dict[str, Any]:
     emulation = target[BaseEmulationPackagesField].value
     chosen = {} if excluded is None else {"excluded_packages": list(excluded)}
     chosen.update({"emulation_packages": list(emulation)} if emulation else {})
+    named = (*(target[BasePackagesField].value or ()), *(target[BaseExtraPackagesField].value or ()))
+    packages = list(dict.fromkeys(named))
     return {
         **chosen,
         "name": target.address.target_name,
         "suites": list(target[BaseSuitesField].value or ()),
         "components": list(target[BaseComponentsField].value or ()),
-        "packages": list(target[BasePackagesField].value or ()),
+        "packages": packages,
         "builder_packages": list(target[BaseBuilderPackagesField].value or ()),
         "python": target[BasePythonField].value,
         "platforms": list(target[BasePlatformsField].value or ()),
