@@ -13,6 +13,7 @@ from slim_python_image.goals import (
     dist,
     explain,
     lock,
+    migrate,
     package_image,
     publish_image,
     registry_lock,
@@ -76,7 +77,7 @@ def rules() -> Iterable[object]:
     modules = (
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
         build_wheel,
-        *(compiler, core, coverage, debian, docker_engine),
+        *(compiler, core, coverage, debian, docker_engine, migrate),
         *(
             emulation,
             explain,

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pants.backend.docker.target_types import DockerImageTarget
+from pants.backend.python.target_types import PexBinary
+from pants.testutil.rule_runner import RuleRunner
+
+from slim_python_image.goals import migrate
+from slim_python_image.goals.migrate_text import default_output, proposal, read_dockerfile
+
+DOCKERFILE = """\
+FROM python:3.11 AS build
+RUN make all
+FROM python:3.11-slim
+# the service
+RUN apt-get update \\
+    && apt-get install -y libpq5
+ENV A=1 B="two words"
+ENV OLD style
+EXPOSE 8000 53/udp
+LABEL org.opencontainers.image.title=shop
+USER 1000:1000
+WORKDIR /srv
+VOLUME ["/data", "/more"]
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=30s --start-period=5s CMD ["python", "-m", "shop.health"]
+COPY src.shop/bin.pex /bin/app
+COPY config /etc/shop
+ENTRYPOINT ["/bin/app.pex"]
+"""
+
+
+def test_the_last_stage_of_a_dockerfile() -> None:
+    stage = read_dockerfile(DOCKERFILE)
+    assert stage.copied == ["src.shop/bin.pex"]
+    assert stage.fields == {
+        "env": {"A": "1", "B": "two words", "OLD": "style"},
+        "ports": ["8000", "53/udp"],
+        "labels": {"org.opencontainers.image.title": "shop"},
+        "user": "1000:1000",
+        "workdir": "/srv",
+        "volumes": ["/data", "/more"],
+        "stop_signal": "SIGINT",
+        "healthcheck": ["python", "-m", "shop.health"],
+        "healthcheck_options": {"interval": "30s", "start_period": "5s"},
+    }
+    assert stage.notes == [
+        "FROM python:3.11-slim: name a base with that Python",
+        (
+            "RUN apt-get update && apt-get install -y libpq5: Debian packages belong in `extra_packages` of the base; "
+            "what else it does has no place"
+        ),
+        "COPY config /etc/shop: name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
+    ]
+
+
+def test_a_target_with_the_fields_of_both() -> None:
+    docker = {
+        "name": "docker",
+        "repository": "team/shop",
+        "image_tags": ("latest", "{pants.hash}"),
+        "image_labels": {"a": "b"},
+        "secrets": {"x": "y"},
+        "skip_push": False,
+        "pull": True,
+    }
+    pex = {
+        "name": ":bin",
+        "entry_point": "app.py:main",
+        "env": {"MODE": "quiet"},
+        "args": None,
+        "layout": "zipapp",
+        "sh_boot": True,
+    }
+    stage = read_dockerfile("FROM scratch\nENV A=1\nCOPY src.shop/bin.pex /bin/app\n")
+    assert proposal(docker, pex, stage, "src/shop/BUILD, for src/shop:docker and src/shop:bin") == (
+        "# src/shop/BUILD, for src/shop:docker and src/shop:bin\n"
+        "# - FROM scratch: name a base with that Python\n"
+        "# - `sh_boot` of the pex_binary has no place here\n"
+        "# - `secrets` of the docker_image has no place here\n"
+        "slim_python_image(\n"
+        '    name="docker-slim",\n'
+        '    dependencies=[":bin"],\n'
+        '    entry_point="app.py:main",\n'
+        '    env={"MODE": "quiet", "A": "1"},\n'
+        '    base="//3rdparty/debian:bookworm-py311",\n'
+        '    repository="team/shop",\n'
+        '    image_tags=["latest", "{pants.hash}"],\n'
+        '    labels={"a": "b"},\n'
+        ")\n"
+    )
+
+
+def test_where_a_pex_lies() -> None:
+    assert default_output("src/shop", "bin") == "src.shop/bin.pex"
+    assert default_output("", "bin") == "bin.pex"
+
+
+def test_the_goal_prints_targets() -> None:
+    runner = RuleRunner(rules=migrate.rules(), target_types=[DockerImageTarget, PexBinary])
+    runner.write_files(
+        {
+            "src/old/BUILD": 'pex_binary(name="bin", entry_point="old:main")\n'
+            'docker_image(name="docker", repository="team/old", instructions=["FROM x", "EXPOSE 80", '
+            '"COPY src.old/bin.pex /app"])\ndocker_image(name="other", instructions=["FROM y"])\n',
+        }
+    )
+    made = runner.run_goal_rule(migrate.SlimMigrate, args=["src/old::"])
+    assert made.stdout == (
+        "# src/old/BUILD, for src/old:docker and src/old:bin\n"
+        "# - FROM x: name a base with that Python\n"
+        "slim_python_image(\n"
+        '    name="docker-slim",\n'
+        '    dependencies=[":bin"],\n'
+        '    entry_point="old:main",\n'
+        '    base="//3rdparty/debian:bookworm-py311",\n'
+        '    ports=["80"],\n'
+        '    repository="team/old",\n'
+        ")\n"
+    )
