@@ -13,6 +13,8 @@ from ociwheel.target import Target
 
 # Flags of every extension: those that CPython itself is built with and that mean the same to clang.
 _COMPILE_FLAGS = "-fno-strict-overflow -Wsign-compare -DNDEBUG -O2 -Wall"
+# What a distribution hardens extensions with, where it does: Debian's Python says so to each native build.
+_HARDENING = ("-fstack-protector-strong",)
 _PATH_VARIABLES = (
     "INCLUDEPY",
     "CONFINCLUDEPY",
@@ -84,6 +86,8 @@ def rewrite(variables: dict[str, Any], sysroot: Path, include: Path, triplet: st
         if isinstance(value, str) and value.startswith("/"):
             values[name] = f"{sysroot}{value}"
     values |= {"INCLUDEPY": str(include), "CONFINCLUDEPY": str(include)}
+    hardening = [flag for flag in _HARDENING if flag in str(variables.get("CFLAGS", "")).split()]
+    flags = " ".join([_COMPILE_FLAGS, *hardening])
     values |= {
         "AR": f"{triplet}-ar",
         "ARFLAGS": "rcs",
@@ -91,7 +95,7 @@ def rewrite(variables: dict[str, Any], sysroot: Path, include: Path, triplet: st
         "BLDSHARED": f"{cc} -shared",
         "CC": cc,
         "CCSHARED": "-fPIC",
-        "CFLAGS": _COMPILE_FLAGS,
+        "CFLAGS": flags,
         "CXX": cxx,
         "LDCXXSHARED": f"{cxx} -shared",
         "LDFLAGS": "",
@@ -100,7 +104,7 @@ def rewrite(variables: dict[str, Any], sysroot: Path, include: Path, triplet: st
         "LINKFORSHARED": "-Xlinker -export-dynamic",
         "MAINCC": cc,
         "OPT": "-DNDEBUG -O2 -Wall",
-        "PY_CFLAGS": _COMPILE_FLAGS,
+        "PY_CFLAGS": flags,
         "RANLIB": f"{triplet}-ranlib",
     }
     return values
