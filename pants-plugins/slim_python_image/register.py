@@ -10,6 +10,7 @@ from slim_python_image.base_target import DebianPythonBaseTarget
 from slim_python_image.goals import (
     build_lock,
     coverage,
+    digest,
     dist,
     explain,
     lock,
@@ -39,10 +40,12 @@ from slim_python_image.util_rules import (
     fetch,
     image,
     image_definition,
+    image_key,
     image_layers,
     inference,
     interpreter,
     layers,
+    lock_lines,
     locks,
     machine,
     manifests,
@@ -78,6 +81,7 @@ def rules() -> Iterable[object]:
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
         build_wheel,
         *(compiler, core, coverage, debian, docker_engine, migrate),
+        *(digest, image_key, lock_lines),
         *(
             emulation,
             explain,
