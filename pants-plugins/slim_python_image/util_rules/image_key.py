@@ -110,23 +110,33 @@ def compiled(lock: bytes | None, pins: dict[str, list[str]], minor: str) -> dict
         return {"": hashlib.sha256(lock or b"").hexdigest()}
 
 
-def definition(parts: ImageDefinition) -> dict[str, Any]:
-    """Return what of an image's own fields is in its bytes; what is only checked is not."""
+def shared(parts: ImageDefinition) -> dict[str, Any]:
+    """Return what of an image is in the layers that images which extend it have too."""
     return {
         "address": str(parts.address),
-        "platforms": list(parts.platforms),
         "roots": sorted({wanted(root) for root in parts.roots}),
         "no_binary": sorted(parts.no_binary),
         "only_binary": sorted(parts.only_binary),
         "options": asdict(parts.options),
         "layer_budget": parts.layer_budget,
+        "prefer": list(parts.prefer),
+        "workdir": parts.config.workdir,
+        "time": parts.time,
+        # With a script, its last layer is no other image's.
+        "scripts": bool(parts.scripts),
+    }
+
+
+def definition(parts: ImageDefinition) -> dict[str, Any]:
+    """Return what of an image's own fields is in its bytes; what is only checked is not."""
+    return {
+        **shared(parts),
+        "platforms": list(parts.platforms),
         "wheels": sorted([wheel.name, wheel.sha256] for wheel in parts.local_wheels),
         "scripts": sorted(parts.scripts),
         "config": parts.config.to_dict(),
         "annotations": dict(parts.annotations),
-        "prefer": list(parts.prefer),
         "writable": list(parts.writable),
-        "time": parts.time,
     }
 
 
@@ -187,7 +197,8 @@ async def image_key(request: ImageKeyRequest, core: CoreSources, options: SlimIm
     document = {
         "code": {step: core.steps[step].fingerprint for step in _STEPS},
         "tools": hashlib.sha256(core.tools.encode()).hexdigest(),
-        "images": [definition(one) for one in line],
+        "image": definition(parts),
+        "extended": [shared(one) for one in line[1:]],
         "files": [
             [await files_of(one.sources, one.options.exclude), await files_of(one.files)] for one in line
         ],
