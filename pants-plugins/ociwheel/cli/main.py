@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ociwheel import __version__
-from ociwheel.cli.report import report
 from ociwheel.documents import canonical
 from ociwheel.notes import take_told
 
@@ -85,14 +84,17 @@ def main(argv: Sequence[str]) -> int:
 
     :returns: the exit code: 0, argparse's 2, or that of the error that ended the step.
     """
-    known, _ = _parser().parse_known_args(argv[:1])
+    # The parser of thirty steps is made for who asks which there are, or types none of them.
+    step = argv[0] if argv and argv[0] in STEPS else _parser().parse_known_args(argv[:1])[0].step
     try:
-        result = canonical(_run(known.step, argv[1:]))
+        result = canonical(_run(step, argv[1:]))
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         return INTERRUPTED
     except Exception as e:  # noqa: BLE001 (the last line of defence: no traceback reaches a user)
-        return report(known.step, e)
+        from ociwheel.cli.report import report  # noqa: PLC0415 (a step that works starts without it)
+
+        return report(step, e)
     sys.stdout.buffer.write(result)
     sys.stdout.buffer.flush()
     return 0

@@ -1,4 +1,4 @@
-"""The entry of a sandbox: ``python DIR STEP ...`` with this file as ``DIR/__main__.py``.
+"""The entry of a sandbox: ``python DIR/__main__.py STEP ...``, this file.
 
 Sets ``sys.path`` to the core beside this file and to the toolbox's libraries, and nothing of the
 interpreter's own site-packages, so that a step sees the same code wherever it runs.
@@ -6,7 +6,6 @@ interpreter's own site-packages, so that a step sees the same code wherever it r
 
 import os
 import sys
-import sysconfig
 
 
 def _main() -> int:
@@ -17,7 +16,10 @@ def _main() -> int:
     if tools:
         tools = os.path.abspath(tools)
         tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-        native = f"{tag}-{sysconfig.get_platform().split('-')[0]}-{os.uname().machine}"
+        machine = os.uname()
+        # As `sysconfig.get_platform()` begins, without what that imports.
+        system = "macosx" if machine.sysname == "Darwin" else machine.sysname.lower()
+        native = f"{tag}-{system}-{machine.machine}"
         paths += [os.path.join(tools, "lib"), os.path.join(tools, "native", native)]
     sys.path[:0] = paths
     from ociwheel.cli.main import main

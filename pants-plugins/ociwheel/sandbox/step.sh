@@ -4,6 +4,7 @@
 #   1. $OCIWHEEL_INTERPRETER: a folder with an unpacked Python (content, see `ociwheel interpreter`);
 #   2. the link that the machine's owner, or who runs the steps, left in $OCIWHEEL_MACHINE;
 #   3. the usual places.
+# It is given a file, not the folder: for a folder, Python imports what runs zip files too.
 set -u
 core=${0%/*}
 
@@ -12,16 +13,16 @@ fits() {
 }
 
 if [ -n "${OCIWHEEL_INTERPRETER:-}" ]; then
-    exec "$OCIWHEEL_INTERPRETER/usr/bin/python3" -I -S -B -X utf8 "$core" "$@"
+    exec "$OCIWHEEL_INTERPRETER/usr/bin/python3" -I -S -B -X utf8 "$core/__main__.py" "$@"
 fi
 # Who left the link has looked whether it fits; asking again would start Python twice for each step.
 if [ -n "${OCIWHEEL_MACHINE:-}" ] && [ -x "$OCIWHEEL_MACHINE/python" ]; then
-    exec "$OCIWHEEL_MACHINE/python" -I -S -B -X utf8 "$core" "$@"
+    exec "$OCIWHEEL_MACHINE/python" -I -S -B -X utf8 "$core/__main__.py" "$@"
 fi
 for folder in /usr/local/bin /usr/bin /opt/homebrew/bin /opt/local/bin; do
     for name in python3.14 python3.13 python3.12 python3.11 python3; do
         if fits "$folder/$name"; then
-            exec "$folder/$name" -I -S -B -X utf8 "$core" "$@"
+            exec "$folder/$name" -I -S -B -X utf8 "$core/__main__.py" "$@"
         fi
     done
 done
