@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,15 @@ from typing import Any
 
 from ociwheel.documents import read_value
 from ociwheel.reading import Value
+
+COMPILERS = ("clang", "gcc")
+
+
+def _compiler(value: Value) -> str:
+    name = value.text()
+    if name not in COMPILERS:
+        raise value.error(f"expected one of {', '.join(COMPILERS)}, found {name!r}")
+    return name
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Settings:
     @staticmethod
     def parse(value: Value) -> Settings:
         """Return the settings that an object holds; what is wrong with it is an error of the document's."""
-        value.only("name", "version", "env", "config_settings", "pure", "resolve", "base")
+        value.only(*(one.name for one in dataclasses.fields(Settings)))
         config = value.optional("config_settings", Value.members) or {}
         return Settings(
             name=value.at("name").text(empty=False),
@@ -39,6 +49,7 @@ class Settings:
             # PEP 517 leaves their types to build backends.
             config_settings={key: item.raw for key, item in config.items()},
             pure=value.optional("pure", Value.boolean) or False,
+            compiler=value.optional("compiler", _compiler) or Settings.compiler,
             resolve=value.optional("resolve", Value.text) or Settings.resolve,
             base=value.optional("base", Value.text) or Settings.base,
         )
