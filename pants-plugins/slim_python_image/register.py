@@ -34,6 +34,7 @@ from slim_python_image.util_rules import (
     build_wheel,
     compiler,
     core,
+    crates,
     debian,
     docker_engine,
     emulation,
@@ -80,7 +81,7 @@ def rules() -> Iterable[object]:
     modules = (
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
         build_wheel,
-        *(compiler, core, coverage, debian, docker_engine, migrate),
+        *(compiler, core, coverage, crates, debian, docker_engine, migrate),
         *(digest, image_key, lock_lines),
         *(
             emulation,

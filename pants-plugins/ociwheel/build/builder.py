@@ -35,6 +35,8 @@ class Inputs:
     """Headers and libraries of this machine: cargo compiles programs that it runs."""
     gcc: Path | None = None
     """What the ``gcc`` step made, for a build whose compiler it is."""
+    crates: Path | None = None
+    """The locked crates, what the ``fetch-crates`` step made."""
     isolation: Isolation = field(default_factory=Isolation)
 
     def cross(self) -> dict[str, Path]:
@@ -45,6 +47,7 @@ class Inputs:
             "sysroot": self.toolchain.sysroot,
             "zig_runtime": self.toolchain.zig_runtime,
             "host_sysroot": self.host_sysroot,
+            "crates": self.crates,
             "gcc": self.gcc,
         }
         return {name: path for name, path in found.items() if path is not None}

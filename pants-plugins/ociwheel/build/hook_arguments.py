@@ -28,6 +28,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--tools", type=Path, metavar="DIR", help="what the build-programs step made: make, cargo")
     add("--gcc", type=Path, metavar="DIR", help="what the gcc step made, for builds whose compiler it is")
     add("--host-sysroot", type=Path, metavar="DIR", help="libc and gcc's runtime of this machine, for Rust")
+    add("--crates", type=Path, metavar="DIR", help="what the fetch-crates step made, for Rust")
     add("--settings", type=Path, required=True, metavar="FILE", help="settings of this sdist (JSON)")
     add_isolation(parser)
 
@@ -48,5 +49,6 @@ def inputs_of(args: argparse.Namespace) -> Inputs:
         gcc=args.gcc.absolute() if args.gcc else None,
         host_sysroot=args.host_sysroot.absolute() if args.host_sysroot else None,
         target=args.target.absolute(),
+        crates=args.crates.absolute() if args.crates else None,
         isolation=isolation_of(args),
     )

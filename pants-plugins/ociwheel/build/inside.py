@@ -20,6 +20,7 @@ from ociwheel.build.backend import Backend, Environment, HookError, base_environ
 from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.rust import check_rust, write_rust
+from ociwheel.build.vendor import vendor
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
@@ -54,7 +55,8 @@ class Request:
     settings: Settings
     tools: str | None = None
     cross: Mapping[str, str] = field(default_factory=dict)
-    """``target``, ``zig``, ``sysroot`` and perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``."""
+    """``target``, ``zig``, ``sysroot`` and perhaps ``zig_runtime``, ``gcc``, ``host_sysroot``,
+    ``crates``."""
     asks: bool = False
     """Only what the build requires is asked for."""
 
@@ -171,7 +173,10 @@ def _build(request: Request, settings: Settings, source: Path, system: BuildSyst
             hint=Remedy.text("look at the warning above, or build it with clang"),
         )
     if system.cargo:
-        check_rust(Path(request.tools) if request.tools else None, toolchain, source, where)
+        crates = Path(request.cross["crates"]) if "crates" in request.cross else None
+        check_rust(
+            Path(request.tools) if request.tools else None, crates, toolchain, source, where, settings.resolve
+        )
         if "host_sysroot" not in request.cross:
             raise BuildError(
                 "cargo compiles programs that it runs, and the lock of the base has no libc for them",
@@ -232,6 +237,8 @@ def _prepare(
             binaries=binaries,
             folder=work / "rust",
         )
+        if "crates" in cross:
+            vendor(Path(cross["crates"]), work / "rust")
     backend = Backend(source, system, environment, {**variables, **settings.env}, echo=True)
     return _Prepared(backend, merged(extra.config_settings, settings.config_settings), log)
 

@@ -97,6 +97,16 @@ def wheels_of(lock: BuildLock, sdist: SdistKey, place: Place, where: str) -> lis
     return found
 
 
+def crates_of(lock: BuildLock, sdist: SdistKey, python: str, where: str) -> list[dict[str, Any]]:
+    """Return the locked crates of an sdist: name, version, sha256.
+
+    :raises LockError: its build requirements are not locked.
+    """
+    row = _environment_of(lock, sdist, python, where)
+    pairs = ((crate.split(" ", 1), lock.crates[crate]) for crate in row.crates)
+    return [{"name": name, "version": version, "sha256": sha256} for (name, version), sha256 in pairs]
+
+
 def _fitting(files: Iterable[Mapping[str, Any]], ranks: Mapping[str, int]) -> Iterator[tuple[int, str, str]]:
     for file in files:
         wheel = WheelName.parse(file["filename"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ociwheel.build.build_lock import BuildLock
-from ociwheel.build.pins import Place, SdistKey, wheels_of
+from ociwheel.build.pins import Place, SdistKey, crates_of, wheels_of
 from ociwheel.documents import document, read_value
 from ociwheel.errors import ErrorCollector, LockError
 from ociwheel.remedies import Remedy
@@ -46,10 +46,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for sdist in sorted(map(SdistKey.parse, request.at("sdists").items())):
         try:
             wheels = wheels_of(lock, sdist, place, where)
+            crates = crates_of(lock, sdist, place.target.python_minor, where)
         except LockError as e:
             errors.add(e)
             continue
-        rows.append({"sdist": str(sdist), "wheels": wheels})
+        rows.append({"sdist": str(sdist), "wheels": wheels, "crates": crates})
     errors.raise_if_any()
     return document("build-pins", {"sdists": rows})
 

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ociwheel.build.crates import read_crates
+from ociwheel.build.crates import Crates, read_crates
+from ociwheel.build.rust_version import compiler_version, too_old, wanted_version
 from ociwheel.build.scripts import write_program
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
@@ -20,25 +21,23 @@ from ociwheel.remedies import Remedy
 _RUSTLIB = "usr/lib/rustlib"
 HOST_LINKER = "host-cc"
 _USE_WHEEL = "use a version that has a wheel for this platform"
-_ADD_CARGO = Remedy("use-wheel-or-cargo")
 
 
-def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: str) -> None:
+def check_rust(
+    tools: Path | None, crates: Path | None, toolchain: Toolchain, source: Path, where: str, resolve: str
+) -> None:
     """Check that there is what a Rust extension is built with, before anything runs.
 
-    :param tools: what the ``tools`` step made.
+    :param tools: what the ``build-programs`` step made.
+    :param crates: what the ``fetch-crates`` step made.
+    :param resolve: whose build lock names the crates, for messages.
     :raises BuildError: there is not; it tells what to add.
     """
-    crates = read_crates(source)
-    details = [str(crates)] if crates.locked else []
-    lacking = "; its crates are not in the sdist either, and builds have no network"
-    complete = crates.complete
     if tools is None or not (tools / "usr/bin/cargo").is_file():
         raise BuildError(
-            f"it is written in Rust, and its builder has no cargo{'' if complete else lacking}",
+            "it is written in Rust, and its builder has no cargo",
             where=where,
-            details=details,
-            hint=_ADD_CARGO if complete else _USE_WHEEL,
+            hint=Remedy("use-wheel-or-cargo"),
         )
     triple = toolchain.target.platform.rust
     if not triple or not (toolchain.sysroot / _RUSTLIB / triple).is_dir():
@@ -47,12 +46,38 @@ def check_rust(tools: Path | None, toolchain: Toolchain, source: Path, where: st
             where=where,
             hint="the base's lock is older than its cargo: lock it again",
         )
-    if not complete:
+    _check_crates(read_crates(source), crates, where, resolve)
+    wanted, have = wanted_version(source), compiler_version(tools / "usr/bin/rustc")
+    if wanted and have and wanted > have:
+        raise too_old("it", wanted, have, where)
+
+
+def _check_crates(needed: Crates, crates: Path | None, where: str, resolve: str) -> None:
+    vendored = f"{_USE_WHEEL}, or an sdist made with `cargo vendor`"
+    if not needed.lockfiles and not needed.vendored:
         raise BuildError(
-            "it is written in Rust, and its crates are not in the sdist; builds have no network",
+            "it is written in Rust, and its sdist has no Cargo.lock: nothing says which crates it needs",
             where=where,
-            details=details,
-            hint=f"{_USE_WHEEL}, or an sdist made with `cargo vendor`",
+            hint=vendored,
+        )
+    if needed.complete:
+        return
+    if needed.others:
+        raise BuildError(
+            "it is written in Rust, and some of its crates come from elsewhere than the crates registry: they "
+            "cannot be locked",
+            where=where,
+            details=[", ".join(needed.others[:10])],
+            hint=vendored,
+        )
+    missing = [one for one in needed.locked if crates is None or not (crates / one.filename).is_file()]
+    if missing:
+        raise BuildError(
+            "it is written in Rust, and its crates are neither in the sdist nor in the build lock; builds have "
+            "no network",
+            where=where,
+            details=[str(needed), f"not locked: {', '.join(one.key for one in missing[:10])}"],
+            hint=Remedy("relock-build-requirements", {"resolve": resolve}),
         )
 
 

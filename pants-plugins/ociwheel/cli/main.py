@@ -31,6 +31,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "plan": ("ociwheel.plan.plan_step", "choose one artifact per distribution for a platform"),
     "newest-wheel": ("ociwheel.plan.newest_wheel_step", "find the newest usable versions that have a wheel"),
     "inspect-sdist": ("ociwheel.sdist.inspect_sdist_step", "tell whether an sdist has code to compile"),
+    "fetch-crates": ("ociwheel.build.fetch_crates_step", "fetch the locked crates of an sdist in Rust"),
     "build-pins": ("ociwheel.build.pins_step", "choose the locked build requirements that builds install"),
     "build-requires": ("ociwheel.build.build_requires_step", "tell what the build of an sdist requires"),
     "build-resolve": ("ociwheel.build.build_resolve_step", "find the wheels that a build requires"),

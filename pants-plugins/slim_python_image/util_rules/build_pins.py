@@ -35,15 +35,29 @@ class BuildPinsRequest:
     macos: str = ""
 
 
+@dataclass(frozen=True, order=True)
+class Crate:
+    """A locked crate of an sdist in Rust."""
+
+    name: str
+    version: str
+    sha256: str
+
+
 @dataclass(frozen=True)
 class BuildPins:
-    """The wheels of the build requirements of each sdist, by `name==version`."""
+    """The wheels of the build requirements of each sdist, by `name==version`, and the crates that it compiles."""
 
     wheels: FrozenDict[str, tuple[Artifact, ...]] = FrozenDict()
+    crates: FrozenDict[str, tuple[Crate, ...]] = FrozenDict()
 
     def of(self, sdist: Artifact) -> tuple[Artifact, ...]:
         """Return those of one sdist."""
         return self.wheels[f"{sdist.name}=={sdist.version}"]
+
+    def crates_of(self, sdist: Artifact) -> tuple[Crate, ...]:
+        """Return the locked crates of one sdist."""
+        return self.crates[f"{sdist.name}=={sdist.version}"]
 
 
 def build_lock_path(resolve: str, lockfile: str) -> str:
@@ -131,7 +145,15 @@ async def choose_build_pins(request: BuildPinsRequest, toolbox: Toolbox) -> Buil
                 )
                 for row in rows
             }
-        )
+        ),
+        FrozenDict(
+            {
+                row["sdist"]: tuple(
+                    Crate(one["name"], one["version"], one["sha256"]) for one in row["crates"]
+                )
+                for row in rows
+            }
+        ),
     )
 
 

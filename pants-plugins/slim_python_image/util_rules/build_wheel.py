@@ -14,6 +14,7 @@ from slim_python_image.products import Artifact, SlimImageError, TargetEnvironme
 from slim_python_image.remedies import names
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.build_pins import Crate
 from slim_python_image.util_rules.build_programs import host_sysroot, without_python
 from slim_python_image.util_rules.compiler import (
     CompilerLibcRequest,
@@ -21,6 +22,7 @@ from slim_python_image.util_rules.compiler import (
     compile_libc,
     unpack_compiler,
 )
+from slim_python_image.util_rules.crates import CratesRequest, fetch_crates
 from slim_python_image.util_rules.fetch import FetchedArtifact, fetch_artifact
 from slim_python_image.util_rules.interpreter import InterpreterRequest, unpack_interpreter
 from slim_python_image.util_rules.steps import OUT, StepFailed, StepRequest, Toolbox, run_step, step_inputs
@@ -57,6 +59,7 @@ class BuildWheelRequest:
     settings: str
     resolve: str
     programs: ProgramsRequest | None = None
+    crates: tuple[Crate, ...] = ()
     gcc: GccRequest | None = None
 
 
@@ -73,6 +76,9 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     }
     if request.programs is not None:
         trees["tools"] = unpack_programs(request.programs, **implicitly())
+        if request.crates and request.programs.rust:
+            crates = CratesRequest(request.crates, request.programs)
+            trees["crates"] = fetch_crates(crates, **implicitly())
     host = host_sysroot(request.programs)
     if host is not None:
         trees["host-sysroot"] = unpack_sysroot(host, **implicitly())
@@ -129,7 +135,7 @@ async def hook_step(
             ),
         )
     )
-    more = (name for name in ("zig-runtime", "tools", "host-sysroot", "gcc") if name in made)
+    more = (name for name in ("zig-runtime", "tools", "host-sysroot", "gcc", "crates") if name in made)
     return StepRequest(
         step=hook.name,
         arguments=(

@@ -39,6 +39,7 @@ _FITS = "import sys; sys.version_info >= (3, 11) or sys.exit(1); print(sys.execu
 # What pip, curl, requests and OpenSSL read, and the tools of containers.
 _NETWORK_VARIABLES = (
     "ALL_PROXY",
+    "CARGO_HOME",
     "CURL_CA_BUNDLE",
     "DOCKER_CONFIG",
     "GIT_CONFIG_GLOBAL",

@@ -264,6 +264,7 @@ async def builds_of(request: WheelSetRequest, plan: WheelPlan, options: SlimImag
             replace(
                 cross_build(base, sdist, pins.of(sdist), options, resolve),
                 gcc=gcc_for(base, sdist.name, options),
+                crates=pins.crates_of(sdist),
             )
             for sdist in crossed
         ),

@@ -1,0 +1,89 @@
+"""The compiler that a project in Rust asks for, and which suite of Debian has it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from ociwheel.errors import BuildError
+from ociwheel.reading import Limits, Value, bytes_of, failing
+from ociwheel.reading_toml import from_toml
+from ociwheel.remedies import Remedy
+
+Version = tuple[int, ...]
+_NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,2}")
+_MANIFEST = Limits(size=1 << 20)
+# Compilers of Debian's suites, and the package of cargo that goes with each, oldest first.
+_SUITES = (
+    ((1, 85), "bookworm", "cargo-web"),
+    ((1, 85), "trixie", "cargo"),
+    ((1, 96), "bookworm-security", "cargo-web"),
+)
+
+
+def parse(text: str) -> Version | None:
+    """Return a version's numbers, None for what is none."""
+    return tuple(int(part) for part in text.split(".")) if _NUMBER.fullmatch(text) else None
+
+
+def wanted_version(source: Path) -> Version | None:
+    """Return the newest ``rust-version`` that the manifests beside a ``Cargo.lock`` ask for.
+
+    :raises BuildError: one of them is no TOML.
+    """
+    return max(
+        (found for lock in source.rglob("Cargo.lock") for found in _of(lock.parent, source)), default=None
+    )
+
+
+def _of(folder: Path, source: Path) -> Iterator[Version]:
+    path = folder / "Cargo.toml"
+    if not path.is_file() or (folder / ".cargo-checksum.json").exists():
+        return
+    fail = failing(BuildError, path.relative_to(source).as_posix())
+    try:
+        document = from_toml(bytes_of(path, _MANIFEST.size), fail, _MANIFEST)
+    except (OSError, ValueError) as e:
+        raise fail("", str(e)) from e
+    workspace = document.maybe("workspace")
+    for table in (document.maybe("package"), workspace.maybe("package") if workspace else None):
+        asked = table.maybe("rust-version") if isinstance(table, Value) else None
+        if asked is not None and isinstance(asked.raw, str) and (version := parse(asked.raw)):
+            yield version
+
+
+def compiler_version(rustc: Path) -> Version | None:
+    """Return the version of a compiler, None where it does not say."""
+    done = subprocess.run(
+        [str(rustc), "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+    )
+    words = done.stdout.decode(errors="replace").split()
+    return parse(words[1].partition("-")[0]) if done.returncode == 0 and len(words) > 1 else None
+
+
+def too_old(
+    what: str, wanted: Version, have: Version, where: str, details: tuple[str, ...] = ()
+) -> BuildError:
+    """Return the error of a compiler that is older than what it compiles asks for.
+
+    :param what: that asks: the project, or a crate of it.
+    """
+    asked, there = (".".join(map(str, version)) for version in (wanted, have))
+    fitting = [row for row in _SUITES if row[0] >= wanted[:2]]
+    if fitting:
+        version, suite, package = fitting[0]
+        number = ".".join(map(str, version))
+        hint = Remedy("add-suite-of-rust", {"suite": suite, "package": package, "version": number})
+    else:
+        hint = Remedy.text(
+            f"use a version that has a wheel for this platform, or an older one: no suite of Debian that is known "
+            f"here has rustc {asked}"
+        )
+    return BuildError(
+        f"{what} asks for rustc {asked} or later, and its builder has {there}",
+        where=where,
+        details=details,
+        hint=hint,
+    )
