@@ -97,7 +97,29 @@ def hook_arguments(
         *("--settings", "settings.json"),
         *("--tools", workshop.tools(rust=rust)),
         *(("--host-sysroot", workshop.host_sysroot) if rust else ()),
+        *_crates(workshop, sdist, folder),
     ]
+
+
+def _crates(workshop: Workshop, sdist: Distribution, folder: Path) -> list[object]:
+    """Fetch the locked crates of an sdist in Rust, and return the argument that names them."""
+    if not workshop.build_lock.exists():
+        return []
+    lock = BuildLock.read(read_value(workshop.build_lock, LockError))
+    rows = [row for row in lock.environments if row.sha256 == sdist.sha256 and row.crates]
+    if not rows:
+        return []
+    crates = [(*name.split(" ", 1), lock.crates[name]) for name in rows[0].crates]
+    request = {"crates": [{"name": n, "version": v, "sha256": sha256} for n, v, sha256 in crates]}
+    (folder / "crates.json").write_text(json.dumps(request))
+    place = workshop.work / "crates" / sdist.key
+    if not place.is_dir():
+        workshop.steps.step(
+            *("fetch-crates", "--request", "crates.json", "--tools", workshop.tools(rust=True)),
+            *("--output", place),
+            cwd=folder,
+        )
+    return ["--crates", place]
 
 
 def build(workshop: Workshop, package: Package, sdist: Distribution, platform: str) -> Result:

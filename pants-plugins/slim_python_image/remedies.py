@@ -91,8 +91,8 @@ _TEMPLATES: Mapping[str, str] = {
     "emulate": "build it in a container of that platform, where its programs run: give it "
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
     "use-gcc": f'give it {{{{"compiler": "gcc"}}}} in {_BUILDS}, then: {{lock_base}}',
-    "add-suite-of-rust": 'add the suite "{suite}", whose {package} has rustc {version}, to `suites` of {base_name}, '
-    "then: {lock_base}; or use a version that has a wheel for this platform",
+    "add-suite-of-rust": 'add the suite "{suite}", whose {package} has rustc {version}, to `suites` of '
+    "{base_name}, then: {lock_base}; or use a version that has a wheel for this platform",
     "raise-build-limit": "raise `build_{limit}_limit` of [slim-image], or use a version that has a wheel for "
     "this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, give it "

@@ -36,7 +36,8 @@ def fetch_crates(network: Network, source: CrateSource, crates: Sequence[Crate],
         template = _template(network, source)
     except Failure as e:
         raise FetchError(
-            "its crates are not in the sdist, and the crates registry cannot be reached; builds have no network",
+            "its crates are not in the sdist, and the crates registry cannot be reached; builds have no "
+            "network",
             where="crates",
             details=[f"{e} ({source.origin})"],
             hint=hint_for([e] if e.kind is not Kind.NOT_FOUND else [], _NO_REGISTRY),
@@ -59,8 +60,8 @@ def fetch_crates(network: Network, source: CrateSource, crates: Sequence[Crate],
 
 
 _NO_REGISTRY = (
-    "use a version that has a wheel for this platform, an sdist made with `cargo vendor`, or name a mirror in "
-    "~/.cargo/config.toml: [source.crates-io] replace-with"
+    "use a version that has a wheel for this platform, an sdist made with `cargo vendor`, or name a mirror "
+    "in cargo's config.toml: [source.crates-io] replace-with"
 )
 
 

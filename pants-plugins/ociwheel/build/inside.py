@@ -19,10 +19,10 @@ from typing import Any
 from ociwheel.build.backend import Backend, Environment, HookError, base_environment, make_environment
 from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
-from ociwheel.build.rust import check_rust, write_rust
-from ociwheel.build.vendor import vendor
+from ociwheel.build.rust import RustInputs, check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
+from ociwheel.build.vendor import vendor
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
 from ociwheel.documents import read_value
 from ociwheel.errors import BuildError, OciwheelError
@@ -174,9 +174,8 @@ def _build(request: Request, settings: Settings, source: Path, system: BuildSyst
         )
     if system.cargo:
         crates = Path(request.cross["crates"]) if "crates" in request.cross else None
-        check_rust(
-            Path(request.tools) if request.tools else None, crates, toolchain, source, where, settings.resolve
-        )
+        tools = Path(request.tools) if request.tools else None
+        check_rust(RustInputs(toolchain, tools, crates, settings.resolve), source, where)
         if "host_sysroot" not in request.cross:
             raise BuildError(
                 "cargo compiles programs that it runs, and the lock of the base has no libc for them",

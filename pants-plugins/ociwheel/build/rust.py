@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.build.crates import Crates, read_crates
@@ -23,16 +24,27 @@ HOST_LINKER = "host-cc"
 _USE_WHEEL = "use a version that has a wheel for this platform"
 
 
-def check_rust(
-    tools: Path | None, crates: Path | None, toolchain: Toolchain, source: Path, where: str, resolve: str
-) -> None:
-    """Check that there is what a Rust extension is built with, before anything runs.
+@dataclass(frozen=True)
+class RustInputs:
+    """What a Rust extension is built with, and who is told what to do where it is not enough.
 
     :param tools: what the ``build-programs`` step made.
     :param crates: what the ``fetch-crates`` step made.
-    :param resolve: whose build lock names the crates, for messages.
+    :param resolve: whose build lock names the crates.
+    """
+
+    toolchain: Toolchain
+    tools: Path | None
+    crates: Path | None = None
+    resolve: str = "<resolve>"
+
+
+def check_rust(inputs: RustInputs, source: Path, where: str) -> None:
+    """Check that there is what a Rust extension is built with, before anything runs.
+
     :raises BuildError: there is not; it tells what to add.
     """
+    tools, toolchain = inputs.tools, inputs.toolchain
     if tools is None or not (tools / "usr/bin/cargo").is_file():
         raise BuildError(
             "it is written in Rust, and its builder has no cargo",
@@ -46,13 +58,14 @@ def check_rust(
             where=where,
             hint="the base's lock is older than its cargo: lock it again",
         )
-    _check_crates(read_crates(source), crates, where, resolve)
+    _check_crates(read_crates(source), inputs, where)
     wanted, have = wanted_version(source), compiler_version(tools / "usr/bin/rustc")
     if wanted and have and wanted > have:
         raise too_old("it", wanted, have, where)
 
 
-def _check_crates(needed: Crates, crates: Path | None, where: str, resolve: str) -> None:
+def _check_crates(needed: Crates, inputs: RustInputs, where: str) -> None:
+    crates = inputs.crates
     vendored = f"{_USE_WHEEL}, or an sdist made with `cargo vendor`"
     if not needed.lockfiles and not needed.vendored:
         raise BuildError(
@@ -64,8 +77,8 @@ def _check_crates(needed: Crates, crates: Path | None, where: str, resolve: str)
         return
     if needed.others:
         raise BuildError(
-            "it is written in Rust, and some of its crates come from elsewhere than the crates registry: they "
-            "cannot be locked",
+            "it is written in Rust, and some of its crates come from elsewhere than the crates registry: "
+            "they cannot be locked",
             where=where,
             details=[", ".join(needed.others[:10])],
             hint=vendored,
@@ -73,11 +86,11 @@ def _check_crates(needed: Crates, crates: Path | None, where: str, resolve: str)
     missing = [one for one in needed.locked if crates is None or not (crates / one.filename).is_file()]
     if missing:
         raise BuildError(
-            "it is written in Rust, and its crates are neither in the sdist nor in the build lock; builds have "
-            "no network",
+            "it is written in Rust, and its crates are neither in the sdist nor in the build lock; builds "
+            "have no network",
             where=where,
             details=[str(needed), f"not locked: {', '.join(one.key for one in missing[:10])}"],
-            hint=Remedy("relock-build-requirements", {"resolve": resolve}),
+            hint=Remedy("relock-build-requirements", {"resolve": inputs.resolve}),
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ociwheel.build.compiler import Configuration, rewrite
-from ociwheel.build.rust import check_rust, host_platform, write_rust
+from ociwheel.build.rust import RustInputs, check_rust, host_platform, write_rust
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.errors import BuildError
 from ociwheel.platforms import Platform, platform
@@ -55,9 +55,9 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "src"
 
 
-def message(tools: Path | None, toolchain: Toolchain, source: Path) -> str:
+def message(tools: Path | None, toolchain: Toolchain, source: Path, crates: Path | None = None) -> str:
     with pytest.raises(BuildError) as e:
-        check_rust(tools, toolchain, source, "demo 1 for linux/arm/v7")
+        check_rust(RustInputs(toolchain, tools, crates), source, "demo 1 for linux/arm/v7")
     return e.value.render()
 
 
@@ -68,33 +68,62 @@ def vendor(source: Path) -> None:
 
 
 def test_without_cargo_the_message_says_what_to_add(toolchain: Toolchain, source: Path) -> None:
-    vendor(source)
     assert message(None, toolchain, source) == (
         "demo 1 for linux/arm/v7: it is written in Rust, and its builder has no cargo\n"
-        "  Cargo.lock names 1 crates, the sdist brings 1\n"
         '  -> use a version that has a wheel for this platform, or add "cargo-web" (Debian 12; "cargo" on '
         "Debian 13) to `builder_packages` of its build settings and lock the base"
     )
 
 
-def test_cargo_is_not_proposed_where_it_could_not_help(toolchain: Toolchain, source: Path) -> None:
-    assert message(None, toolchain, source) == (
-        "demo 1 for linux/arm/v7: it is written in Rust, and its builder has no cargo; its crates are not in "
-        "the sdist either, and builds have no network\n"
+def test_crates_are_in_the_sdist_or_locked(
+    toolchain: Toolchain, tools: Path, source: Path, tmp_path: Path
+) -> None:
+    crates = tmp_path / "crates"
+    assert message(tools, toolchain, source, crates) == (
+        "demo 1 for linux/arm/v7: it is written in Rust, and its crates are neither in the sdist nor in the "
+        "build lock; builds have no network\n"
         "  Cargo.lock names 1 crates, the sdist brings 0\n"
-        "  -> use a version that has a wheel for this platform"
+        "  not locked: memchr 2.7.4\n"
+        "  -> lock the build requirements of <resolve> anew"
     )
-
-
-def test_with_cargo_and_without_crates(toolchain: Toolchain, tools: Path, source: Path) -> None:
-    assert message(tools, toolchain, source) == (
-        "demo 1 for linux/arm/v7: it is written in Rust, and its crates are not in the sdist; builds have no "
-        "network\n"
-        "  Cargo.lock names 1 crates, the sdist brings 0\n"
-        "  -> use a version that has a wheel for this platform, or an sdist made with `cargo vendor`"
-    )
+    write(crates / "memchr-2.7.4.crate")
+    check_rust(RustInputs(toolchain, tools, crates), source, "")
     vendor(source)
-    check_rust(tools, toolchain, source, "")
+    check_rust(RustInputs(toolchain, tools), source, "")
+
+
+def test_crates_that_cannot_be_locked(toolchain: Toolchain, tools: Path, source: Path) -> None:
+    git = '[[package]]\nname = "a"\nversion = "1.0.0"\nsource = "git+https://host.invalid/x"\n'
+    write(source / "Cargo.lock", LOCK + git)
+    assert "some of its crates come from elsewhere than the crates registry" in message(
+        tools, toolchain, source
+    )
+    (source / "Cargo.lock").unlink()
+    assert "its sdist has no Cargo.lock" in message(tools, toolchain, source)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "asked"),
+    [
+        ('[package]\nrust-version = "1.95"', "1.95"),
+        ('[workspace.package]\nrust-version = "1.90.1"\n[package]\nrust-version.workspace = true', "1.90.1"),
+    ],
+)
+def test_a_newer_compiler_is_asked_for(
+    toolchain: Toolchain, tools: Path, source: Path, manifest: str, asked: str
+) -> None:
+    vendor(source)
+    write(source / "Cargo.toml", manifest)
+    write(tools / "usr/bin/rustc", "#!/bin/sh\necho 'rustc 1.85.0 (4d91de4e4 2025-02-17)'\n", 0o755)
+    assert message(tools, toolchain, source) == (
+        f"demo 1 for linux/arm/v7: it asks for rustc {asked} or later, and its builder has 1.85.0\n"
+        '  -> add the suite "bookworm-security", whose cargo-web has rustc 1.96, to the suites of the base and '
+        "lock it again, or use a version that has a wheel for this platform"
+    )
+    write(source / "Cargo.toml", '[package]\nrust-version = "1.85"')
+    check_rust(RustInputs(toolchain, tools), source, "")
+    write(source / "Cargo.toml", '[package]\nrust-version = "2.0"')
+    assert "no suite of Debian that is known here has rustc 2.0" in message(tools, toolchain, source)
 
 
 def test_a_sysroot_without_the_targets_library(toolchain: Toolchain, tools: Path, source: Path) -> None:

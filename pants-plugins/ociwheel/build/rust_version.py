@@ -78,8 +78,8 @@ def too_old(
         hint = Remedy("add-suite-of-rust", {"suite": suite, "package": package, "version": number})
     else:
         hint = Remedy.text(
-            f"use a version that has a wheel for this platform, or an older one: no suite of Debian that is known "
-            f"here has rustc {asked}"
+            "use a version that has a wheel for this platform, or an older one: no suite of Debian that is "
+            f"known here has rustc {asked}"
         )
     return BuildError(
         f"{what} asks for rustc {asked} or later, and its builder has {there}",

@@ -1,7 +1,7 @@
 """cargo's own configuration, read the way cargo reads it: where this machine gets crates from.
 
-Format: the cargo book, "Configuration" and "Source Replacement". Who has told cargo of a mirror has told us. Of
-a registry that is replaced, only one with a sparse index can be read here; a folder of crates counts as well.
+Format: the cargo book, "Configuration" and "Source Replacement". Who has told cargo of a mirror has told us.
+Only a registry with a sparse index can be read here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SPARSE = "sparse+"
 _DEFAULT_SOURCE = "crates-io"
 _LIMITS = Limits(size=1 << 20)
 _MOST_HOPS = 10
-# What cargo asks where nothing is configured is cargo's choice, not ours, so it is read from the locked cargo.
+# What cargo asks where nothing is configured is its choice, not ours, so it is read from the locked cargo.
 _IN_CARGO = re.compile(rb"sparse\+(https://[a-z0-9.-]{4,100}/)")
 
 

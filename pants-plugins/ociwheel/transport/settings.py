@@ -154,19 +154,6 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**environ, **passed}
 
 
-def environment(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """Return the variables that say where to download from: this process's, and those of the machine's user.
-
-    :raises UsageError: ``network.json`` is malformed.
-    """
-    folder = environ.get("OCIWHEEL_MACHINE")
-    path = Path(folder) / "network.json" if folder else None
-    if path is None or not path.is_file():
-        return environ
-    passed = read_value(path, label="network.json").optional("env", Value.text_members) or {}
-    return {**passed, **environ}
-
-
 def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     """Return the settings of this machine.
 
@@ -181,7 +168,8 @@ def load(environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     if path is None or not path.is_file():
         return from_machine(environ)
     value = read_value(path, label="network.json")
-    base = from_machine(environment(environ), default_index=value.optional("default_index", Value.text))
+    passed = value.optional("env", Value.text_members) or {}
+    base = from_machine({**passed, **environ}, default_index=value.optional("default_index", Value.text))
     fields = _overrides(value)
     mirrors = {**base.debian_mirrors, **fields.pop("debian_mirrors", {})}
     if "indexes" in fields:

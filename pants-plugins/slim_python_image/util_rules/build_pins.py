@@ -46,7 +46,7 @@ class Crate:
 
 @dataclass(frozen=True)
 class BuildPins:
-    """The wheels of the build requirements of each sdist, by `name==version`, and the crates that it compiles."""
+    """The wheels of the build requirements of each sdist, by `name==version`, and its crates."""
 
     wheels: FrozenDict[str, tuple[Artifact, ...]] = FrozenDict()
     crates: FrozenDict[str, tuple[Crate, ...]] = FrozenDict()

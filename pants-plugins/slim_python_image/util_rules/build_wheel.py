@@ -76,7 +76,7 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     }
     if request.programs is not None:
         trees["tools"] = unpack_programs(request.programs, **implicitly())
-        if request.crates and request.programs.rust:
+        if request.crates and request.programs.libraries:
             crates = CratesRequest(request.crates, request.programs)
             trees["crates"] = fetch_crates(crates, **implicitly())
     host = host_sysroot(request.programs)

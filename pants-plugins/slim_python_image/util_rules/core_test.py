@@ -52,7 +52,15 @@ def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() 
     package = Path(core.__file__).parents[2] / "ociwheel"
     files = core_files(package)
     found = core.network_steps(files, steps(files["ociwheel/cli/main.py"]))
-    assert found >= {"toolbox", "describe", "fetch", "fetch-deb", "build-resolve", "debian-lock"}
+    assert found >= {
+        "toolbox",
+        "describe",
+        "fetch",
+        "fetch-deb",
+        "build-resolve",
+        "debian-lock",
+        "fetch-crates",
+    }
     assert not found & {
         "build",
         "build-requires",
