@@ -77,8 +77,11 @@ WORDS: Mapping[str, str] = {
     "emulate": "build it in a container of {platform}, where its programs run (the steps container and "
     "emulate); or use a version that has a wheel for this platform",
     "use-gcc": f"set `compiler` of {_SETTINGS} to gcc, and lock the base",
-    "add-suite-of-rust": 'add the suite "{suite}", whose {package} has rustc {version}, to the suites of the '
-    "base and lock it again, or use a version that has a wheel for this platform",
+    "builds-fetch-nothing": "where it fetches a finished wheel, lock that wheel by URL and hash instead "
+    "(NAME @ URL); where it fetches a library's sources, add Debian's package of it to the builder packages "
+    "of the base",
+    "add-suite-of-rust": 'add the suite "{suite}", whose {package} has rustc {version}, to the suites of '
+    "the base and lock it again, or use a version that has a wheel for this platform",
     "raise-build-limit": "raise --{limit}-limit, or use a version that has a wheel for this platform",
     "mark-pure": "the output tells the reason; if this project is meant to be pure Python, set `pure` of "
     f"{_SETTINGS}",

@@ -91,6 +91,9 @@ _TEMPLATES: Mapping[str, str] = {
     "emulate": "build it in a container of that platform, where its programs run: give it "
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
     "use-gcc": f'give it {{{{"compiler": "gcc"}}}} in {_BUILDS}, then: {{lock_base}}',
+    "builds-fetch-nothing": "where it fetches a finished wheel, require that wheel by URL (NAME @ URL) and "
+    "lock it with `{lock}`; where it fetches a library's sources, add Debian's package of it to {builder} of "
+    "{base_name}, then: {lock_base}",
     "add-suite-of-rust": 'add the suite "{suite}", whose {package} has rustc {version}, to `suites` of '
     "{base_name}, then: {lock_base}; or use a version that has a wheel for this platform",
     "raise-build-limit": "raise `build_{limit}_limit` of [slim-image], or use a version that has a wheel for "

@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from ociwheel.build.missing import Missing, missing_files, missing_modules
+from ociwheel.build.rust_version import parse, too_old
 from ociwheel.errors import BuildError
 from ociwheel.remedies import Remedy
 from ociwheel.sdist.unpack import BuildSystem
 from ociwheel.target import Target
 
 _TAIL = 30
-_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")
-_LIBRARY = re.compile(r"(?:ld\.lld: error: unable to find library -l|cannot find -l:?)(?P<name>[\w.+-]+)")
-_PKG_CONFIG = re.compile(r"Package (?P<name>[\w.+-]+) was not found in the pkg-config search path")
 _TOOL = (
     re.compile(r"(?:FileNotFoundError|OSError).*No such file or directory: '(?P<name>[\w.+-]+)'"),
     re.compile(r"(?:sh|bash|\S+): (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
@@ -40,6 +38,25 @@ _DISTRIBUTION = (
         r"requirement )'?(?P<name>[\w.-]+)"
     ),
 )
+_NO_NETWORK = re.compile(
+    r"Could not resolve host|Temporary failure in name resolution|Name or service not known|"
+    r"Network is unreachable|"
+    r"Failed to establish a new connection|(?:urlopen error|URLError|ConnectionRefusedError|ProxyError).*"
+    r"(?:refused|resolution|unreachable|proxy)|Failed to connect to 127\.0\.0\.1 port 9",
+    re.IGNORECASE,
+)
+_HOST = re.compile(
+    r"(?:https?://(?!127\.0\.0\.1)|host='(?!127\.0\.0\.1)|resolve host: )"
+    r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{1,200})"
+)
+_RUST = (
+    re.compile(
+        r"`(?P<what>[^`]+)` cannot be built because it requires rustc (?P<wanted>[\d.]+) "
+        r".*is (?P<have>[\d.]+)"
+    ),
+    re.compile(r"(?P<what>\S+) requires rustc (?P<wanted>[\d.]+)"),
+)
+_RUSTC = re.compile(r"rustc (?P<have>[\d.]+) is not supported")
 _NESTED = re.compile(r"(?P<file>[^\s:]+):\d+:\d+: error: function definition is not allowed here")
 _COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
 
@@ -117,6 +134,7 @@ def _cause(output: Sequence[str], context: Context) -> Cause:
         _missing_file,
         _missing_requirement,
         _missing_module,
+        *(_newer_rust, _network),
         _missing_program,
         *(_nested_function, _compiler_error),
     )
@@ -136,14 +154,35 @@ def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
 
 
 def _missing_file(output: Sequence[str], context: Context) -> Cause | None:
-    if match := _first(_HEADER, output):
-        header = match["name"]
-        package = header_package(header, context.target)
-        return f"the header {header} is missing", _package_hint(package, header, context)
-    if match := _first(_LIBRARY, output):
-        package = library_package(match["name"])
-        hint = _package_hint(package, f"lib{match['name']}.so", context)
-        return f"the library lib{match['name']} is missing", hint
+    return _missing(missing_files(output, context.target), context)
+
+
+def _missing(found: Sequence[Missing], context: Context) -> Cause | None:
+    """Return all that is missing as one cause, with one remedy for what is known of it."""
+    if not found:
+        return None
+    packages = sorted({one.package for one in found if one.package})
+    unknown = [one for one in found if not one.package]
+    several = len(found) > 1
+    titles = ", ".join(one.title + (f" ({one.package})" if one.package and several else "") for one in found)
+    what = f"{titles} {'is' if len(found) == 1 else 'are'} missing"
+    if not packages:
+        return what, Remedy("find-builder-package", {"file": unknown[0].file, "base": context.base})
+    if unknown:
+        files = ", ".join(one.file for one in unknown)
+        what += f"; which package has {files} is not known here (apt-file search)"
+    return what, context.add_package('", "'.join(packages))
+
+
+def _network(output: Sequence[str], _context: Context) -> Cause | None:
+    for number, line in enumerate(output):
+        if _NO_NETWORK.search(line):
+            near = " ".join(output[max(0, number - 3) : number + 4])
+            host = _HOST.search(line) or _HOST.search(near)
+            place = f"the host {host['host']}" if host else "a host"
+            return f"the build tries to reach {place}, and builds have no network", Remedy(
+                "builds-fetch-nothing"
+            )
     return None
 
 
@@ -161,11 +200,7 @@ def _missing_requirement(output: Sequence[str], context: Context) -> Cause | Non
 
 
 def _missing_module(output: Sequence[str], context: Context) -> Cause | None:
-    if match := _first(_PKG_CONFIG, output):
-        package = pkg_config_package(match["name"])
-        hint = _package_hint(package, f"{match['name']}.pc", context)
-        return f"the library {match['name']} (pkg-config) is missing", hint
-    return None
+    return _missing(missing_modules(output), context)
 
 
 def _missing_program(output: Sequence[str], _context: Context) -> Cause | None:
@@ -174,6 +209,20 @@ def _missing_program(output: Sequence[str], _context: Context) -> Cause | None:
             name = match["name"]
             hint = f"install it (apt-get install {name}, brew install {name})"
             return f"the build calls the program {name}, which is not on this machine", hint
+    return None
+
+
+def _newer_rust(output: Sequence[str], context: Context) -> Cause | None:
+    supported = _first(_RUSTC, output)
+    for pattern in _RUST:
+        match = _first(pattern, output)
+        have = match and (match.groupdict().get("have") or (supported and supported["have"]))
+        wanted, there = (
+            parse(text.rstrip(".")) if text else None for text in (match and match["wanted"], have)
+        )
+        if match and wanted and there:
+            error = too_old(f"the crate {match['what']}", wanted, there, context.where)
+            return error.what, error.remedy
     return None
 
 
@@ -189,48 +238,5 @@ def _compiler_error(output: Sequence[str], _context: Context) -> Cause | None:
     return None
 
 
-def _package_hint(package: str | None, file: str, context: Context) -> Remedy:
-    if package:
-        return context.add_package(package)
-    return Remedy("find-builder-package", {"file": file, "base": context.base})
-
-
 def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | None:
     return next((match for line in lines if (match := pattern.search(line))), None)
-
-
-@cache
-def _packages() -> dict[str, dict[str, str]]:
-    """Return the tables of the data file: ``kind<TAB>name<TAB>package`` lines."""
-    tables: dict[str, dict[str, str]] = {"header": {}, "library": {}, "module": {}}
-    text = resources.files("ociwheel.build").joinpath("debian_packages.tsv").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            kind, name, package = line.split("\t")
-            tables[kind][name] = package
-    return tables
-
-
-def header_package(header: str, target: Target) -> str | None:
-    """Return the Debian package with a header: by its own name, or by the longest folder of it."""
-    if header == "Python.h":
-        return f"libpython{target.python_minor}-dev"
-    table = _packages()["header"]
-    parts = header.split("/")
-    for length in range(len(parts), 0, -1):
-        name = "/".join(parts[:length])
-        found = table.get(name if length == len(parts) else f"{name}/")
-        if found:
-            return found
-    return None
-
-
-def library_package(library: str) -> str | None:
-    """Return the Debian package with the linker name ``-l<library>``."""
-    return _packages()["library"].get(library)
-
-
-def pkg_config_package(module: str) -> str | None:
-    """Return the Debian package with a pkg-config module."""
-    tables = _packages()
-    return tables["module"].get(module) or tables["library"].get(module.removeprefix("lib"))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.diagnose import Context, _packages, check_requirements, diagnose, header_package
+from ociwheel.build.diagnose import Context, check_requirements, diagnose
+from ociwheel.build.missing import header_package, packages
 from ociwheel.errors import BuildError
 from ociwheel.platforms import platform
 from ociwheel.sdist.unpack import BuildSystem
@@ -113,6 +114,83 @@ def test_causes(line: str, what: str, hint: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "what", "hint"),
+    [
+        (
+            [
+                "a.c:1:10: fatal error: 'yaml.h' file not found",
+                "b.c:1:10: fatal error: 'openssl/ssl.h' file not found",
+                "b.c:9:10: fatal error: 'openssl/ssl.h' file not found",
+                "ld.lld: error: unable to find library -lpq",
+                "c.c:1:10: fatal error: 'own.h' file not found",
+            ],
+            (
+                "the header yaml.h (libyaml-dev), the header openssl/ssl.h (libssl-dev), the library libpq (libpq-dev), "
+                "the header own.h are missing; which package has own.h is not known here (apt-file search)"
+            ),
+            f'add "libpq-dev", "libssl-dev", "libyaml-dev" {ADD}',
+        ),
+        (
+            ['../meson.build:12:0: ERROR: Dependency "libpq" not found, tried pkgconfig and cmake'],
+            "the library libpq (pkg-config) is missing",
+            f'add "libpq-dev" {ADD}',
+        ),
+        (
+            [
+                "-- Could NOT find Doxygen (missing: DOXYGEN)",
+                "  Could NOT find OpenSSL (missing: OPENSSL_LIBRARY)",
+            ],
+            "the library OpenSSL (pkg-config) is missing",
+            f'add "libssl-dev" {ADD}',
+        ),
+        (
+            ["Package 'libffi', required by 'virtual:world', not found", "No package 'libffi' found"],
+            "the library libffi (pkg-config) is missing",
+            f'add "libffi-dev" {ADD}',
+        ),
+        (
+            [
+                (
+                    "error: package `a v1.0.0` cannot be built because it requires rustc 1.95 or newer, while the currently "
+                    "active rustc version is 1.85.0"
+                )
+            ],
+            "the crate a v1.0.0 asks for rustc 1.95 or later, and its builder has 1.85.0",
+            (
+                'add the suite "bookworm-security", whose cargo-web has rustc 1.96, to the suites of the base and lock it '
+                "again, or use a version that has a wheel for this platform"
+            ),
+        ),
+        (
+            [
+                "error: rustc 1.85.0 is not supported by the following packages:",
+                "  b@2.0.0 requires rustc 1.90",
+            ],
+            "the crate b@2.0.0 asks for rustc 1.90 or later, and its builder has 1.85.0",
+            (
+                'add the suite "bookworm-security", whose cargo-web has rustc 1.96, to the suites of the base and lock it '
+                "again, or use a version that has a wheel for this platform"
+            ),
+        ),
+        (
+            [
+                "downloading https://files.host.invalid/x.whl",
+                "urllib.error.URLError: <urlopen error [Errno 111] Connection refused>",
+            ],
+            "the build tries to reach the host files.host.invalid, and builds have no network",
+            (
+                "where it fetches a finished wheel, lock that wheel by URL and hash instead (NAME @ URL); where it fetches "
+                "a library's sources, add Debian's package of it to the builder packages of the base"
+            ),
+        ),
+    ],
+)
+def test_all_of_one_output_is_told_together(lines: list[str], what: str, hint: str) -> None:
+    error = diagnose(lines, CONTEXT)
+    assert (error.what, error.hint) == (what, hint)
+
+
 def test_a_compiler_error_has_no_hint() -> None:
     error = diagnose(["a.c:3:1: error: expected ';'"], CONTEXT)
     assert error.what == "it does not compile: a.c:3:1: error: expected ';'"
@@ -140,7 +218,7 @@ def test_missing_and_wrong_build_requirements(tmp_path: Path) -> None:
 
 
 def test_the_table_is_whole() -> None:
-    tables = _packages()
+    tables = packages()
     assert sum(map(len, tables.values())) > 400
     assert all(
         package.strip() == package and " " not in package for t in tables.values() for package in t.values()

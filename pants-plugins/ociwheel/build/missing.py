@@ -1,0 +1,132 @@
+"""What a failed build says is missing: headers, libraries, and modules of pkg-config, meson and CMake.
+
+All of one output is told together, each with the Debian package that has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from ociwheel.target import Target
+
+_HEADER = re.compile(r"fatal error: '?(?P<name>[\w./+-]+\.h(?:pp|h)?)'?(?: file not found|: No such file)")
+_LIBRARY = re.compile(r"(?:ld\.lld: error: unable to find library -l|cannot find -l:?)(?P<name>[\w.+-]+)")
+_MODULES = (
+    re.compile(
+        r"Package '?(?P<name>[\w.+-]+)'?,? (?:was not found in the pkg-config|required by .* not found)"
+    ),
+    re.compile(r"No package '(?P<name>[\w.+-]+)' found"),
+    re.compile(r"ERROR: Dependency \"(?P<name>[\w.+-]+)\" not found"),
+    # Only with a space before: what is not required stands after two dashes.
+    re.compile(r"^ +Could NOT find (?P<name>[\w.+-]+)"),
+    re.compile(r"By not providing \"Find(?P<name>[\w.+-]+)\.cmake\""),
+)
+_MOST = 20
+# What CMake's own modules call libraries otherwise than pkg-config does.
+_CMAKE = {
+    "blas": "libopenblas-dev",
+    "bzip2": "libbz2-dev",
+    "curl": "libcurl4-openssl-dev",
+    "freetype": "libfreetype-dev",
+    "jpeg": "libjpeg-dev",
+    "lapack": "libopenblas-dev",
+    "liblzma": "liblzma-dev",
+    "libxml2": "libxml2-dev",
+    "openssl": "libssl-dev",
+    "png": "libpng-dev",
+    "postgresql": "libpq-dev",
+    "sqlite3": "libsqlite3-dev",
+    "zeromq": "libzmq3-dev",
+    "zlib": "zlib1g-dev",
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing that is not there."""
+
+    title: str
+    """``the header yaml.h``."""
+    file: str
+    """A file that its package ships."""
+    package: str | None
+    """Of Debian, where it is known."""
+
+
+def missing_files(output: Sequence[str], target: Target) -> tuple[Missing, ...]:
+    """Return the headers and libraries that compilers and linkers did not find, each once."""
+
+    def header(name: str) -> Missing:
+        return Missing(f"the header {name}", name, header_package(name, target))
+
+    def library(name: str) -> Missing:
+        return Missing(f"the library lib{name}", f"lib{name}.so", library_package(name))
+
+    return _collected(output, ((_HEADER, header), (_LIBRARY, library)))
+
+
+def missing_modules(output: Sequence[str]) -> tuple[Missing, ...]:
+    """Return the libraries that configure steps asked for by a name, each once."""
+
+    def module(name: str) -> Missing:
+        return Missing(f"the library {name} (pkg-config)", f"{name}.pc", pkg_config_package(name))
+
+    return _collected(output, tuple((pattern, module) for pattern in _MODULES))
+
+
+def _collected(
+    output: Iterable[str], kinds: Sequence[tuple[re.Pattern[str], Callable[[str], Missing]]]
+) -> tuple[Missing, ...]:
+    def found() -> Iterator[Missing]:
+        for line in output:
+            for pattern, made in kinds:
+                if match := pattern.search(line):
+                    yield made(match["name"])
+
+    return tuple(dict.fromkeys(found()))[:_MOST]
+
+
+@cache
+def packages() -> dict[str, dict[str, str]]:
+    """Return the tables of the data file: ``kind<TAB>name<TAB>package`` lines."""
+    tables: dict[str, dict[str, str]] = {"header": {}, "library": {}, "module": {}}
+    text = resources.files("ociwheel.build").joinpath("debian_packages.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            kind, name, package = line.split("\t")
+            tables[kind][name] = package
+    return tables
+
+
+def header_package(header: str, target: Target) -> str | None:
+    """Return the Debian package with a header: by its own name, or by the longest folder of it."""
+    if header == "Python.h":
+        return f"libpython{target.python_minor}-dev"
+    table = packages()["header"]
+    parts = header.split("/")
+    for length in range(len(parts), 0, -1):
+        name = "/".join(parts[:length])
+        found = table.get(name if length == len(parts) else f"{name}/")
+        if found:
+            return found
+    return None
+
+
+def library_package(library: str) -> str | None:
+    """Return the Debian package with the linker name ``-l<library>``."""
+    return packages()["library"].get(library)
+
+
+def pkg_config_package(module: str) -> str | None:
+    """Return the Debian package with a library that pkg-config, meson or CMake calls ``module``."""
+    tables = packages()
+    return (
+        tables["module"].get(module)
+        or tables["library"].get(module.removeprefix("lib"))
+        or _CMAKE.get(module.lower())
+        or tables["module"].get(module.lower())
+    )
