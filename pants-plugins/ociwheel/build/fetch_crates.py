@@ -13,7 +13,7 @@ from typing import Any
 
 from ociwheel.build.crates import Crate
 from ociwheel.errors import FetchError
-from ociwheel.reading import Limits, failing, from_json
+from ociwheel.reading import DocumentLimits, failing, from_json
 from ociwheel.transport.cargo_config import CrateSource
 from ociwheel.transport.download import WrongContentError, download
 from ociwheel.transport.failure import Failure, Kind
@@ -23,7 +23,7 @@ from ociwheel.transport.network import Network
 _MOST_CRATE = 64 << 20
 """Bytes of a crate: registries take a sixth of that."""
 _AT_ONCE = 8
-_CONFIG = Limits(size=1 << 16)
+_CONFIG = DocumentLimits(size=1 << 16)
 _MOST_TOLD = 5
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ociwheel.errors import BuildError
-from ociwheel.reading import Limits, Value, bytes_of, failing
+from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
 from ociwheel.reading_toml import from_toml
 from ociwheel.remedies import Remedy
 
 Version = tuple[int, ...]
 _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,2}")
-_MANIFEST = Limits(size=1 << 20)
+_MANIFEST = DocumentLimits(size=1 << 20)
 # Compilers of Debian's suites, and the package of cargo that goes with each, oldest first.
 _SUITES = (
     ((1, 85), "bookworm", "cargo-web"),

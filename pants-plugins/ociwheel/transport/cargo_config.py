@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError
-from ociwheel.reading import Limits, Value, bytes_of, failing
+from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
 from ociwheel.reading_toml import from_toml
 from ociwheel.transport.pip_config import home
 
 SPARSE = "sparse+"
 _DEFAULT_SOURCE = "crates-io"
-_LIMITS = Limits(size=1 << 20)
+_LIMITS = DocumentLimits(size=1 << 20)
 _MOST_HOPS = 10
 # What cargo asks where nothing is configured is its choice, not ours, so it is read from the locked cargo.
 _IN_CARGO = re.compile(rb"sparse\+(https://[a-z0-9.-]{4,100}/)")
