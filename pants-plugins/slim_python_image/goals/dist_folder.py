@@ -1,7 +1,7 @@
 """A layout in `dist`: complete or absent whenever somebody reads it, and only what changed is written.
 
 What is new is written beside the layout first and then moved into place: blobs, then `index.json`, which says
-what the layout is. What the `index.json` before it led to stays for some minutes, so that who has just read
+what the layout is. What the `index.json` before it led to stays until the next run, so that who has just read
 it finds all of it.
 """
 
@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Sequence
@@ -33,8 +32,6 @@ _NAMED = 5
 # The time of each blob that is whole and that nobody has touched since, in nanoseconds: 1980-01-01, the
 # earliest that every file system can say. So a blob that is there is known without being read.
 WHOLE = 315_532_800 * 10**9
-FOR_READERS = 300
-"""Seconds for which a blob stays that `index.json` no longer leads to."""
 
 
 @dataclass(frozen=True)
@@ -250,21 +247,19 @@ def move(place: Place, files: Iterable[Wanted], written: Iterable[Wanted], stage
 
 
 def forget(place: Place, files: Iterable[Wanted]) -> None:
-    """Remove the blobs of a layout that have been none of its files for a while.
+    """Remove the blobs of a layout that were none of its files in the run before either.
 
-    Their time says since when, from the first run that finds them so. Blobs that are shared stay: other
-    layouts may want them.
+    A run that finds such a blob for the first time takes from it the time of what is whole. Blobs that are
+    shared stay: other layouts may want them.
     """
     if place.shared:
         return
     kept = {os.path.basename(one.path) for one in files if one.blob}
     folder = place.layout / _SHA256
     for name in set(_names(folder)) - kept:
-        if not is_sha256(name):
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            since = os.lstat(folder / name).st_mtime_ns
-            if since == WHOLE:
-                os.utime(folder / name)
-            elif since < time.time_ns() - FOR_READERS * 10**9:
-                os.unlink(folder / name)
+        if is_sha256(name):
+            with contextlib.suppress(FileNotFoundError):
+                if os.lstat(folder / name).st_mtime_ns == WHOLE:
+                    os.utime(folder / name)
+                else:
+                    os.unlink(folder / name)
