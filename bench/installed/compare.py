@@ -21,6 +21,7 @@ RULES: Mapping[str, str] = {
     "first-party": "the module that the image starts, `app.py`",
     "headers": "`<name>.data/headers`, C headers outside of `site-packages`",
     "installer": "`INSTALLER` names who installed; uv adds `REQUESTED` and `uv_cache.json`",
+    "pip": "`bin/pip3.11`: installers name the command of pip after the Python too",
     "record": "lines of `RECORD` about files that differ by another rule",
     "venv": "what a virtual environment has of its own: `pyvenv.cfg`, `activate`, the links to Python",
 }
@@ -100,14 +101,16 @@ _BY_PLACE: Mapping[str, re.Pattern[str]] = {
     "installer": _OF_INSTALLER,
     "first-party": re.compile(r"lib/python[0-9.]+/site-packages/app\.py"),
     "headers": re.compile(r"include/.*"),
+    "pip": re.compile(r"bin/pip3\.[0-9]+"),
 }
+_OF_INSTALLERS_ALONE = ("headers", "pip")
 
 
 def _rule(path: str, one: Path | None, other: Path | None, image: Path, venv: Path) -> str | None:
     """Return the rule by which a file differs, None where there is none."""
     by_place = next((rule for rule, pattern in _BY_PLACE.items() if pattern.fullmatch(path)), None)
     if by_place is not None:
-        return by_place if by_place != "headers" or one is None else None
+        return by_place if by_place not in _OF_INSTALLERS_ALONE or one is None else None
     if one is None or other is None or one.is_symlink() or other.is_symlink():
         return None
     if path.endswith(".dist-info/RECORD"):
