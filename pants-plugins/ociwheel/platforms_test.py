@@ -22,7 +22,8 @@ from ociwheel.build.build_systems import write_build_system_files
 from ociwheel.build.toolchain import zig_target
 from ociwheel.build.wrappers import Toolchain, compiler_environment
 from ociwheel.debian import debian_lock
-from ociwheel.debian.debian_lock import Request, build_lock
+from ociwheel.debian.debian_lock import build_lock
+from ociwheel.debian.lock_request import Request
 from ociwheel.debian.packages import Universe
 from ociwheel.elf import audit_step, facts
 from ociwheel.elf.reader import read_facts

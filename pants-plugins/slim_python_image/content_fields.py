@@ -17,7 +17,7 @@ from pants.engine.target import (
 from pants.util.frozendict import FrozenDict
 from pants.util.strutil import help_text
 
-# From the 2nd of January 1980 to what a tar header holds, as the core has them (layer/times.py).
+# From the 2nd of January 1980 to what a tar header holds, as the core has them (formats/times.py).
 _FOLDER = re.compile(r"(/[^/\0]+)+/?")
 _PLACED_OPTION = re.compile(r"mode=0?[0-7]{3}|owner=[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
 _FIRST_TIME, _LAST_TIME = 315_619_200, 0o77777777777

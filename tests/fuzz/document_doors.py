@@ -15,7 +15,7 @@ from typing import Any
 from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.emulated import read_answer
 from ociwheel.debian.archive_client import decompressed
-from ociwheel.debian.debian_lock import Request as DebianRequest
+from ociwheel.debian.lock_request import Request as DebianRequest
 from ociwheel.debian.packages import Universe, split_paragraphs
 from ociwheel.debian.relations import Relation
 from ociwheel.debian.release import parse_release

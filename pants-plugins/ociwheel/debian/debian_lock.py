@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.debian.compilers import GCC, gcc_package, not_of_gcc, runtime_of_c
+from ociwheel.debian.lock_request import Request
 from ociwheel.debian.policy import (
     BUILD_PROGRAMS,
     COMPILERS,
@@ -28,7 +29,6 @@ from ociwheel.debian.resolver import resolve
 from ociwheel.documents import document
 from ociwheel.errors import BaseError, ErrorCollector, FetchError
 from ociwheel.platforms import PLATFORMS, Platform, platform
-from ociwheel.reading import Value
 from ociwheel.remedies import Remedy
 
 if TYPE_CHECKING:
@@ -41,57 +41,6 @@ PYTHONS_OF_SUITES = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 """The Python of each release of Debian whose libc is new enough: of those, a release has one."""
 LEAST_GLIBC = (2, 33)
 """The first whose loader knows ``--argv0``, by which the interpreter runs from any folder."""
-
-_MINOR = re.compile(r"3\.[0-9]{1,2}")
-_LISTS = (
-    *("suites", "packages", "builder_packages", "excluded_packages", "emulation_packages"),
-    *("platforms", "components", "compilers"),
-)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a ``debian_python_base`` target asks for."""
-
-    suites: tuple[str, ...]
-    packages: tuple[str, ...]
-    builder_packages: tuple[str, ...]
-    builder_groups: Mapping[str, tuple[str, ...]]
-    """Builder packages that only one distribution is compiled against, by its name."""
-    emulation_packages: tuple[str, ...]
-    """The compiler of emulated builds; without any, there are none."""
-    excluded_packages: tuple[str, ...]
-    python: str | None
-    platforms: tuple[str, ...]
-    components: tuple[str, ...]
-    compilers: tuple[str, ...]
-    """What some distributions are compiled with in place of clang: :data:`~ociwheel.debian.compilers.GCC`."""
-    inputs: Mapping[str, Any]
-    """The request as given, without its name: a lock whose inputs differ is stale."""
-
-    @classmethod
-    def parse(cls, value: Value) -> Request:
-        """Return the request that a document holds; what is wrong is an error of the document's."""
-        value.only(*_LISTS, "python", "name", "builder_groups")
-        given = {key: value.maybe(key) for key in _LISTS}
-        lists = {key: item.texts(empty=False) if item else () for key, item in given.items()}
-        for key in ("suites", "platforms"):
-            if not lists[key]:
-                raise value.error(f"{key} is empty")
-        for name in lists["platforms"]:
-            platform(name)
-        if set(lists["compilers"]) - {GCC}:
-            raise value.error(f"compilers are {', '.join(lists['compilers'])}; there is {GCC}")
-        if given["excluded_packages"] is None:
-            lists["excluded_packages"] = DEFAULT_EXCLUDED
-        lists["components"] = lists["components"] or ("main",)
-        python = value.optional(
-            "python", lambda item: item.matching(_MINOR, 'a minor version such as "3.11"')
-        )
-        groups = value.optional("builder_groups", Value.members) or {}
-        inputs = {key: item for key, item in value.raw.items() if key != "name"}
-        checked = {name: groups[name].texts(empty=False) for name in sorted(groups)}
-        return cls(python=python, inputs=inputs, builder_groups=checked, **lists)
 
 
 @dataclass(frozen=True)

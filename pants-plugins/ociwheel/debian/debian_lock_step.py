@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import url2pathname
 
 from ociwheel.debian.archive_client import ArchiveClient, Opener, Suite
-from ociwheel.debian.debian_lock import Request, build_lock, render_lock
+from ociwheel.debian.debian_lock import build_lock, render_lock
+from ociwheel.debian.lock_request import Request
 from ociwheel.debian.packages import Universe
 from ociwheel.debian.release import default_keyrings
 from ociwheel.documents import read_value, write_whole
