@@ -51,6 +51,9 @@ PUBLISH_BYTES = 16_384
 
 Format = Callable[[float], str]
 
+QUIET = 0.5
+"""The load average above which a run is not called quiet: load slows some contenders down more."""
+
 
 def _seconds(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -99,6 +102,8 @@ def _others() -> list[str]:
 def _head(facts: Mapping[str, str], log: Log, source: str) -> list[str]:
     loads = load_range(log)
     load = f"load average before a measurement {loads[0]:.1f} to {loads[1]:.1f}" if loads else "no load known"
+    quiet = loads is not None and loads[1] <= QUIET
+    load += ": a quiet run" if quiet else f": not a quiet run, whose load is at most {QUIET}"
     return [
         "# Side by side",
         "",

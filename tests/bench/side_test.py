@@ -122,7 +122,7 @@ def test_the_page_names_what_was_missed_and_what_was_not_measured(tmp_path: Path
     assert "| one source file of `devcon_spark` | 1.00 s | 10.0 s (classic) | 0.10 |  | 0.2 | met |" in page
     assert "| linux/arm/v7, cold |  |  |  |  | 0.1 | not measured |" in page
     assert "| cold | 40.0 [1] | 50.0 [2] |" in page
-    assert "load average before a measurement 0.0 to 2.5" in page
+    assert "load average before a measurement 0.0 to 2.5: not a quiet run, whose load is at most 0.5." in page
     assert "- uv: cold: failed: it broke" in page
     assert "What it means." in page
     assert "40.0" in (tmp_path / "docs/reference/side-by-side-seconds.svg").read_text()
