@@ -28,6 +28,7 @@ from slim_python_image.goals.lock import KnownBaseNamesRequest, RequestedBaseNam
 from slim_python_image.products import StepInputs, Tree
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
+from slim_python_image.util_rules.start import module_candidates
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
 LOCK = {
@@ -79,11 +80,14 @@ FILES = {
     "src/shop/more/run-it.py": "",
     "src/shop/start.sh": "#!/bin/sh\n",
     "src/shop/stray.py": "",
+    "src/shop/top.py": "",
     "src/shop/BUILD": """
 python_sources(name="lib", sources=["shop/*.py"], dependencies=[":page", ":config"])
 resources(name="page", sources=["shop/*.html"])
 files(name="config", sources=["config/*.json"])
 python_sources(name="more", sources=["more/*.py"])
+python_sources(name="top", sources=["top.py"])
+slim_python_image(name="at-root", entry_point="top.py:main", base="//3rdparty/debian:base")
 files(name="etc", sources=["etc/*.ini"])
 archive(name="zip", format="zip", files=[":config"])
 slim_python_image(name="by-file", entry_point="shop/__main__.py:run", base="//3rdparty/debian:base",
@@ -246,6 +250,12 @@ def test_an_image_as_docker_image_and_pex_binary_have_it(runner: RuleRunner) -> 
     assert paths(runner, image.placed.files) == ["0", "1"]
     assert "src/shop/etc/shop.ini" not in paths(runner, image.files)
     assert {"src/shop/more/db.py:../more", "src/shop:etc"} <= dependencies(runner, "by-file")
+
+
+def test_a_file_in_the_source_root_of_its_own_name(runner: RuleRunner) -> None:
+    assert module_candidates("src/shop/shop.py") == ("shop", "shop.shop", "src.shop.shop")
+    assert module_candidates("src/shop/__init__.py") == ("shop", "src.shop")
+    assert parts(runner, "at-root").scripts == (("at-root", "top:main"),)
 
 
 def test_a_file_need_not_have_the_name_of_a_module(runner: RuleRunner) -> None:

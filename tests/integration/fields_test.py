@@ -18,7 +18,7 @@ slim_python_image(
     name="image",
     entry_point="app.py:main",
     entry_points={{"migrate": "db:run"}},
-    start_script="start.sh",
+    start_script="start",
     files_at={{"/etc/app": [":config", "mode=0640", "owner=nonroot"]}},
     extra_env_vars=["STAGE=test"],
     healthcheck=["python", "-m", "db"],
@@ -43,7 +43,9 @@ def repository(
         made.write("src/app/app.py", "import idna\n\ndef main():\n    print(idna)\n")
         made.write("src/app/db.py", "def run():\n    print('migrated')\n")
         made.write("src/app/app.ini", "a = 1\n")
-        made.write("src/app/start.sh", '#!/bin/sh\nexec "$@"\n')
+        made.write(
+            "src/app/start", "#!/app/bin/python\nimport os, sys\n\nos.execv(sys.argv[1], sys.argv[1:])\n"
+        )
         made.write("src/app/BUILD", BUILD)
         yield made
 
@@ -52,7 +54,7 @@ def test_fields(repository: Repository) -> None:
     repository.package("src/app:image")
     layout = repository.layout("src.app/image")
     config = layout.config()["config"]
-    assert config["Entrypoint"] == ["/app/bin/start.sh", "/app/bin/image"]
+    assert config["Entrypoint"] == ["/app/bin/start", "/app/bin/image"]
     assert config["Healthcheck"] == {
         "Test": ["CMD", "python", "-m", "db"],
         "Interval": 30 * 10**9,
@@ -63,7 +65,7 @@ def test_fields(repository: Repository) -> None:
     found = layout.listing(top)
     ini = found["etc/app/app.ini"]
     assert (ini.mode, ini.uid, ini.gid) == (0o640, 65532, 65532)
-    assert found["app/bin/start.sh"].mode == 0o755
+    assert found["app/bin/start"].mode == 0o755
     assert {"app/bin/image", "app/bin/migrate"} <= set(found)
     assert layout.read(top, "etc/app/app.ini") == b"a = 1\n"
     assert not [name for name in found if name.endswith("src/app/app.ini")]

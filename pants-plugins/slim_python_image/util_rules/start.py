@@ -62,14 +62,15 @@ def resolve_of(given: str | None, address: Address, python_setup: PythonSetup) -
 
 
 def module_candidates(path: str) -> tuple[str, ...]:
-    """Return the modules that a file may be, by which of its folders is the source root: the longest first.
+    """Return the modules that a file may be, by which of its folders is the source root: the shortest first.
 
+    Pants takes `app.app` for a name in the module `app` where that is all there is, so longer ones come last.
     The module of a package's `__init__.py` is the package.
     """
     parts = path[: -len(".py")].split("/")
     if parts[-1] == "__init__" and len(parts) > 1:
         parts = parts[:-1]
-    return tuple(".".join(parts[n:]) for n in range(len(parts)))
+    return tuple(".".join(parts[n:]) for n in reversed(range(len(parts))))
 
 
 async def owners_of(module: str, resolve: str | None) -> tuple[Address, ...]:
