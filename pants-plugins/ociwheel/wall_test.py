@@ -75,7 +75,7 @@ def test_steps_before_the_toolbox_import_the_standard_library_only(step: str) ->
 # What composes and reads small documents, and values; runs on Pants's own Python: docs/decisions/018.
 CALLED = {
     *("ociwheel", "ociwheel.errors", "ociwheel.image.compose", "ociwheel.sbom.compose"),
-    *("ociwheel.digest", "ociwheel.image_name", "ociwheel.platforms", "ociwheel.reading"),
+    *("ociwheel.digest", "ociwheel.image_name", "ociwheel.platforms", "ociwheel.reading", "ociwheel.schemas"),
     "ociwheel.layer.exclude",
 }
 

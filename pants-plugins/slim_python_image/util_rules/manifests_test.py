@@ -83,7 +83,7 @@ def test_the_core_that_runs_here_needs_no_library_and_no_later_python() -> None:
     assert "ociwheel.image.layout" in seen
 
 
-CALLED = ("image.compose", "digest", "image_name", "platforms", "reading")
+CALLED = ("image.compose", "digest", "image_name", "platforms", "reading", "schemas")
 STANDARD = frozenset(
     (
         *(
@@ -91,6 +91,7 @@ STANDARD = frozenset(
             "collections",
             "dataclasses",
             "datetime",
+            "functools",
             "hashlib",
             "ipaddress",
             "json",
