@@ -43,8 +43,6 @@ PEX_SIZE = 3563509
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 
 # The newest Pants that package indexes have. Later ones come by Pants's own launcher, from elsewhere.
-PYPI = "index.invalid"
-"""Where Pants's own default index is."""
 NEWEST_INDEXED = (2, 17)
 
 # Of an environment whose programs are started by their first line: kernels cut it at 127 bytes.
@@ -276,19 +274,17 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> dict[str, str]:
     return settings
 
 
-def own_indexes(config: str) -> str:
-    """Return what ``pants.toml`` says of package indexes, as it stands there; empty for nothing."""
+def own_indexes(config: str) -> list[str]:
+    """Return the package indexes that ``pants.toml`` names or adds, as ``indexes = [..]``, ``.add`` or ``{add = [..]}``."""
     section = re.search(
         r"^\[python-repos\][ \t]*(?:#[^\n]*)?$(.*?)(?=^\[|\Z)", config, re.MULTILINE | re.DOTALL
     )
-    found = section and re.search(r"^[ \t]*indexes\b[^\[{]*(\[[^\]]*\]|\{[^}]*\})", section[1], re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _beside(indexes: list[str], own: str) -> str:
-    """Return the option that adds indexes to those of ``pants.toml``, but not to Pants's own default."""
-    dropped = "" if PYPI in own else f",-{[f'https://{PYPI}/simple/']!r}"
-    return f"+{indexes!r}{dropped}"
+    found = section and re.search(
+        r"^[ \t]*indexes(?:\.add)?[ \t]*=[ \t]*(?:\{[^}]*?\badd[ \t]*=[ \t]*)?\[([^\]]*)\]",
+        section[1],
+        re.MULTILINE,
+    )
+    return [one[1:-1] for one in re.findall(r"'[^']*'|\"[^\"]*\"", found[1])] if found else []
 
 
 def network_options(settings: Mapping[str, str], env: Mapping[str, str], config: str = "") -> dict[str, str]:
@@ -300,12 +296,11 @@ def network_options(settings: Mapping[str, str], env: Mapping[str, str], config:
     """
     options: dict[str, str] = {}
     extra = settings.get("extra-index-url", "").split()
-    own = own_indexes(config)
     if settings.get("no-index"):
         options["PANTS_PYTHON_REPOS_INDEXES"] = "[]"
     elif settings.get("index-url"):
-        indexes = [settings["index-url"], *extra]
-        options["PANTS_PYTHON_REPOS_INDEXES"] = _beside(indexes, own) if own else repr(indexes)
+        # The whole list, so that Pants's own default is not among them unless the repository names it.
+        options["PANTS_PYTHON_REPOS_INDEXES"] = repr([settings["index-url"], *extra, *own_indexes(config)])
     elif extra:
         # A list after a plus sign is added to what Pants would use.
         options["PANTS_PYTHON_REPOS_INDEXES"] = f"+{extra!r}"
