@@ -275,7 +275,7 @@ def pip_settings(env: Mapping[str, str], prefix: Path) -> dict[str, str]:
 
 
 def own_indexes(config: str) -> list[str]:
-    """Return the package indexes that ``pants.toml`` names or adds, as ``indexes = [..]``, ``.add`` or ``{add = [..]}``."""
+    """Return the package indexes that ``pants.toml`` names or adds, in the order that they stand there."""
     section = re.search(
         r"^\[python-repos\][ \t]*(?:#[^\n]*)?$(.*?)(?=^\[|\Z)", config, re.MULTILINE | re.DOTALL
     )
