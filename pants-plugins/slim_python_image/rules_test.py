@@ -28,6 +28,7 @@ from slim_python_image.goals.lock import KnownBaseNamesRequest, RequestedBaseNam
 from slim_python_image.products import StepInputs, Tree
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
+from slim_python_image.util_rules.image_key import ImageKey, ImageKeyRequest
 from slim_python_image.util_rules.start import module_candidates
 from slim_python_image.util_rules.steps import StepOutcome, StepRequest, Toolbox
 
@@ -136,6 +137,7 @@ def engine() -> RuleRunner:
             QueryRule(CoreSources, []),
             QueryRule(Digest, [CreateDigest]),
             QueryRule(ImageDefinition, [ImageDefinitionRequest]),
+            QueryRule(ImageKey, [ImageKeyRequest]),
             QueryRule(StepInputs, [StepRequest]),
             QueryRule(StepOutcome, [StepRequest]),
             QueryRule(KnownUserResolveNames, [KnownBaseNamesRequest]),
@@ -250,6 +252,24 @@ def test_an_image_as_docker_image_and_pex_binary_have_it(runner: RuleRunner) -> 
     assert paths(runner, image.placed.files) == ["0", "1"]
     assert "src/shop/etc/shop.ini" not in paths(runner, image.files)
     assert {"src/shop/more/db.py:../more", "src/shop:etc"} <= dependencies(runner, "by-file")
+
+
+def test_the_key_of_an_image_knows_files_at_absolute_places(runner: RuleRunner) -> None:
+    def key() -> str:
+        return runner.request(ImageKey, [ImageKeyRequest(Address("src/shop", target_name="by-file"))]).key
+
+    build = FILES["src/shop/BUILD"]
+    found = [key()]
+    for path, text in (
+        ("src/shop/etc/shop.ini", "[shop]\n"),
+        ("src/shop/start.sh", "#!/bin/sh -e\n"),
+        ("src/shop/BUILD", build.replace("mode=0640", "mode=0600")),
+    ):
+        runner.write_files({path: text})
+        found.append(key())
+    assert len(set(found)) == len(found)
+    runner.write_files({path: FILES[path] for path in FILES if path.startswith("src/shop/")})
+    assert key() == found[0]
 
 
 def test_a_file_in_the_source_root_of_its_own_name(runner: RuleRunner) -> None:

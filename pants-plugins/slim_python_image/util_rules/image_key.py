@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Iterable
 
 from pants.engine.addresses import Address
@@ -25,10 +26,12 @@ from slim_python_image.util_rules.image_layers import ancestors_of
 from slim_python_image.util_rules.lock_lines import LockLines, LockLinesRequest, reached, read_lines
 from slim_python_image.util_rules.locks import normalized, requirement_name
 
-# The steps whose code makes bytes of an image.
+# The steps whose code makes bytes of an image, or what such a step stands on.
 _STEPS = (
     *("wheel-layer", "source-layer", "deb-layer", "rootfs-layer", "venv-layer", "account-layer"),
-    *("plan", "build", "emulate", "zig-libc", "image", "index"),
+    *("lock-entries", "describe", "plan", "inspect-sdist", "build-pins", "fetch-crates", "interpreter"),
+    *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "emulate"),
+    *("image", "index"),
 )
 
 
@@ -81,6 +84,7 @@ def builder(base: Base, names: Iterable[str], options: SlimImageOptions) -> dict
     """
     settings = {name: options.build_settings(name) for name in names}
     if isinstance(base, DebianBase):
+        gcc = _debs(base.gcc) if any(options.compiler(name) for name in names) else []
         groups = {
             name: _debs(base.builder_groups[name].packages) for name in names if name in base.builder_groups
         }
@@ -88,6 +92,7 @@ def builder(base: Base, names: Iterable[str], options: SlimImageOptions) -> dict
             "settings": settings,
             "packages": _debs(base.builder),
             "groups": groups,
+            "gcc": gcc,
             "emulation": _debs(base.emulation),
             "programs": {name: _debs(packages) for name, packages in base.programs.items()},
         }
@@ -104,8 +109,15 @@ def compiled(lock: bytes | None, pins: dict[str, list[str]], minor: str) -> dict
             for row in document.get("environments", ())
             if row["python"] == minor and row["sdist"].partition("==")[0] in pins
         ]
-        files = document.get("files", {})
-        return {row["sdist"]: [row["sha256"], {pin: files.get(pin) for pin in row["pins"]}] for row in rows}
+        files, crates = document.get("files", {}), document.get("crates", {})
+        return {
+            row["sdist"]: [
+                row["sha256"],
+                {pin: files.get(pin) for pin in row["pins"]},
+                {crate: crates.get(crate) for crate in row.get("crates", ())},
+            ]
+            for row in rows
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {"": hashlib.sha256(lock or b"").hexdigest()}
 
@@ -122,8 +134,8 @@ def shared(parts: ImageDefinition) -> dict[str, Any]:
         "prefer": list(parts.prefer),
         "workdir": parts.config.workdir,
         "time": parts.time,
-        # With a script, its last layer is no other image's.
-        "scripts": bool(parts.scripts),
+        # With a script, or files at absolute places, its last layer is no other image's.
+        "scripts": bool(parts.scripts or parts.placed),
     }
 
 
@@ -137,7 +149,21 @@ def definition(parts: ImageDefinition) -> dict[str, Any]:
         "config": parts.config.to_dict(),
         "annotations": dict(parts.annotations),
         "writable": list(parts.writable),
+        "places": json.loads(parts.placed.places) if parts.placed else [],
     }
+
+
+def backend_code(package: Path) -> str:
+    """Return the fingerprint of this plugin's own code, which divides an image into layers and names them.
+
+    :param package: its folder.
+    """
+    found = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        if not path.name.endswith("_test.py"):
+            data = path.read_bytes()
+            found.update(f"{path.relative_to(package).as_posix()} {len(data)}\n".encode() + data)
+    return found.hexdigest()
 
 
 async def files_of(digest: Digest, exclude: Iterable[str] = ()) -> list[list[Any]]:
@@ -196,12 +222,14 @@ async def image_key(request: ImageKeyRequest, core: CoreSources, options: SlimIm
         platforms[platform] = platform_part(base, line, lines, lock, options)
     document = {
         "code": {step: core.steps[step].fingerprint for step in _STEPS},
+        "backend": backend_code(Path(__file__).parents[1]),
         "tools": hashlib.sha256(core.tools.encode()).hexdigest(),
         "image": definition(parts),
         "extended": [shared(one) for one in line[1:]],
         "files": [
             [await files_of(one.sources, one.options.exclude), await files_of(one.files)] for one in line
         ],
+        "placed": await files_of(parts.placed.files) if parts.placed else [],
         "lock": lines.whole,
         "platforms": platforms,
     }

@@ -12,17 +12,19 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, rule
 from slim_python_image.util_rules.locks import normalized, requirement_name
 
-_PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*==\s*(?P<version>[^\s;\\]+)")
+_PINNED = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==|@)\s*(?P<version>[^\s;\\]+)"
+)
 _HASH = re.compile(r"--hash[= ](?P<hash>\S+)")
 _MARKER = re.compile(r";(?P<marker>[^\\]*?)(?:\s*--hash|\\|$)")
-_VIA = re.compile(r"^\s*#\s+(?:via\s+)?(?!via\s*$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Line:
     """One locked version: what it is pinned to, and who requires it.
 
-    :param pin: version, hashes in an order of their own, and the marker that says where it counts.
+    :param pin: version or URL, hashes in an order of their own, and the marker that says where it counts.
     :param required_by: `None` where the lock does not say.
     """
 
@@ -49,6 +51,19 @@ class LockLinesRequest:
     path: str
 
 
+def _required_by(comments: Iterable[str]) -> tuple[str, ...] | None:
+    """Return who requires a line, as pip-compile and uv say it, in one line or in several."""
+    found: set[str] | None = None
+    for comment in comments:
+        text = comment.strip().lstrip("#").strip()
+        if text == "via" or text.startswith("via "):
+            found, text = found or set(), text[len("via") :]
+        if found is not None:
+            # A file of requirements (`-r requirements.txt`) is no name.
+            found |= {normalized(m[0]) for part in text.split(",") if (m := _NAME.match(part.strip()))}
+    return None if found is None else tuple(sorted(found))
+
+
 def requirements_lines(text: str) -> Iterator[Line]:
     """Yield the lines of a requirements file; comments of pip-compile and uv say who requires them."""
     blocks: list[list[str]] = []
@@ -64,16 +79,17 @@ def requirements_lines(text: str) -> Iterator[Line]:
         marker = _MARKER.search(own)
         hashes = sorted(match["hash"] for match in _HASH.finditer(own))
         comments = [line for line in block if line.lstrip().startswith("#")]
-        by = tuple(sorted({normalized(match["name"]) for line in comments if (match := _VIA.match(line))}))
         yield Line(
             normalized(found["name"]),
             " ".join([found["version"], *hashes, marker["marker"].strip() if marker else ""]).rstrip(),
-            by if any("via" in line for line in comments) else None,
+            _required_by(comments),
         )
 
 
 def pex_lines(lock: Mapping[str, Any]) -> Iterator[Line]:
-    """Yield the versions of a lock of Pex."""
+    """Yield the versions of a lock of Pex; none where it was changed who requires whom."""
+    if lock.get("overridden") or lock.get("excluded"):
+        return
     entries = [one for part in lock["locked_resolves"] for one in part["locked_requirements"]]
     by: dict[str, set[str]] = {}
     for one in entries:

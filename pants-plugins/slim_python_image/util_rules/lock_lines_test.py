@@ -45,6 +45,40 @@ def test_a_line_of_which_nobody_says_who_requires_it_counts() -> None:
     assert set(reached(["a"], lines)) == {"a", "b"}
 
 
+def test_who_requires_a_line_in_one_line() -> None:
+    data = b"""\
+a==1 \\
+    --hash=sha256:aa
+    # via -r requirements.txt
+b==2 \\
+    --hash=sha256:bb
+    # via a, other
+"""
+    lines = parse_lines(data).lines
+    assert [line.required_by for line in lines] == [(), ("a", "other")]
+    assert set(reached(["a"], lines)) == {"a", "b"}
+
+
+def test_a_line_that_is_pinned_to_a_url() -> None:
+    data = b"""\
+a==1 \\
+    --hash=sha256:aa
+    # via -r requirements.txt
+b @ https://files.example.com/b-2-py3-none-any.whl ; sys_platform == 'linux' \\
+    --hash=sha256:bb
+    # via -r requirements.txt
+"""
+    pin = "https://files.example.com/b-2-py3-none-any.whl sha256:bb sys_platform == 'linux'"
+    assert reached(["b"], parse_lines(data).lines) == {"b": [pin]}
+
+
+def test_of_a_lock_of_pex_in_which_others_are_required_all_counts() -> None:
+    entry = {"project_name": "a", "version": "1", "requires_dists": ["b"], "artifacts": []}
+    lock = {"locked_resolves": [{"locked_requirements": [entry]}]}
+    assert parse_lines(json.dumps(lock).encode()).whole == ""
+    assert parse_lines(json.dumps({**lock, "overridden": ["b=c"]}).encode()).whole != ""
+
+
 def test_a_lock_of_pex_says_what_requires_what() -> None:
     def entry(name: str, *requires: str) -> dict[str, object]:
         artifacts = [{"algorithm": "sha256", "hash": name * 2}]
