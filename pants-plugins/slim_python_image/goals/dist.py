@@ -36,6 +36,7 @@ from slim_python_image.goals.dist_folder import (
     clear_staging,
     foreign_files,
     forget,
+    forget_documents,
     listed,
     missing,
     move,
@@ -195,11 +196,13 @@ async def place_layout(
     if not taken_in.packaged:
         return PlacedLayout()
     foreign = foreign_files(place)
+    beside = await engine.entries(request.beside)
     if request.address in taken_in.addresses:
         if foreign:
             raise refused(request.output, f"has files that are of no layout: {listed(foreign)}")
+        forget_documents(place.dist, place.output, (one.path for one in beside))
         return PlacedLayout()
-    layout, beside = await engine.entries(request.layout), await engine.entries(request.beside)
+    layout = await engine.entries(request.layout)
     entries = {one.path: one for one in (*layout, *beside) if isinstance(one, FileEntry)}
     files = tuple(
         Wanted(path, one.file_digest.fingerprint, one.file_digest.serialized_bytes_length)
@@ -221,10 +224,16 @@ async def place_layout(
 
 @dataclass(frozen=True)
 class ReplacedRequest:
-    """Look at what Pants is going to clear in `dist`: files, or a folder whose files all end in a suffix."""
+    """Look at what Pants is going to clear in `dist`: files, or a folder whose files all end in a suffix.
+
+    :param image: the path of an image, and
+    :param beside: what is written beside it: of attestations, what is not among it goes.
+    """
 
     outputs: tuple[str, ...]
     suffix: str = ""
+    image: str = ""
+    beside: Digest = EMPTY_DIGEST
 
 
 @dataclass(frozen=True)
@@ -236,9 +245,13 @@ class Replaceable:
 async def check_place(
     request: ReplacedRequest, options: _Options, dist_dir: DistDir, build_root: BuildRoot
 ) -> Replaceable:
+    dist = Path(build_root.path) / dist_dir.relpath
     if _GOAL in options.options.goals:
         for output in request.outputs:
-            check_replaced(Path(build_root.path) / dist_dir.relpath, output, request.suffix)
+            check_replaced(dist, output, request.suffix)
+        if request.image:
+            entries = await engine.entries(request.beside)
+            forget_documents(dist, request.image, (one.path for one in entries))
     return Replaceable()
 
 

@@ -18,10 +18,13 @@ from typing import Iterable, Sequence
 from ociwheel import digest
 from ociwheel.digest import is_sha256
 from slim_python_image.products import SlimImageError
+from slim_python_image.util_rules.attestations import is_document
 
 BLOBS = "blobs"
 BESIDE = "beside"
 """What stands for the path of a layout in the paths of files beside it: `beside.json` is its report."""
+DOCUMENTS = f"{BESIDE}.attestations"
+"""The folder of attestations in such paths."""
 _SHA256 = digest.BLOBS
 _MARKER = "oci-layout"
 _INDEX = "index.json"
@@ -246,12 +249,29 @@ def move(place: Place, files: Iterable[Wanted], written: Iterable[Wanted], stage
     forget(place, files)
 
 
+def forget_documents(dist: Path, output: str, paths: Iterable[str] = ()) -> None:
+    """Remove attestations beside an image that are none of it: of other platforms, or of kinds not asked for.
+
+    :param paths: of the image's own files, as those of :class:`Wanted`.
+    """
+    kept = set(paths)
+    folder = dist / f"{output}{DOCUMENTS[len(BESIDE) :]}"
+    for name in filter(is_document, _names(folder)):
+        if f"{DOCUMENTS}/{name}" not in kept:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(folder / name)
+    with contextlib.suppress(OSError):  # it is not empty, or not there
+        folder.rmdir()
+
+
 def forget(place: Place, files: Iterable[Wanted]) -> None:
-    """Remove the blobs of a layout that were none of its files in the run before either.
+    """Remove the attestations of an earlier run, and the blobs that were no files in the run before either.
 
     A run that finds such a blob for the first time takes from it the time of what is whole. Blobs that are
     shared stay: other layouts may want them.
     """
+    files = tuple(files)
+    forget_documents(place.dist, place.output, (one.path for one in files))
     if place.shared:
         return
     kept = {os.path.basename(one.path) for one in files if one.blob}

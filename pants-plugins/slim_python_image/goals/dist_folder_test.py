@@ -120,6 +120,26 @@ def test_only_what_changed_is_written(place: Place) -> None:
     assert (place.dist / "src.app/image.attestations/a.json").read_bytes() == b"{}"
 
 
+def test_attestations_that_nobody_asks_for_any_more_go(place: Place) -> None:
+    said = {
+        f"{BESIDE}.attestations/{name}": b"{}" for name in ("a.spdx.json", "b.cdx.json", "provenance.json")
+    }
+    folder = place.dist / "src.app/image.attestations"
+    package(place, {**FIRST, **said})
+    package(place, {**FIRST, f"{BESIDE}.attestations/a.spdx.json": b"{}"})
+    assert [path.name for path in folder.iterdir()] == ["a.spdx.json"]
+    (folder / "notes.txt").touch()
+    package(place, FIRST)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"], "files of others stay"
+    (folder / "notes.txt").unlink()
+    package(place, FIRST)
+    assert not folder.exists()
+    shared = Place(place.dist, place.output, shared=True)
+    package(shared, {**FIRST, **said})
+    package(shared, FIRST)
+    assert not folder.exists()
+
+
 def test_what_the_index_before_led_to_stays_until_the_next_run(place: Place) -> None:
     package(place, FIRST)
     package(place, SECOND)

@@ -1,15 +1,29 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pants.core.target_types import ArchiveTarget, GenericTarget
 from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST, EMPTY_FILE_DIGEST, FileEntry
 from pants.engine.target import Target
 
-from slim_python_image.goals.dist import Staged, is_image, named_by, takers
-from slim_python_image.goals.dist_folder import Place, Wanted
+from slim_python_image import engine
+from slim_python_image.goals import dist
+from slim_python_image.goals.dist import (
+    LayoutRequest,
+    PlacedLayout,
+    ReplacedRequest,
+    Staged,
+    TakenIn,
+    is_image,
+    named_by,
+    takers,
+)
+from slim_python_image.goals.dist_folder import DOCUMENTS, Place, Wanted
 from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import SlimPythonImageTarget
 
@@ -63,3 +77,28 @@ def test_the_line_of_the_log_moves_what_was_written(tmp_path: Path) -> None:
     assert not staged.folder.exists()
     assert str(staged) == "Wrote dist/src/image", "publish asks again"
     assert staged.wrote(".json") == "Wrote dist/src/image.json"
+
+
+@pytest.mark.parametrize("goal", ["package", "publish"])
+@pytest.mark.parametrize("written_by", ["archive", "another target"])
+def test_attestations_that_pants_does_not_replace_go_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goal: str, written_by: str
+) -> None:
+    async def entries(_: object) -> list[FileEntry]:
+        return [FileEntry(f"{DOCUMENTS}/linux-amd64.spdx.json", EMPTY_FILE_DIGEST)]
+
+    monkeypatch.setattr(engine, "entries", entries)
+    folder = tmp_path / "dist/src/image.attestations"
+    folder.mkdir(parents=True)
+    for name in ("linux-amd64.spdx.json", "linux-arm64.spdx.json", "provenance.json"):
+        (folder / name).touch()
+    where: Any = (SimpleNamespace(relpath="dist"), SimpleNamespace(path=str(tmp_path)))
+    if written_by == "archive":
+        options = SimpleNamespace(options=SimpleNamespace(goals=[goal]))
+        request = ReplacedRequest(("src/image.tar",), image="src/image")
+        asyncio.run(dist.check_place.rule.func(request, options, *where))
+    else:
+        layout = LayoutRequest(IMAGE.address, "src/image", EMPTY_DIGEST, EMPTY_DIGEST, shared=False)
+        taken_in = TakenIn(frozenset({IMAGE.address}), packaged=goal == "package")
+        assert asyncio.run(dist.place_layout.rule.func(layout, taken_in, *where)) == PlacedLayout()
+    assert len(list(folder.iterdir())) == (1 if goal == "package" else 3)

@@ -284,6 +284,8 @@ async def package_image(field_set: SlimImageFieldSet, options: SlimImageOptions)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     said = await report_image(ReportRequest(field_set.address), **implicitly())
     if field_set.output_format.value == "docker-image":
+        replaced = ReplacedRequest((f"{output}.json",), image=output, beside=said.beside)
+        await check_place(replaced, **implicitly())
         names = archive_references(field_set.names(), image.index_digest)
         loaded = await load_image(LoadImageRequest(field_set.address, names), **implicitly())
         # What `docker_image` answers with: another one then finds it by its address in the Dockerfile.
@@ -294,7 +296,8 @@ async def package_image(field_set: SlimImageFieldSet, options: SlimImageOptions)
     if field_set.output_format.value == "oci-layout":
         return await _package_layout(field_set, output, layout, said, shared=options.shared_blobs)
     content, paths = await _archives(image, layout, field_set, output)
-    await check_place(ReplacedRequest((*paths, f"{output}.json")), **implicitly())
+    replaced = ReplacedRequest((*paths, f"{output}.json"), image=output, beside=said.beside)
+    await check_place(replaced, **implicitly())
     artifacts = [BuiltPackageArtifact(path) for path in paths[:-1]]
     artifacts.append(BuiltPackageArtifact(paths[-1], extra_log_lines=said.lines))
     artifacts += said.artifacts(output)

@@ -48,6 +48,7 @@ PREDICATE_TYPES = {
     PROVENANCE: "https://slsa.dev/provenance/v1",
 }
 _SUFFIXES = {SPDX: "spdx.json", CYCLONEDX: "cdx.json"}
+_PROVENANCE_FILE = "provenance.json"
 BUILD_TYPE = "urn:slim-python-image:package:1"
 _TOOL = "slim-python-image"
 
@@ -97,6 +98,11 @@ class Attestations:
 def slug(platform: str) -> str:
     """Return a platform as one path component."""
     return platform.replace("/", "-")
+
+
+def is_document(name: str) -> bool:
+    """Tell whether a file in the folder of an image's attestations has the name of one."""
+    return name == _PROVENANCE_FILE or name.endswith(tuple(f".{suffix}" for suffix in _SUFFIXES.values()))
 
 
 def asked(options: SlimImageOptions) -> tuple[str, ...]:
@@ -307,7 +313,7 @@ def documents(
         if kind in _SUFFIXES
     ]
     if statement is not None:
-        items.append(Attestation(PROVENANCE, None, "provenance.json", encode(statement)))
+        items.append(Attestation(PROVENANCE, None, _PROVENANCE_FILE, encode(statement)))
     return tuple(items)
 
 
