@@ -54,12 +54,7 @@ def counts(repository: Repository, sample: Sample, before: Contents) -> Counts:
     :param before: what was on the disk before the run.
     """
     after = contents(repository)
-    # What is said of images lies beside them: its bytes are those of the locks' text, no cost of packaging.
-    files = [
-        path
-        for path in (repository.root / "dist").rglob("*")
-        if path.is_file() and not path.parent.name.endswith(".attestations")
-    ]
+    files = [path for path in (repository.root / "dist").rglob("*") if path.is_file()]
     images = [
         one
         for report in sorted((repository.root / "dist").glob("*/image.json"))
