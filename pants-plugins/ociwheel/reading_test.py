@@ -54,7 +54,7 @@ def test_json_that_is_refused(data: bytes, expected: str) -> None:
         (b"x=1\n[" + b"a . " * 40 + b"b]", "has a key of more than 32 parts in line 2"),
         (b"a=" + b"[" * 400_000, "is nested too deeply"),
         (b"a=" + b"{a=" * 200_000, "is nested too deeply"),
-        (b"a=" + b"1" * 5000, "is not TOML: a number or a date that cannot be"),
+        (b"a=" + b"1" * 5000, "is not TOML: it has a number or a date that cannot be read"),
         (b"a=1\na=2", "is not TOML: Cannot overwrite a value (at end of document)"),
         (b"a='\xff'", "is not UTF-8 text: byte 3"),
         (b"a=[" + b"1," * 1_000_001 + b"]", "has more than 1000000 values"),

@@ -38,7 +38,7 @@ def parse_toml(data: bytes | str, limits: DocumentLimits = LIMITS) -> dict[str, 
         raise BadDocumentError(f"is not TOML: {e}") from None
     except (ValueError, OverflowError):
         # tomllib lets pass what `int` and `datetime` say of a number or a date.
-        raise BadDocumentError("is not TOML: a number or a date that cannot be") from None
+        raise BadDocumentError("is not TOML: it has a number or a date that cannot be read") from None
 
 
 def _check_keys(text: str, limits: DocumentLimits) -> None:

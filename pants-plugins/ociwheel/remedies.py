@@ -89,7 +89,7 @@ WORDS: Mapping[str, str] = {
     "the `env` "
     f"of {_SETTINGS}",
     # Archives.
-    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    "raise-limit": "it is damaged, or made to do harm; if you trust it, raise the limit: "
     'OCIWHEEL_LIMITS="{limit}={value}"',
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",

@@ -104,7 +104,7 @@ _TEMPLATES: Mapping[str, str] = {
     "the "
     f"`env` of its {_BUILDS} entry",
     # Archives.
-    "raise-limit": "damaged, or made to do harm; if you trust it, raise the limit: "
+    "raise-limit": "it is damaged, or made to do harm; if you trust it, raise the limit: "
     'add "{limit}={value}" to [slim-image].limits',
     # The audit.
     "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",

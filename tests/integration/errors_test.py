@@ -254,15 +254,15 @@ def test_a_folder_that_nobody_may_write_to(message: Message) -> None:
 
 def test_an_entry_point_and_a_script(message: Message) -> None:
     assert message(image(script="idna")) == (
-        "SlimImageError: src/broken:image: set one of the fields `entry_point`, `executable` and `script`, "
-        "not `entry_point` and `script` together"
+        "SlimImageError: src/broken:image: the fields `entry_point` and `script` are set together\n"
+        "  -> set one of `entry_point`, `executable` and `script`"
     )
 
 
 def test_neither_entry_point_nor_script(message: Message) -> None:
     assert message(image(entry_point=None)) == (
-        "SlimImageError: src/broken:image: set one of the fields `entry_point`, `executable` and `script`, "
-        "none is set"
+        "SlimImageError: src/broken:image: no field says what the image starts\n"
+        "  -> set one of `entry_point`, `executable` and `script`"
     )
 
 
@@ -430,6 +430,6 @@ def test_requirements_of_several_resolves(message: Message) -> None:
 
 
 def test_the_error_of_one_image_is_not_that_of_another(repository: Repository, message: Message) -> None:
-    assert "set one of the fields" in message(image(entry_point=None))
+    assert "no field says what the image starts" in message(image(entry_point=None))
     run = repository.pants("package", "src/app:image", daemon=True)
     assert run.exit_code == 0, run.stderr

@@ -75,9 +75,12 @@ def _certificates(placed: Mapping[str, Entry]) -> Iterator[Entry]:
 
 def _pem(entry: Entry) -> bytes:
     if entry.kind != "file":
-        raise BaseError("a certificate is no file", where=f"{entry.origin}, /{entry.path}")
+        raise BaseError("the certificate is no regular file", where=f"{entry.origin}, /{entry.path}")
     if entry.size() > _BUNDLE_BYTES // 4:
-        raise BaseError(f"a certificate of {entry.size()} bytes", where=f"{entry.origin}, /{entry.path}")
+        raise BaseError(
+            f"the certificate has {entry.size()} bytes; at most {_BUNDLE_BYTES // 4} make sense",
+            where=f"{entry.origin}, /{entry.path}",
+        )
     with entry.open() as file:
         return file.read().rstrip(b"\n") + b"\n"
 

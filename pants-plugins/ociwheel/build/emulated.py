@@ -104,7 +104,7 @@ def _run(session: Session, inputs: Inputs, target: Target, where: str, work: Pat
             f"the container ended with exit code {done.returncode} and without an answer",
             where=where,
             details=shortened(done.tail()),
-            hint="it was killed: is there too little memory?" if killed else None,
+            hint="it was killed, perhaps for want of memory: give the engine more" if killed else None,
         )
     return read_answer(answer, where)
 

@@ -53,11 +53,15 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.Names
     )
 
 
+METADATA = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+
+
 def wheel(machine: int = 40, elf_class: int = 32) -> str:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("demo.so", elf_bytes(Elf(machine=machine, elf_class=elf_class)))
         archive.writestr("demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr("demo-1.0.dist-info/METADATA", METADATA)
         archive.writestr("demo-1.0.dist-info/RECORD", "")
     return buffer.getvalue().decode("latin-1")
 
@@ -140,7 +144,7 @@ def test_a_container_that_ends_without_an_answer(
     fake = FakeEngine(tmp_path).install(output=f"{STARTED}\n", exit=137)
     assert str(fault(fake, arguments, monkeypatch)) == (
         f"{WHERE}: the container ended with exit code 137 and without an answer\n  {STARTED}\n"
-        "  -> it was killed: is there too little memory?"
+        "  -> it was killed, perhaps for want of memory: give the engine more"
     )
     fake.plan(output=f"{STARTED}\n", cp="no space left on device\n")
     assert "docker cannot copy the sdist into the container" in str(fault(fake, arguments, monkeypatch))
@@ -171,6 +175,7 @@ def test_a_wheel_that_is_not_what_it_should_be(
     pure = "demo-1.0-py3-none-any.whl"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("demo-1.0.dist-info/METADATA", METADATA)
         archive.writestr("demo-1.0.dist-info/RECORD", "")
     fake.plan(**answer(Result(pure, (), 0, ("demo.c",)), **{pure: buffer.getvalue().decode("latin-1")}))
     error = fault(fake, arguments, monkeypatch)

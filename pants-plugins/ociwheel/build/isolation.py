@@ -227,7 +227,9 @@ def _answer(job: Job, limits: BuildLimits, ended: Ended, output: Path) -> Answer
             f"its build ended with exit code {ended.returncode} and without an answer",
             where=job.where,
             details=_tail(ended),
-            hint="it was killed: is there too little memory?" if killed else None,
+            hint="it was killed, perhaps for want of memory: build it on a machine with more"
+            if killed
+            else None,
         )
     return found
 

@@ -150,9 +150,12 @@ def build_lock(data: bytes, folder: Path, usual: int) -> str:
 LOCKFILES: dict[str, tuple[str | bytes, str]] = {
     "locks-06": (
         (INPUTS / "locks-06.lock").read_bytes(),
-        "is not TOML: a number or a date that cannot be",
+        "is not TOML: it has a number or a date that cannot be read",
     ),
-    "digits in TOML": (f"{PYLOCK}x = {'1' * 5000}\n", "is not TOML: a number or a date that cannot be"),
+    "digits in TOML": (
+        f"{PYLOCK}x = {'1' * 5000}\n",
+        "is not TOML: it has a number or a date that cannot be read",
+    ),
     "digits in a version": (
         PYLOCK.replace('"1.0"\nsdist', f'"{"1" * 5000}"\nsdist'),
         "is no valid pylock.toml: ",

@@ -163,7 +163,7 @@ def _stoppable() -> Iterator[None]:
     """Turn the signals that ask a process to end into an exception, for the time of a session."""
 
     def stop(number: int, _: FrameType | None) -> None:
-        raise ToolError(f"stopped by {signal.Signals(number).name}")
+        raise ToolError(f"the build was stopped by {signal.Signals(number).name}")
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:

@@ -62,7 +62,7 @@ def read_ar(file: BinaryIO, guard: Guard) -> tuple[ArMember, ...]:
             member = _member(file.read(_HEADER_BYTES), at + _HEADER_BYTES, end, file, guard)
             members.append(member)
             if len(members) > guard.limits.entries:
-                raise guard.too_much(f"more than {guard.limits.entries} entries", "entries")
+                raise guard.too_much(f"it has more than {guard.limits.entries} entries", "entries")
             at = member.start + member.size + member.size % 2
     return tuple(members)
 

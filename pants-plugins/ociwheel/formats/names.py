@@ -36,7 +36,7 @@ def link_text(text: str, name: str, guard: Guard) -> str:
     :raises OciwheelError: it is empty, no text of a link, or beyond a limit.
     """
     if not text or "\0" in text:
-        raise guard.refuse(f"the entry {quoted(name)} is a symbolic link to nothing")
+        raise guard.refuse(f"the entry {quoted(name)} is a symbolic link without a target")
     if len(text) > guard.limits.name_bytes:
         raise guard.too_much(f"the link {quoted(name)} has a text of {len(text)} characters", "name_bytes")
     return text

@@ -177,7 +177,7 @@ class Unpacked:
             raise self._too_much()
 
     def _too_much(self) -> OciwheelError:
-        return self._guard.too_much(f"more than {self.most} bytes unpacked", self._limit)
+        return self._guard.too_much(f"it has more than {self.most} bytes unpacked", self._limit)
 
     def drain(self) -> None:
         """Read what is left."""

@@ -83,7 +83,9 @@ class TarReader:
         while (entry := self._next()) is not None:
             count += 1
             if count > self._guard.limits.entries:
-                raise self._guard.too_much(f"more than {self._guard.limits.entries} entries", "entries")
+                raise self._guard.too_much(
+                    f"it has more than {self._guard.limits.entries} entries", "entries"
+                )
             yield entry
 
     def chunks(self) -> Iterator[bytes]:
@@ -131,7 +133,7 @@ class TarReader:
         """Read an extended header. Of two for one entry the first counts, as with tarfile."""
         size = self._number(block[124:136])
         if size > self._guard.limits.header_bytes:
-            raise self._guard.too_much(f"an extended header of {size} bytes", "header_bytes")
+            raise self._guard.too_much(f"it has an extended header of {size} bytes", "header_bytes")
         self._count(size)
         data = self._exactly(size)
         self._exactly(-size % BLOCK_BYTES)
@@ -157,7 +159,7 @@ class TarReader:
                 raise self._guard.refuse("an extended header is damaged")
             key, equals, value = data[space + 1 : end - 1].partition(b"=")
             if key.startswith(b"GNU.sparse."):
-                raise self._guard.refuse("a sparse file")
+                raise self._guard.refuse("it holds a sparse file")
             if equals and key in {b"path", b"linkpath", b"size", b"uid", b"gid"}:
                 found[key.decode()] = value.decode("utf-8", "surrogateescape")
             at = end
@@ -168,7 +170,7 @@ class TarReader:
         self._name = name
         flag = block[156:157]
         if flag == b"S":
-            raise self._guard.refuse("a sparse file")
+            raise self._guard.refuse("it holds a sparse file")
         kind: Kind = "file" if flag in _REGULAR else _KINDS.get(flag, "other")
         if flag == b"\0" and name.endswith("/"):
             kind = "dir"  # as tar had it before ustar
@@ -226,14 +228,14 @@ class TarReader:
             return int.from_bytes(field[1:], "big")
         digits = field.partition(b"\0")[0].strip(b" ")
         if digits.strip(b"01234567"):
-            raise self._guard.refuse("one of its headers has a number that is none")
+            raise self._guard.refuse("a number in one of its headers cannot be read")
         return int(digits or b"0", 8)
 
     def _count(self, size: int) -> None:
         self._headers_left -= size
         if self._headers_left < 0:
             most = self._guard.limits.headers(self._stream.packed)
-            raise self._guard.too_much(f"more than {most} bytes of headers", "headers_ratio")
+            raise self._guard.too_much(f"it has more than {most} bytes of headers", "headers_ratio")
 
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size)

@@ -115,21 +115,21 @@ def _block(**fields: bytes) -> bytes:
     [
         (b"", "x.tar: it is empty"),
         (b"no archive" * 100, "x.tar: it is no tar archive, or one of its headers is damaged"),
-        (_block(size=b"-1"), "x.tar: one of its headers has a number that is none"),
-        (_block(size=b"0x10"), "x.tar: one of its headers has a number that is none"),
-        (_block(size=b"\xff" * 12), "x.tar: one of its headers has a number that is none"),
-        (_block(mode=b"\xff" * 8), "x.tar: one of its headers has a number that is none"),
+        (_block(size=b"-1"), "x.tar: a number in one of its headers cannot be read"),
+        (_block(size=b"0x10"), "x.tar: a number in one of its headers cannot be read"),
+        (_block(size=b"\xff" * 12), "x.tar: a number in one of its headers cannot be read"),
+        (_block(mode=b"\xff" * 8), "x.tar: a number in one of its headers cannot be read"),
         (_block(size=b"10"), "x.tar: it ends in the middle of 'x'"),
         (_block(size=b"\x80" + b"\x10" * 11), "x.tar: the entry 'x' says that it has 19"),
         (_block(uid=b"\x80" + b"\x10" * 7), "x.tar: the entry 'x' has an owner that no system has: 4"),
-        (_block(type=b"x", size=b"77777777777"), "x.tar: an extended header of 8589934591 bytes"),
+        (_block(type=b"x", size=b"77777777777"), "x.tar: it has an extended header of 8589934591 bytes"),
         (_block(type=b"x", size=b"5") + b"9 a=b".ljust(512), "x.tar: an extended header is damaged"),
         (_block(type=b"L", size=b"0"), "x.tar: it ends behind an extended header"),
-        (_block(type=b"S"), "x.tar: a sparse file"),
+        (_block(type=b"S"), "x.tar: it holds a sparse file"),
         (_block(name=b"a/../b"), "x.tar: the entry 'a/../b' would leave its folder"),
         (_block(name=b"/a"), "x.tar: the entry '/a' would leave its folder"),
         (_block(name=b"a", type=b"1", link=b"../b"), "x.tar: the entry '../b' would leave its folder"),
-        (_block(name=b"a", type=b"2"), "x.tar: the entry 'a' is a symbolic link to nothing"),
+        (_block(name=b"a", type=b"2"), "x.tar: the entry 'a' is a symbolic link without a target"),
         (archive([(member("x" * 256), b"")]), "x.tar: the entry 'xxx"),
         (archive([(member("d/" * 200 + "x"), b"")]), "x.tar: the entry 'd/d/"),
         (archive([(member("d/" * 2000 + "x"), b"")]), "x.tar: the entry 'd/d/"),
@@ -147,8 +147,8 @@ def test_names_of_others_are_escaped_and_cut() -> None:
 def test_limits_are_named_where_they_are_reached() -> None:
     data = archive([(member(str(number)), b"") for number in range(4)])
     assert fault(data, Limits(entries=3)) == (
-        "x.tar: more than 3 entries\n"
-        '  -> damaged, or made to do harm; if you trust it, raise the limit: OCIWHEEL_LIMITS="entries=6"'
+        "x.tar: it has more than 3 entries\n"
+        '  -> it is damaged, or made to do harm; if you trust it, raise the limit: OCIWHEEL_LIMITS="entries=6"'
     )
     assert 'OCIWHEEL_LIMITS="entry_bytes=' in fault(archive([(member("x"), b"12")]), Limits(entry_bytes=1))
     assert 'OCIWHEEL_LIMITS="total_bytes=' in fault(archive([(member("x"), b"12")]), Limits(total_bytes=100))

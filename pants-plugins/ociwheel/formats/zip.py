@@ -48,7 +48,7 @@ class ZipReader:
         self._left = self._most = guard.limits.unpacked(size)
         infos = archive.infolist()
         if len(infos) > guard.limits.entries:
-            raise guard.too_much(f"more than {guard.limits.entries} entries", "entries")
+            raise guard.too_much(f"it has more than {guard.limits.entries} entries", "entries")
         self.entries = tuple(_entry(info, guard) for info in infos)
         seen: set[str] = set()
         for entry in self.entries:
@@ -69,7 +69,7 @@ class ZipReader:
         self._left -= entry.size
         if self._left < 0:
             limit = "total_bytes" if self._most == self._guard.limits.total_bytes else "ratio"
-            raise self._guard.too_much(f"more than {self._most} bytes unpacked", limit)
+            raise self._guard.too_much(f"it has more than {self._most} bytes unpacked", limit)
         with (
             self._guard.reading(f"the entry {shown_path} is damaged"),
             self._archive.open(entry.info) as file,
@@ -101,7 +101,7 @@ def check_sizes(archive: zipfile.ZipFile, size: int, guard: Guard) -> None:
     most = guard.limits.unpacked(size)
     if sum(info.file_size for info in infos) > most:
         limit = "total_bytes" if most == guard.limits.total_bytes else "ratio"
-        raise guard.too_much(f"more than {most} bytes unpacked", limit)
+        raise guard.too_much(f"it has more than {most} bytes unpacked", limit)
 
 
 @contextmanager

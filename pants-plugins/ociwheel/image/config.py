@@ -123,7 +123,7 @@ def _layers(value: object) -> tuple[Layer, ...]:
         other = first.setdefault(layer.diff_id, number)
         # Registry images do repeat Docker's empty layer; anything else is a mistake of the caller.
         if other != number and not layer.empty:
-            raise ImageError(f"is layers[{other}] again: {layer.title}", where=f"layers[{number}]")
+            raise ImageError(f"repeats layers[{other}]: {layer.title}", where=f"layers[{number}]")
     return layers
 
 
@@ -180,7 +180,7 @@ def _config(value: Mapping[str, Any]) -> dict[str, Any]:
         "ExposedPorts": {_port(p): {} for p in value.get("exposed_ports") or ()},
         "Volumes": {_absolute(v, "config.volumes"): {} for v in value.get("volumes") or ()},
         "Labels": string_map(value.get("labels"), "config.labels"),
-        "StopSignal": _matching(value.get("stop_signal"), _SIGNAL, "config.stop_signal"),
+        "StopSignal": _signal(value.get("stop_signal"), "config.stop_signal"),
         "Healthcheck": _healthcheck(value.get("healthcheck")),
     }
     return {key: field for key, field in fields.items() if field}
@@ -198,7 +198,7 @@ def _healthcheck(value: object) -> dict[str, Any]:
         raise ImageError("has no command", where=where)
     numbers = {_HEALTH[key]: number for key, number in value.items() if key in _HEALTH}
     if any(not isinstance(number, int) or not 0 < number < 1 << 53 for number in numbers.values()):
-        raise ImageError(f"has a number that is none above 0: {value!r}", where=where)
+        raise ImageError(f"expected numbers above 0, found {value!r}", where=where)
     return {"Test": ["CMD", *command], **numbers}
 
 
@@ -218,12 +218,12 @@ def _env(value: object) -> list[str]:
     return [f"{name}={env[name]}" for name in sorted(env)]
 
 
-def _matching(value: object, pattern: re.Pattern[str], where: str) -> str:
+def _signal(value: object, where: str) -> str:
     if value is None or value == "":
         return ""
     text = str(value)
-    if not pattern.fullmatch(text):
-        raise ImageError(f"{text!r} is not a valid value", where=where)
+    if not _SIGNAL.fullmatch(text):
+        raise ImageError(f"expected a signal such as SIGTERM, found {text!r}", where=where)
     return text
 
 

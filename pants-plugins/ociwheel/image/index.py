@@ -47,7 +47,7 @@ def parse_request(request: Mapping[str, Any]) -> IndexRequest:
             continue
         platform = _platform(descriptor)
         if platform in manifests:
-            errors.add(ImageError(f"a second manifest for {'/'.join(platform)}", where=where))
+            errors.add(ImageError(f"there is a second manifest for {'/'.join(platform)}", where=where))
         manifests[platform] = descriptor
     name = request.get("name")
     if not isinstance(name, str) or not _REF_NAME.fullmatch(name):

@@ -73,7 +73,7 @@ def owner(user: str, users: Mapping[str, tuple[int, int]] = USERS, where: str = 
             )
         uid, gid = users[name]
     else:
-        raise ImageError(f"{user!r} is not a valid value", where=where)
+        raise ImageError(f"expected a user such as nonroot, 1000 or 1000:1000, found {user!r}", where=where)
     if colon:
         if group.isdecimal() and int(group) <= _MOST:
             gid = int(group)

@@ -125,7 +125,7 @@ def tree(folder: Path, place: str, left_out: LeftOut) -> Iterator[Entry]:
             raise LayerError(f"cannot read it: {e.strerror}", where=str(path)) from e
         if path.is_dir():
             if any(parent.samefile(path) for parent in (folder, *folder.parents)):
-                raise LayerError("a link to a folder around it", where=str(path))
+                raise LayerError("is a link to a folder that it lies in", where=str(path))
             yield from tree(path, inside, left_out)
         else:
             mode = 0o755 if info.st_mode & 0o100 else 0o644

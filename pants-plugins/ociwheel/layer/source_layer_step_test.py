@@ -88,7 +88,7 @@ def test_a_circle_of_links(tmp_path: Path, step: Step) -> None:
     (sources / "svc/loop").symlink_to(sources)
     with pytest.raises(LayerError) as e:
         step("--sources", str(sources))
-    assert str(e.value) == f"{sources}/svc/loop: a link to a folder around it"
+    assert str(e.value) == f"{sources}/svc/loop: is a link to a folder that it lies in"
 
 
 @pytest.mark.parametrize("text", ["svc", "svc=a", "svc=a:", "../x=a:b", "s=a:b;import os", "s=a b:c"])

@@ -57,7 +57,7 @@ def _entry(package: Package, label: str) -> Entry:
     for text in (str(package.version), str(package.marker or ""), str(package.requires_python or "")):
         fault = fault_of(text)
         if fault:
-            raise LockError(f"has a version or marker that is none: {fault}", where=where, hint=_HINT)
+            raise LockError(f"has a version or marker that cannot be read: {fault}", where=where, hint=_HINT)
     return Entry(
         name=str(package.name),
         version=str(package.version),

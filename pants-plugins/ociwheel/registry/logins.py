@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError:
         return {}
     except ValueError:
-        note(f"ignoring {path}: it is not JSON")
+        note(f"the logins in {path} are not used: it is not JSON")
         return {}
 
 

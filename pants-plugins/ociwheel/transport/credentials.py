@@ -96,5 +96,5 @@ def _read_netrc(path: Path | None) -> netrc.netrc | None:
         return netrc.netrc(str(path))
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError) as e:
         # The parser's own text may quote a line, and so a password.
-        note(f"ignoring {path}: {type(e).__name__}")
+        note(f"the logins in {path} are not used: it cannot be read ({type(e).__name__})")
         return None

@@ -170,7 +170,9 @@ def test_a_broken_netrc_is_noted_without_its_content(
 ) -> None:
     (tmp_path / "netrc").write_text("machine h login jo passwort s3cret\n")
     assert Credentials((), tmp_path / "netrc", None).login("https://h/x") is None
-    assert capsys.readouterr().err == f"note: ignoring {tmp_path / 'netrc'}: NetrcParseError\n"
+    assert capsys.readouterr().err == (
+        f"note: the logins in {tmp_path / 'netrc'} are not used: it cannot be read (NetrcParseError)\n"
+    )
 
 
 ONE_LINE = """

@@ -343,7 +343,10 @@ def test_a_backend_that_cannot_say_is_quoted(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_requirements_that_never_settle(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = asked(monkeypatch, requires("a"), resolved("a"), requires("a"))
-    assert made.error == "netifaces==0.11.0: its build requirements never settle: a"
+    assert made.error == (
+        "netifaces==0.11.0: its build requirements never settle: a\n"
+        "  -> bound them: [slim-image].builds: `constraints` of netifaces"
+    )
 
 
 def test_an_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:

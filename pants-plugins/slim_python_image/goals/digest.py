@@ -45,7 +45,7 @@ async def slim_digest(console: Console, subsystem: SlimDigestSubsystem, targets:
     """Print a line for each image, as `sha256sum` does for files."""
     chosen = sorted(target.address for target in targets if SlimImageFieldSet.is_applicable(target))
     if not chosen:
-        logger.warning("No `slim_python_image` target is among those given.")
+        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
         return SlimDigest(exit_code=0)
     keys = await concurrently(image_key(ImageKeyRequest(one), **implicitly()) for one in chosen)
     with subsystem.output(console) as write:

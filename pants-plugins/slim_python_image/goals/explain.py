@@ -157,7 +157,7 @@ async def slim_explain(
         key=lambda target: target.address,
     )
     if not chosen:
-        logger.warning("No `slim_python_image` target is among those given.")
+        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
         return SlimExplain(exit_code=0)
     root = Path(build_root.path)
     fields = [SlimImageFieldSet.create(target) for target in chosen]

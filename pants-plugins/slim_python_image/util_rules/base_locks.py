@@ -50,7 +50,10 @@ def host_platform() -> str:
     """Return the OCI platform whose programs this machine runs."""
     row = of_machine(host.machine())
     if row is None or row.oci not in _BUILD_ON:
-        raise SlimImageError(f"this machine is a {host.machine()}; steps run on {', '.join(_BUILD_ON)}")
+        raise SlimImageError(
+            f"this machine is a {host.machine()}, where no step runs\n"
+            f"  -> build on one of these: {', '.join(_BUILD_ON)}"
+        )
     return row.oci
 
 

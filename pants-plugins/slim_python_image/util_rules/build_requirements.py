@@ -129,7 +129,10 @@ async def _lock(
             for one in found["wheels"]
         )
         build = replace(build, pins=tuple(wheels))
-    raise SlimImageError(f"{request.key}: its build requirements never settle: {', '.join(required)}")
+    raise SlimImageError(
+        f"{request.key}: its build requirements never settle: {', '.join(required)}\n"
+        f"  -> bound them: [slim-image].builds: `constraints` of {request.key.partition('==')[0]}"
+    )
 
 
 @rule

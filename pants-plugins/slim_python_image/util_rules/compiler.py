@@ -44,7 +44,10 @@ def compiler_wheel(tools: dict[str, Any]) -> Artifact:
     machine = host.machine()
     row = tools["zig"].get(f"{system}-{machine}")
     if row is None:
-        raise SlimImageError(f"no compiler is locked for {system}-{machine}, only for {sorted(tools['zig'])}")
+        raise SlimImageError(
+            f"no compiler is locked for {system}-{machine}\n"
+            f"  -> build on one of these: {', '.join(sorted(tools['zig']))}"
+        )
     return Artifact(row["name"], row["version"], "wheel", row["filename"], row["sha256"])
 
 

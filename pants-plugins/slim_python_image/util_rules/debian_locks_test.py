@@ -134,7 +134,9 @@ def test_a_machine_that_runs_no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(SlimImageError) as e:
         host_platform()
-    assert str(e.value) == "this machine is a riscv64; steps run on linux/amd64, linux/arm64"
+    assert str(e.value) == (
+        "this machine is a riscv64, where no step runs\n  -> build on one of these: linux/amd64, linux/arm64"
+    )
 
 
 def test_groups_are_read_from_the_lock_and_an_old_lock_has_none() -> None:

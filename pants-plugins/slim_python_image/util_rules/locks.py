@@ -87,7 +87,9 @@ def requirement_name(requirement: str) -> str:
     """Return the normalized name that a PEP 508 requirement starts with."""
     found = _NAME.match(requirement)
     if not found:
-        raise SlimImageError(f"cannot read the requirement {requirement!r}")
+        raise SlimImageError(
+            f"the requirement {requirement!r} names no distribution\n  -> write NAME==VERSION, or NAME @ URL"
+        )
     return normalized(found.group(1))
 
 

@@ -24,7 +24,9 @@ def test_requirement_name(requirement: str, name: str) -> None:
 def test_a_requirement_without_a_name() -> None:
     with pytest.raises(SlimImageError) as e:
         requirement_name("./local.whl")
-    assert str(e.value) == "cannot read the requirement './local.whl'"
+    assert str(e.value) == (
+        "the requirement './local.whl' names no distribution\n  -> write NAME==VERSION, or NAME @ URL"
+    )
 
 
 def test_overrides_name_other_projects() -> None:

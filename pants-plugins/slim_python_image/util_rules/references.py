@@ -112,7 +112,10 @@ def destinations(names: ImageNames, digest: str, options: DockerOptions) -> tupl
         if local:
             found.append(Destination(local, f"(by `use_local_alias` on registry @{alias})"))
     if not any(destination.skipped is None or "skip_push" in destination.skipped for destination in found):
-        raise SlimImageError(f"{names.address}: the field `image_tags` is empty, so nothing can be published")
+        raise SlimImageError(
+            f"{names.address}: the field `image_tags` is empty, so nothing can be published\n"
+            "  -> name a tag, or leave the field out for `latest`"
+        )
     return tuple(found)
 
 

@@ -145,10 +145,8 @@ async def start_of(target: Target, python_setup: PythonSetup) -> Start:
     given = [field.alias for field in fields if target[field].value]
     if len(given) != 1:
         listed = " and ".join(f"`{name}`" for name in given)
-        raise SlimImageError(
-            f"{address}: set one of the fields `entry_point`, `executable` and `script`, "
-            f"{f'not {listed} together' if given else 'none is set'}"
-        )
+        what = f"the fields {listed} are set together" if given else "no field says what the image starts"
+        raise SlimImageError(f"{address}: {what}\n  -> set one of `entry_point`, `executable` and `script`")
     resolve = resolve_of(target[ImageResolveField].value, address, python_setup)
     entry_point = await resolved_entry_point(
         target[EntryPointField].value, target[ExecutableField].value, address, resolve
