@@ -97,7 +97,9 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         what = not_allowed(failure, client.session.login(name.repository_name), "read")
         return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
-        return FetchError(what, where=where, details=[str(failure)], hint=f"look whether {name.domain} is a registry")
+        return FetchError(
+            what, where=where, details=[str(failure)], hint=f"look whether {name.domain} is one"
+        )
     return FetchError(what, where=where, details=[str(failure)], hint=reading_hint([failure], otherwise))
 
 
@@ -173,7 +175,7 @@ def _image(
         config = Descriptor.parse(manifest.value.get("config"), f"{where}: config")
         layers = [Descriptor.parse(item, f"{where}: layers[{n}]") for n, item in enumerate(items)]
     except ImageError as e:
-        raise BaseError(e.what, where=e.where, hint="name a container image: this one is of another kind") from e
+        raise BaseError(e.what, where=e.where, hint="name a container image") from e
     value = _configuration(client, config.digest).value
     if _key(value) != (row.os, row.architecture, row.variant or "") and not _older(value, row):
         said = "/".join(part for part in _key(value) if part)
