@@ -9,7 +9,7 @@ import pytest
 
 from ociwheel import schemas
 from ociwheel.cli.main import STEPS
-from ociwheel.documents import SCHEMA_VERSIONS, schema
+from ociwheel.documents import SCHEMA_VERSIONS, document, schema
 from ociwheel.errors import UsageError
 from tests.support.schemas import examples, faults, spoilt
 from tests.support.values import value_of
@@ -70,3 +70,9 @@ def test_what_is_wrong_is_told_with_its_place() -> None:
         with pytest.raises(Exception, match=r"^request\.json: ") as e:
             schemas.check(value_of({**plan, "artifacts": [changed]}), "plan")
         assert str(e.value) == f"request.json: {message}"
+
+
+def test_a_document_that_tests_make_and_no_schema_knows_fails_the_test() -> None:
+    assert document("index", {"descriptor": examples("index")[0]["descriptor"]})["schema"] == "ociwheel.index/1"
+    with pytest.raises(AssertionError, match=r"^ociwheel\.index: .*'descriptor' is a required property"):
+        document("index", {})

@@ -16,14 +16,13 @@ from typing import Any
 
 from ociwheel.containers.engine import ENGINES, SETTINGS, find_engine, machine_engines
 from ociwheel.containers.engine_images import check_emulation, choose_platform, provide
+from ociwheel.documents import document
 from ociwheel.image import archive
 from ociwheel.image.layout import Descriptor, Layout
 from ociwheel.image_name import ImageName
 
 # Set for the step, not by the user.
 _OWN_VARIABLES = "OCIWHEEL_"
-# Not in the table of documents, which is in the key of every step: nobody but the caller reads this one.
-_LOADED = "ociwheel.loaded/1"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +67,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     names = [ImageName.parse_tag(name) for name in dict.fromkeys(args.name)]
     image = provide(engine, layout, manifest, config.digest, names)
     if args.load_only:
-        return {
-            "schema": _LOADED,
-            "engine": engine.name,
-            "image": image,
-            "names": [str(name) for name in names],
-        }
+        named = [str(name) for name in names]
+        return document("loaded", {"engine": engine.name, "image": image, "names": named})
     check_emulation(engine, image, args.platform)
     return engine.replace_process(command(args, choose_platform(engine, args.platform), image))
 

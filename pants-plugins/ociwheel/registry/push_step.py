@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ociwheel.documents import read_json
+from ociwheel.documents import document, read_json
 from ociwheel.errors import UsageError
 from ociwheel.image.layout import Descriptor
 from ociwheel.image_name import ImageName
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.dry_run:
         known.save()
     _say(f"{names}: {summary(tally, dry=args.dry_run)}; {image.root.digest}")
-    return document(image.root.digest, to, tally)
+    return document("push", fields_of(image.root.digest, to, tally))
 
 
 def statements(args: argparse.Namespace, image: content.Content) -> Statements:
@@ -173,10 +173,9 @@ def summary(tally: Tally, *, dry: bool) -> str:
     return f"{'would send' if dry else 'sent'} {sent}; {rest}; tags: {', '.join(tally.tags) or 'none'}"
 
 
-def document(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
-    """Return the step's document."""
+def fields_of(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
+    """Return the fields of the step's document."""
     return {
-        "schema": "ociwheel.push/1",
         "digest": digest,
         "reference": f"{to.repository_name}@{digest}",
         "sent": [{"digest": one.digest, "size": one.size} for one in tally.sent],
