@@ -73,6 +73,8 @@ def test_what_is_wrong_is_told_with_its_place() -> None:
 
 
 def test_a_document_that_tests_make_and_no_schema_knows_fails_the_test() -> None:
-    assert document("index", {"descriptor": examples("index")[0]["descriptor"]})["schema"] == "ociwheel.index/1"
+    assert (
+        document("index", {"descriptor": examples("index")[0]["descriptor"]})["schema"] == "ociwheel.index/1"
+    )
     with pytest.raises(AssertionError, match=r"^ociwheel\.index: .*'descriptor' is a required property"):
         document("index", {})

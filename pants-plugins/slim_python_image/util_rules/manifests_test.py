@@ -95,6 +95,7 @@ STANDARD = frozenset(
             "hashlib",
             "ipaddress",
             "json",
+            "operator",
             "os",
             "pathlib",
             "re",
