@@ -98,7 +98,7 @@ def fetch_error(failure: Failure, client: RegistryClient, reference: str, *, loc
         return FetchError(what, where=where, hint=login_hint(name.domain))
     elif failure.kind is Kind.ANSWER:
         return FetchError(
-            what, where=where, details=[str(failure)], hint=f"look whether {name.domain} is one"
+            what, where=where, details=[str(failure)], hint=f"look whether {name.domain} is a registry"
         )
     return FetchError(what, where=where, details=[str(failure)], hint=reading_hint([failure], otherwise))
 
