@@ -51,6 +51,22 @@ def fields_of(target: Target) -> dict[str, Any]:
     return found
 
 
+def moved(fields: dict[str, Any], folder: str, to: str) -> dict[str, Any]:
+    """Return the fields of a `pex_binary`, with the file that it starts as from the BUILD file of a folder.
+
+    :param folder: that of the `pex_binary`, below which its `entry_point` is; Pants has the whole path of its
+        `executable`.
+    """
+    start = to or os.curdir
+    found = dict(fields)
+    file, colon, function = str(fields.get("entry_point") or "").partition(":")
+    if file.endswith(".py"):
+        found["entry_point"] = f"{os.path.relpath(os.path.join(folder, file), start)}{colon}{function}"
+    if fields.get("executable"):
+        found["executable"] = os.path.relpath(fields["executable"], start)
+    return found
+
+
 def pex_outputs(targets: Iterable[Target]) -> dict[str, Target]:
     """Return the `pex_binary` targets by what a Dockerfile or `dependencies` may call them."""
     found = {}
@@ -95,10 +111,11 @@ async def slim_migrate(
         if not binaries:
             logger.warning("%s: no `pex_binary` is copied by it or among its `dependencies`.", image.address)
         for binary in binaries:
-            near = binary.address.spec_path == image.address.spec_path
-            address = f":{binary.address.target_name}" if near else str(binary.address)
-            heading = f"{image.address.spec_path}/BUILD, for {image.address} and {binary.address}"
-            texts.append(proposal(fields_of(image), {**fields_of(binary), "name": address}, stage, heading))
+            folder, home = image.address.spec_path, binary.address.spec_path
+            address = f":{binary.address.target_name}" if home == folder else str(binary.address)
+            heading = f"{os.path.join(folder, 'BUILD')}, for {image.address} and {binary.address}"
+            pex = {**moved(fields_of(binary), home, folder), "name": address}
+            texts.append(proposal(fields_of(image), pex, stage, heading))
     if not images:
         logger.warning("No `docker_image` is among the targets given. Use `::` for all of them.")
     if texts:

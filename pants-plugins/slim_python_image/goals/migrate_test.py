@@ -53,6 +53,40 @@ def test_the_last_stage_of_a_dockerfile() -> None:
     ]
 
 
+def test_what_stands_beside_a_pex_is_told() -> None:
+    lines = (
+        'ENTRYPOINT ["/usr/bin/python3", "/bin/app.pex"]',
+        'ENTRYPOINT ["/bin/app.pex", "serve"]',
+        "COPY --chmod=755 config src.shop/bin.pex /bin/",
+        'COPY ["src.shop/more.pex", "/bin/more.pex"]',
+    )
+    stage = read_dockerfile("\n".join(("FROM scratch", *lines)))
+    assert stage.copied == ["src.shop/bin.pex", "src.shop/more.pex"]
+    assert stage.notes[1:] == [
+        f"{lines[1]}: arguments of the entry point are `args`",
+        f"{lines[2]}: name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
+    ]
+
+
+def test_the_file_that_a_pex_starts_is_that_from_the_image() -> None:
+    assert migrate.moved({"entry_point": "app.py:main"}, "src/shop", "src/shop") == {
+        "entry_point": "app.py:main"
+    }
+    assert migrate.moved({"entry_point": "app.py"}, "src/shop", "docker") == {
+        "entry_point": "../src/shop/app.py"
+    }
+    assert migrate.moved({"entry_point": "shop.app:main"}, "a", "b") == {"entry_point": "shop.app:main"}
+    # Since 2.18, Pants has the path in the repository.
+    for folder, expected in (
+        ("src/shop", "bin/run.py"),
+        ("", "src/shop/bin/run.py"),
+        ("docker", "../src/shop/bin/run.py"),
+    ):
+        assert migrate.moved({"executable": "src/shop/bin/run.py"}, "src/shop", folder) == {
+            "executable": expected
+        }
+
+
 def test_a_target_with_the_fields_of_both() -> None:
     docker = {
         "name": "docker",

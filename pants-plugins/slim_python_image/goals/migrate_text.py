@@ -120,12 +120,23 @@ def _read_instruction(stage: Stage, word: str, rest: str, line: str) -> None:
         fields["healthcheck"] = _words(command)
         found = {k.replace("-", "_"): v for k, v in re.findall(r"--([a-z-]+)=(\S+)", options)}
         fields.update({"healthcheck_options": found} if found else {})
-    elif word in ("COPY", "ADD") and ".pex" in rest:
-        stage.copied += [one for one in rest.split() if one.endswith(".pex")]
-    elif word in ("ENTRYPOINT", "CMD") and ".pex" in rest:
-        pass  # that of the pex_binary
+    elif word in ("COPY", "ADD", "ENTRYPOINT", "CMD") and ".pex" in rest:
+        _read_pex(stage, word, rest, line)
     elif word in ("ARG", "HEALTHCHECK", "MAINTAINER") or word in _ADVICE:
         stage.notes.append(f"{line}: {_ADVICE.get(word, 'it has no place here')}")
+
+
+def _read_pex(stage: Stage, word: str, rest: str, line: str) -> None:
+    """Read an instruction that names a `pex_binary`, and tell what else it says."""
+    words = [one for one in _words(rest) if not one.startswith("--")]
+    if word in ("COPY", "ADD"):
+        sources = words[:-1]
+        stage.copied += [one for one in sources if one.endswith(".pex")]
+        if not all(one.endswith(".pex") for one in sources):
+            stage.notes.append(f"{line}: {_ADVICE[word]}")
+    elif not _words(rest)[-1].endswith(".pex"):
+        # The command is that of the pex_binary; what is given to it is not.
+        stage.notes.append(f"{line}: {_ADVICE['CMD']}")
 
 
 def default_output(folder: str, name: str) -> str:
