@@ -101,6 +101,7 @@ slim_python_image(name="no-owner", entry_point="stray.py", base="//3rdparty/debi
 slim_python_image(name="no-resolve", entry_point="shop", resolve="nope", base="//3rdparty/debian:base")
 slim_python_image(name="no-variable", entry_point="shop", extra_env_vars=["NOT_SET_AT_ALL"], base="//3rdparty/debian:base")
 slim_python_image(name="no-start", entry_point="shop", start_script="gone.sh", base="//3rdparty/debian:base")
+slim_python_image(name="outside", entry_point="shop", start_script="../../../start.sh", base="//3rdparty/debian:base")
 slim_python_image(name="no-files", entry_point="shop", files_at={"/etc": [":lib"]}, base="//3rdparty/debian:base")
 slim_python_image(name="same-name", entry_point="more.db:migrate", entry_points={"same-name": "more.db:migrate"},
     base="//3rdparty/debian:base")
@@ -322,6 +323,13 @@ def test_what_is_excluded_is_left_out_wherever_it_comes_from(runner: RuleRunner)
             "no-start",
             (
                 "the field `start_script` names src/shop/gone.sh, which is not there\n"
+                "  -> correct the path: it is that from the BUILD file"
+            ),
+        ),
+        (
+            "outside",
+            (
+                "the field `start_script` names the file ../../../start.sh, which is outside of the repository\n"
                 "  -> correct the path: it is that from the BUILD file"
             ),
         ),

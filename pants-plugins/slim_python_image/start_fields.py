@@ -23,6 +23,7 @@ _FILE = r"([\w.-]+/)*[\w-]+\.py"
 _ENTRY_POINT = re.compile(rf"({MODULE}|{_FILE})(:{MODULE})?")
 _FUNCTION = re.compile(rf"{MODULE}:{MODULE}")
 _COMMAND = re.compile(r"[A-Za-z0-9_][\w.-]*")
+_SCRIPT = re.compile(r"([\w.+-]+/)*[\w.+-]+")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*(=.*)?", re.DOTALL)
 _DURATION = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h)")
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -96,6 +97,13 @@ class StartScriptField(StringField, AsyncFieldMixin):
         (`dash` among the `packages`).
         """
     )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        value = super().compute_value(raw_value, address)
+        if value is not None:
+            matches(_SCRIPT, (value,), cls.alias, address, "a file such as 'docker/start.sh'")
+        return value
 
 
 class ExtraEnvField(StringSequenceField):

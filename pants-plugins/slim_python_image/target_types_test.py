@@ -14,6 +14,7 @@ from slim_python_image.start_fields import (
     ExecutableField,
     ExtraEnvField,
     HealthcheckOptionsField,
+    StartScriptField,
 )
 from slim_python_image.target_types import (
     BytecodeField,
@@ -110,6 +111,14 @@ ADDRESS = Address("src/x", target_name="image")
                 "(2 January 1980, the first that ZIP archives hold in every time zone)."
             ),
         ),
+        *(
+            (
+                StartScriptField,
+                text,
+                f"src/x:image: the field `start_script` has {text!r}; expected a file such as 'docker/start.sh'.",
+            )
+            for text in ("/etc/start.sh", "*.sh", "docker/", "")
+        ),
         (LayerBudgetField, 1, "src/x:image: the field `layer_budget` has 1; expected 2 to 100."),
         (LayerBudgetField, 101, "src/x:image: the field `layer_budget` has 101; expected 2 to 100."),
     ],
@@ -130,6 +139,8 @@ def test_a_value_that_makes_no_sense(field: type[Field], value: Any, message: st
         (EntryPointField, "app.py"),
         (EntryPointField, "sub/run-it.py:main"),
         (EntryPointField, "brewblox_history.app:App.main"),
+        (StartScriptField, "../docker/start-it.sh"),
+        (StartScriptField, "start"),
         (LayerBudgetField, 2),
         (LayerBudgetField, 100),
         (BytecodeField, "none"),

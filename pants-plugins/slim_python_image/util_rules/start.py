@@ -85,9 +85,18 @@ def _owns(address: Address, path: str) -> bool:
     return os.path.dirname(path) == address.spec_path
 
 
-def beside(file: str, address: Address) -> str:
-    """Return the path in the repository of a file that a BUILD file names."""
-    return os.path.normpath(os.path.join(address.spec_path, file))
+def beside(file: str, field: str, address: Address) -> str:
+    """Return the path in the repository of a file that a field of a BUILD file names.
+
+    :raises SlimImageError: it is outside of the repository.
+    """
+    path = os.path.normpath(os.path.join(address.spec_path, file))
+    if path.partition("/")[0] == os.pardir:
+        raise SlimImageError(
+            f"{address}: the field `{field}` names the file {file}, which is outside of the repository\n"
+            "  -> correct the path: it is that from the BUILD file"
+        )
+    return path
 
 
 async def module_of(file: str, field: str, address: Address, resolve: str | None) -> str:
@@ -95,7 +104,7 @@ async def module_of(file: str, field: str, address: Address, resolve: str | None
 
     :raises SlimImageError: the file is not there, or no target owns it.
     """
-    path = beside(file, address)
+    path = beside(file, field, address)
     for module in module_candidates(path):
         if any(_owns(owner, path) for owner in await owners_of(module, resolve)):
             return module
@@ -163,7 +172,7 @@ async def start_of(target: Target, python_setup: PythonSetup) -> Start:
     entrypoint = start.entrypoint
     if first:
         entrypoint = (f"{PREFIX}/bin/{first.rpartition('/')[2]}", *entrypoint)
-        first = beside(first, address)
+        first = beside(first, StartScriptField.alias, address)
     return Start(entrypoint, (*start.scripts, *more), start.checked, first)
 
 
