@@ -9,7 +9,7 @@ from typing import Any
 from ociwheel.sbom.inventory import Component, Inventory
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
-_TYPES = {"python": "library", "deb": "library", "image": "container"}
+_TYPES = {"python": "library", "deb": "library", "crate": "library", "image": "container"}
 _IMAGE = "image"
 
 

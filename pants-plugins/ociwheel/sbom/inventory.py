@@ -26,7 +26,7 @@ class Component:
     """One package: of the image, or of what built it.
 
     :param ref: what other components call it: its package URL, with a mark where it only builds.
-    :param kind: ``python``, ``deb`` or ``image``.
+    :param kind: ``python``, ``deb``, ``crate`` or ``image``.
     :param sha256: of the file that the lock names, or the digest of an image; empty where nothing is locked.
     :param filename: that file.
     :param license: an SPDX expression, ``None`` where its metadata leaves it open; then ``license_text`` says
@@ -85,8 +85,8 @@ def inventory(request: _Row) -> Inventory:
     :param request: ``image`` (name, digest, platform, created), ``tool`` (name, version), ``roots`` (names
         that the image's own code requires), ``described`` (rows of the layers' ``layer-packages.json``),
         ``python`` (name, version, kind, filename, sha256, required_by, and ``first_party`` where nothing is
-        locked), ``deb`` (rows of a lock), ``builds`` (name, requirements, compiler, packages) and ``base``
-        (name, digest) of an image of a registry.
+        locked), ``deb`` (rows of a lock), ``builds`` (name, requirements, compiler, packages, and ``crates``
+        where there are any) and ``base`` (name, digest) of an image of a registry.
     :raises ImageError: layers and locks disagree about what is in the image.
     """
     system: _Row = next((row for row in request["described"] if row["type"] == "system"), {})
@@ -214,6 +214,11 @@ def _base(base: _Row) -> Component:
     return Component(own, "image", base["name"], base["digest"], own, Digest(base["digest"]).hex, origin=what)
 
 
+def _crate(row: _Row) -> Component:
+    own, filename = purl("cargo", row["name"], row["version"]), f"{row['name']}-{row['version']}.crate"
+    return Component(own + _BUILD, "crate", row["name"], row["version"], own, row["sha256"], filename)
+
+
 def _builds(
     rows: Sequence[_Row], refs: Mapping[str, str], system: _Row
 ) -> tuple[dict[str, tuple[str, ...]], list[Component]]:
@@ -233,6 +238,7 @@ def _builds(
             )
             for one in (*row["requirements"], *([row["compiler"]] if row["compiler"] else []))
         ]
+        own += [_crate(one) for one in row.get("crates", ())]
         own += [_deb(one, {}, deb(one, {}, system), refs={}, mark=_BUILD) for one in row["packages"]]
         tools.update({one.ref: one for one in own})
         builds[refs[row["name"]]] = tuple(sorted({one.ref for one in own}))

@@ -1,4 +1,4 @@
-"""Package URLs. Specification: ECMA-427 (package-url), with the types deb, oci and pypi."""
+"""Package URLs. Specification: ECMA-427 (package-url), with the types cargo, deb, oci and pypi."""
 
 from __future__ import annotations
 

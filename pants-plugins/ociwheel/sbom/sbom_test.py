@@ -16,7 +16,7 @@ from ociwheel.sbom.compose import inventory, materials, provenance, sbom, source
 from ociwheel.sbom.licenses import expression
 from ociwheel.sbom.purl import purl
 
-_A, _B, _C, _D, _E = (letter * 64 for letter in "abcde")
+_A, _B, _C, _D, _E, _F = (letter * 64 for letter in "abcdef")
 
 
 def _python(name: str, version: str, **more: Any) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def request_() -> dict[str, Any]:
                 "compiler": {"name": "ziglang", "version": "0.17", "filename": "zig.whl", "sha256": _E},
                 "packages": [{"name": "libc6", "version": "2.36-9+u1", "architecture": "amd64",
                               "path": "pool/libc6.deb", "sha256": _A}],
+                "crates": [{"name": "zstd-sys", "version": "2.0.9+zstd.1.5.5", "sha256": _F}],
             }
         ],
         "base": None,
@@ -121,10 +122,12 @@ def test_who_required_what_and_what_built_it(request_: dict[str, Any]) -> None:
     assert ("SPDXRef-python-web", "DEPENDS_ON", "SPDXRef-python-fast") in found
     assert ("SPDXRef-deb-libc6", "DEPENDS_ON", "SPDXRef-deb-libgcc-s1") in found
     assert ("SPDXRef-build-python-ziglang", "BUILD_DEPENDENCY_OF", "SPDXRef-python-fast") in found
+    assert ("SPDXRef-build-crate-zstd-sys", "BUILD_DEPENDENCY_OF", "SPDXRef-python-fast") in found
     # What is in the image and built something too is two packages: one of them does not ship.
     assert ("SPDXRef-build-python-web", "BUILD_DEPENDENCY_OF", "SPDXRef-python-fast") in found
     assert ("SPDXRef-image", "CONTAINS", "SPDXRef-build-python-web") not in found
     components = {one["bom-ref"]: one for one in _cyclonedx(request_)["components"]}
+    assert components["pkg:cargo/zstd-sys@2.0.9%2Bzstd.1.5.5#build"]["hashes"][0]["content"] == _F
     assert components["pkg:pypi/web@1.0"]["scope"] == "required"
     assert components["pkg:pypi/web@1.0#build"]["scope"] == "excluded"
 
@@ -206,4 +209,4 @@ def test_provenance_names_each_material_once(request_: dict[str, Any]) -> None:
     assert {"uri": revision, "digest": {"gitCommit": "1" * 40}} in definition["resolvedDependencies"]
     hashes = [one["digest"].get("sha256") for one in definition["resolvedDependencies"]]
     # web is in the image and built fast: one file.
-    assert sorted(h for h in hashes if h) == [_A, _B, _C, _D, _D, _E, _E]
+    assert sorted(h for h in hashes if h) == [_A, _B, _C, _D, _D, _E, _E, _F]

@@ -18,7 +18,7 @@ from ociwheel.sbom.licenses import REFERENCE
 
 MEDIA_TYPE = "application/spdx+json"
 _UNKNOWN = "NOASSERTION"
-_PURPOSES = {"python": "LIBRARY", "deb": "LIBRARY", "image": "CONTAINER"}
+_PURPOSES = {"python": "LIBRARY", "deb": "LIBRARY", "crate": "LIBRARY", "image": "CONTAINER"}
 _IMAGE = "SPDXRef-image"
 _NO_ID = re.compile(r"[^A-Za-z0-9.]+")
 

@@ -7,11 +7,11 @@ edit of a source starts nothing more for them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Iterable, Mapping
 
 from pants.engine.addresses import Address
-from pants.engine.fs import Digest, FileEntry
+from pants.engine.fs import FileEntry
 from pants.version import VERSION
 
 from ociwheel.errors import OciwheelError
@@ -155,11 +155,14 @@ def own_row(wheel: Wheel) -> dict[str, Any]:
 
 
 def _packages(build: BuildWheelRequest) -> Iterable[DebPackage]:
-    """Yield the Debian packages of a build: what it compiles against, and the programs that it calls."""
+    """Yield the Debian packages of a build: what it compiles against, programs that it calls, its gcc."""
     if isinstance(build.builder, DebPackages):
         yield from build.builder.packages
     if build.programs is not None:
         yield from build.programs.source.packages
+        yield from build.programs.libraries.packages if build.programs.libraries else ()
+    if build.gcc is not None:
+        yield from build.gcc.source.packages
 
 
 def build_rows(builds: Builds, compiler: Artifact) -> list[dict[str, Any]]:
@@ -177,6 +180,7 @@ def build_rows(builds: Builds, compiler: Artifact) -> list[dict[str, Any]]:
             requirements=[file(pin) for pin in one.pins],
             compiler=file(compiler),
             packages=[deb_row(p) for p in _packages(one)],
+            crates=[asdict(crate) for crate in one.crates],
         )
         for one in builds.cross
     ]
@@ -251,14 +255,15 @@ async def platform_inventory(
         raise SlimImageError(f"{parts.address}: {render_fault(json.dumps(e.to_json()))}") from None
 
 
-async def _first_party(sources: Digest, files: Digest) -> list[dict[str, Any]]:
-    """Return first-party files as materials, by path below their source root."""
-    entries = (*await engine.entries(sources), *await engine.entries(files))
-    return [
-        material(f"file:{one.path}", one.file_digest.fingerprint)
-        for one in entries
-        if isinstance(one, FileEntry)
-    ]
+async def _first_party(parts: ImageDefinition) -> list[dict[str, Any]]:
+    """Return first-party files as materials, by path below their source root, or by their absolute place."""
+    entries = (*await engine.entries(parts.sources), *await engine.entries(parts.files))
+    found = [(one.path, one) for one in entries if isinstance(one, FileEntry)]
+    if parts.placed is not None:
+        paths = {row["file"]: row["path"] for row in json.loads(parts.placed.places)}
+        placed = await engine.entries(parts.placed.files)
+        found += [(paths[one.path], one) for one in placed if isinstance(one, FileEntry)]
+    return [material(f"file:{path}", one.file_digest.fingerprint) for path, one in found]
 
 
 async def _locks(parts: ImageDefinition) -> list[dict[str, Any]]:
@@ -279,7 +284,7 @@ async def image_provenance(
 ) -> dict[str, Any]:
     """Return the provenance of an image with all its platforms."""
     used = [one for each in found for one in materials(each)]
-    used += await _first_party(parts.sources, parts.files)
+    used += await _first_party(parts)
     used += await _locks(parts)
     if options.provenance_source:
         used.append(source(options.provenance_source))

@@ -1,0 +1,64 @@
+"""What is said of an image, as far as it needs no engine; `sbom_test.py` of the core reads the documents."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.fs import EMPTY_DIGEST, FileDigest, FileEntry
+
+from slim_python_image import engine
+from slim_python_image.bases import DebPackage, DebPackages, Interpreter
+from slim_python_image.products import Artifact, TargetEnvironment
+from slim_python_image.util_rules import attestations
+from slim_python_image.util_rules.build_pins import Crate
+from slim_python_image.util_rules.build_wheel import BuildWheelRequest
+from slim_python_image.util_rules.placed import PlacedFiles
+from slim_python_image.util_rules.sysroot import GccRequest, ProgramsRequest
+from slim_python_image.util_rules.wheels import Builds
+
+TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
+
+
+def debs(name: str) -> DebPackages:
+    return DebPackages((DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "a" * 64),), "base")
+
+
+def artifact(name: str) -> Artifact:
+    return Artifact(name, "1", "sdist", f"{name}-1.tar.gz", "b" * 64)
+
+
+def test_all_that_compiles_is_told() -> None:
+    build = BuildWheelRequest(
+        artifact=artifact("rusty"),
+        target=TARGET,
+        builder=debs("zlib1g-dev"),
+        interpreter=Interpreter("base", TARGET, None),
+        pins=(artifact("maturin"),),
+        settings="{}",
+        resolve="default",
+        programs=ProgramsRequest(TARGET, debs("cargo"), debs("libc6-dev")),
+        crates=(Crate("libc", "0.2.1", "c" * 64),),
+        gcc=GccRequest(TARGET, debs("gcc-12")),
+    )
+    (row,) = attestations.build_rows(Builds((build,), ()), artifact("ziglang"))
+    assert [one["name"] for one in row["packages"]] == ["zlib1g-dev", "cargo", "libc6-dev", "gcc-12"]
+    assert row["crates"] == [{"name": "libc", "version": "0.2.1", "sha256": "c" * 64}]
+
+
+def test_files_at_absolute_places_are_materials(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Parts:
+        address = Address("src", target_name="image")
+        sources, files = "sources", "files"
+        placed = PlacedFiles(EMPTY_DIGEST, '[{"file": "0", "path": "/etc/app.ini"}]')
+
+    async def entries(digest: Any) -> list[FileEntry]:
+        path = "0" if digest == EMPTY_DIGEST else f"{digest}.txt"
+        return [FileEntry(path, FileDigest("d" * 64, 1))]
+
+    monkeypatch.setattr(engine, "entries", entries)
+    parts: Any = Parts
+    found = asyncio.run(attestations._first_party(parts))
+    assert [one["uri"] for one in found] == ["file:sources.txt", "file:files.txt", "file:/etc/app.ini"]
