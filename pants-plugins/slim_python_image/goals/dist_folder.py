@@ -219,7 +219,8 @@ def _make_blobs(place: Place) -> None:
             os.unlink(place.layout / _INDEX)
         blobs.unlink() if blobs.is_symlink() else shutil.rmtree(blobs)
     if place.shared and not blobs.is_symlink():
-        blobs.symlink_to(target)
+        with contextlib.suppress(FileExistsError):  # another run made it at this moment
+            blobs.symlink_to(target)
     own = place.dist if place.shared else place.layout
     (own / _SHA256).mkdir(parents=True, exist_ok=True)
 

@@ -246,6 +246,20 @@ def test_blobs_may_be_shared_and_own_again(tmp_path: Path) -> None:
     assert (tmp_path / "blobs").is_dir()
 
 
+def test_two_runs_that_share_blobs_may_link_to_them_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, real = Place(tmp_path, "src.app/image", shared=True), Path.symlink_to
+
+    def twice(link: Path, target: str) -> None:
+        real(link, target)  # the other run
+        real(link, target)
+
+    monkeypatch.setattr(Path, "symlink_to", twice)
+    package(place, FIRST)
+    assert check(place.layout) == 5
+
+
 # --- files of others ----------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from pants.core.goals.publish import (
     PublishProcesses,
     PublishRequest,
 )
+from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
 from pants.engine.target import AllTargets
@@ -129,6 +130,18 @@ async def _blobs(image: BuiltImage, destination: Destination) -> FrozenDict[str,
         if missing.layers:
             found.append((await fetch_layers(missing, **implicitly())).digest)
     return FrozenDict({f"{_BLOBS}/{number:03}": digest for number, digest in enumerate(found)})
+
+
+def check_attached(options: PublishOptions, found: Attestations, address: Address) -> None:
+    """Check that there is something where something is to be attached.
+
+    :raises SlimImageError: no kind of document is asked for.
+    """
+    if options.attach and not found.items:
+        raise SlimImageError(
+            f"{address}: [slim-image-publish].attach is set, and [slim-image].attestations names nothing\n"
+            "  -> name what is wanted, such as ['spdx', 'provenance'], or take `attach` out"
+        )
 
 
 def attached(image: BuiltImage, found: Attestations) -> dict[str, bytes]:
@@ -292,6 +305,7 @@ async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
     check_clash([(names, found), *_destinations_of_others(_others(field_set, all_targets), docker)])
     nothing = Attestations(())
     said = await attest(AttestationsRequest(image.address), **implicitly()) if options.attach else nothing
+    check_attached(options, said, image.address)
     jobs = []
     for destination in found:
         data = output_data(image, destination)

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
+from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 
-from slim_python_image.goals.publish_image import push_process
+from slim_python_image.goals.publish_image import check_attached, push_process
+from slim_python_image.products import SlimImageError
 from slim_python_image.remedies import CODES, names, words_document
+from slim_python_image.subsystems.publish import PublishOptions
+from slim_python_image.util_rules.attestations import Attestation, Attestations
 from slim_python_image.util_rules.steps import StepRequest
 
 
@@ -29,3 +35,14 @@ def test_a_secret_is_the_pushs_alone() -> None:
     process = push_process(request, EMPTY_DIGEST, EMPTY_DIGEST, {"COSIGN_PASSWORD": "hidden"}).process
     assert process.env["COSIGN_PASSWORD"] == "hidden"
     assert "hidden" not in repr(process.argv)
+
+
+def test_to_attach_nothing_is_an_error() -> None:
+    address, nothing = Address("src", target_name="image"), Attestations(())
+    check_attached(create_subsystem(PublishOptions, attach=False), nothing, address)
+    attach = create_subsystem(PublishOptions, attach=True)
+    check_attached(attach, Attestations((Attestation("spdx", None, "a", b""),)), address)
+    with pytest.raises(
+        SlimImageError, match=r"src:image: \[slim-image-publish\]\.attach is set, and .* nothing\n  -> "
+    ):
+        check_attached(attach, nothing, address)
