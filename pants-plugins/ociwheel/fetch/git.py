@@ -23,11 +23,32 @@ from ociwheel.process import Completed, run
 from ociwheel.remedies import Remedy
 
 _SHORT = 12
+_SHA1 = 40
+"""Digits of a commit's id."""
 # Nothing of a repository runs: no hooks, no helpers of a transport that a URL of a submodule could name.
 _SAFE = (
-    *("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "core.autocrlf=false"),
+    *("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user"),
+    *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.attributesFile=/dev/null"),
     *("-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"),
-    *("-c", "core.symlinks=true", "-c", "core.fileMode=true"),
+    *("-c", "core.symlinks=true", "-c", "core.fileMode=true", "-c", "core.fsmonitor=false"),
+)
+# `git rev-parse --local-env-vars` without those of configuration: a hook of git sets them, and then every
+# command is one of the repository that the hook is of.
+_OF_ANOTHER = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
 )
 
 
@@ -57,7 +78,9 @@ class _Git:
     said: list[str] = field(default_factory=list)
 
     def __call__(self, *arguments: str) -> Completed:
-        env = {**self.checkout.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        env = {key: value for key, value in self.checkout.env.items() if key not in _OF_ANOTHER}
+        env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ATTR_NOSYSTEM": "1", "LC_ALL": "C"}
+        env["GIT_DEFAULT_HASH"] = "sha256" if len(self.checkout.source.commit or "") > _SHA1 else "sha1"
         if self.checkout.ca_bundle:
             env.setdefault("GIT_SSL_CAINFO", str(self.checkout.ca_bundle))
         done = run(
@@ -93,7 +116,10 @@ def _fetched(git: _Git) -> str:
     if git("fetch", "-q", "--depth=1", "--no-tags", "--", source.url, wanted).returncode == 0:
         return git.must("rev-parse", "--verify", "FETCH_HEAD^{commit}")
     # Some servers give no commit by its id, and none gives one by the start of it: then all there is.
-    refs = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+    refs = (
+        *("+HEAD:refs/remotes/origin/HEAD", "+refs/heads/*:refs/remotes/origin/*"),
+        "+refs/tags/*:refs/tags/*",
+    )
     git.must("fetch", "-q", "--no-tags", "--", source.url, *refs)
     git.said.clear()
     for name in (wanted, f"refs/remotes/origin/{wanted}"):
@@ -133,13 +159,28 @@ def pex_fingerprint(top: Path, name: str) -> str:
     for path in _files(top):
         parts = path.relative_to(top).parts
         own = len(parts) > 1 and metadata.fullmatch(parts[0])
-        if not (own or "__pycache__" in parts or path.suffix in (".pyc", ".pyo") or path.is_dir()):
+        if not (own or "__pycache__" in parts or path.suffix in (".pyc", ".pyo") or not path.is_file()):
             found["/".join(parts)] = path
     ordered = sorted(found)
     digest.update("".join(ordered).encode())
     for relative in ordered:
         digest.update(found[relative].read_bytes())
     return digest.hexdigest()
+
+
+def _folder(git: _Git) -> Path:
+    """Return the project's folder, which a link could have outside the checkout."""
+    named = git.checkout.source.subdirectory
+    top = (git.folder / named).resolve()
+    if not top.is_dir() or not top.is_relative_to(git.folder.resolve()):
+        raise git.error(f"it has no folder {named!r}")
+    for path in _files(top):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as e:
+            name = ascii(path.relative_to(top).as_posix())
+            raise git.error(f"it has a file whose name is not UTF-8, {name}") from e
+    return top
 
 
 def _entries(top: Path, folder: str) -> Iterator[Entry]:
@@ -193,12 +234,10 @@ def fetch_git(checkout: Checkout, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ociwheel-git-") as folder:
         git = _Git(checkout, Path(folder))
         _check_out(git)
-        top = Path(folder) / checkout.source.subdirectory
-        if not top.is_dir():
-            raise git.error(f"it has no folder {checkout.source.subdirectory!r}")
+        top = _folder(git)
         _check_fingerprint(checkout, top)
         information = top / "PKG-INFO"
-        if not information.exists():
+        if not information.exists() and not information.is_symlink():  # a link may lead anywhere
             information.write_text(
                 f"Metadata-Version: 2.1\nName: {checkout.name}\nVersion: {checkout.version}\n"
             )

@@ -30,10 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Fetch the commit."""
     request = read_value(args.request)
+    source = read_source(request.at("source"))
+    if source.kind != "git":
+        raise request.at("source").at("kind").error(f"expected git, found {source.kind}")
     checkout = Checkout(
         name=request.at("name").text(most=1000, empty=False),
         version=request.at("version").text(most=1000, empty=False),
-        source=read_source(request.at("source")),
+        source=source,
         env=settings.environment(),
         ca_bundle=settings.load().ca_bundle,
     )

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from ociwheel.cli.main import main
-from ociwheel.errors import FetchError, OciwheelError, ToolError
-from ociwheel.fetch.git import Checkout, fetch_git
+from ociwheel.errors import FetchError, OciwheelError, ToolError, UsageError
+from ociwheel.fetch.git import Checkout, fetch_git, pex_fingerprint
 from ociwheel.lock.sources import Source
 
 ENV = {
@@ -234,6 +234,115 @@ def test_the_step(
     said = json.loads(capsysbinary.readouterr().out)
     assert said["schema"] == "ociwheel.fetch/1"
     assert said["size"] == (tmp_path / "out" / "tool-1.0.tar").stat().st_size
+    request["source"] = Source("url", repository.as_uri()).to_json()
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    assert main(argv) == UsageError.exit_code
+
+
+def committed(folder: Path) -> Source:
+    """Return the source of all that lies in a new repository."""
+    git(folder, "init", "-q", ".")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "one")
+    return Source("git", folder.as_uri(), git(folder, "rev-parse", "HEAD"))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """Return a folder for a repository that means no good."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    return folder
+
+
+def test_no_link_leads_out_of_a_checkout(hostile: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("s3cret")
+    (hostile / "py").symlink_to(outside)
+    (hostile / "PKG-INFO").symlink_to(tmp_path / "made")
+    source = committed(hostile)
+    for folder in ("py", "../outside"):
+        there = dataclasses.replace(source, subdirectory=folder)
+        assert failure(there, tmp_path).what.startswith(f"it has no folder {folder!r}: ")
+    with tarfile.open(fetched(source, tmp_path / "o")) as archive:
+        assert archive.getmember("tool-1.0/PKG-INFO").issym()
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_link_to_nothing_has_no_part_in_what_pex_locks(hostile: Path) -> None:
+    (hostile / "a").write_text("a")
+    without = pex_fingerprint(hostile, "tool")
+    (hostile / "nowhere").symlink_to("gone")
+    assert pex_fingerprint(hostile, "tool") == without
+
+
+def test_a_name_that_is_not_utf8(hostile: Path, tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(hostile) + b"/\xff")).write_text("")
+    assert failure(committed(hostile), tmp_path).what.startswith(
+        "it has a file whose name is not UTF-8, '\\udcff': "
+    )
+
+
+def test_a_hook_of_another_repository_is_left_alone(
+    repository: Path, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(repository), str(other))
+    before = git(other, "symbolic-ref", "HEAD")
+    for name, value in (("GIT_DIR", other / ".git"), ("GIT_INDEX_FILE", other / ".git/index")):
+        monkeypatch.setitem(ENV, name, str(value))
+    path = fetched(source_of(repository, commit=first), tmp_path / "o")
+    monkeypatch.undo()
+    assert tarfile.is_tarfile(path)
+    assert git(other, "symbolic-ref", "HEAD") == before
+    assert git(other, "status", "--porcelain") == ""
+
+
+def test_settings_of_the_machine_change_no_bytes(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hostile / ".gitattributes").write_text("*.py text\n")
+    (hostile / "a.py").write_text("a = 1\nb = '$Id$'\n")
+    source = committed(hostile)
+    (tmp_path / "attributes").write_text("*.py ident\n")
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f"[core]\n eol = crlf\n attributesFile = {tmp_path / 'attributes'}\n")
+    monkeypatch.setitem(ENV, "GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setitem(ENV, "GIT_DEFAULT_HASH", "sha256")
+    with tarfile.open(fetched(source, tmp_path / "o")) as archive:
+        read = archive.extractfile("tool-1.0/a.py")
+        assert read is not None
+        assert read.read() == b"a = 1\nb = '$Id$'\n"
+
+
+def test_a_repository_with_ids_of_sha256(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hostile / "a").write_text("a")
+    monkeypatch.setitem(ENV, "GIT_DEFAULT_HASH", "sha256")
+    source = committed(hostile)
+    monkeypatch.undo()
+    assert len(source.commit or "") == 64
+    assert fetched(source, tmp_path / "o").is_file()
+
+
+def test_the_newest_commit_of_a_plain_server(dumb_server: str, repository: Path, tmp_path: Path) -> None:
+    source = Source("git", dumb_server, subdirectory="py", fingerprint=PEX_TWO)
+    assert fetched(source, tmp_path / "o").is_file()
+
+
+def test_a_submodule_names_no_folder_of_this_machine(repository: Path, hostile: Path, tmp_path: Path) -> None:
+    git(
+        hostile.parent,
+        *("-c", "protocol.file.allow=always", "clone", "-q", str(repository), str(hostile / "inner")),
+    )
+    git(hostile, "init", "-q", ".")
+    (hostile / ".gitmodules").write_text(
+        f'[submodule "inner"]\n path = inner\n url = {repository.as_uri()}\n'
+    )
+    error = failure(committed(hostile), tmp_path)
+    assert any("transport 'file' not allowed" in line for line in error.details)
 
 
 @pytest.mark.parametrize("url", ["--upload-pack=touch x", "ext::sh -c true", ""])
