@@ -19,14 +19,16 @@ from ociwheel.sdist.unpack import BuildSystem
 from ociwheel.target import Target
 
 _TAIL = 30
+# Each looks back for the start of a word: trying from every character of it is quadratic, and command lines
+# of compilers are long.
 _TOOL = (
     re.compile(r"(?:FileNotFoundError|OSError).*No such file or directory: '(?P<name>[\w.+-]+)'"),
-    re.compile(r"(?:sh|bash|\S+): (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
+    re.compile(r"\S: (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
     re.compile(r"error: (?P<name>[\w.+-]+): (?:command not found|No such file or directory)"),
 )
 # As bash, make and Python say it.
 _FOREIGN = re.compile(
-    r"(?:(?P<name>[\w./+-]+): )?(?:cannot execute(?: binary file)?: )?Exec format error"
+    r"(?:(?<![\w./+-])(?P<name>[\w./+-]++): )?(?:cannot execute(?: binary file)?: )?Exec format error"
     r"(?:: '(?P<after>[^']+)')?"
 )
 _MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '(?P<name>[\w.]+)'")
@@ -54,11 +56,11 @@ _RUST = (
         r"`(?P<what>[^`]+)` cannot be built because it requires rustc (?P<wanted>[\d.]+) "
         r".*is (?P<have>[\d.]+)"
     ),
-    re.compile(r"(?P<what>\S+) requires rustc (?P<wanted>[\d.]+)"),
+    re.compile(r"(?<!\S)(?P<what>\S++) requires rustc (?P<wanted>[\d.]+)"),
 )
 _RUSTC = re.compile(r"rustc (?P<have>[\d.]+) is not supported")
-_NESTED = re.compile(r"(?P<file>[^\s:]+):\d+:\d+: error: function definition is not allowed here")
-_COMPILER = re.compile(r"(?P<line>[^\s:]+:\d+:\d+: (?:fatal )?error: .*|ld\.lld: error: .*|.*: error: .*)")
+_NESTED = re.compile(r"(?<![^\s:])(?P<file>[^\s:]++):\d+:\d+: error: function definition is not allowed here")
+_COMPILER = re.compile(r"(?P<line>^.*: error: .*|(?<![^\s:])[^\s:]++:\d+:\d+: fatal error: .*)")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,13 @@ def test_a_compiler_error_has_no_hint() -> None:
     error = diagnose(["a.c:3:1: error: expected ';'"], CONTEXT)
     assert error.what == "it does not compile: a.c:3:1: error: expected ';'"
     assert error.hint is None
+
+
+@pytest.mark.parametrize("text", ["a", "a:", "'a", "/a b"])
+def test_long_lines_are_searched_in_no_time(text: str) -> None:
+    before = time.process_time()
+    assert diagnose([(text * 20_000)[:20_000]], CONTEXT).what == "the build backend failed"
+    assert time.process_time() - before < 1  # about ten seconds where a search is quadratic
 
 
 @given(st.lists(st.text(max_size=80), max_size=5))

@@ -51,8 +51,9 @@ class Adjustments:
 
     def excluded(self, name: str, versions: Iterable[str]) -> bool:
         """Whether a project is left out; ``versions`` are those that are locked of it."""
-        for specifier in self.excludes.get(name, ()):
-            locked = list(versions)
+        specifiers = self.excludes.get(name, ())
+        locked = list(versions) if specifiers else []
+        for specifier in specifiers:
             if not specifier or not locked or any(specifier.contains(v, prereleases=True) for v in locked):
                 return True
         return False

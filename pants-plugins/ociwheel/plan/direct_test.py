@@ -70,6 +70,7 @@ def test_an_exclude_of_some_versions() -> None:
     lock = (entry("a", "1", "b"), entry("b", "2"))
     assert versions(["a"], *lock, excluded=["b<2"]) == {"a": "1", "b": "2"}
     assert versions(["a"], *lock, excluded=["b>=2"]) == {"a": "1"}
+    assert versions(["a"], *lock, excluded=["b<1", "b>3"]) == {"a": "1", "b": "2"}
 
 
 def test_messages_of_overrides_and_excludes() -> None:
