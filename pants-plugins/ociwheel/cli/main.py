@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as e:  # noqa: BLE001 (the last line of defence: no traceback reaches a user)
         from ociwheel.cli.report import report  # noqa: PLC0415 (a step that works starts without it)
 
-        return report(step, e)
+        return report(step, e, argv[1:])
     sys.stdout.buffer.write(result)
     sys.stdout.buffer.flush()
     return 0

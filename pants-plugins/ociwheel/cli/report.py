@@ -8,11 +8,11 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ociwheel.documents import canonical, document
-from ociwheel.errors import InternalError, MachineError, OciwheelError, ToolError
+from ociwheel.errors import InternalError, MachineError, OciwheelError, ToolError, UsageError
 from ociwheel.reading import parse_json
 from ociwheel.remedies import Remedy, Render, in_words
 
@@ -35,10 +35,18 @@ _OF_THE_MACHINE: Mapping[int, tuple[str, str]] = {
     ),
     errno.EIO: ("the disk cannot be read or written", "look at the disk's health and the kernel's log"),
 }
+_OF_AN_ARGUMENT: Mapping[type[OSError], str] = {
+    FileNotFoundError: "there is no such file or folder",
+    IsADirectoryError: "it is a folder; a file is expected",
+    NotADirectoryError: "it is no folder",
+}
 
 
-def error_of(step: str, fault: BaseException) -> OciwheelError:
-    """Return the error that a user reads for whatever ended a step."""
+def error_of(step: str, fault: BaseException, given: Sequence[str] = ()) -> OciwheelError:
+    """Return the error that a user reads for whatever ended a step.
+
+    :param given: the step's arguments.
+    """
     if isinstance(fault, OciwheelError):
         return fault
     if isinstance(fault, MemoryError):
@@ -51,7 +59,17 @@ def error_of(step: str, fault: BaseException) -> OciwheelError:
         return MachineError(
             what, where=str(fault.filename) if fault.filename else f"the step {step}", hint=hint
         )
+    if isinstance(fault, OSError) and _is_of(fault, given):
+        return UsageError(_OF_AN_ARGUMENT[type(fault)], where=str(fault.filename))
     return _internal(step, fault)
+
+
+def _is_of(fault: OSError, given: Sequence[str]) -> bool:
+    """Tell whether a fault is that of a path that an argument names, and not of one that a step made up."""
+    if type(fault) not in _OF_AN_ARGUMENT or not isinstance(fault.filename, (str, os.PathLike)):
+        return False
+    named = (text.partition("=")[2] if text.startswith("--") else text for text in given)
+    return Path(fault.filename) in {Path(text) for text in named if text}
 
 
 def _internal(step: str, fault: BaseException) -> InternalError:
@@ -107,12 +125,13 @@ def _render() -> Render:
         return Remedy.render
 
 
-def report(step: str, fault: BaseException) -> int:
+def report(step: str, fault: BaseException, given: Sequence[str] = ()) -> int:
     """Print an error for people on standard error and its document, for programs, on standard output.
 
+    :param given: the step's arguments.
     :returns: the exit code.
     """
-    error = error_of(step, fault)
+    error = error_of(step, fault, given)
     sys.stderr.write(f"error: {error.render(_render())}\n")
     if os.environ.get(VARIABLE) != "text" and not sys.stdout.isatty():
         sys.stdout.buffer.write(canonical(document("error", error.to_json())))

@@ -18,7 +18,7 @@ import pytest
 import ociwheel
 from ociwheel.cli.main import main
 from ociwheel.documents import write_whole
-from ociwheel.errors import ErrorCollector, LockError, OciwheelError
+from ociwheel.errors import ErrorCollector, InternalError, LockError, OciwheelError, UsageError
 from ociwheel.remedies import WORDS, Remedy, placeholders
 
 SCHEMA = json.loads((Path(ociwheel.__file__).parent / "schemas/error.json").read_bytes())
@@ -88,6 +88,38 @@ def test_remedies_are_in_the_words_of_whoever_runs_the_step(  # noqa: PLR0917 (f
     _, text, document = ended(LockError("v", hint=Remedy("relock"), errors=errors))
     assert text == f"error: v\n  w\n    {inner}\n  {outer}\n"
     assert document["remedy"] == {"code": "relock", "arguments": {}}
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_path_of_an_argument_that_is_none_is_an_error_of_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], joined: bool
+) -> None:
+    target = {
+        "schema": "ociwheel.target/1",
+        "platform": "linux/amd64",
+        "python": "3.11.2",
+        "libc": "glibc",
+        "libc_version": "2.36",
+    }
+    (tmp_path / "target.json").write_text(json.dumps(target))
+    (tmp_path / "a.whl").write_text("")
+
+    def wheel_layer(wheels: str) -> str:
+        given = ["--wheels=" + wheels] if joined else ["--wheels", wheels]
+        paths = ["--target", str(tmp_path / "target.json"), "--output", str(tmp_path / "out")]
+        assert (
+            main(["wheel-layer", *given, *paths, "--title", "t", "--prefix", "/app"]) == UsageError.exit_code
+        )
+        return capsys.readouterr().err
+
+    assert wheel_layer(f"{tmp_path}/a.whl") == f"error: {tmp_path}/a.whl: it is no folder\n"
+    assert wheel_layer(f"{tmp_path}/b/") == f"error: {tmp_path}/b: there is no such file or folder\n"
+
+
+def test_a_path_of_the_step_itself_is_none_of_usage(ended: Any) -> None:
+    code, text, _ = ended(FileNotFoundError(errno.ENOENT, "No such file", "made-up"))
+    assert code == InternalError.exit_code
+    assert "internal error" in text
 
 
 def test_several_errors_are_one_document(ended: Any) -> None:

@@ -46,6 +46,7 @@ def encode(value: Mapping[str, Any]) -> bytes:
 
 def materials(found: Inventory) -> list[dict[str, Any]]:
     """Return the locked inputs of one platform: of what is in it, and of what built that."""
-    return [
+    commits = [source(one.download) for one in found.parts if one.download.startswith("git+")]
+    return commits + [
         material(one.purl, one.sha256, one.filename) for one in (*found.parts, *found.tools) if one.sha256
     ]

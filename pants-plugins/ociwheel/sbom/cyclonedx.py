@@ -76,6 +76,9 @@ def _component(one: Component, scope: str) -> dict[str, Any]:
     }
     if one.sha256:
         value["hashes"] = _hashes(one.sha256)
+    if one.download:
+        kind = "vcs" if one.download.startswith("git+") else "distribution"
+        value["externalReferences"] = [{"type": kind, "url": one.download}]
     if one.supplier:
         value["publisher"] = one.supplier
     if one.license:

@@ -29,6 +29,8 @@ class Component:
     :param kind: ``python``, ``deb``, ``crate`` or ``image``.
     :param sha256: of the file that the lock names, or the digest of an image; empty where nothing is locked.
     :param filename: that file.
+    :param download: where it is from, where that is no index: the URL of a file, or ``git+URL@COMMIT``, as
+        PEP 610 and SPDX write it.
     :param license: an SPDX expression, ``None`` where its metadata leaves it open; then ``license_text`` says
         what there is.
     :param origin: where it is from, in a sentence; empty for what a lock's wheel or package is as it is.
@@ -48,6 +50,7 @@ class Component:
     origin: str = ""
     depends: tuple[str, ...] = ()
     libraries: tuple[Library, ...] = ()
+    download: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,10 @@ def inventory(request: _Row) -> Inventory:
 
     :param request: ``image`` (name, digest, platform, created), ``tool`` (name, version), ``roots`` (names
         that the image's own code requires), ``described`` (rows of the layers' ``layer-packages.json``),
-        ``python`` (name, version, kind, filename, sha256, required_by, and ``first_party`` where nothing is
-        locked), ``deb`` (rows of a lock), ``builds`` (name, requirements, compiler, packages, and ``crates``
-        where there are any) and ``base`` (name, digest) of an image of a registry.
+        ``python`` (name, version, kind, filename, sha256, required_by, ``first_party`` where nothing is
+        locked, and ``source`` of a plan where it is from no index), ``deb`` (rows of a lock), ``builds``
+        (name, requirements, compiler, packages, and ``crates`` where there are any) and ``base`` (name,
+        digest) of an image of a registry.
     :raises ImageError: layers and locks disagree about what is in the image.
     """
     system: _Row = next((row for row in request["described"] if row["type"] == "system"), {})
@@ -118,7 +122,23 @@ def inventory(request: _Row) -> Inventory:
 
 def pypi(row: _Row) -> str:
     """Return the package URL of a distribution."""
-    return purl("pypi", row["name"], row["version"])
+    place = _download(row)
+    kind = "vcs_url" if _is_commit(row) else "download_url"
+    return purl("pypi", row["name"], row["version"], qualifiers={kind: place})
+
+
+def _is_commit(row: _Row) -> bool:
+    return (row.get("source") or {}).get("kind") == "git"
+
+
+def _download(row: _Row) -> str:
+    """Return where a distribution is from, empty for an index."""
+    source = row.get("source") or {}
+    if not _is_commit(row):
+        return str(source.get("url", ""))
+    named = source.get("commit") or source.get("revision") or ""
+    folder = source.get("subdirectory", "")
+    return f"git+{source['url']}{named and '@'}{named}{folder and '#'}{folder}"
 
 
 def _described(rows: Sequence[_Row], kind: str) -> dict[str, _Row]:
@@ -144,7 +164,10 @@ def _python(
     row: _Row, said: _Row, refs: Mapping[str, str], required_by: Mapping[str, Sequence[str]]
 ) -> Component:
     origin = ""
-    if row.get("first_party"):
+    commit = _is_commit(row)
+    if commit:
+        origin = "compiled from the locked commit of a git repository"
+    elif row.get("first_party"):
         origin = "built from this repository's own code"
     elif row["kind"] != "wheel":
         origin = "compiled from the locked source distribution"
@@ -156,13 +179,15 @@ def _python(
         name=row["name"],
         version=row["version"],
         purl=refs[row["name"]],
-        sha256=row["sha256"],
-        filename=row["filename"],
+        # Of what is made of a commit, the lock has no hash of a file: what names it there is none.
+        sha256="" if commit else row["sha256"],
+        filename="" if commit else row["filename"],
         license=known,
         license_text="" if known else text,
         origin=origin,
         depends=tuple(sorted(refs[name] for name, by in required_by.items() if row["name"] in by)),
         libraries=tuple(Library(one["name"], one["path"], one["sha256"]) for one in said["bundled"]),
+        download=_download(row),
     )
 
 

@@ -14,7 +14,7 @@ from ociwheel.digest import Digest
 MEDIA_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
-_COMMIT = re.compile(r"@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})$")
+_COMMIT = re.compile(r"@(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})(?:#.*)?$")
 
 
 def statement(
@@ -38,9 +38,9 @@ def material(uri: str, sha256: str, name: str = "") -> dict[str, Any]:
 
 
 def source(revision: str) -> dict[str, Any]:
-    """Return the repository's revision as a material.
+    """Return a repository's revision as a material.
 
-    :param revision: ``git+https://host/repository@<commit>``.
+    :param revision: ``git+https://host/repository@<commit>``, perhaps with ``#<folder>``.
     """
     found = _COMMIT.search(revision)
     return {"uri": revision, **({"digest": {"gitCommit": found["commit"]}} if found else {})}

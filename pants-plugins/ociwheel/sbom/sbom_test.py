@@ -115,6 +115,47 @@ def test_a_part_has_the_hash_and_the_file_of_its_lock(request_: dict[str, Any]) 
     assert "upstream=gcc-12" in libgcc["externalRefs"][0]["referenceLocator"]
 
 
+@pytest.mark.filterwarnings("ignore::Warning")  # of the libraries' own dependencies
+def test_what_is_from_no_index_names_its_place(request_: dict[str, Any], tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    git = {"kind": "git", "url": "https://h.example.org/fast.git", "commit": commit, "subdirectory": "py"}
+    request_["python"][0]["source"] = {"kind": "url", "url": "https://h.example.org/web.whl"}
+    request_["python"][1]["source"] = git
+    place = f"git+https://h.example.org/fast.git@{commit}#py"
+    found = inventory(request_)
+    assert [one for one in materials(found) if one["uri"].startswith("git+")] == [
+        {"uri": place, "digest": {"gitCommit": commit}}
+    ]
+    # What names the commit in a plan is no hash of a file.
+    for kind in ("spdx", "cyclonedx"):
+        assert _C not in sbom(found, kind).decode()
+    assert _C not in json.dumps(materials(found))
+    path = tmp_path / "image.spdx.json"
+    path.write_bytes(sbom(found, "spdx"))
+    read = parse_file(str(path))
+    assert [message.validation_message for message in validate_full_spdx_document(read, "SPDX-2.3")] == []
+    packages = {one["SPDXID"]: one for one in _spdx(request_)["packages"]}
+    assert packages["SPDXRef-python-fast"]["downloadLocation"] == place
+    assert packages["SPDXRef-python-fast"]["sourceInfo"].startswith("compiled from the locked commit")
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(sbom(found, "cyclonedx").decode()) is None
+    components = {
+        one["name"]: one for one in _cyclonedx(request_)["components"] if one["scope"] == "required"
+    }
+    fast, web = components["fast"], components["web"]
+    assert (
+        fast["purl"]
+        == f"pkg:pypi/fast@2.0?vcs_url=git%2Bhttps:%2F%2Fh.example.org%2Ffast.git%40{commit}%23py"
+    )
+    assert fast["externalReferences"] == [{"type": "vcs", "url": place}]
+    assert "hashes" not in fast
+    assert web["purl"] == "pkg:pypi/web@1.0?download_url=https:%2F%2Fh.example.org%2Fweb.whl"
+    assert web["hashes"] == [{"alg": "SHA-256", "content": _B}]
+    git["url"] = "file:///src/fast"
+    (local,) = (one for one in _spdx(request_)["packages"] if one["SPDXID"] == "SPDXRef-python-fast")
+    assert local["downloadLocation"] == "NOASSERTION"
+
+
 def test_who_required_what_and_what_built_it(request_: dict[str, Any]) -> None:
     rows = _spdx(request_)["relationships"]
     found = {(r["spdxElementId"], r["relationshipType"], r["relatedSpdxElement"]) for r in rows}

@@ -118,6 +118,9 @@ def _package(one: Component, own: str) -> dict[str, Any]:
             }
         ],
     }
+    # SPDX 7.7: a location has a host, which a folder of a machine has not.
+    if one.download and not one.download.removeprefix("git+").startswith("file:"):
+        value["downloadLocation"] = one.download
     if one.filename:
         value["packageFileName"] = one.filename
     if one.sha256:

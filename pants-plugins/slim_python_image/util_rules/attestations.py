@@ -139,6 +139,7 @@ def wheel_row(artifact: Artifact, required_by: Iterable[str]) -> dict[str, Any]:
         "filename": artifact.filename,
         "sha256": artifact.sha256,
         "required_by": list(required_by),
+        **({"source": json.loads(artifact.source)} if artifact.source else {}),
     }
 
 

@@ -62,3 +62,10 @@ def test_files_at_absolute_places_are_materials(monkeypatch: pytest.MonkeyPatch)
     parts: Any = Parts
     found = asyncio.run(attestations._first_party(parts))
     assert [one["uri"] for one in found] == ["file:sources.txt", "file:files.txt", "file:/etc/app.ini"]
+
+
+def test_what_is_from_a_commit_says_so_and_nothing_else_does() -> None:
+    plain = Artifact("web", "1.0", "wheel", "web-1.0-py3-none-any.whl", "a" * 64)
+    assert "source" not in attestations.wheel_row(plain, ())
+    commit = Artifact("tool", "1.0", "sdist", "tool-1.0.tar", "b" * 64, '{"kind":"git","url":"https://h/t"}')
+    assert attestations.wheel_row(commit, ())["source"] == {"kind": "git", "url": "https://h/t"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() 
         "describe",
         "fetch",
         "fetch-deb",
+        "fetch-git",
         "build-resolve",
         "debian-lock",
         "fetch-crates",
@@ -72,6 +74,13 @@ def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() 
         "image",
         "index",
     }
+
+
+def test_each_step_of_the_core_is_read() -> None:
+    main = (Path(core.__file__).parents[2] / "ociwheel/cli/main.py").read_bytes()
+    table = main.decode().partition("\nSTEPS: Mapping[str, tuple[str, str]] = ")[2].partition("\n}\n")[0]
+    known = ast.literal_eval(table + "\n}")
+    assert steps(main) == {step: module for step, (module, _) in known.items()}
 
 
 def test_the_table_of_steps_is_read_from_the_core() -> None:
