@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from ociwheel.reading import fault_of
 
@@ -27,6 +28,17 @@ def parse_requirement(text: str) -> Requirement:
         return Requirement(text)
     except RecursionError:
         raise InvalidRequirement("its marker is nested too deeply") from None
+
+
+def applies(requirement: Requirement) -> bool:
+    """Tell whether a requirement is one of the running Python.
+
+    :raises InvalidRequirement: its marker compares what has no order.
+    """
+    try:
+        return requirement.marker is None or requirement.marker.evaluate()
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as e:
+        raise InvalidRequirement(f"its marker cannot be evaluated: {e}") from e
 
 
 def parse_marker(text: str) -> Marker:

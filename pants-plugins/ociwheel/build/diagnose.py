@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from ociwheel.build.missing import Missing, missing_files, missing_modules
 from ociwheel.build.rust_version import parse, too_old
 from ociwheel.errors import BuildError
 from ociwheel.remedies import Remedy
+from ociwheel.requirement import applies, parse_requirement
 from ociwheel.sdist.unpack import BuildSystem
 from ociwheel.target import Target
 
@@ -94,12 +95,13 @@ def check_requirements(system: BuildSystem, site_packages: Path, context: Contex
     missing = []
     for text in system.requires:
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
+            counts = applies(requirement)
         except InvalidRequirement as e:
             raise BuildError(
                 f"{text!r} in build-system.requires is no requirement", where=context.where
             ) from e
-        if requirement.marker and not requirement.marker.evaluate():
+        if not counts:
             continue
         found = have.get(canonicalize_name(requirement.name))
         if found is None:

@@ -210,6 +210,14 @@ def test_any_output_makes_one_error(lines: list[str]) -> None:
     assert diagnose(lines, CONTEXT).where == CONTEXT.where
 
 
+def test_a_build_requirement_whose_marker_has_no_meaning(tmp_path: Path) -> None:
+    system = BuildSystem(("six; os_name ~= 'posix'",), "x", ())
+    with pytest.raises(
+        BuildError, match=r"\"six; os_name ~= 'posix'\" in build-system\.requires is no requir"
+    ):
+        check_requirements(system, tmp_path, CONTEXT)
+
+
 def test_missing_and_wrong_build_requirements(tmp_path: Path) -> None:
     info = tmp_path / "setuptools-60.0.dist-info"
     info.mkdir()

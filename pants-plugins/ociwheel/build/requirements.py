@@ -17,7 +17,7 @@ from ociwheel.build.sdist_settings import Settings
 from ociwheel.documents import read_error
 from ociwheel.errors import LockError
 from ociwheel.reading import Value, failing
-from ociwheel.requirement import parse_requirement
+from ociwheel.requirement import applies, parse_requirement
 from ociwheel.sdist.unpack import build_system, unpack
 
 _ERROR = re.compile(r"(error|fatal|[\w.]*(Error|Exception))\b", re.ASCII)
@@ -85,9 +85,10 @@ def _unsatisfied(required: Sequence[str], have: dict[str, str], where: str) -> t
     for text in required:
         try:
             parsed = parse_requirement(text)
+            counts = applies(parsed)
         except InvalidRequirement as e:
             raise LockError(f"{text!r}, which its build requires, is no requirement", where=where) from e
-        if parsed.marker and not parsed.marker.evaluate():
+        if not counts:
             continue
         version = have.get(canonicalize_name(parsed.name))
         if version is None or not parsed.specifier.contains(version, prereleases=True):

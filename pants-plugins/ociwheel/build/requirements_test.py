@@ -83,8 +83,12 @@ def test_a_backend_that_cannot_say_is_quoted(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_what_is_no_requirement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(LockError, match=r"^probe==1\.0: '--index-url=x', which its build requires, is no"):
-        asked(monkeypatch, tmp_path, SETUPTOOLS, answer=Answer(requires=("--index-url=x",)))
+    for text in ("--index-url=x", "six; os_name ~= 'posix'"):
+        folder = tmp_path / text[:3]
+        folder.mkdir()
+        with pytest.raises(LockError) as caught:
+            asked(monkeypatch, folder, SETUPTOOLS, answer=Answer(requires=(text,)))
+        assert str(caught.value) == f"probe==1.0: {text!r}, which its build requires, is no requirement"
 
 
 @pytest.mark.parametrize(

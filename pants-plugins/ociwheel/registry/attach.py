@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from ociwheel.digest import Digest
 from ociwheel.documents import read_json
 from ociwheel.image.layout import INDEX, MANIFEST, Descriptor
 from ociwheel.image.referrers import Artifact, artifact, blob, fallback_tag, listed
@@ -110,7 +111,13 @@ def sign_simply(push: Push, repository: str, subject: Descriptor, signer: Signer
     :param repository: registry and repository.
     """
     tag = simple_tag(subject.digest)
-    made = with_simple(signer, repository, subject, _document(push, tag, MANIFEST))
+    there = _document(push, tag, MANIFEST) or {}
+    layers = there.get("layers") or []
+    if not isinstance(layers, list) or not all(
+        isinstance(row, dict) and Digest.fits(row.get("digest")) for row in layers
+    ):
+        raise RegistryError(f"the signatures that {tag} names are no list", where=push.repository_name)
+    made = with_simple(signer, repository, subject, there)
     if made is not None:
         for part in made.blobs:
             push.send_data(part)
