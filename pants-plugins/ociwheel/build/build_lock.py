@@ -249,7 +249,7 @@ def _fits_tag(interpreter: str, abi: str, platform: str, minor: str, machines: t
     own = f"cp{major}{number}"
     if abi == "abi3":
         digits = interpreter.removeprefix("cp3")
-        fits_python = interpreter.startswith("cp3") and digits.isdecimal() and int(digits) <= int(number)
+        fits_python = interpreter.startswith("cp3") and digits.isdigit() and int(digits) <= int(number)
     else:
         fits_python = interpreter in {own, "py3", f"py{major}{number}"} and abi in {own, "none"}
     on_machine = platform.startswith(("manylinux", "linux_", "macosx")) and platform.endswith(machines)

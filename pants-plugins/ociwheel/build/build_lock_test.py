@@ -19,13 +19,6 @@ def environment(sdist: str, python: str, *pins: str) -> BuildEnvironment:
     return BuildEnvironment(sdist, "1" * 64, python, tuple(Pin.parse(pin) for pin in pins))
 
 
-def test_an_index_may_list_what_is_no_number() -> None:
-    odd = "a-1-cp3\N{SUPERSCRIPT TWO}-abi3-manylinux_2_17_x86_64.whl"
-    plain = "a-1-cp38-abi3-manylinux_2_17_x86_64.whl"
-    found = lockable_files(Pin("a", "1"), ["3.11"], offered(odd, plain))
-    assert [file["filename"] for file in found] == [plain]
-
-
 def test_the_file_reads_well_in_a_diff() -> None:
     lock = BuildLock(
         (environment("netifaces==0.11.0", "3.11", "setuptools==69.5.1", "wheel==0.43.0"),),

@@ -30,7 +30,7 @@ class Inputs:
     """The target document."""
     toolchain: Toolchain
     tools: Path | None = None
-    """Programs for builds, what the ``tools`` step made; without it, those of this machine."""
+    """Programs for builds, what the ``build-programs`` step made; without it, those of this machine."""
     host_sysroot: Path | None = None
     """Headers and libraries of this machine: cargo compiles programs that it runs."""
     gcc: Path | None = None

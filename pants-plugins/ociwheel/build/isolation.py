@@ -69,7 +69,7 @@ class Job:
     minor: tuple[int, int]
     settings: Settings
     tools: Path | None = None
-    """What the ``tools`` step made; without it, programs are those of this machine."""
+    """What the ``build-programs`` step made; without it, programs are those of this machine."""
     cross: Mapping[str, Path] = field(default_factory=dict)
     """See :class:`ociwheel.build.inside.Request`."""
     asks: bool = False

@@ -39,7 +39,7 @@ class Content:
     """What a root holds, each an absolute path of this machine."""
 
     tools: Path
-    """What the ``tools`` step made."""
+    """What the ``build-programs`` step made."""
     trees: Mapping[str, Path]
     """Folders and files by their name below ``/ociwheel``, read-only."""
     sysroot: Path | None = None
