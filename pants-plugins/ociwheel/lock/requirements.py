@@ -121,8 +121,7 @@ def _direct(requirement: Requirement, url: str, options: list[str], where: str, 
     version = version_of(filename) if filename else None
     if filename is None or version is None or url.startswith(("git+", *OTHER_SYSTEMS)):
         fault = LockError(
-            "is pinned to a URL that does not tell its version: "
-            f"{brief(f'{name} @ {without_credentials(url)}')}",
+            f"is pinned to a URL that does not tell its version: {brief(f'{name} @ {url}')}",
             where=where,
             hint="lock it with Pex or uv (`uv.lock`), whose locks say its version and what it requires",
         )

@@ -114,9 +114,7 @@ def git_source(url: str, where: str, *, fingerprint: str | None = None, commit: 
     known = parts.scheme in ("https", "http", "ssh", "file", "git") and len(url) <= LONGEST_URL
     if not known or (revision and not _REVISION.fullmatch(revision)):
         raise UnusableError(
-            f"is no URL of a git repository that can be used: {without_credentials(url)}",
-            where=where,
-            hint=PUBLISH,
+            f"is no URL of a git repository that can be used: {url}", where=where, hint=PUBLISH
         )
     if commit and not COMMIT.fullmatch(commit):
         raise UnusableError(f"has no id of a commit: {commit}", where=where, hint=PUBLISH)

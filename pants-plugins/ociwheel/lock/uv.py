@@ -84,9 +84,7 @@ def _files(package: Value, where: str, url: str | None) -> Iterator[LockedFile]:
         filename = artifact_name(place)
         if filename is None or len(filename) > LONGEST_NAME:
             raise UnusableError(
-                f"has a file that is no wheel and no sdist: {without_credentials(place)}",
-                where=where,
-                hint=_RELOCK,
+                f"has a file that is no wheel and no sdist: {place}", where=where, hint=_RELOCK
             )
         algorithm, _, digest = (file.optional("hash", Value.text) or "").partition(":")
         usable = sha256_of(algorithm, digest)
@@ -102,11 +100,11 @@ def _git(url: str, where: str) -> Source:
         parts = urllib.parse.urlsplit(url)
         query = urllib.parse.parse_qs(parts.query)
     except ValueError as e:
-        raise UnusableError(f"is no URL: {without_credentials(url)}", where=where, hint=_RELOCK) from e
+        raise UnusableError(f"is no URL: {url}", where=where, hint=_RELOCK) from e
     folder = query.get("subdirectory", [""])[0]
     place = parts._replace(query="", fragment=urllib.parse.urlencode({"subdirectory": folder})).geturl()
     if not parts.fragment:
-        raise UnusableError(f"has no commit: {without_credentials(url)}", where=where, hint=_RELOCK)
+        raise UnusableError(f"has no commit: {url}", where=where, hint=_RELOCK)
     return git_source(f"git+{place}", where, commit=parts.fragment.lower())
 
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from ociwheel.errors import ErrorCollector, OciwheelError, PlanError
-from ociwheel.lock.sources import same_place, without_credentials
+from ociwheel.lock.sources import same_place
 from ociwheel.notes import tell
 from ociwheel.plan import artifacts
 from ociwheel.plan.model import Locked, Request, Root
@@ -233,10 +233,7 @@ def _url_error(demand: Demand, locked: Locked) -> PlanError:
     place = f"from {locked.source.url}" if locked.source else "from an index"
     return PlanError(
         f"{demand.requirement.name} is required from a URL, but is locked {place}",
-        details=[
-            f"{demand.requirement.name} @ {without_credentials(demand.requirement.url or '')}",
-            demand.chain(),
-        ],
+        details=[f"{demand.requirement.name} @ {demand.requirement.url}", demand.chain()],
         hint=Remedy("relock"),
     )
 
