@@ -38,17 +38,12 @@ def _source(artifact: Value, fingerprint: str | None, where: str) -> Source | No
         return git_source(url, where, fingerprint=fingerprint, commit=commit)
     if url.startswith(OTHER_SYSTEMS):
         raise UnusableError(
-            f"comes from a version control system other than git: {without_credentials(url)}",
-            where=where,
-            hint=PUBLISH,
+            f"comes from a version control system other than git: {url}", where=where, hint=PUBLISH
         )
     if artifact_name(url) is None:
         if not url.startswith("file:"):
-            raise UnusableError(
-                f"has a file that is no wheel and no sdist: {without_credentials(url)}",
-                where=where,
-                hint=PUBLISH,
-            )
+            what = f"has a file that is no wheel and no sdist: {url}"
+            raise UnusableError(what, where=where, hint=PUBLISH)
         path = urllib.parse.unquote(url.removeprefix("file:").removeprefix("//").partition("#")[0])
         return Source("path", path.rstrip("/") or "/")
     return None
@@ -67,7 +62,7 @@ def _file(artifact: Value, where: str) -> tuple[LockedFile | None, Source | None
         return LockedFile(digest, filename), None
     if source.kind == "git" and digest is None and source.commit is None:
         raise UnusableError(
-            f"has neither a commit nor a usable SHA-256 hash: {source.url}", where=where, hint=RELOCK
+            f"has neither a commit nor a usable SHA-256 hash: {url}", where=where, hint=RELOCK
         )
     return None, source
 

@@ -86,44 +86,11 @@ def test_a_resolve_of_a_pex_lock_may_be_for_some_platforms_alone() -> None:
     assert entry.marker == "sys_platform == 'linux'"
 
 
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        (
-            "https://jo:s3cret@h/tarball/main",
-            "has a file that is no wheel and no sdist: https://h/tarball/main",
-        ),
-        ("hg+https://jo:s3cret@h/x", "comes from a version control system other than git: hg+https://h/x"),
-        ("git+ftp://jo:s3cret@h/x", "is no URL of a git repository that can be used: git+ftp://h/x"),
-    ],
-)
-def test_places_that_cannot_be_used_are_told_without_passwords(url: str, message: str) -> None:
-    (entry,) = pex(row("demo", url)).entries
-    assert (entry.source, entry.fault and entry.fault.what) == (None, message)
-
-
-@pytest.mark.parametrize(
-    ("source", "file", "what"),
-    [
-        ('{git = "https://jo:s3cret@h/x"}', "", "has no commit: https://h/x"),
-        (
-            '{registry = "https://h/simple"}',
-            'sdist = {url = "https://jo:s3cret@h/x"}',
-            "has a file that is no wheel and no sdist: https://h/x",
-        ),
-    ],
-)
-def test_faults_of_a_uv_lock_are_told_without_passwords(source: str, file: str, what: str) -> None:
-    text = f'version = 1\n[[package]]\nname = "demo"\nversion = "1"\nsource = {source}\n{file}\n'
-    (entry,) = formats.parse(text.encode(), "uv.lock").entries
+def test_a_url_of_a_pex_lock_that_is_no_file_is_no_local_project() -> None:
+    (entry,) = pex(row("demo", "https://h/tarball/main")).entries
+    assert entry.source is None
     assert entry.fault is not None
-    assert entry.fault.what == what
-
-
-def test_a_requirement_of_a_url_is_told_without_its_password() -> None:
-    (entry,) = formats.parse(b"demo @ git+https://jo:s3cret@h/demo", "r.txt").entries
-    assert entry.fault is not None
-    assert entry.fault.what.endswith(": demo @ git+https://h/demo")
+    assert entry.fault.what == "has a file that is no wheel and no sdist: https://h/tarball/main"
 
 
 def test_requirements_with_a_url() -> None:

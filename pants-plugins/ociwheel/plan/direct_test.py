@@ -94,7 +94,7 @@ def test_a_commit_is_planned_as_an_sdist() -> None:
 
 def test_a_commit_of_another_repository_is_an_error() -> None:
     tool = {**entry("tool", "1.0", files=["tool-1.0.tar"]), "source": GIT}
-    assert failure(["tool @ git+https://jo:s3cret@git.example/fork.git"], tool) == (
+    assert failure(["tool @ git+https://git.example/fork.git"], tool) == (
         "tool is required from a URL, but is locked from https://git.example/tool.git\n"
         "  tool @ git+https://git.example/fork.git\n"
         "  tool (root from src/app:reqs)\n"
