@@ -11,7 +11,8 @@ from ociwheel import schemas
 from ociwheel.cli.main import STEPS
 from ociwheel.documents import SCHEMA_VERSIONS, document, schema
 from ociwheel.errors import UsageError
-from tests.support.schemas import examples, faults, spoilt
+from tests.support.schema_examples import examples
+from tests.support.schemas import faults, spoilt
 from tests.support.values import value_of
 
 KINDS = sorted(path.stem for path in schemas.FOLDER.glob("*.json") if path.stem not in {"common", "error"})

@@ -11,6 +11,8 @@ from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileEntry, Syml
 from pants.engine.process import Process, ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
 
+from ociwheel import schemas
+from ociwheel.reading import DocumentLimits, from_json
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, StepInputs, Tree, canonical_json
@@ -113,6 +115,9 @@ def failed_step(what: str, where: str, code: str) -> StepOutcome:
 
 
 logger = logging.getLogger(__name__)
+
+# The entries of a large lock are a million values.
+_ANSWERS = DocumentLimits(size=512 << 20, values=20_000_000)
 
 OUT = "out"
 """Where a step writes that makes one folder."""
@@ -277,6 +282,23 @@ def error_text(stderr: str) -> str:
     return "\n".join([kept[0][len("error: ") :], *kept[1:]])
 
 
+def answered(step: str, document: bytes, output: Digest) -> StepOutcome:
+    """Return the outcome of a step that did its work; what its schema does not allow is an error."""
+
+    def fail(path: str, what: str) -> StepFailed:
+        place = f"{path}: " if path else ""
+        return StepFailed(
+            f"the step {step} answered with something else than this plugin reads: {place}{what}\n"
+            "  -> please report it"
+        )
+
+    try:
+        schemas.check(from_json(document, fail, _ANSWERS), schemas.ANSWERS[step])
+    except StepFailed as e:
+        return StepOutcome("{}", output, str(e))
+    return StepOutcome(document.decode(), output)
+
+
 @rule
 async def run_step(
     request: StepRequest,
@@ -302,7 +324,7 @@ async def run_step(
     for line in stderr.splitlines():
         if line.startswith("warning: "):
             logger.warning("%s: %s", request.description, line[len("warning: ") :])
-    outcome = StepOutcome(result.stdout.decode(), result.output_digest)
+    outcome = answered(request.step, result.stdout, result.output_digest)
     # What is made anew each time goes into no image that could tell them.
     for line in outcome.notes if request.fresh else ():
         logger.warning("%s: %s", request.description, line)

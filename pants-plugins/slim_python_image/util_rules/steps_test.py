@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from pants.engine.fs import Digest, DigestEntries, FileDigest, FileEntry
+from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, FileEntry
 from pants.engine.process import ProcessCacheScope, ProcessExecutionEnvironment
 from pants.util.frozendict import FrozenDict
 
-from slim_python_image.products import Tree
+from ociwheel import schemas
+from slim_python_image.products import Tree, canonical_json
 from slim_python_image.util_rules import steps
 from slim_python_image.util_rules.steps import (
     StepRequest,
     Toolbox,
+    answered,
     error_text,
     key_document,
     needs_machine,
     step_process,
     with_properties,
 )
+from tests.support.schema_examples import examples
 
 
 def digest(character: str) -> Digest:
@@ -139,3 +143,36 @@ def test_a_place_has_what_later_versions_of_pants_want_of_it(monkeypatch: pytest
     with_properties(worker(), ["network=on"])
     assert given["keep_sandboxes"] == "never"
     assert given["remote_execution"] is True
+
+
+@pytest.mark.parametrize("step", sorted(schemas.ANSWERS))
+def test_an_answer_is_read_when_it_is_what_its_schema_says(step: str) -> None:
+    for example in examples(schemas.ANSWERS[step]):
+        assert said(step, example) is None
+        assert answered(step, canonical_json(example), EMPTY_DIGEST).fields() == example
+        start = f"the step {step} answered with something else than this plugin reads"
+        assert said(step, {**example, "schema": "ociwheel.other/1"}).startswith(f"{start}: schema: expected ")
+        assert said(step, {**example, "notes": [7]}) == (
+            f"{start}: notes[0]: expected a text, found a number\n  -> please report it"
+        )
+
+
+def said(step: str, document: Any) -> Any:
+    return answered(step, canonical_json(document), EMPTY_DIGEST).error
+
+
+def test_an_answer_that_is_not_what_its_schema_says_is_one_line_with_its_place() -> None:
+    (plan,) = examples("plan")
+    (row,) = plan["artifacts"]
+    start, end = (
+        "the step plan answered with something else than this plugin reads: ",
+        "\n  -> please report it",
+    )
+    for changed, message in (
+        ({key: value for key, value in row.items() if key != "sha256"}, "artifacts[0].sha256: is missing"),
+        ({**row, "more": 1}, "artifacts[0]: unknown keys: more"),
+        ({**row, "size": "7"}, "artifacts[0].size: expected a whole number from 0 on, found '7'"),
+    ):
+        assert said("plan", {**plan, "artifacts": [changed]}) == f"{start}{message}{end}"
+    for data, message in ((b"Killed", "is not JSON: "), (b"\xff", "is not UTF-8 text: byte 0")):
+        assert str(answered("plan", data, EMPTY_DIGEST).error).startswith(start + message)
