@@ -49,6 +49,7 @@ def _published(packaged: Packaged, host: str, home: Path) -> Signed:
     runs = tuple(
         packaged.repository.pants(
             f"--docker-registries={registries}",
+            "--docker-default-repository=said/{directory}",
             "--slim-image-publish-attach",
             f"--slim-image-publish-sign-key={home / 'cosign.key'}",
             "publish",

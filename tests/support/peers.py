@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.support.registry_server import free_port
@@ -114,12 +114,12 @@ def referrers_registry() -> Iterator[str]:
 
 
 def _answers(host: str) -> bool:
-    try:
-        connection = http.client.HTTPConnection(host, timeout=2)
-        connection.request("GET", "/v2/")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+    with closing(http.client.HTTPConnection(host, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
 
 
 if __name__ == "__main__":
