@@ -48,6 +48,9 @@ def test_zstd_changes_blobs_and_nothing_else(repository: Repository, tmp_path: P
     assert sizes[1] < sizes[0]
     shared = layout.layers()[:-2]  # its own are its sources, and the folders of its user
     assert repository.layout("src.child/image").layers()[: len(shared)] == shared
+    repository.package(
+        OPTION, service, child, "src/tool:image", daemon=True
+    )  # the blobs of before go with the next run
     assert check_layout(layout.folder).layers == len(layout.layers())
     report = json.loads((repository.root / "dist/src.service/image.json").read_text())
     assert report["fields"]["compression"] == "zstd"

@@ -117,7 +117,7 @@ def test_one_more_platform_runs_its_own_steps_and_no_others(repository: Reposito
     assert started == sorted(
         [
             *base_steps(lock, "linux/arm/v7", "armhf"),
-            "Audit the libraries of 5 layers for linux/arm/v7",
+            "Audit the libraries of 6 layers for linux/arm/v7",
             "Check the image for linux/arm/v7",
             f"Fetch {wheel.name}",
             f"Layer websockets {version('websockets')} for linux/arm/v7",
