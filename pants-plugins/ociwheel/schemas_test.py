@@ -79,3 +79,15 @@ def test_a_document_that_tests_make_and_no_schema_knows_fails_the_test() -> None
     )
     with pytest.raises(AssertionError, match=r"^ociwheel\.index: .*'descriptor' is a required property"):
         document("index", {})
+
+
+def test_an_sdist_that_needed_no_hook_says_nothing_of_isolation() -> None:
+    answer = {
+        "schema": "ociwheel.build-requires/1",
+        "missing": [],
+        "failed": None,
+        "tail": [],
+        "isolation": None,
+        "crates": [],
+    }
+    assert schemas.check(value_of(answer), "build-requires").raw == answer
