@@ -82,7 +82,7 @@ def test_a_document_that_tests_make_and_no_schema_knows_fails_the_test() -> None
 
 
 def test_an_sdist_that_needed_no_hook_says_nothing_of_isolation() -> None:
-    answer = {
+    answer: dict[str, object] = {
         "schema": "ociwheel.build-requires/1",
         "missing": [],
         "failed": None,
