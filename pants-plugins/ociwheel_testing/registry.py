@@ -7,13 +7,13 @@ import gzip
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from ociwheel.digest import Digest
+from ociwheel_testing.loopback import LoopbackServer, SilentHandler
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -80,7 +80,7 @@ class Answer:
     """The Content-Length to claim when it is not the body's."""
 
 
-class FakeRegistry:
+class FakeRegistry(LoopbackServer):
     """Serves documents and blobs of any repository until the ``with`` block ends.
 
     :param login: user and password that a token costs; without one everybody may read.
@@ -97,7 +97,7 @@ class FakeRegistry:
         self.requests: list[tuple[str, dict[str, str]]] = []
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(SilentHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 registry.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
                 answer = registry.answer(self.path, self.headers.get("Authorization"))
@@ -108,26 +108,7 @@ class FakeRegistry:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            def log_message(self, *_args: Any) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def host(self) -> str:
-        """``127.0.0.1:PORT``."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
 
     def paths(self) -> list[str]:
         """Return the paths that were asked for, in order."""

@@ -8,13 +8,13 @@ import hashlib
 import html
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from ociwheel.fetch.simple_api import JSON_TYPE
+from ociwheel_testing.loopback import LoopbackServer, SilentHandler
 
 
 def sha256(data: bytes) -> str:
@@ -55,7 +55,7 @@ class Offered:
         return (self.listed_sha256 or sha256(self.data)) if self.with_hash else None
 
 
-class SimpleIndex:
+class SimpleIndex(LoopbackServer):
     """Serves ``/simple/NAME/`` and ``/files/NAME`` until the ``with`` block ends."""
 
     def __init__(
@@ -76,7 +76,7 @@ class SimpleIndex:
         self.requests: list[tuple[str, dict[str, str]]] = []
         index = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(SilentHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 index.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
                 answer = index.answer(self.path, self.headers.get("Authorization"))
@@ -98,29 +98,8 @@ class SimpleIndex:
                         self.wfile.write(piece)
                         index.sent += len(piece)
 
-            def log_message(self, *_args: Any) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        super().__init__(Handler, tls=tls)
         self._scheme = "https" if tls else "http"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def host(self) -> str:
-        """``127.0.0.1:PORT``."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def root(self) -> str:
