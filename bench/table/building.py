@@ -131,7 +131,9 @@ def build(workshop: Workshop, package: Package, sdist: Distribution, platform: s
     shutil.rmtree(folder, ignore_errors=True)
     arguments = hook_arguments(workshop, package, sdist, platform, folder)
     done = workshop.steps.try_step(
-        *("build", *arguments, "--output", "out"),
+        "build",
+        *arguments,
+        *("--output", "out"),
         *("--requirements", requirements(workshop, sdist, folder / "requirements")),
         cwd=folder,
         interpreter=workshop.interpreter,

@@ -117,7 +117,9 @@ def _locked(workshop: Workshop, package: Package, sdist: Distribution) -> dict[s
     def ask(wheels: Path) -> dict[str, Any]:
         arguments = hook_arguments(workshop, package, sdist, platform, folder)
         return workshop.steps.step(
-            *("build-requires", *arguments, "--requirements", wheels),
+            "build-requires",
+            *arguments,
+            *("--requirements", wheels),
             cwd=folder,
             interpreter=workshop.interpreter,
         )
