@@ -10,6 +10,7 @@ from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     AsyncFieldMixin,
     InvalidFieldException,
+    OptionalSingleSourceField,
     StringField,
     StringSequenceField,
     Target,
@@ -134,13 +135,17 @@ class BasePlatformsField(PlatformsField):
     default = ("linux/amd64",)
 
 
-class BaseLockfileField(StringField, AsyncFieldMixin):
+class BaseLockfileField(OptionalSingleSourceField):
+    """The lock is a source of its base: who changes it has changed the base, and all images on it."""
+
     alias = "lockfile"
+    uses_source_roots = False
     help = help_text(
         """
         Where the lock of this base stands, relative to the BUILD file's folder. By default, the
         target's name with `.lock`. Write it with
-        `pants generate-lockfiles --resolve=<name of this target>`.
+        `pants generate-lockfiles --resolve=<name of this target>`. The lock is a source of this target, so
+        `--changed-since` finds the images on it; one elsewhere (`//locks/base.lock`) is not.
         """
     )
 
@@ -151,6 +156,18 @@ class BaseLockfileField(StringField, AsyncFieldMixin):
         if name.startswith("//"):
             return name[2:]
         return f"{self.address.spec_path}/{name}" if self.address.spec_path else name
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        if isinstance(raw_value, str) and raw_value.startswith("//"):
+            return raw_value  # from the root of the repository, where paths of sources do not reach
+        return super().compute_value(raw_value, address)
+
+    @property
+    def globs(self) -> Tuple[str, ...]:
+        """The lockfile, from the BUILD file; none if it stands elsewhere, where globs do not reach."""
+        folder = f"{self.address.spec_path}/" if self.address.spec_path else ""
+        return (self.path[len(folder) :],) if self.path.startswith(folder) else ()
 
 
 class DebianPythonBaseTarget(Target):

@@ -15,6 +15,7 @@ from pants.core.register import rules as core_rules
 from pants.core.register import target_types as core_target_types
 from pants.engine.addresses import Address, Addresses
 from pants.engine.fs import CreateDigest, Digest, FileContent, SymlinkEntry
+from pants.engine.internals.graph import Owners, OwnersRequest
 from pants.engine.internals.scheduler import ExecutionError
 from pants.engine.rules import QueryRule
 from pants.engine.target import Dependencies, DependenciesRequest
@@ -134,6 +135,7 @@ def engine() -> RuleRunner:
             *_pants(target_types_rules.rules),
             *register.rules(),
             QueryRule(Addresses, [DependenciesRequest]),
+            QueryRule(Owners, [OwnersRequest]),
             QueryRule(PlatformBase, [BaseRequest]),
             QueryRule(CoreSources, []),
             QueryRule(Digest, [CreateDigest]),
@@ -187,6 +189,20 @@ def test_a_base_is_read_from_its_lock(runner: RuleRunner) -> None:
     assert isinstance(base, DebianBase)
     assert (base.target.platform, base.target.minor, base.resolve) == ("linux/amd64", "3.11", "base")
     assert [p.filename for group in base.groups for p in group.packages] == ["tzdata_1_all.deb"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "owner"),
+    [
+        ("3rdparty/debian/base.lock", "3rdparty/debian:base"),
+        ("src/shop/start.sh", "src/shop:by-file"),
+    ],
+)
+def test_who_changes_a_lock_or_a_start_script_changes_its_target(
+    runner: RuleRunner, changed: str, owner: str
+) -> None:
+    owners = runner.request(Owners, [OwnersRequest((changed,))])
+    assert owner in {str(address) for address in owners}
 
 
 def failure(runner: RuleRunner, platform: str = "linux/amd64") -> str:

@@ -10,6 +10,7 @@ from pants.engine.target import (
     AsyncFieldMixin,
     DictStringToStringField,
     InvalidFieldException,
+    OptionalSingleSourceField,
     StringField,
     StringSequenceField,
 )
@@ -87,8 +88,14 @@ class EntryPointsField(DictStringToStringField):
         return value
 
 
-class StartScriptField(StringField, AsyncFieldMixin):
+class StartScriptField(OptionalSingleSourceField):
+    """The script is a source of its image: who changes it has changed the image.
+
+    One outside of the BUILD file's folder is in the image as well, but no source: those are below it.
+    """
+
     alias = "start_script"
+    uses_source_roots = False
     help = help_text(
         """
         A file beside the BUILD file that the container starts first, as the entry point script of many
@@ -100,10 +107,16 @@ class StartScriptField(StringField, AsyncFieldMixin):
 
     @classmethod
     def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
-        value = super().compute_value(raw_value, address)
-        if value is not None:
-            matches(_SCRIPT, (value,), cls.alias, address, "a file such as 'docker/start.sh'")
-        return value
+        if isinstance(raw_value, str):
+            matches(_SCRIPT, (raw_value,), cls.alias, address, "a file such as 'docker/start.sh'")
+            if ".." in raw_value.split("/"):
+                return raw_value
+        return super().compute_value(raw_value, address)
+
+    @property
+    def globs(self) -> Tuple[str, ...]:
+        """The script, from the BUILD file; none if it stands elsewhere."""
+        return (self.value,) if self.value and ".." not in self.value.split("/") else ()
 
 
 class ExtraEnvField(StringSequenceField):

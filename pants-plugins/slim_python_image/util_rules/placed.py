@@ -18,13 +18,15 @@ from pants.engine.target import SourcesField, Target, TransitiveTargetsRequest
 from pants.engine.unions import UnionMembership
 
 from slim_python_image import engine
+from slim_python_image.base_target import BaseLockfileField
 from slim_python_image.by_name import implicitly
 from slim_python_image.content_fields import FilesAtField
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.util_rules.start import PREFIX
 
 _SOURCES = (FileSourceField, ResourceSourceField, PythonSourceField)
-_TAKEN = (FileSourceField, ResourceSourceField, InterpreterConstraintsField)
+# A base's lock is what an image is made on.
+_TAKEN = (FileSourceField, ResourceSourceField, InterpreterConstraintsField, BaseLockfileField)
 
 
 @dataclass(frozen=True)
