@@ -8,7 +8,6 @@ from typing import Iterable, Optional, Tuple
 from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
-    AsyncFieldMixin,
     InvalidFieldException,
     OptionalSingleSourceField,
     StringField,

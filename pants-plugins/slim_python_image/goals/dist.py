@@ -12,7 +12,6 @@ who could is read from what targets name.
 from __future__ import annotations
 
 import hashlib
-import os
 import posixpath
 import shutil
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 from pants.engine.internals.options_parsing import _Options
 from pants.engine.target import AllTargets, Dependencies, SpecialCasedDependencies, Target
+from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, rule, uncacheable_rule
@@ -40,6 +40,7 @@ from slim_python_image.goals.dist_folder import (
     listed,
     missing,
     move,
+    process_name,
     refused,
 )
 from slim_python_image.products import SlimImageError
@@ -57,10 +58,23 @@ class TakenIn:
     """The images that other targets may take into their sandboxes in this run.
 
     :param packaged: the goal is one that writes packages.
+    :param same_place: images that would be written to one place in `dist`, by that place.
     """
 
     addresses: frozenset[Address]
     packaged: bool
+    same_place: FrozenDict[str, tuple[Address, ...]] = FrozenDict()
+
+    def check_alone(self, output: str) -> None:
+        """Check that no other image is written to a place.
+
+        :raises SlimImageError: naming the images: the last one written would replace the others in silence.
+        """
+        if output in self.same_place:
+            named = " and ".join(str(one) for one in self.same_place[output])
+            raise SlimImageError(
+                f"dist/{output} is the place of {named}\n  -> give each an `output_path` of its own"
+            )
 
 
 def is_image(target: Target) -> bool:
@@ -92,6 +106,15 @@ def takers(targets: Iterable[Target], goals: Iterable[str]) -> tuple[Target, ...
     )
 
 
+def same_place(images: Iterable[Target]) -> FrozenDict[str, tuple[Address, ...]]:
+    """Return the places in `dist` that more than one image would be written to."""
+    found: dict[str, list[Address]] = {}
+    for image in images:
+        output = posixpath.normpath(image[OutputPathField].value_or_default(file_ending=None))
+        found.setdefault(output, []).append(image.address)
+    return FrozenDict({place: tuple(sorted(those)) for place, those in found.items() if len(those) > 1})
+
+
 async def _named(target: Target, names: frozenset[str]) -> tuple[Address, ...]:
     found = tuple(dict.fromkeys(named_by(target, names)))
     if not found:
@@ -113,10 +136,12 @@ async def images_taken_in(targets: AllTargets, options: _Options) -> TakenIn:
     goals = options.options.goals
     if _GOAL not in goals:
         return TakenIn(frozenset(), packaged=False)
+    places = same_place(one for one in targets if is_image(one))
     images = {one.address for one in targets if is_image(one)}
     names = frozenset(address.target_name for address in images)
     named = [await _named(one, names) for one in takers(targets, goals)]
-    return TakenIn(frozenset(address for found in named for address in found) & images, packaged=True)
+    taken = frozenset(address for found in named for address in found) & images
+    return TakenIn(taken, packaged=True, same_place=places)
 
 
 # --- a layout -----------------------------------------------------------------------------------------
@@ -209,7 +234,7 @@ async def place_layout(
         for path, one in entries.items()
     )
     written = missing(place, files)
-    name = f"{os.getpid()}-{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
+    name = f"{process_name()}-{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
     folder = clear_staging(place.dist, name)
     digest = await engine.create_entries(
         FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest) for one in written

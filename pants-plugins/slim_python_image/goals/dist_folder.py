@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Sequence
@@ -29,6 +31,8 @@ _SHA256 = digest.BLOBS
 _MARKER = "oci-layout"
 _INDEX = "index.json"
 _STAGING = ".slim-image-"
+_LONG = 24 * 3600
+"""Seconds after which nothing moves what another machine, or another container, wrote for a layout."""
 _NAMED = 5
 """How many files a message names."""
 
@@ -187,17 +191,44 @@ def _names(folder: Path) -> Sequence[str]:
         return ()
 
 
+def process_name() -> str:
+    """Return what folders of this process begin with: where its number counts, and its number.
+
+    Two containers that share a `dist` have processes of equal numbers.
+    """
+    return f"{_numbered_in()}-{os.getpid()}"
+
+
+def _numbered_in() -> str:
+    """Return the machine and namespace that numbers of processes are of."""
+    namespace = ""
+    with contextlib.suppress(OSError):  # macOS has none
+        namespace = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:12]
+
+
 def clear_staging(dist: Path, name: str) -> Path:
     """Return a folder in `dist` for what is not in its place yet, after removing what ended runs left there.
 
-    :param name: of the folder; it begins with the number of the process.
+    :param name: of the folder; it begins with :func:`process_name`.
     """
     for other in _names(dist):
-        if other.startswith(_STAGING) and not _runs(other[len(_STAGING) :].partition("-")[0]):
+        if other.startswith(_STAGING) and _has_ended(dist / other):
             shutil.rmtree(dist / other, ignore_errors=True)
     folder = dist / f"{_STAGING}{name}"
     shutil.rmtree(folder, ignore_errors=True)
     return folder
+
+
+def _has_ended(folder: Path) -> bool:
+    """Tell whether the process that a folder is of is gone; of another machine's, after a day."""
+    numbered_in, _, rest = folder.name[len(_STAGING) :].partition("-")
+    if numbered_in == _numbered_in():
+        return not _runs(rest.partition("-")[0])
+    try:
+        return time.time() - folder.stat().st_mtime > _LONG
+    except OSError:
+        return True
 
 
 def _runs(number: str) -> bool:

@@ -20,6 +20,7 @@ from slim_python_image.goals.dist_folder import (
     forget,
     missing,
     move,
+    process_name,
 )
 from slim_python_image.products import SlimImageError
 
@@ -54,7 +55,7 @@ def wanted(files: dict[str, bytes]) -> tuple[Wanted, ...]:
 def package(place: Place, files: dict[str, bytes]) -> tuple[str, ...]:
     """Put a layout into its place as the goal does; return what was written."""
     found = missing(place, wanted(files))
-    staged = clear_staging(place.dist, f"{os.getpid()}-test")
+    staged = clear_staging(place.dist, f"{process_name()}-test")
     for one in found:
         (staged / one.path).parent.mkdir(parents=True, exist_ok=True)
         (staged / one.path).write_bytes(files[one.path])
@@ -319,8 +320,16 @@ def test_what_ended_runs_left_goes(tmp_path: Path) -> None:
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    kept = tmp_path / f".slim-image-{os.getppid()}-other"
-    for folder in (kept, tmp_path / f".slim-image-{child}-one", tmp_path / f".slim-image-{os.getpid()}-two"):
+    here = process_name().rpartition("-")[0]
+    running = tmp_path / f".slim-image-{here}-{os.getppid()}-other"
+    elsewhere = tmp_path / f".slim-image-0123456789ab-{child}-three"
+    old = tmp_path / f".slim-image-0123456789ab-{os.getppid()}-four"
+    ended = tmp_path / f".slim-image-{here}-{child}-one"
+    own = tmp_path / f".slim-image-{process_name()}-two"
+    for folder in (running, elsewhere, old, ended, own):
         folder.mkdir()
-    clear_staging(tmp_path, f"{os.getpid()}-two")
-    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    os.utime(old, (0, 0))
+    clear_staging(tmp_path, f"{process_name()}-two")
+    assert {path.name for path in tmp_path.iterdir()} == {running.name, elsewhere.name}, (
+        "a process of another container has the number of one that ended here"
+    )

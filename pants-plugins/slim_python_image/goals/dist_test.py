@@ -21,6 +21,7 @@ from slim_python_image.goals.dist import (
     TakenIn,
     is_image,
     named_by,
+    same_place,
     takers,
 )
 from slim_python_image.goals.dist_folder import DOCUMENTS, Place, Wanted
@@ -58,6 +59,21 @@ def test_who_takes_packages_in_depends_on_the_goals() -> None:
     assert is_image(IMAGE)
     assert takers((IMAGE, *both), ["package"]) == both[:1]
     assert takers((IMAGE, *both), ["test", "package"]) == both
+
+
+def test_two_images_of_one_place_are_an_error() -> None:
+    def image(name: str, **fields: str) -> Target:
+        return SlimPythonImageTarget({"base": ":b", "entry_point": "a", **fields}, address(name))
+
+    alone = TakenIn(frozenset(), True, same_place((IMAGE, image("other", output_path="src/other"))))
+    alone.check_alone("src/image")
+    images = (IMAGE, image("other", output_path="src/image"), image("third", output_path="src//image"))
+    with pytest.raises(SlimImageError) as e:
+        TakenIn(frozenset(), True, same_place(images)).check_alone("src/image")
+    assert str(e.value) == (
+        "dist/src/image is the place of src:image and src:other and src:third\n"
+        "  -> give each an `output_path` of its own"
+    )
 
 
 def test_the_line_of_the_log_moves_what_was_written(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pants.engine.unions import UnionRule
 from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.goals.dist import LayoutRequest, ReplacedRequest, check_place, place_layout
+from slim_python_image.goals.dist import LayoutRequest, ReplacedRequest, TakenIn, check_place, place_layout
 from slim_python_image.goals.dist_folder import BESIDE
 from slim_python_image.goals.relations import ImageRelations, shared_layers
 from slim_python_image.goals.shared_blobs import shared_layout
@@ -279,8 +279,11 @@ async def _package_layout(
 
 
 @rule(desc="Package an image")
-async def package_image(field_set: SlimImageFieldSet, options: SlimImageOptions) -> BuiltPackage:
+async def package_image(
+    field_set: SlimImageFieldSet, options: SlimImageOptions, taken_in: TakenIn
+) -> BuiltPackage:
     output = output_of(field_set.output_path)
+    taken_in.check_alone(output)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
     said = await report_image(ReportRequest(field_set.address), **implicitly())
     if field_set.output_format.value == "docker-image":
