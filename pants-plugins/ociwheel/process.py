@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import ToolError
 
 TAIL_LINES = 40
+_WATCH = 2.0
+"""Seconds between two looks at a command."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,21 @@ def run(
     cwd: Path | None = None,
     stdin: bytes | None = None,
     install_hint: str | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a command with exactly ``env`` as its environment and wait for it.
 
+    :param watch: called every two seconds; what it raises ends the command.
     :raises ToolError: the program is not there; ``install_hint`` says how to get it.
     """
     try:
-        done = subprocess.run(
+        started = subprocess.Popen(
             list(argv),
             env=dict(env),
             cwd=cwd,
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except FileNotFoundError as e:
         raise ToolError(f"the program {argv[0]!r} is not there", hint=install_hint) from e
@@ -59,8 +63,34 @@ def run(
         if e.errno not in (errno.ENOEXEC, errno.E2BIG):
             raise
         raise ToolError(f"the program {argv[0]!r} cannot be started: {e.strerror}") from e
-    return Completed(
-        done.returncode,
-        done.stdout.decode(errors="replace"),
-        done.stderr.decode(errors="replace"),
-    )
+    try:
+        stdout, stderr = _communicate(started, stdin, watch)
+    except BaseException:
+        _end(started)
+        raise
+    return Completed(started.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def _communicate(
+    started: subprocess.Popen[bytes], stdin: bytes | None, watch: Callable[[], None] | None
+) -> tuple[bytes, bytes]:
+    while True:
+        try:
+            return started.communicate(stdin, timeout=_WATCH if watch else None)
+        except subprocess.TimeoutExpired:
+            if watch:
+                watch()
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    """End a command: asked first, so that it can end what it has started itself."""
+    for pipe in (started.stdin, started.stdout, started.stderr):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    started.terminate()
+    try:
+        started.wait(_WATCH)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        started.wait()

@@ -10,6 +10,7 @@ import fcntl
 import http.client
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +124,8 @@ def _answers(host: str) -> bool:
 
 
 if __name__ == "__main__":
+    # Ended, it ends the build that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for one in (_REGISTRY, *PEERS):
         start = time.monotonic()
         sys.stdout.write(f"{peer(one)}: {time.monotonic() - start:.0f} s\n")

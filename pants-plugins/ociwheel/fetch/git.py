@@ -7,10 +7,12 @@ tools that read versions from tags (setuptools-scm, hatch-vcs, pbr) look there i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,8 @@ _SAFE = (
     *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.attributesFile=/dev/null"),
     *("-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"),
     *("-c", "core.symlinks=true", "-c", "core.fileMode=true", "-c", "core.fsmonitor=false"),
+    # A server that creeps: fewer than 512 bytes a second for five minutes.
+    *("-c", "http.lowSpeedLimit=512", "-c", "http.lowSpeedTime=300"),
 )
 # `git rev-parse --local-env-vars` without those of configuration: a hook of git sets them, and then every
 # command is one of the repository that the hook is of.
@@ -53,6 +57,18 @@ _OF_ANOTHER = frozenset(
 
 
 @dataclass(frozen=True)
+class GitLimits:
+    """What fetching a commit may take.
+
+    :param seconds: in all, as of a download.
+    :param size: bytes of the repository and its files together.
+    """
+
+    seconds: float = 6 * 3600
+    size: int = 8 * 2**30
+
+
+@dataclass(frozen=True)
 class Checkout:
     """What to fetch, and as what."""
 
@@ -62,6 +78,7 @@ class Checkout:
     env: Mapping[str, str]
     """Of the user: git's helpers and ``ssh`` find credentials by it."""
     ca_bundle: Path | None = None
+    limits: GitLimits = GitLimits()
 
     @property
     def where(self) -> str:
@@ -76,6 +93,23 @@ class _Git:
     checkout: Checkout
     folder: Path
     said: list[str] = field(default_factory=list)
+    unfiltered: tuple[str, ...] = ()
+    """Settings against what this machine's git makes of files: Git LFS, or a filter of the user's own."""
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        found = self("config", "--name-only", "--get-regexp", r"^filter\..*\.(smudge|process|required)$")
+        self.said.clear()
+        for name in found.stdout.split("\n"):
+            if name:
+                self.unfiltered += ("-c", f"{name}={'false' if name.endswith('.required') else ''}")
+
+    def _watch(self) -> None:
+        limits = self.checkout.limits
+        if time.monotonic() - self.began > limits.seconds:
+            raise self.error(f"git has not ended after {limits.seconds:.0f} seconds")
+        if _size(self.folder) > limits.size:
+            raise self.error(f"it has more than {limits.size // 2**20} MiB")
 
     def __call__(self, *arguments: str) -> Completed:
         env = {key: value for key, value in self.checkout.env.items() if key not in _OF_ANOTHER}
@@ -84,7 +118,11 @@ class _Git:
         if self.checkout.ca_bundle:
             env.setdefault("GIT_SSL_CAINFO", str(self.checkout.ca_bundle))
         done = run(
-            ("git", *_SAFE, *arguments), env=env, cwd=self.folder, install_hint=Remedy("install-git").render()
+            ("git", *_SAFE, *self.unfiltered, *arguments),
+            env=env,
+            cwd=self.folder,
+            install_hint=Remedy("install-git").render(),
+            watch=self._watch,
         )
         if done.returncode:
             self.said += done.stderr.strip().splitlines()[-6:]
@@ -106,6 +144,16 @@ class _Git:
             details=self.said,
             hint=Remedy("commit-gone", {"url": source.url}),
         )
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of a folder that somebody writes to."""
+    found = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found += os.lstat(os.path.join(root, name)).st_size
+    return found
 
 
 def _fetched(git: _Git) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from ociwheel.cli.main import main
 from ociwheel.errors import FetchError, OciwheelError, ToolError, UsageError
-from ociwheel.fetch.git import Checkout, fetch_git, pex_fingerprint
+from ociwheel.fetch.git import Checkout, GitLimits, fetch_git, pex_fingerprint
 from ociwheel.lock.sources import Source
 
 ENV = {
@@ -314,6 +314,49 @@ def test_settings_of_the_machine_change_no_bytes(
         read = archive.extractfile("tool-1.0/a.py")
         assert read is not None
         assert read.read() == b"a = 1\nb = '$Id$'\n"
+
+
+def test_filters_of_the_machine_change_no_bytes(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hostile / ".gitattributes").write_text("*.bin filter=lfs\n*.py filter=My.Own\n")
+    (hostile / "a.bin").write_text("pointer\n")
+    (hostile / "a.py").write_text("a = 1\n")
+    source = committed(hostile)
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        '[filter "lfs"]\n smudge = echo filtered\n process = false\n required = true\n'
+        '[filter "My.Own"]\n smudge = echo filtered\n required\n'
+    )
+    monkeypatch.setitem(ENV, "GIT_CONFIG_GLOBAL", str(settings))
+    with tarfile.open(fetched(source, tmp_path / "o")) as archive:
+        for name, content in (("a.bin", b"pointer\n"), ("a.py", b"a = 1\n")):
+            read = archive.extractfile(f"tool-1.0/{name}")
+            assert read is not None
+            assert read.read() == content
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (GitLimits(seconds=0), "git has not ended after 0 seconds: "),
+        (GitLimits(size=2**20), "it has more than 1 MiB: "),
+    ],
+)
+def test_a_fetch_ends_at_its_limits(hostile: Path, tmp_path: Path, limits: GitLimits, message: str) -> None:
+    (hostile / "a").write_bytes(os.urandom(2 * 2**20))
+    source = committed(hostile)
+    # Sleeps where git asks the other side, which is a program here: one that creeps.
+    slow = tmp_path / "slow"
+    slow.write_text('#!/bin/sh\ngit upload-pack "$@" && sleep 60\n')
+    slow.chmod(0o755)
+    env = {**ENV, "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "remote.slow.uploadpack"}
+    env |= {"GIT_CONFIG_VALUE_0": str(slow), "GIT_CONFIG_KEY_1": "remote.slow.url"}
+    env |= {"GIT_CONFIG_VALUE_1": source.url}
+    there = dataclasses.replace(source, url="slow")
+    with pytest.raises(FetchError) as caught:
+        fetch_git(Checkout("tool", "1.0", there, env, limits=limits), tmp_path / "tool-1.0.tar")
+    assert caught.value.what.startswith(message)
 
 
 def test_a_repository_with_ids_of_sha256(
