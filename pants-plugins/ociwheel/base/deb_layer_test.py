@@ -107,7 +107,10 @@ def layer(debs: Path, output: Path, *more: str) -> dict[str, Any]:
 def test_a_layer_of_packages(tmp_path: Path) -> None:
     document = layer(write_debs(tmp_path / "debs", PACKAGES), tmp_path / "out")
     assert rows(tmp_path / "out") == GOLDEN
-    assert document["contents"][0] == {"type": "deb", "name": "base-files", "version": "1.0-1"}
+    first = document["contents"][0]
+    assert (first["type"], first["name"], first["version"]) == ("deb", "base-files", "1.0-1")
+    assert all(one["unpacked_size"] for one in document["contents"])
+    assert sum(one["unpacked_size"] for one in document["contents"]) == document["unpacked_size"]
     blob = tmp_path / "out/blobs/sha256" / document["descriptor"]["digest"].removeprefix("sha256:")
     with tarfile.open(blob) as tar:
         bundle = tar.extractfile("etc/ssl/certs/ca-certificates.crt")

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.formats.times import CONSTANT
@@ -42,9 +42,22 @@ class Content:
     name: str
     version: str
 
-    def to_json(self) -> dict[str, str]:
-        """Return the ``contents`` item of a layer document."""
-        return {"type": self.type, "name": self.name, "version": self.version}
+    @property
+    def origin(self) -> str:
+        """What its entries name as theirs."""
+        return f"{self.name} {self.version}".strip()
+
+    def to_json(self, unpacked_size: int) -> dict[str, Any]:
+        """Return the ``contents`` item of a layer document.
+
+        :param unpacked_size: bytes of its files in the layer.
+        """
+        return {
+            "type": self.type,
+            "name": self.name,
+            "version": self.version,
+            "unpacked_size": unpacked_size,
+        }
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ def arrange(entries: Iterable[Entry], contents: Sequence[Content] = ()) -> tuple
     errors = ErrorCollector()
     one = contents[0] if len(contents) == 1 else None
     # What is made here belongs to nobody: its files may be written anew in a layer above.
-    origin = f"{one.name} {one.version}".strip() if one and one.type != "rootfs" else ""
+    origin = one.origin if one and one.type != "rootfs" else ""
     by_path: dict[str, Entry] = {}
     for raw in entries:
         problem = _problem(raw)

@@ -72,7 +72,9 @@ def test_sources_files_and_scripts(tmp_path: Path, step: Step) -> None:
         "srv/x/run.sh": 0o755,
     }
     assert layer["title"] == "first-party code"
-    assert layer["contents"] == [{"type": "source", "name": "first-party code", "version": ""}]
+    (content,) = layer["contents"]
+    assert (content["type"], content["name"], content["version"]) == ("source", "first-party code", "")
+    assert content["unpacked_size"] == layer["unpacked_size"] > 0
 
 
 def test_exclusions(tmp_path: Path, step: Step) -> None:

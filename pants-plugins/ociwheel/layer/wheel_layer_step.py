@@ -80,15 +80,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             compression=args.compression,
             left_out=left_out,
             packages=[wheel_row(w.content, w.entries) for w in installed],
-            requires={f"{w.content.name} {w.content.version}": w.requires for w in installed},
-            opened={
-                f"{w.content.name} {w.content.version}": w.opened.to_json() for w in installed if w.opened
-            },
+            requires={w.content.origin: w.requires for w in installed},
+            opened={w.content.origin: w.opened.to_json() for w in installed if w.opened},
         )
     facts = read_document(args.output / "layer-facts.json", "layer-facts")
     # The layer of a wheel for any platform serves images of all: of code for one, each image's audit tells.
     own = {w.content for file, w in zip(wheels, installed, strict=True) if not file.name.endswith("-any.whl")}
-    origins = {f"{content.name} {content.version}" for content in own}
+    origins = {content.origin for content in own}
     check_machine((elf for elf in facts["elf"] if elf["origin"] in origins), target.platform)
     return result
 

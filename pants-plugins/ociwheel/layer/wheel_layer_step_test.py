@@ -111,7 +111,9 @@ def test_a_wheel_lands_in_the_virtual_environment(tmp_path: Path, wheels: Path, 
     assert files["app/bin/demo"][1].startswith(b"#!/app/bin/python\n")
     assert b"from demo import main" in files["app/bin/demo"][1]
     assert files[f"{info}/INSTALLER"][1] == b"ociwheel\n"
-    assert layer["contents"] == [{"type": "wheel", "name": "demo", "version": "1.0"}]
+    (content,) = layer["contents"]
+    assert (content["type"], content["name"], content["version"]) == ("wheel", "demo", "1.0")
+    assert content["unpacked_size"] == sum(len(data) for _, data in files.values())
     assert layer["left_out"] == [{"origin": "demo 1.0", "rule": "headers", "files": 1, "bytes": 6}]
 
 

@@ -82,7 +82,7 @@ def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut
     :raises LayerError: the wheel does not fit the target, is damaged, or tries to write elsewhere.
     """
     content = _content(wheel, options.target)
-    origin = f"{content.name} {content.version}"
+    origin = content.origin
     try:
         with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of bytecode that is not installed, which is counted below

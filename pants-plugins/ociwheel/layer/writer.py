@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,9 @@ def write_layer(
             "files": len(ordered),
             "elf_files": len(elf),
             "title": title,
-            "contents": [c.to_json() for c in contents],
+            "contents": [
+                c.to_json(size) for c, size in zip(contents, stream.sizes_of(contents), strict=True)
+            ],
             "left_out": left_out.to_json() if left_out else [],
         },
     )
@@ -124,11 +127,19 @@ class _TarStream:
     def __post_init__(self) -> None:
         self.hash = hashlib.sha256()
         self.unpacked_size = 0
+        self.sizes: Counter[str] = Counter()
+        """Bytes of files by origin."""
         self.shebangs: dict[str, str] = {}
 
     def write(self, data: bytes | memoryview) -> None:
         self.hash.update(data)
         self.packer.write(data)
+
+    def sizes_of(self, contents: Sequence[Content]) -> list[int]:
+        """Return the bytes of each; what is the only one has all, whose entries need not name it."""
+        if len(contents) == 1:
+            return [self.unpacked_size]
+        return [self.sizes[content.origin] for content in contents]
 
 
 def _write(ordered: Iterable[Entry], stream: _TarStream) -> list[dict[str, Any]]:
@@ -167,6 +178,7 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
             raise LayerError(f"{entry.path} changed while it was read", where=entry.origin or None)
         stream.write(tar.padding(size))
         stream.unpacked_size += size
+        stream.sizes[entry.origin] += size
         if start.startswith(b"#!") and entry.mode & 0o111:
             stream.shebangs[entry.path] = start[2:].partition(b"\n")[0].decode(errors="replace").strip()
         if not start.startswith(ELF_MAGIC):

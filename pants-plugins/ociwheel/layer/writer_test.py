@@ -85,13 +85,33 @@ def test_golden_layer(tmp_path: Path) -> None:
         "files": 11,
         "elf_files": 0,
         "title": "demo",
-        "contents": [{"type": "wheel", "name": "demo", "version": "1.0"}],
+        "contents": [{"type": "wheel", "name": "demo", "version": "1.0", "unpacked_size": 13}],
         "left_out": [],
     }
     assert layer["diff_id"] == _GOLDEN_DIFF_ID
     assert sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file()) == sorted(
         [hashlib.sha256(blob).hexdigest(), "layer-facts.json", "layer-names.json"]
     )
+
+
+def test_each_content_has_the_bytes_of_its_own_files(tmp_path: Path) -> None:
+    entries = [
+        Entry("a", "file", 0o644, source=b"12345", origin="one 1.0"),
+        Entry("b", "file", 0o644, source=b"123", origin="one 1.0"),
+        Entry("c", "hardlink", 0o644, target="a", origin="one 1.0"),
+        Entry("d", "file", 0o644, source=b"12", origin="two 2.0"),
+        Entry("e", "file", 0o644, source=b"1"),
+    ]
+    contents = [
+        Content("deb", name, version) for name, version in (("one", "1.0"), ("two", "2.0"), ("no", "1"))
+    ]
+    layer = write_layer(entries, tmp_path, title="t", contents=contents)
+    assert [(one["name"], one["unpacked_size"]) for one in layer["contents"]] == [
+        ("one", 8),
+        ("two", 2),
+        ("no", 0),
+    ]
+    assert layer["unpacked_size"] == 11
 
 
 def test_facts_list_files_and_elf_with_their_origin(tmp_path: Path) -> None:
