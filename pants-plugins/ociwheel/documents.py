@@ -29,6 +29,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "build-resolve": 1,
     "check": 1,
     "debian-lock": 1,
+    "debian-updates": 1,
     "describe": 1,
     "error": 1,
     "fetch": 1,
@@ -48,6 +49,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "sdist": 1,
     "target": 1,
     "tree": 1,
+    "yanked": 1,
 }
 
 # Documents of other steps: the files of a large base are a million values.

@@ -20,6 +20,7 @@ from slim_python_image.goals import (
     registry_lock,
     relations,
     run_image,
+    updates,
 )
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.target_types import SlimPythonImageTarget
@@ -47,6 +48,7 @@ from slim_python_image.util_rules import (
     interpreter,
     layers,
     lock_lines,
+    lock_news,
     locks,
     machine,
     manifests,
@@ -119,6 +121,7 @@ def rules() -> Iterable[object]:
             wheels,
             whole_image,
         ),
+        *(updates, lock_news),
     )
     found = [rule for module in modules for rule in module.rules()]
     if PUBLISH_ASKS_FIRST:

@@ -30,6 +30,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "fetch-deb": ("ociwheel.debian.fetch_deb_step", "fetch one Debian package and verify its hash"),
     "plan": ("ociwheel.plan.plan_step", "choose one artifact per distribution for a platform"),
     "newest-wheel": ("ociwheel.plan.newest_wheel_step", "find the newest usable versions that have a wheel"),
+    "yanked": ("ociwheel.fetch.yanked_step", "tell which locked versions were taken back"),
     "inspect-sdist": ("ociwheel.sdist.inspect_sdist_step", "tell whether an sdist has code to compile"),
     "fetch-crates": ("ociwheel.build.fetch_crates_step", "fetch the locked crates of an sdist in Rust"),
     "build-pins": ("ociwheel.build.pins_step", "choose the locked build requirements that builds install"),
@@ -41,6 +42,10 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "build": ("ociwheel.build.build_step", "build one wheel from an sdist"),
     "emulate": ("ociwheel.build.emulate_step", "build one wheel in a container of its own platform"),
     "debian-lock": ("ociwheel.debian.debian_lock_step", "resolve and lock Debian packages"),
+    "debian-updates": (
+        "ociwheel.debian.debian_updates_step",
+        "tell which locked packages have newer versions",
+    ),
     "deb-layer": ("ociwheel.base.deb_layer_step", "unpack Debian packages into a layer"),
     "rootfs-layer": ("ociwheel.base.rootfs_layer_step", "write the layer of users and folders"),
     "sysroot": ("ociwheel.base.sysroot_step", "unpack builder packages or a builder image into a sysroot"),

@@ -12,19 +12,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import url2pathname
 
-from ociwheel.debian.archive_client import ArchiveClient, Opener, Suite
+from ociwheel.debian.archive_client import ArchiveClient, Suite
 from ociwheel.debian.debian_lock import build_lock, render_lock
 from ociwheel.debian.lock_request import Request
+from ociwheel.debian.opener import opener
 from ociwheel.debian.packages import Universe
 from ociwheel.debian.release import default_keyrings
 from ociwheel.documents import read_value, write_whole
-from ociwheel.errors import FetchError
-from ociwheel.reading import bytes_of
-from ociwheel.transport.failure import Failure
-from ociwheel.transport.network import Network
-from ociwheel.transport.settings import NetworkSettings, load
+from ociwheel.transport.settings import load
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +44,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     request = Request.parse(read_value(arguments.request))
     settings = load()
     client = ArchiveClient(
-        opener=_opener(settings),
+        opener=opener(settings),
         mirrors=settings.debian_mirrors,
         keyrings=tuple(arguments.keyring) or default_keyrings(),
         now=datetime.now(UTC),
@@ -70,28 +66,3 @@ def _load(client: ArchiveClient, request: Request, suites: list[Suite], architec
             for c in client.packages(s, component, architecture)
         ),
     )
-
-
-def _opener(settings: NetworkSettings) -> Opener:
-    network = Network(settings)
-
-    def read(url: str, most: int) -> bytes:
-        if url.startswith("file:"):
-            return _read_file(url, most)
-        try:
-            body: bytes = network.get(url, lambda response: response.read(most))
-        except Failure as e:
-            raise FetchError(f"the mirror does not give it: {e.answer}", where=url) from e
-        return body
-
-    return read
-
-
-def _read_file(url: str, most: int) -> bytes:
-    path = Path(url2pathname(url.removeprefix("file://").removeprefix("file:")))
-    try:
-        return bytes_of(path, most)
-    except OSError as e:
-        raise FetchError(f"the mirror does not give it: {e.strerror}", where=url) from e
-    except ValueError as e:
-        raise FetchError(f"the mirror does not give it: it {e}", where=url) from e

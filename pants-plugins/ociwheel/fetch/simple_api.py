@@ -49,6 +49,8 @@ class IndexFile:
     """Bytes."""
     requires_python: str | None = None
     yanked: bool = False
+    yanked_why: str = ""
+    """What its project says of that, as the index has it."""
     has_metadata: bool = False
     """Whether ``url`` + ``.metadata`` is there (PEP 658)."""
     metadata_sha256: str | None = None
@@ -177,6 +179,7 @@ def _html_files(page: Page, anchors: Iterable[Anchor], url: str) -> Iterator[Ind
             sha256=sha256,
             requires_python=_specifier(attrs.get("data-requires-python")),
             yanked="data-yanked" in attrs,
+            yanked_why=attrs.get("data-yanked", ""),
             has_metadata=present,
             metadata_sha256=metadata_sha256,
         )
@@ -211,6 +214,7 @@ def _json_files(files: Iterable[Any], url: str) -> Iterator[IndexFile]:
             size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
             requires_python=_specifier(requires),
             yanked=bool(item.get("yanked")),
+            yanked_why=why if isinstance(why := item.get("yanked"), str) else "",
             has_metadata=present,
             metadata_sha256=metadata_sha256,
         )

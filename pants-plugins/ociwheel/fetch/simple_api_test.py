@@ -54,7 +54,9 @@ def test_html_page() -> None:
             has_metadata=True,
             metadata_sha256=B,
         ),
-        IndexFile("demo-1.0.tar.gz", "https://files.example/demo-1.0.tar.gz", yanked=True),
+        IndexFile(
+            "demo-1.0.tar.gz", "https://files.example/demo-1.0.tar.gz", yanked=True, yanked_why="it is bad"
+        ),
         IndexFile(
             "demo-1.0+local-py3-none-any.whl",
             "https://index.example/root/packages/demo-1.0%2Blocal-py3-none-any.whl",
@@ -87,6 +89,7 @@ def test_json_page() -> None:
             size=12,
             requires_python=">=3.8",
             yanked=True,
+            yanked_why="it is bad",
             has_metadata=True,
             metadata_sha256=B,
         ),
