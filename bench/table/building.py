@@ -1,4 +1,4 @@
-"""Builds one package for one platform and runs what came out."""
+"""Builds one package for one platform, doing what messages say, and runs what came out."""
 
 from __future__ import annotations
 
@@ -6,22 +6,44 @@ import json
 import os
 import shutil
 import subprocess
-import zipfile
+import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.table.bases import Bases
+from bench.table.following import Choice, follow
 from bench.table.listing import Distribution, Package
-from bench.table.workshop import Workshop
-from ociwheel.build.build_lock import BuildLock
+from bench.table.settling import Ways, settle
+from bench.table.steps import StepFailedError
+from bench.table.workshop import Workshop, say
+from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.pins import Place, SdistKey, wheels_of
 from ociwheel.documents import read_value
-from ociwheel.errors import LockError
+from ociwheel.errors import LockError, OciwheelError
+from ociwheel.reading import Value, failing
 from ociwheel.sdist.unpack import build_system, unpack
 from ociwheel.target import Target
 
-_SITE = "tmp/site"
+_SITE = "app/lib/python{minor}/site-packages"
+_MOST_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Round:
+    """One message that told what to add."""
+
+    platform: str
+    says: str
+    """Its first line, without the place."""
+    adds: str
+    """What was added."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as an object."""
+        return dict(self.__dict__)
 
 
 @dataclass(frozen=True)
@@ -31,21 +53,27 @@ class Result:
     platform: str
     ok: bool
     seconds: float
-    """Wall time of the build step."""
+    """Wall time of the last build step."""
     reason: str = ""
     """Why not; the step's message, whole."""
     filename: str = ""
     sha256: str = ""
     elf_files: int = 0
     needed: tuple[str, ...] = ()
-    """Shared libraries that its extensions link to."""
-    newest_wheel: str | None = None
-    """Newest version that has a wheel for the platform."""
+    """Shared libraries that its ELF files link to."""
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Result:
         """Read a result of an earlier run."""
         return Result(**{**value, "needed": tuple(value["needed"])})
+
+
+class _BuildFailedError(Exception):
+    """A step ended with a message, which the argument is; ``document`` has it for programs."""
+
+    def __init__(self, message: str, document: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.document = document
 
 
 def backend_of(sdist: Path, work: Path) -> str:
@@ -62,140 +90,251 @@ def backend_of(sdist: Path, work: Path) -> str:
     return name if system.backend_path == () else f"{name} (in the sdist)"
 
 
-def requirements(workshop: Workshop, sdist: Distribution, folder: Path) -> Path:
-    """Lay out the locked build requirements of an sdist, those for this machine.
+@dataclass
+class Attempt:
+    """Builds a package for a platform again and again, until it is built or a message adds nothing."""
 
-    :raises LockError: they are not locked.
-    """
-    lock = BuildLock.read(read_value(workshop.build_lock, LockError))
-    key = SdistKey(sdist.name, sdist.version, sdist.sha256)
-    wheels = wheels_of(
-        lock, key, Place(Target.read(workshop.target(workshop.host))), str(workshop.build_lock)
-    )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for one in wheels:
-        wheel = workshop.fetch(Distribution(one["name"], one["version"], one["filename"], one["sha256"]))
-        (folder / wheel.name).symlink_to(wheel)
-    return folder
+    common: Workshop
+    """Without a base."""
+    bases: Bases
+    package: Package
+    sdist: Distribution
+    platform: str
+    choice: Choice
+    """What is known to be needed so far."""
+    rounds: list[Round] = field(default_factory=list)
+
+    def run(self) -> Result:
+        """Return the last round's result; :attr:`choice` and :attr:`rounds` tell the way to it."""
+        while True:
+            start = time.monotonic()
+            try:
+                return self._once()
+            except _BuildFailedError as e:
+                seconds = round(time.monotonic() - start, 1)
+                said = follow(e.document, self.choice)
+                if said == self.choice or len(self.rounds) == _MOST_ROUNDS:
+                    return Result(self.platform, False, seconds, str(e))
+                added = _difference(self.choice, said)
+                what = str(e.document["what"]).rstrip(":")
+                say(f"{self.sdist.key} for {self.platform}: {what} -> {added}")
+                self.rounds.append(Round(self.platform, what, added))
+                self.choice = said
+
+    def _once(self) -> Result:
+        try:
+            workshop = self.common.of_base(self.bases.lock(self.package.name, self.choice))
+            result = _Once(workshop, self).run()
+        except OciwheelError as e:
+            raise _BuildFailedError(str(e), e.to_json()) from e
+        except StepFailedError as e:
+            raise _BuildFailedError(str(e), e.document) from e
+        if self.choice.builder_packages:  # some 200 MB that no other distribution is compiled against
+            shutil.rmtree(workshop.sysroot(self.platform, self.package.name))
+        return result
 
 
-def hook_arguments(
-    workshop: Workshop, package: Package, sdist: Distribution, platform: str, folder: Path
-) -> list[object]:
-    """Return the arguments of a step that runs a hook of a package, without its requirements.
-
-    :param folder: gets the settings.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = {**package.settings, "name": sdist.name, "version": sdist.version}
-    (folder / "settings.json").write_text(json.dumps(settings))
-    rust = bool({"cargo", "cargo-web"} & set(package.builder))
-    return [
-        *("--sdist", workshop.fetch(sdist), "--target", workshop.target(platform)),
-        *("--sysroot", workshop.sysroot(platform), "--zig", workshop.zig),
-        *("--settings", "settings.json"),
-        *("--tools", workshop.tools(rust=rust)),
-        *(("--host-sysroot", workshop.host_sysroot) if rust else ()),
-        *_crates(workshop, sdist, folder),
-    ]
+def _difference(before: Choice, after: Choice) -> str:
+    old, new = before.to_json(), after.to_json()
+    added = []
+    for name, value in new.items():
+        if value != old[name]:
+            values = [one for one in value if one not in old[name]] if isinstance(value, tuple) else [value]
+            added.append(f"{name}: {', '.join(values)}")
+    return "; ".join(added)
 
 
-def _crates(workshop: Workshop, sdist: Distribution, folder: Path) -> list[object]:
-    """Fetch the locked crates of an sdist in Rust, and return the argument that names them."""
-    if not workshop.build_lock.exists():
-        return []
-    lock = BuildLock.read(read_value(workshop.build_lock, LockError))
-    rows = [row for row in lock.environments if row.sha256 == sdist.sha256 and row.crates]
-    if not rows:
-        return []
-    crates = [(*name.split(" ", 1), lock.crates[name]) for name in rows[0].crates]
-    request = {"crates": [{"name": n, "version": v, "sha256": sha256} for n, v, sha256 in crates]}
-    (folder / "crates.json").write_text(json.dumps(request))
-    place = workshop.work / "crates" / sdist.key
-    if not place.is_dir():
-        workshop.steps.step(
-            *("fetch-crates", "--request", "crates.json", "--tools", workshop.tools(rust=True)),
-            *("--output", place),
-            cwd=folder,
+@dataclass(frozen=True)
+class _Once:
+    """One round, with the base as it was locked for it."""
+
+    workshop: Workshop
+    attempt: Attempt
+
+    @property
+    def _folder(self) -> Path:
+        return self.workshop.work / "builds" / self.attempt.platform / self.attempt.sdist.key
+
+    def run(self) -> Result:
+        workshop, attempt = self.workshop, self.attempt
+        platform, sdist = attempt.platform, attempt.sdist
+        folder = self._folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        arguments = [*self._hook_arguments(), "--output", "out", *self._requirements()]
+        start = time.monotonic()
+        fields = self._step("build", *arguments)
+        seconds = round(time.monotonic() - start, 1)
+        wheels = workshop.work / "wheels" / platform / sdist.key
+        shutil.rmtree(wheels, ignore_errors=True)
+        wheels.mkdir(parents=True)
+        shutil.move(folder / "out" / fields["filename"], wheels)
+        layer = self._layer()
+        self._audit(layer)
+        said = self._smoke(layer)
+        shutil.rmtree(folder)
+        return Result(
+            platform,
+            not said,
+            seconds,
+            said and f"built, but does not run:\n{said}",
+            filename=fields["filename"],
+            sha256=fields["sha256"],
+            elf_files=len(fields["elf"]),
+            needed=tuple(sorted({name for fact in fields["elf"] for name in fact["needed"]})),
         )
-    return ["--crates", place]
 
+    def _step(self, step: str, *arguments: object) -> dict[str, Any]:
+        return self.workshop.steps.step(
+            step, *arguments, cwd=self._folder, interpreter=self.workshop.interpreter
+        )
 
-def build(workshop: Workshop, package: Package, sdist: Distribution, platform: str) -> Result:
-    """Build a package and run its smoke test.
+    def _rust(self) -> bool:
+        return bool({"cargo", "cargo-web"} & set(self.attempt.choice.builder_packages))
 
-    The wheel stays in ``wheels/PLATFORM/`` for the packages that need it.
-    """
-    folder = workshop.work / "builds" / platform / sdist.key
-    shutil.rmtree(folder, ignore_errors=True)
-    arguments = hook_arguments(workshop, package, sdist, platform, folder)
-    done = workshop.steps.try_step(
-        "build",
-        *arguments,
-        *("--output", "out"),
-        *("--requirements", requirements(workshop, sdist, folder / "requirements")),
-        cwd=folder,
-        interpreter=workshop.interpreter,
-    )
-    if not done.ok:
-        return Result(platform, False, round(done.seconds, 1), done.error)
-    fields = done.document
-    wheels = workshop.work / "wheels" / platform / sdist.key
-    shutil.rmtree(wheels, ignore_errors=True)
-    wheels.mkdir(parents=True)
-    shutil.move(folder / "out" / fields["filename"], wheels)
-    needed = sorted({name for fact in fields["elf"] for name in fact["needed"]})
-    result = Result(
-        platform,
-        True,
-        round(done.seconds, 1),
-        filename=fields["filename"],
-        sha256=fields["sha256"],
-        elf_files=len(fields["elf"]),
-        needed=tuple(needed),
-    )
-    said = smoke(workshop, package, sdist, platform)
-    return replace(result, ok=not said, reason=said and f"built, but does not run:\n{said}")
+    def _hook_arguments(self, lock: BuildLock | None = None) -> list[object]:
+        workshop, attempt = self.workshop, self.attempt
+        settings = {
+            **attempt.package.settings,
+            "name": attempt.sdist.name,
+            "version": attempt.sdist.version,
+            "compiler": attempt.choice.compiler,
+        }
+        (self._folder / "settings.json").write_text(json.dumps(settings))
+        rust, gcc = self._rust(), attempt.choice.compiler == "gcc"
+        lock = self._build_lock() if lock is None else lock
+        return [
+            *("--sdist", workshop.fetch(attempt.sdist), "--target", workshop.target(attempt.platform)),
+            *("--sysroot", workshop.sysroot(attempt.platform, attempt.package.name), "--zig", workshop.zig),
+            *("--settings", "settings.json", "--tools", workshop.tools(rust=rust)),
+            *(("--host-sysroot", workshop.host_sysroot) if rust else ()),
+            *(("--gcc", workshop.gcc(attempt.platform)) if gcc else ()),
+            *self._crates(lock),
+        ]
+
+    def _crates(self, lock: BuildLock) -> list[object]:
+        """Fetch the locked crates of an sdist in Rust, and return the argument that names them."""
+        rows = [row for row in lock.environments if row.sha256 == self.attempt.sdist.sha256 and row.crates]
+        if not rows:
+            return []
+        crates = [(*name.split(" ", 1), lock.crates[name]) for name in rows[0].crates]
+        request = {"crates": [{"name": n, "version": v, "sha256": sha256} for n, v, sha256 in crates]}
+        (self._folder / "crates.json").write_text(json.dumps(request))
+        place = self.workshop.work / "crates" / self.attempt.sdist.key
+        if not place.is_dir():
+            arguments = ("--request", "crates.json", "--tools", self.workshop.tools(rust=True))
+            self._step("fetch-crates", *arguments, "--output", place)
+        return ["--crates", place]
+
+    def _build_lock(self) -> BuildLock:
+        """Return the lock of what the build requires; where the backend cannot say, one for each group."""
+        choice, sdist = self.attempt.choice, self.attempt.sdist
+        folder = self.workshop.work / "locks" / sdist.key
+        said, partial = folder / "whole.lock", folder / f"{'+'.join(choice.builder_packages) or 'none'}.lock"
+        path = next((path for path in (said, partial) if path.exists()), None)
+        if path is None:
+            say(f"{sdist.key}: locking what its build requires")
+            document, failed = self._locked()
+            path = partial if failed else said
+            row = Value(document, "", failing(LockError, sdist.key))
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = BuildLock().renewed(BuildLock.read_rows(row), [self.workshop.minor], None, set())
+            path.write_bytes(render(lock))
+        return BuildLock.read(read_value(path, LockError))
+
+    def _locked(self) -> tuple[dict[str, Any], bool]:
+        workshop, sdist = self.workshop, self.attempt.sdist
+
+        def ask(wheels: Path) -> dict[str, Any]:
+            arguments = self._hook_arguments(BuildLock())
+            return self._step("build-requires", *arguments, "--requirements", wheels)
+
+        def resolve(question: Mapping[str, Any]) -> dict[str, Any]:
+            (self._folder / "request.json").write_text(json.dumps(question))
+            target = workshop.target(workshop.host)
+            return self._step("build-resolve", "--request", "request.json", "--target", target)
+
+        ways = Ways(ask, resolve, workshop.fetch)
+        wheels, constraints = self._folder / "wheels", self.attempt.package.constraints
+        document, said = settle(sdist, workshop.minor, ways, wheels, constraints)
+        if said["failed"] is not None:
+            say(f"{sdist.key}: its backend cannot say what it requires: {said['failed']}")
+        return document, said["failed"] is not None
+
+    def _requirements(self) -> list[object]:
+        """Lay out the locked build requirements, those for this machine."""
+        workshop, sdist = self.workshop, self.attempt.sdist
+        key = SdistKey(sdist.name, sdist.version, sdist.sha256)
+        place = Place(Target.read(workshop.target(workshop.host)))
+        folder = self._folder / "requirements"
+        folder.mkdir()
+        for one in wheels_of(self._build_lock(), key, place, "the build lock"):
+            wheel = workshop.fetch(Distribution(one["name"], one["version"], one["filename"], one["sha256"]))
+            (folder / wheel.name).symlink_to(wheel)
+        return ["--requirements", folder]
+
+    def _layer(self) -> Path:
+        """Install the wheel and what it needs into a layer."""
+        workshop, attempt = self.workshop, self.attempt
+        folder = self._folder / "installed"
+        folder.mkdir()
+        locked = workshop.distributions()
+        for wheel in (attempt.sdist, *(locked[name] for name in attempt.package.needs)):
+            if wheel.filename.endswith(".whl"):
+                file = workshop.fetch(wheel)
+            else:
+                made = list((workshop.work / "wheels" / attempt.platform / wheel.key).glob("*.whl"))
+                if not made:
+                    raise StepFailedError(f"{wheel.key}, which it needs, was not built")
+                file = made[0]
+            (folder / file.name).symlink_to(file)
+        target = workshop.target(attempt.platform)
+        arguments = ("--wheels", folder, "--title", "wheels", "--target", target, "--bytecode", "none")
+        self._step("wheel-layer", *arguments, "--output", "layer")
+        return self._folder / "layer"
+
+    def _audit(self, layer: Path) -> None:
+        """Look whether what was built finds its libraries in an image of the base."""
+        workshop, platform = self.workshop, self.attempt.platform
+        layers = [*workshop.layers(platform), layer]
+        keys = [k for one in workshop.debian["platforms"][platform]["layers"] for k in one["packages"]]
+        request = {
+            "platform": platform,
+            "facts": [str(one / "layer-facts.json") for one in layers],
+            "lock_packages": [workshop.debian["packages"][key]["name"] for key in keys],
+            "libc": "glibc",
+        }
+        (self._folder / "audit.json").write_text(json.dumps(request))
+        self._step("audit", "--request", "audit.json")
+
+    def _smoke(self, layer: Path) -> str:
+        """Run the package's test with the base's Python in the image's file system; return what went wrong.
+
+        Needs root for ``chroot``; another machine's programs run in QEMU.
+        """
+        workshop, platform = self.workshop, self.attempt.platform
+        with tempfile.TemporaryDirectory(dir=workshop.work, prefix=".root-") as place:
+            root = Path(place) / "root"
+            workshop.lay_out(platform, root)
+            workshop.extract(layer, root)
+            emulator = [] if platform == workshop.host else ["/qemu"]
+            python = [*emulator, f"/usr/bin/python{workshop.minor}"]
+            site = _SITE.format(minor=workshop.minor)
+            code = f"import sys; sys.path.insert(0, '/{site}')\n{self.attempt.package.smoke}\nprint('fine')"
+            done = subprocess.run(
+                [*_isolated(root), *python, "-I", "-S", "-B", "-X", "utf8", "-c", code],
+                env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin"},
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=600,
+                check=False,
+            )
+        fine = done.returncode == 0 and done.stdout.strip().endswith("fine")
+        return "" if fine else (done.stderr or done.stdout or f"exit status {done.returncode}").strip()
 
 
 def _isolated(root: Path) -> list[str]:
     """Return the command that runs another in a file system of its own, with a ``/proc``."""
     (root / "proc").mkdir(exist_ok=True)
     return ["unshare", "--map-root-user", "--pid", "--fork", f"--root={root}", "--mount-proc"]
-
-
-def smoke(workshop: Workshop, package: Package, sdist: Distribution, platform: str) -> str:
-    """Run a package's test with the base's Python in the base's file system, and return what went wrong.
-
-    Needs user namespaces for ``chroot``; another machine's programs run in QEMU.
-    """
-    root = workshop.root(platform)
-    site = root / _SITE
-    shutil.rmtree(site, ignore_errors=True)
-    locked = workshop.distributions()
-    for wheel in (sdist, *(locked[name] for name in package.needs)):
-        if wheel.filename.endswith(".whl"):
-            file = workshop.fetch(wheel)
-        else:
-            made = list((workshop.work / "wheels" / platform / wheel.key).glob("*.whl"))
-            if not made:
-                return f"{wheel.key}, which it needs, was not built"
-            file = made[0]
-        with zipfile.ZipFile(file) as archive:
-            archive.extractall(site)
-    emulator = [] if platform == workshop.host else ["/qemu"]
-    python = [*emulator, f"/usr/bin/python{workshop.minor}"]
-    code = f"import sys; sys.path.insert(0, '/{_SITE}')\n{package.smoke}\nprint('fine')"
-    done = subprocess.run(
-        [*_isolated(root), *python, "-I", "-S", "-B", "-X", "utf8", "-c", code],
-        env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=600,
-        check=False,
-    )
-    shutil.rmtree(site)
-    fine = done.returncode == 0 and done.stdout.strip().endswith("fine")
-    return "" if fine else (done.stderr or done.stdout or f"exit status {done.returncode}").strip()

@@ -18,12 +18,21 @@ class Package:
     smoke: str
     version: str | None = None
     needs: tuple[str, ...] = ()
-    builder: tuple[str, ...] = ()
-    runtime: tuple[str, ...] = ()
+    hand: str = ""
+    """Why the settings below stand in the list: no message leads to them."""
+    builder_packages: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     config_settings: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     pure: bool = False
+    native: tuple[str, ...] = ()
+    """Settings of pip for the native build that stand for the same."""
+
+    def __post_init__(self) -> None:
+        given = any((self.builder_packages, self.packages, self.constraints, self.pure))
+        if bool(self.hand) != bool(given or self.config_settings or self.env):
+            raise ValueError(f"{self.key}: hand says why settings are given, where any are")
 
     @property
     def key(self) -> str:
@@ -47,23 +56,12 @@ class Listing:
     def read(path: Path) -> Listing:
         """Read ``packages.toml``."""
         value = tomllib.loads(path.read_text(encoding="utf-8"))
-        lists = ("needs", "builder", "runtime", "constraints")
+        lists = ("needs", "builder_packages", "packages", "constraints", "native")
         rows = []
         for row in value["package"]:
             fields: dict[str, Any] = {k: tuple(item) if k in lists else item for k, item in row.items()}
             rows.append(Package(**fields))
         return Listing(value["base"], tuple(rows))
-
-    def base_request(self) -> dict[str, Any]:
-        """Return the request of ``debian-lock``: a base with what all packages need."""
-        packages = {p for row in self.packages for p in row.runtime}
-        builder = {p for row in self.packages for p in row.builder}
-        return {
-            **self.base,
-            "name": "table",
-            "packages": sorted({*self.base["packages"], *packages}),
-            "builder_packages": sorted({*self.base["builder_packages"], *builder}),
-        }
 
 
 @dataclass(frozen=True, order=True)

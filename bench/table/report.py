@@ -5,16 +5,52 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.table.building import Result
+from bench.table.building import Attempt, Result, Round
+from bench.table.following import Choice
 from bench.table.listing import Distribution, Listing, Package
 
 _JSON = "bench/results/compiled-packages.json"
 _PAGE = "docs/reference/compiled-packages.md"
+
+
+@dataclass
+class Row:
+    """What is known of a package."""
+
+    backend: str = ""
+    choice: Choice = field(default_factory=Choice)
+    """What messages led to, for all platforms."""
+    rounds: list[Round] = field(default_factory=list)
+    """The messages that did, in order."""
+    platforms: dict[str, Result] = field(default_factory=dict)
+    native: Mapping[str, Any] | None = None
+    """Whether it builds natively; not known where it was not tried."""
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Row:
+        """Read one that :meth:`to_json` wrote."""
+        return Row(
+            value["backend"],
+            Choice.from_json(value["choice"]),
+            [Round(**one) for one in value["rounds"]],
+            {p: Result.from_json(r) for p, r in value["platforms"].items()},
+            value["native"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as an object."""
+        return {
+            "backend": self.backend,
+            "choice": self.choice.to_json(),
+            "rounds": [one.to_json() for one in self.rounds],
+            "platforms": {p: dataclasses.asdict(r) for p, r in sorted(self.platforms.items())},
+            "native": self.native,
+        }
 
 
 @dataclass
@@ -28,8 +64,7 @@ class Results:
     locked: Mapping[str, Distribution]
     facts: Mapping[str, str]
     """Date and machine of the run."""
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Each: backend, and platforms as :class:`Result`."""
+    rows: dict[str, Row] = field(default_factory=dict)
 
     def read(self) -> None:
         """Read the results so far, rows of what is no longer in the list left out."""
@@ -37,41 +72,44 @@ class Results:
         value = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"packages": {}}
         for package in self.listing.packages:
             key = self.locked[package.key].key
-            row = value["packages"].get(key, {"backend": "", "platforms": {}})
-            platforms = {p: Result.from_json(r) for p, r in row["platforms"].items()}
-            self.rows[key] = {"backend": row["backend"], "platforms": platforms}
+            known = value["packages"].get(key)
+            self.rows[key] = Row.from_json(known) if known else Row()
 
-    def add(self, sdist: Distribution, backend: str, result: Result) -> bool:
+    def row(self, package: Package) -> Row:
+        """Return what is known of a package."""
+        return self.rows[self.locked[package.key].key]
+
+    def add(self, package: Package, backend: str, attempt: Attempt, result: Result) -> bool:
         """Write a result down; returns whether it failed and the one before did not.
 
-        Several runs, of other platforms, may do so at once.
+        Several runs may do so at once.
         """
-        with (self.work / "results.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.read()
-            row = self.rows[sdist.key]
-            before = row["platforms"].get(result.platform)
-            row["backend"] = backend
-            row["platforms"][result.platform] = result
-            self._write()
+        with self._changing():
+            row = self.row(package)
+            before = row.platforms.get(result.platform)
+            row.backend = backend
+            others = [one for one in row.rounds if one.platform != result.platform]
+            row.rounds = [*others, *attempt.rounds]
+            row.choice = attempt.choice
+            row.platforms[result.platform] = result
         return not result.ok and (before is None or before.ok)
+
+    def add_native(self, package: Package, native: Mapping[str, Any]) -> None:
+        """Write down whether a package builds natively."""
+        with self._changing():
+            self.row(package).native = native
 
     def write(self) -> None:
         """Write both files."""
-        self.read()
-        self._write()
+        with self._changing():
+            pass
 
-    def _write(self) -> None:
-        document = {
-            **self.facts,
-            "packages": {
-                key: {
-                    "backend": row["backend"],
-                    "platforms": {p: dataclasses.asdict(r) for p, r in sorted(row["platforms"].items())},
-                }
-                for key, row in self.rows.items()
-            },
-        }
+    def _changing(self) -> _Change:
+        return _Change(self)
+
+    def save(self) -> None:
+        """Write what is known to both files."""
+        document = {**self.facts, "packages": {key: row.to_json() for key, row in self.rows.items()}}
         # Messages name folders of the machine that ran it.
         text = json.dumps(document, indent=1, sort_keys=True).replace(str(self.work), "WORK")
         (self.root / _JSON).write_text(text + "\n", encoding="utf-8")
@@ -80,32 +118,81 @@ class Results:
     def markdown(self) -> str:
         """Return the page."""
         platforms = list(self.listing.base["platforms"])
-        head = [
-            "distribution",
-            "version",
-            "build backend",
-            *platforms,
-            "`builder_packages`",
-            "`packages`",
-            "settings",
-        ]
-        lines = [_INTRODUCTION.format(base=self.listing.base, **self.facts)]
-        lines += [_line(head), _line(["---"] * 3 + ["---:"] * len(platforms) + ["---"] * 3)]
-        notes = []
+        lines = [_INTRODUCTION.format(base=self.listing.base, **self.facts), *self._figures(), ""]
+        head = ["distribution", "version", "build backend", "native", *platforms, "messages"]
+        lines += [_line([*head, "`builder_packages`", "`packages`", "settings"])]
+        lines += [_line(["---"] * 4 + ["---:"] * (len(platforms) + 1) + ["---"] * 3)]
         for package in self.listing.packages:
-            sdist = self.locked[package.key]
-            row = self.rows[sdist.key]
-            cells = []
-            for platform in platforms:
-                result = row["platforms"].get(platform)
-                cells.append(_cell(result))
-                if result is not None and not result.ok:
-                    notes.append(_note(sdist, result))
-            facts = [_names(package.builder), _names(package.runtime), _settings(package)]
-            lines.append(_line([sdist.name, sdist.version, row["backend"], *cells, *facts]))
-        if notes:
-            lines += ["", "## Why not", "", *notes]
+            row, sdist = self.row(package), self.locked[package.key]
+            cells = [_native(row.native), *(_cell(row.platforms.get(platform)) for platform in platforms)]
+            settings = ", ".join(filter(None, (row.choice.words(), _settings(package))))
+            facts = [_names(row.choice.builder_packages), _names(row.choice.packages), settings]
+            messages = str(len(row.rounds)) if row.platforms else ""
+            lines.append(_line([sdist.name, sdist.version, row.backend, *cells, messages, *facts]))
+        by_hand = [f"* {p.key}: {p.hand}" for p in self.listing.packages if p.hand]
+        for title, notes in (
+            ("What no message led to", by_hand),
+            ("Why not", list(self._failures())),
+            ("Not built natively either", list(self._natively())),
+        ):
+            lines += ["", f"## {title}", "", *notes] if notes else []
         return "\n".join(lines) + "\n"
+
+    def _figures(self) -> list[str]:
+        """Say how many were tried and built, and how many of those that build natively."""
+        platforms = list(self.listing.base["platforms"])
+        rows = [self.row(package) for package in self.listing.packages]
+        natively = [row for row in rows if row.native and row.native["ok"]]
+        tried = [row for row in rows if row.platforms]
+        native = sum(row.native is not None for row in rows)
+        first = f"* {len(tried)} of {len(rows)} rows tried on some platform"
+        said = [f"{first}; {native} tried natively, of which {len(natively)} built."]
+        for platform in platforms:
+            counted = [row for row in natively if platform in row.platforms]
+            fine = sum(row.platforms[platform].ok for row in counted)
+            share = f" ({100 * fine / len(counted):.0f} %)" if counted else ""
+            of_all = [row.platforms[platform].ok for row in rows if platform in row.platforms]
+            said.append(
+                f"* {platform}: {sum(of_all)} of {len(of_all)} tried are built and called; of those that "
+                f"build natively, {fine} of {len(counted)}{share}."
+            )
+        return said
+
+    def _failures(self) -> Iterator[str]:
+        """Say why a package is not built, platforms of one message together."""
+        for package in self.listing.packages:
+            reasons: dict[str, list[str]] = {}
+            for platform, result in sorted(self.row(package).platforms.items()):
+                if not result.ok:
+                    said = _said(result).replace(platform, "PLATFORM")
+                    reasons.setdefault(said, []).append(platform)
+            key = self.locked[package.key].key
+            yield from (f"* {key}, {', '.join(found)}: {said}" for said, found in reasons.items())
+
+    def _natively(self) -> Iterator[str]:
+        for package in self.listing.packages:
+            native = self.row(package).native
+            if native is not None and not native["ok"]:
+                lines = [line for line in native["reason"].splitlines() if "rror" in line] or [""]
+                yield f"* {self.locked[package.key].key}: {lines[0].strip()[:200]}"
+
+
+@dataclass
+class _Change:
+    """Reads the results, lets them be changed, and writes them, one run at a time."""
+
+    results: Results
+    _lock: Any = None
+
+    def __enter__(self) -> None:
+        self._lock = (self.results.work / "results.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.results.read()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.results.save()
+        self._lock.close()
 
 
 _INTRODUCTION = """\
@@ -113,18 +200,21 @@ _INTRODUCTION = """\
 
 Made by `bench/build_table` on {date} ({machine}), which runs the steps of `./pants package` by hand:
 every sdist was cross-compiled on the one machine for each platform, without emulation and without a
-network, against Debian {base[suites][0]} with Python {base[python]}. Each wheel was then unpacked in
-the base's own file system, where its Python imported it and called a function
+network, against Debian {base[suites][0]} with Python {base[python]}. Each wheel was then installed into a
+layer, the image's files were audited, and the base's Python imported it there and called a function
 (`smoke` in `bench/table/packages.toml`), in QEMU for ARM.
 
-A cell is the seconds of the build, of a machine that did other work as well. `builder_packages` is what
-the base needs to compile, `packages` what it needs to run; settings are those of `[slim-image].builds`.
-*Not tried*: the run did not get that far.
-What is made once per platform is not in the seconds.
+Whoever built them knew nothing of them: `builder_packages` (what it is compiled against), `packages` (of
+the base, what it needs to run) and settings of `[slim-image].builds` are what the messages of failed builds
+told to add. *messages* is how many it took, on all platforms together. *native* is `pip wheel` in a Debian
+of the same suite with gcc and the -dev packages.
+
+A cell is the seconds of the last build step, on a machine that did other work as well. *Not tried*: the run
+did not get that far. What is made once per platform is not in the seconds.
 """
 
 
-def _line(cells: list[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -134,16 +224,23 @@ def _cell(result: Result | None) -> str:
     return f"{result.seconds:.0f} s" if result.ok else "no"
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _native(native: Mapping[str, Any] | None) -> str:
+    if native is None:
+        return "not tried"
+    return "yes" if native["ok"] else "no"
+
+
+def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
 def _settings(package: Package) -> str:
     said = {k: v for k, v in package.settings.items() if v}
+    said |= {"constraints": list(package.constraints)} if package.constraints else {}
     return f"`{json.dumps(said, sort_keys=True)}`" if said else ""
 
 
-def _note(sdist: Distribution, result: Result) -> str:
-    first = result.reason.splitlines()
-    hint = [line.strip() for line in first if line.strip().startswith("->")]
-    return f"* {sdist.key} for {result.platform}: {first[0]}{' ' + hint[-1] if hint else ''}"
+def _said(result: Result) -> str:
+    lines = result.reason.splitlines() or [""]
+    hint = [line.strip() for line in lines if line.strip().startswith("->")]
+    return f"{lines[0]}{' ' + hint[-1] if hint else ''}"

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ class Outcome:
 
     ok: bool
     document: dict[str, Any]
+    """The step's answer, or the error's document; empty where it left none."""
     error: str
     """The step's own message, without the word ``error:``; empty when it succeeded."""
     seconds: float
@@ -28,6 +30,10 @@ class Outcome:
 
 class StepFailedError(Exception):
     """A step that everything else needs has failed; the argument is its message."""
+
+    def __init__(self, message: str, document: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.document = document or {}
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Steps:
         lines = done.stderr.splitlines()
         starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
         message = "\n".join(lines[starts[-1] :]) if starts else done.stderr
-        return Outcome(False, {}, message.removeprefix("error: ").strip(), seconds)
+        return Outcome(False, _document(done.stdout), message.removeprefix("error: ").strip(), seconds)
 
     def step(
         self, step: str, *arguments: object, cwd: Path, interpreter: Path | None = None
@@ -91,5 +97,13 @@ class Steps:
         """
         done = self.try_step(step, *arguments, cwd=cwd, interpreter=interpreter)
         if not done.ok:
-            raise StepFailedError(f"{step}: {done.error}")
+            raise StepFailedError(f"{step}: {done.error}", done.document)
         return done.document
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return {}
+    return value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -34,26 +37,28 @@ def say(text: str) -> None:
 class Workshop:
     """Folders below one, each made once and kept for the next run."""
 
-    def __init__(self, root: Path, work: Path) -> None:
+    def __init__(self, root: Path, work: Path, base_lock: Path | None = None) -> None:
         self.steps = Steps(root, work)
         self.work = work
         self.locks = root / "bench/table"
+        self._base_lock = base_lock
         work.mkdir(parents=True, exist_ok=True)
+
+    def of_base(self, base_lock: Path) -> Workshop:
+        """Return the same workshop with another base, content that both have made once."""
+        return Workshop(self.steps.root, self.work, base_lock)
 
     @property
     def base_lock(self) -> Path:
         """The Debian packages."""
-        return self.locks / "base.lock"
+        if self._base_lock is None:
+            raise ValueError("this workshop has no base")
+        return self._base_lock
 
     @property
     def sdist_lock(self) -> Path:
         """The sdists to build and the pure wheels beside them."""
         return self.locks / "distributions.lock"
-
-    @property
-    def build_lock(self) -> Path:
-        """The build requirements."""
-        return self.locks / "build.lock"
 
     @cached_property
     def debian(self) -> dict[str, Any]:
@@ -83,8 +88,9 @@ class Workshop:
             self.steps.step("toolbox", "--output", tools, "--with", "pip", cwd=self.work)
         sys.path[:0] = [str(self.steps.core), str(tools / "lib")]
 
-    def _debs(self, keys: Iterable[str], folder: Path) -> Path:
-        """Fetch packages into a pool, and link those asked for into ``folder``."""
+    @contextlib.contextmanager
+    def _debs(self, keys: Iterable[str]) -> Iterator[Path]:
+        """Fetch packages into a pool, and give a folder of links to those asked for."""
         pool = self.work / "pool"
         rows = [self.debian["packages"][key] for key in keys]
 
@@ -100,23 +106,35 @@ class Workshop:
 
         with ThreadPoolExecutor(4) as threads:
             files = list(threads.map(fetch, rows))
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        for file in files:
-            (folder / file.name).symlink_to(file)
+        with tempfile.TemporaryDirectory(dir=self.work, prefix=".debs-") as folder:
+            for file in files:
+                (Path(folder) / file.name).symlink_to(file)
+            yield Path(folder)
+
+    def _made(self, name: str, keys: object, make: Callable[[Path], None]) -> Path:
+        """Return the folder of what ``make`` makes from ``keys``, once for all runs and bases."""
+        digest = hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
+        folder = self.work / name / digest
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".made-") as place:
+                made = Path(place) / "made"
+                make(made)
+                if not folder.is_dir():  # another run may have been faster
+                    made.rename(folder)
         return folder
 
-    def _made(self, name: str, keys: object) -> tuple[Path, bool]:
-        """Return a folder, and whether it holds what was made from ``keys``."""
-        folder, mark = self.work / name, self.work / f"{name}.made-from"
-        text = json.dumps(keys)
-        if folder.is_dir() and mark.is_file() and mark.read_text() == text:
-            return folder, True
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(text)
-        return folder, False
+    def _unpacked(self, name: str, keys: Iterable[str], *step: object, what: str, target: Path) -> Path:
+        """Return what a step unpacks from Debian packages."""
+        keys = sorted(set(keys))
+
+        def make(folder: Path) -> None:
+            say(f"unpacking {what}")
+            with self._debs(keys) as debs:
+                arguments = ("--debs", debs, "--target", target, "--output", folder)
+                self.steps.step(str(step[0]), *step[1:], *arguments, cwd=self.work)
+
+        return self._made(name, keys, make)
 
     def target(self, platform: str) -> Path:
         """Return the target document of a platform."""
@@ -129,15 +147,8 @@ class Workshop:
     def interpreter(self) -> Path:
         """The base's Python for this machine."""
         keys = self.debian["interpreters"][self.host]
-        folder, made = self._made("interpreter", keys)
-        if not made:
-            say(f"unpacking Python {self.minor}")
-            debs = self._debs(keys, self.work / "debs/interpreter")
-            self.steps.step(
-                *("interpreter", "--debs", debs, "--target", self.target(self.host), "--output", folder),
-                cwd=self.work,
-            )
-        return folder
+        target = self.target(self.host)
+        return self._unpacked("interpreter", keys, "interpreter", what="Python", target=target)
 
     @cached_property
     def zig(self) -> Path:
@@ -145,12 +156,13 @@ class Workshop:
         row = json.loads((self.steps.core / "ociwheel/tools.lock").read_text())["zig"][
             f"linux-{os.uname().machine}"
         ]
-        folder, made = self._made("zig", row)
-        if not made:
+
+        def make(folder: Path) -> None:
             say("unpacking the compiler")
             wheel = self.fetch(Distribution(row["name"], row["version"], row["filename"], row["sha256"]))
             self.steps.step("zig", "--wheel", wheel, "--output", folder, cwd=self.work)
-        return folder
+
+        return self._made("zig", row, make)
 
     def fetch(self, file: Distribution) -> Path:
         """Fetch one file of the index."""
@@ -163,75 +175,76 @@ class Workshop:
             )
         return path
 
-    def sysroot(self, platform: str) -> Path:
-        """Return the headers and libraries of a platform."""
-        keys = self.debian["platforms"][platform]["builder"]
-        folder, made = self._made(f"sysroot/{platform}", keys)
-        if not made:
-            say(f"{platform}: unpacking headers and libraries")
-            debs = self._debs(keys, self.work / "debs" / platform / "builder")
-            self.steps.step(
-                *("sysroot", "--debs", debs, "--target", self.target(platform), "--output", folder),
-                cwd=self.work,
-            )
-        return folder
+    def sysroot(self, platform: str, group: str | None = None) -> Path:
+        """Return the headers and libraries of a platform, with those of a distribution's own group."""
+        row = self.debian["platforms"][platform]
+        keys = [*row["builder"], *row.get("builder_groups", {}).get(group, ())]
+        what, target = f"headers and libraries of {platform}", self.target(platform)
+        return self._unpacked(f"sysroot/{platform}", keys, "sysroot", what=what, target=target)
 
     def tools(self, *, rust: bool) -> Path:
         """Return the programs for builds on this machine: make, and cargo where it is asked for."""
         locked = self.debian["tools"][self.host]
         wanted = [n for n in locked if n != HOST_SYSROOT and (rust or not n.startswith("cargo"))]
-        keys = sorted({key for name, found in locked.items() if name in wanted for key in found})
-        folder, made = self._made("tools-rust" if rust else "tools-make", keys)
-        if not made:
-            say("unpacking programs for builds")
-            debs = self._debs(keys, self.work / "debs/tools")
-            target = self.target(self.host)
-            self.steps.step(
-                "build-programs", "--debs", debs, "--target", target, "--output", folder, cwd=self.work
-            )
-        return folder
+        keys = [key for name in wanted for key in locked[name]]
+        target = self.target(self.host)
+        return self._unpacked("programs", keys, "build-programs", what="programs for builds", target=target)
+
+    def gcc(self, platform: str) -> Path:
+        """Return Debian's own compiler for a platform, which the base must have locked."""
+        keys = self.debian["compilers"][self.host][platform]
+        target = self.target(self.host)
+        return self._unpacked(f"gcc/{platform}", keys, "gcc", what=f"gcc for {platform}", target=target)
 
     @cached_property
     def host_sysroot(self) -> Path:
         """What a build compiles for this machine, as cargo does, is compiled against."""
         keys = self.debian["tools"][self.host][HOST_SYSROOT]
-        folder, made = self._made("host-sysroot", keys)
-        if not made:
-            say("unpacking headers and libraries of this machine")
-            debs = self._debs(keys, self.work / "debs/host-sysroot")
-            target = self.target(self.host)
-            self.steps.step("sysroot", "--debs", debs, "--target", target, "--output", folder, cwd=self.work)
-        return folder
+        what, target = "headers and libraries of this machine", self.target(self.host)
+        return self._unpacked("host-sysroot", keys, "sysroot", what=what, target=target)
+
+    def layers(self, platform: str) -> list[Path]:
+        """Return the layers of a base, as an image has them, bottom first."""
+        return [
+            *(self._layer(platform, layer) for layer in self.debian["platforms"][platform]["layers"]),
+            self._rootfs(platform),
+        ]
+
+    def _layer(self, platform: str, layer: Mapping[str, Any]) -> Path:
+        def make(folder: Path) -> None:
+            say(f"{platform}: laying out {layer['title']}")
+            with self._debs(layer["packages"]) as debs:
+                arguments = ("--debs", debs, "--title", layer["title"], "--output", folder)
+                self.steps.step("deb-layer", *arguments, cwd=self.work)
+
+        return self._made(f"layers/{platform}", [layer["title"], layer["packages"]], make)
+
+    def _rootfs(self, platform: str) -> Path:
+        def make(folder: Path) -> None:
+            arguments = ("--target", self.target(platform), "--output", folder)
+            self.steps.step("rootfs-layer", *arguments, cwd=self.work)
+
+        return self._made(f"layers/{platform}", "rootfs", make)
 
     def root(self, platform: str) -> Path:
-        """Return a file system of the base's layers, as an image has it, with QEMU where it takes one."""
-        layers = self.debian["platforms"][platform]["layers"]
-        folder, made = self._made(f"root/{platform}", layers)
-        if made:
-            return folder
-        say(f"{platform}: laying out the base")
-        folder.mkdir(parents=True)
-        for layer in layers:
-            place = self.work / "layers" / platform / layer["title"]
-            shutil.rmtree(place, ignore_errors=True)
-            debs = self._debs(layer["packages"], self.work / "debs" / platform / layer["title"])
-            self.steps.step(
-                *("deb-layer", "--debs", debs, "--title", layer["title"], "--output", place), cwd=self.work
-            )
-            self._extract(place, folder)
-        place = self.work / "layers" / platform / "rootfs"
-        shutil.rmtree(place, ignore_errors=True)
-        self.steps.step("rootfs-layer", "--target", self.target(platform), "--output", place, cwd=self.work)
-        self._extract(place, folder)
+        """Return a file system of the base's layers, kept for the next run."""
+        names = [layer.name for layer in self.layers(platform)]
+        return self._made(f"root/{platform}", names, lambda folder: self.lay_out(platform, folder))
+
+    def lay_out(self, platform: str, folder: Path) -> None:
+        """Make a file system of the base's layers, with QEMU where it takes one."""
+        folder.mkdir()
+        for layer in self.layers(platform):
+            self.extract(layer, folder)
         if platform != self.host:
             program = shutil.which(_QEMU[platform])
             if program is None:
                 raise SystemExit(f"needs {_QEMU[platform]}\n  -> as root: apt-get install qemu-user-static")
             shutil.copy(program, folder / "qemu")
-        return folder
 
     @staticmethod
-    def _extract(layer: Path, folder: Path) -> None:
+    def extract(layer: Path, folder: Path) -> None:
+        """Unpack a layer over others."""
         for blob in sorted((layer / "blobs/sha256").iterdir()):
             with tarfile.open(blob) as archive:
                 archive.extractall(folder, filter="fully_trusted")  # noqa: S202  our own layers

@@ -42,14 +42,14 @@ _DISTRIBUTION = (
     ),
 )
 _NO_NETWORK = re.compile(
-    r"Could not resolve host|Temporary failure in name resolution|Name or service not known|"
+    r"Could not resolve (?:host|proxy)|Temporary failure in name resolution|Name or service not known|"
     r"Network is unreachable|"
     r"Failed to establish a new connection|(?:urlopen error|URLError|ConnectionRefusedError|ProxyError).*"
-    r"(?:refused|resolution|unreachable|proxy)|Failed to connect to 127\.0\.0\.1 port 9",
+    r"(?:refused|resolution|unreachable|proxy)|builds-have-no-network\.invalid",
     re.IGNORECASE,
 )
 _HOST = re.compile(
-    r"(?:https?://(?!127\.0\.0\.1)|host='(?!127\.0\.0\.1)|resolve host: )"
+    r"(?:https?://|host='|resolve host: )(?!127\.0\.0\.1|builds-have-no-network)"
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{1,200})"
 )
 _RUST = (
@@ -125,6 +125,25 @@ def diagnose(output: Sequence[str], context: Context) -> BuildError:
         where=context.where,
         hint=hint,
         details=["end of the build's output:", *(line[:400] for line in output[-_TAIL:])],
+    )
+
+
+def explain(error: BuildError, output: Sequence[str], context: Context) -> BuildError:
+    """Return the error of a wheel that lacks what was to be compiled, with what its build did not find.
+
+    Headers and libraries alone: of what a configure step looks for by a name, most is optional.
+    """
+    found = _missing_file(output, context)
+    if found is None:
+        return error
+    what, hint = found
+    missing = BuildError(what, hint=hint)
+    return BuildError(
+        error.what,
+        where=error.where,
+        hint=error.remedy,
+        details=error.details,
+        errors=(*error.errors, missing),
     )
 
 

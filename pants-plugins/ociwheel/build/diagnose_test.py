@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.diagnose import Context, check_requirements, diagnose
-from ociwheel.build.missing import header_package, packages
+from ociwheel.build.diagnose import Context, check_requirements, diagnose, explain
+from ociwheel.build.missing import header_package, library_package, packages, pkg_config_package
 from ociwheel.errors import BuildError
 from ociwheel.platforms import platform
+from ociwheel.remedies import Remedy
 from ociwheel.sdist.unpack import BuildSystem
 from ociwheel.target import Target
 
@@ -241,3 +242,21 @@ def test_the_table_is_whole() -> None:
     )
     assert header_package("libavutil/frame.h", TARGET) == "libavutil-dev"
     assert header_package("nothing.h", TARGET) is None
+
+
+def test_what_one_package_of_debian_has_is_known_without_a_line_of_ours() -> None:
+    assert header_package("rrd_client.h", TARGET) == "librrd-dev"
+    assert library_package("osra") == "libosra-dev"
+    assert pkg_config_package("gspell-1") == "libgspell-1-dev"
+    # An sdist that misses a header of its own wants no package that happens to have one of that name.
+    assert all(header_package(name, TARGET) is None for name in ("config.h", "utils.h", "common/x.h"))
+
+
+def test_what_was_left_out_for_want_of_a_header_is_told_with_its_package() -> None:
+    left_out = BuildError("the wheel holds no compiled file", where="demo 1.0", hint=Remedy("mark-pure"))
+    output = ["a.c:1:10: fatal error: 'yaml.h' file not found", "going on without"]
+    error = explain(left_out, output, CONTEXT)
+    (missing,) = error.errors
+    assert (missing.what, missing.hint) == ("the header yaml.h is missing", f'add "libyaml-dev" {ADD}')
+    assert (error.what, error.remedy) == (left_out.what, left_out.remedy)
+    assert explain(left_out, ["Package 'libffi' was not found in the pkg-config"], CONTEXT) is left_out

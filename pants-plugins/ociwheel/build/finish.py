@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ociwheel.build.checks import BuiltWheel, check_not_dropped, check_wheel, read_wheel
+from ociwheel.build.diagnose import Context, explain
 from ociwheel.build.own_paths import without_build_paths
 from ociwheel.build.repack import repack
 from ociwheel.build.sdist_settings import Settings
@@ -45,11 +46,12 @@ def finish(
         check_wheel(wheel, target, where, forbidden, lines)
     except BuildError as e:
         packed.unlink()
+        error = explain(e, lines, Context(where, settings.resolve, settings.base, target))
         raise BuildError(
-            e.what,
-            where=e.where,
-            hint=e.remedy,
-            errors=e.errors,
-            details=[*e.details, "end of the build's output:", *lines[-30:]],
+            error.what,
+            where=error.where,
+            hint=error.remedy,
+            errors=error.errors,
+            details=[*error.details, "end of the build's output:", *lines[-30:]],
         ) from e
     return wheel

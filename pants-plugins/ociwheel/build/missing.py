@@ -5,6 +5,8 @@ All of one output is told together, each with the Debian package that has it.
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -92,9 +94,15 @@ def _collected(
 
 @cache
 def packages() -> dict[str, dict[str, str]]:
-    """Return the tables of the data file: ``kind<TAB>name<TAB>package`` lines."""
-    tables: dict[str, dict[str, str]] = {"header": {}, "library": {}, "module": {}}
-    text = resources.files("ociwheel.build").joinpath("debian_packages.tsv").read_text(encoding="utf-8")
+    """Return the names by kind with their packages: what was chosen by hand, and what one package alone has.
+
+    The first stand in ``debian_packages.tsv`` as ``kind<TAB>name<TAB>package`` lines, the others are of Debian 12.
+    """
+    data = resources.files("ociwheel.build")
+    tables: dict[str, dict[str, str]] = json.loads(
+        gzip.decompress(data.joinpath("data/debian_names.json.gz").read_bytes())
+    )
+    text = data.joinpath("debian_packages.tsv").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line and not line.startswith("#"):
             kind, name, package = line.split("\t")

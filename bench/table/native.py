@@ -1,0 +1,69 @@
+"""Builds a package as pip does on a Debian with gcc and the -dev packages: what it is measured against."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bench.table.listing import Package
+from bench.table.workshop import Workshop, say
+
+_TIMEOUT = 1200
+_FOLDER = "build-table"
+
+
+def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any]:
+    """Return whether ``pip wheel`` makes a wheel of the locked sdist, and the end of what it says if not.
+
+    :param root: a Debian root with python3-venv, python3-dev, gcc and the -dev packages; has the network.
+    """
+    sdist = workshop.distributions()[package.key]
+    source = workshop.fetch(sdist)
+    place = root / _FOLDER
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    shutil.copy(source, place)
+    _carry(root)
+    settings = [f"--config-settings={k}={v}" for k, v in package.config_settings.items()]
+    script = (
+        f"cd /{_FOLDER} && python3 -m venv venv && "
+        f"venv/bin/pip wheel --no-deps --no-cache-dir -w out {' '.join(settings)} ./{source.name}"
+    )
+    keep = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")}
+    env = {**keep, "PATH": "/usr/bin:/bin", "HOME": f"/{_FOLDER}", "LC_ALL": "C.UTF-8", **package.env}
+    try:
+        done = subprocess.run(
+            ["/usr/sbin/chroot", str(root), "/bin/sh", "-c", script],
+            env=env,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        made, said = list((place / "out").glob("*.whl")), done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        made, said = [], f"longer than {_TIMEOUT} s"
+    ok = bool(made)
+    say(f"{sdist.key} natively: {'built' if ok else 'FAILED'}")
+    shutil.rmtree(place, ignore_errors=True)
+    return _row(ok, said)
+
+
+def _row(ok: bool, said: str) -> dict[str, Any]:
+    tail = [line for line in said.splitlines() if line.strip()][-12:]
+    return {"ok": ok, "reason": "" if ok else "\n".join(line[:300] for line in tail)}
+
+
+def _carry(root: Path) -> None:
+    """Give the root this machine's name servers, certificates and settings of pip."""
+    for name in ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "etc/ssl/certs/ca-certificates.crt"):
+        if (Path("/") / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path("/") / name, root / name)
+    links = os.environ.get("PIP_FIND_LINKS", "")
+    if links.startswith("/") and Path(links).is_dir():
+        shutil.copytree(links, root / links.lstrip("/"), dirs_exist_ok=True)
