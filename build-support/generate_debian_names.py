@@ -1,9 +1,9 @@
-"""Write ``build/data/debian_names.json.gz``: which Debian package has a header, a library, a pkg-config module.
+"""Write ``build/data/debian_names.json.gz``: Debian packages of headers, libraries and pkg-config modules.
 
 Run it with the indexes of a release's files (``main/Contents-amd64.gz`` and ``main/Contents-all.gz``):
 ``PYTHONPATH=pants-plugins python build-support/generate_debian_names.py FILE...``.
 What several packages have is left out, and of headers those whose name says nothing of their package: an
-sdist that misses its own ``config.h`` wants no package. Names chosen by hand stand in ``debian_packages.tsv``.
+sdist that misses its own ``config.h`` wants no package. Names chosen by hand are in ``debian_packages.tsv``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def collect(indexes: list[Path]) -> dict[str, dict[str, str]]:
     result: dict[str, dict[str, str]] = {}
     for kind, names in found.items():
         only = {name: min(packages) for name, packages in names.items() if len(packages) == 1}
-        result[kind] = {name: package for name, package in only.items() if kind != "header" or says(name, package)}
+        result[kind] = {
+            name: package for name, package in only.items() if kind != "header" or says(name, package)
+        }
     return result
 
 

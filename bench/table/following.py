@@ -26,7 +26,12 @@ class Choice:
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Choice:
         """Read one that :meth:`to_json` wrote."""
-        return Choice(**{k: tuple(item) if isinstance(item, list) else item for k, item in value.items()})
+        return Choice(
+            tuple(value["builder_packages"]),
+            tuple(value["packages"]),
+            str(value["compiler"]),
+            tuple(value["suites"]),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as an object."""

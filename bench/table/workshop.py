@@ -91,17 +91,19 @@ class Workshop:
     @contextlib.contextmanager
     def _debs(self, keys: Iterable[str]) -> Iterator[Path]:
         """Fetch packages into a pool, and give a folder of links to those asked for."""
-        pool = self.work / "pool"
+        # In this process: a hundred steps take longer to start than to fetch.
+        from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb  # noqa: PLC0415
+        from ociwheel.transport.network import Network  # noqa: PLC0415
+        from ociwheel.transport.settings import load  # noqa: PLC0415
+
+        pool, settings = self.work / "pool", load()
         rows = [self.debian["packages"][key] for key in keys]
 
         def fetch(row: Mapping[str, Any]) -> Path:
             path: Path = pool / row["sha256"] / Path(row["path"]).name
             if not path.exists():
-                self.steps.step(
-                    *("fetch-deb", "--archive", row["archive"], "--path", row["path"]),
-                    *("--size", row["size"], "--sha256", row["sha256"], "--output", path.parent),
-                    cwd=self.work,
-                )
+                wanted = WantedDeb(*(row[name] for name in ("archive", "path", "size", "sha256")))
+                fetch_deb(settings, Network(settings), wanted, path.parent)
             return path
 
         with ThreadPoolExecutor(4) as threads:

@@ -96,7 +96,7 @@ def _collected(
 def packages() -> dict[str, dict[str, str]]:
     """Return the names by kind with their packages: what was chosen by hand, and what one package alone has.
 
-    The first stand in ``debian_packages.tsv`` as ``kind<TAB>name<TAB>package`` lines, the others are of Debian 12.
+    The first are ``kind<TAB>name<TAB>package`` lines of ``debian_packages.tsv``, the others of Debian 12.
     """
     data = resources.files("ociwheel.build")
     tables: dict[str, dict[str, str]] = json.loads(
