@@ -59,7 +59,10 @@ class Steps:
             for name in ("step.sh", "__main__.py"):
                 shutil.copyfile(package / "sandbox" / name, made / name)
             core.parent.mkdir(exist_ok=True)
-            made.rename(core)
+            try:
+                made.rename(core)
+            except OSError:  # another run was faster
+                shutil.rmtree(made)
         return core
 
     def try_step(self, step: str, *arguments: object, cwd: Path, interpreter: Path | None = None) -> Outcome:
