@@ -142,7 +142,9 @@ class Workshop:
         """Return the target document of a platform."""
         path = self.work / f"{platform.replace('/', '-')}.target.json"
         fields = self.debian["platforms"].get(platform, {}).get("target")
-        path.write_text(json.dumps({"schema": "ociwheel.target/1", **fields}))
+        text = json.dumps({"schema": "ociwheel.target/1", **fields})
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
         return path
 
     @cached_property

@@ -49,12 +49,21 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
-# Else FindPython refuses to name the interpreter of a build for another machine (CMake 4.1 and later).
-set(CMAKE_POLICY_DEFAULT_CMP0190 OLD)
+# Only where the project names none: it is the last thing that its project() reads.
+if(NOT DEFINED CMAKE_PROJECT_INCLUDE)
+  set(CMAKE_PROJECT_INCLUDE "{project}")
+endif()
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(Python_INCLUDE_DIR "{include}" CACHE PATH "")
 set(Python3_INCLUDE_DIR "{include}" CACHE PATH "")
 set(PYTHON_INCLUDE_DIR "{include}" CACHE PATH "")
+"""
+# Else FindPython (CMake 4.1 and later) refuses to name the interpreter of a build for another machine. A
+# default would not do: a project that says it knows CMake 4.1 sets the policy itself.
+_CMAKE_PROJECT = """\
+if(POLICY CMP0190)
+  cmake_policy(SET CMP0190 OLD)
+endif()
 """
 
 
@@ -87,8 +96,10 @@ def write_build_system_files(
         "sysroot": toolchain.sysroot,
         "work": environment.work,
         "include": toolchain.sysroot / f"usr/include/python{target.python_minor}",
+        "project": folder / "project.cmake",
     }
     meson, cmake = folder / "cross.ini", folder / "toolchain.cmake"
+    (folder / "project.cmake").write_text(_CMAKE_PROJECT, encoding="utf-8")
     meson.write_text(_MESON.format(**names), encoding="utf-8")
     cmake.write_text(_CMAKE.format(**names), encoding="utf-8")
     variables = {
