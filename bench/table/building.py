@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from bench.table.steps import StepFailedError
 from bench.table.workshop import Workshop, say
 from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.pins import Place, SdistKey, wheels_of
-from ociwheel.documents import read_value
+from ociwheel.documents import read_value, write_whole
 from ociwheel.errors import LockError, OciwheelError
 from ociwheel.reading import Value, failing
 from ociwheel.sdist.unpack import build_system, unpack
@@ -250,9 +251,17 @@ class _Once:
             return self._step("build-requires", *arguments, "--requirements", wheels)
 
         def resolve(question: Mapping[str, Any]) -> dict[str, Any]:
-            (self._folder / "request.json").write_text(json.dumps(question))
-            target = workshop.target(workshop.host)
-            return self._step("build-resolve", "--request", "request.json", "--target", target)
+            # The newest setuptools is the same for all that ask for it.
+            asked = json.dumps([question["required"], question["constraints"]])
+            known = workshop.work / "resolved" / f"{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
+            if not known.exists():
+                (self._folder / "request.json").write_text(json.dumps(question))
+                target = workshop.target(workshop.host)
+                found = self._step("build-resolve", "--request", "request.json", "--target", target)
+                known.parent.mkdir(exist_ok=True)
+                write_whole(known, json.dumps(found).encode())
+            value: dict[str, Any] = json.loads(known.read_text())
+            return value
 
         ways = Ways(ask, resolve, workshop.fetch)
         wheels, constraints = self._folder / "wheels", self.attempt.package.constraints
