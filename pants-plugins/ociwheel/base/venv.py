@@ -43,6 +43,8 @@ def write_venv(interpreter: Path, venv: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Shim:
+    """What starts the Python of an image, and its version."""
+
     text: str
     minor: str
 

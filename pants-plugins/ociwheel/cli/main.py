@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ociwheel import __version__
+from ociwheel.cli.quick import Options
 from ociwheel.documents import canonical
 from ociwheel.notes import take_told
 
@@ -106,16 +107,24 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(step: str, arguments: Sequence[str]) -> Mapping[str, Any]:
-    module_name, summary = STEPS[step]
-    module = importlib.import_module(module_name)
+def _arguments(step: str, module: Any, arguments: Sequence[str]) -> Any:
+    options = Options()
+    module.configure(options)
+    given = options.read(arguments)
+    if given is not None:
+        return given
     parser = argparse.ArgumentParser(
         prog=f"python -m ociwheel {step}",
-        description=module.__doc__ or summary,
+        description=module.__doc__ or STEPS[step][1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _run(step: str, arguments: Sequence[str]) -> Mapping[str, Any]:
+    module = importlib.import_module(STEPS[step][0])
+    given = _arguments(step, module, arguments)
     take_told()
     result: Mapping[str, Any] = module.run(given)
     told = take_told()

@@ -36,6 +36,8 @@ class _Need:
 
 @dataclass(frozen=True)
 class _Fault:
+    """Why a need cannot be met."""
+
     need: _Need
     text: str
 

@@ -23,6 +23,8 @@ _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\..*|ld-musl-.*")
 
 @dataclass(frozen=True)
 class _Loaded:
+    """A file that the loader has opened."""
+
     facts: ElfFacts
     folder: str
     """Folder it was opened in, ``$ORIGIN``; differs from the file's own behind a symbolic link."""

@@ -32,6 +32,8 @@ class Anchor:
 
 @dataclass
 class _Tag:
+    """A tag of a page."""
+
     name: str
     closing: bool
     attributes: Mapping[str, str] = field(default_factory=dict)

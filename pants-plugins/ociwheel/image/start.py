@@ -142,6 +142,8 @@ def _remedy(program: str) -> Remedy:
 
 @dataclass(frozen=True)
 class _Module:
+    """A module of an image."""
+
     path: str
     is_package: bool
 

@@ -13,10 +13,12 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ociwheel.errors import ToolError, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 BLOCK_BYTES = 1 << 20
 # RFC 1951: a distance reaches at most 32 KiB back.
@@ -64,6 +66,12 @@ def threads() -> int:
     return min(usable, MOST_THREADS)
 
 
+def _pool(workers: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (see where it is called)
+
+    return ThreadPoolExecutor(workers)
+
+
 class Gzip:
     """gzip (RFC 1952) by blocks."""
 
@@ -78,7 +86,7 @@ class Gzip:
         self._sink = sink
         self._level = level
         self._workers = workers or threads()
-        self._pool = ThreadPoolExecutor(self._workers) if self._workers > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[Future[bytes]] = deque()
         self._block = bytearray()
         self._window = b""
@@ -118,8 +126,11 @@ class Gzip:
         self._crc = zlib.crc32(block, self._crc)
         self._length += len(block)
         if self._pool is None:
-            self._sink(self._deflate(block, window))
-            return
+            # Most layers are one block; what threads need is loaded for the others.
+            if self._workers < 2 or len(block) < BLOCK_BYTES:
+                self._sink(self._deflate(block, window))
+                return
+            self._pool = _pool(self._workers)
         self._pending.append(self._pool.submit(self._deflate, block, window))
         if len(self._pending) > 2 * self._workers:
             self._sink(self._pending.popleft().result())

@@ -122,6 +122,8 @@ class _HashingSink:
 
 @dataclass
 class _TarStream:
+    """A tar archive on its way into the compressor."""
+
     packer: Compressor
 
     def __post_init__(self) -> None:

@@ -2,10 +2,123 @@
 
 Sets ``sys.path`` to the core beside this file and to the toolbox's libraries, and nothing of the
 interpreter's own site-packages, so that a step sees the same code wherever it runs.
+
+``$OCIWHEEL_CODE`` names a file that keeps what Python made of that code, so that a step does not compile
+it each time: see docs/decisions/029. Its name says which sources it is of.
 """
 
+import _imp
+import marshal
 import os
 import sys
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+
+# What others import and rarely use: ``dataclasses`` does ``inspect``, ``urllib.parse`` does ``ipaddress``, each
+# step names types of ``argparse``. Together they cost as much as Python's own start.
+_LATER = ("argparse", "inspect", "ipaddress")
+
+
+_KEPT_SECONDS = 30 * 86400
+
+
+class _Later(type(sys)):  # type: ignore[misc] # the type of modules
+    """A module that is imported when something of it is wanted."""
+
+    def __getattr__(self, name: str) -> object:
+        sys.modules.pop(self.__name__, None)
+        return getattr(__import__(self.__name__), name)
+
+
+class _Kept:
+    """Finds modules below some folders, and keeps the code that Python makes of them.
+
+    :param path: the file that keeps it; one that is missing or damaged counts as empty.
+    :param roots: folders of modules, absolute.
+    """
+
+    def __init__(self, path: str, roots: list[str]) -> None:
+        self._path = path
+        self._roots = roots
+        self._code: dict[str, tuple[int, str, bool, bytes]] = {}
+        self._new = False
+        try:
+            with open(path, "rb") as file:
+                mark, data = file.read(8), file.read()
+            if mark == _mark(data):
+                self._code = marshal.loads(data)  # noqa: S302 (written by this class, on this machine)
+        except (OSError, EOFError, ValueError, TypeError):
+            pass
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        """Return where a module is: Python's own search, unless its code is kept."""
+        if name in self._code:
+            root, relative, is_package, _ = self._code[name]
+            origin = os.path.join(self._roots[root], relative)
+            spec = ModuleSpec(name, _Loader(self, name, origin), origin=origin, is_package=is_package)
+            spec.has_location = True
+            if is_package and spec.submodule_search_locations is not None:
+                spec.submodule_search_locations.append(os.path.dirname(origin))
+            return spec
+        found = PathFinder.find_spec(name, path, target)  # type: ignore[arg-type] # as Python hands it over
+        if found is not None and type(found.loader) is SourceFileLoader and found.origin:
+            found.loader = _Loader(self, name, found.origin)
+        return found
+
+    def code(self, name: str, origin: str) -> object:
+        """Return the code of a module that is kept, ``None`` for another."""
+        if name not in self._code:
+            return None
+        code = marshal.loads(self._code[name][3])  # noqa: S302 (as above)
+        _imp._fix_co_filename(code, origin)  # noqa: SLF001 (what Python calls for bytecode that was moved)
+        return code
+
+    def keep(self, name: str, origin: str, code: object) -> None:
+        """Keep the code of a module that is below one of the folders."""
+        for number, root in enumerate(self._roots):
+            if origin.startswith(root + os.sep):
+                relative = origin[len(root) + 1 :]
+                is_package = os.path.basename(origin) == "__init__.py"
+                self._code[name] = (number, relative, is_package, marshal.dumps(code))
+                self._new = True
+                return
+
+    def write(self) -> None:
+        """Write what is new, as a whole or not at all; where that cannot be, the next step compiles again."""
+        if not self._new:
+            return
+        data = marshal.dumps(self._code)
+        partial = f"{self._path}.{os.getpid()}"
+        try:
+            with open(partial, "wb") as file:
+                file.write(_mark(data) + data)
+            os.replace(partial, self._path)
+            self._remove_old()
+        except OSError:
+            pass
+
+    def _remove_old(self) -> None:
+        """Remove files of sources that were replaced long ago; a step that wants one writes it again."""
+        for other in os.scandir(os.path.dirname(self._path)):
+            if other.stat().st_mtime < os.stat(self._path).st_mtime - _KEPT_SECONDS:
+                os.unlink(other.path)
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, kept: _Kept, name: str, origin: str) -> None:
+        super().__init__(name, origin)
+        self._kept = kept
+
+    def get_code(self, fullname: str) -> object:  # type: ignore[override] # a code object
+        code = self._kept.code(fullname, self.path)
+        if code is None:
+            code = super().get_code(fullname)
+            self._kept.keep(fullname, self.path, code)
+        return code
+
+
+def _mark(data: bytes) -> bytes:
+    """Return what tells that a file is whole: the hash that Python has for its own bytecode."""
+    return bytes(_imp.source_hash(0, data))
 
 
 def _main() -> int:
@@ -22,9 +135,19 @@ def _main() -> int:
         native = f"{tag}-{system}-{machine.machine}"
         paths += [os.path.join(tools, "lib"), os.path.join(tools, "native", native)]
     sys.path[:0] = paths
+    sys.modules.update({name: _Later(name) for name in _LATER})
+    kept = None
+    if os.environ.get("OCIWHEEL_CODE"):
+        # Made by this very Python: a release may change what bytecode means.
+        python = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
+        kept = _Kept(f"{os.path.abspath(os.environ['OCIWHEEL_CODE'])}-{python}", paths)
+        sys.meta_path.insert(-1, kept)  # type: ignore[arg-type] # it has what Python asks of a finder
     from ociwheel.cli.main import main
 
-    return main(sys.argv[1:])
+    code = main(sys.argv[1:])
+    if kept is not None and code == 0:
+        kept.write()
+    return code
 
 
 if __name__ == "__main__":

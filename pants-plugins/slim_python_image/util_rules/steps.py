@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass, field, replace
@@ -126,11 +127,15 @@ CORE = f"{_ROOT}/core"
 TOOLS = f"{_ROOT}/tools"
 MACHINE = f"{_ROOT}/machine"
 _INTERPRETER = f"{_ROOT}/interpreter"
+CODE = f"{_ROOT}/code"
 WORDS = f"{_ROOT}/words"
 WORDS_FILE = "remedies.json"
 """The words of remedies, for steps that have the user's terminal."""
 _ENGINE_STEPS = ("emulate",)
 """Steps that ask a container engine."""
+_OTHERS_CODE_STEPS = frozenset({"build", "build-requires", "emulate"})
+"""Steps that run code of others, so that no cache of ours is in their sandbox."""
+_CODE_CACHE = "ociwheel_code"
 
 # How long a step waits for the content of a hit in the remote cache before it does the same work here, in
 # milliseconds. Pants's default, not at all, starts every step that somebody else has already done. A miss, or
@@ -186,6 +191,12 @@ def needs_machine(request: StepRequest, network: Iterable[str]) -> bool:
     return request.interpreter is None or request.step in network or request.step in _ENGINE_STEPS
 
 
+def code_name(step: str, core: Digest, toolbox: Toolbox | None) -> str:
+    """Return the name of the file that keeps a step's bytecode: it tells which sources it is of."""
+    sources = f"{core.fingerprint} {toolbox.digest.fingerprint if toolbox else ''}"
+    return f"{step}-{hashlib.sha256(sources.encode()).hexdigest()[:32]}"
+
+
 def step_process(
     request: StepRequest, core: Digest, limits: Sequence[str] = (), *, machine: bool = True
 ) -> Process:
@@ -204,13 +215,17 @@ def step_process(
     if request.interpreter is not None:
         trees[_INTERPRETER] = request.interpreter.digest
         env["OCIWHEEL_INTERPRETER"] = _INTERPRETER
+    caches = {CACHE_NAME: MACHINE} if machine else {}
+    if request.step not in _OTHERS_CODE_STEPS:
+        caches[_CODE_CACHE] = CODE
+        env["OCIWHEEL_CODE"] = f"{CODE}/{code_name(request.step, core, request.toolbox)}"
     return Process(
         argv=("/bin/sh", f"{CORE}/step.sh", request.step, *request.arguments),
         description=request.description,
         input_digest=request.inputs,
         immutable_input_digests=FrozenDict(trees),
         env=env,
-        append_only_caches=FrozenDict({CACHE_NAME: MACHINE} if machine else {}),
+        append_only_caches=FrozenDict(caches),
         output_files=request.output_files,
         output_directories=request.output_directories,
         cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,

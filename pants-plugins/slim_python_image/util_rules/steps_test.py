@@ -15,6 +15,7 @@ from slim_python_image.util_rules.steps import (
     StepRequest,
     Toolbox,
     answered,
+    code_name,
     error_text,
     key_document,
     needs_machine,
@@ -48,6 +49,7 @@ def test_a_process_has_content_and_no_place() -> None:
     process = step_process(request(trees=FrozenDict({"sysroot": digest("b")})), digest("c"))
     assert process.argv == ("/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json")
     assert dict(process.env) == {
+        "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), Toolbox(digest('a')))}",
         "OCIWHEEL_MACHINE": ".ociwheel/machine",
         "OCIWHEEL_TOOLS": ".ociwheel/tools",
     }
@@ -56,7 +58,10 @@ def test_a_process_has_content_and_no_place() -> None:
         ".ociwheel/tools": digest("a"),
         "sysroot": digest("b"),
     }
-    assert dict(process.append_only_caches) == {"ociwheel_machine": ".ociwheel/machine"}
+    assert dict(process.append_only_caches) == {
+        "ociwheel_code": ".ociwheel/code",
+        "ociwheel_machine": ".ociwheel/machine",
+    }
     assert process.cache_scope == ProcessCacheScope.SUCCESSFUL
 
 
@@ -77,6 +82,20 @@ def test_only_what_needs_the_machine_is_told_of_it(step: str, interpreter: Tree 
     process = step_process(one, digest("c"), machine=given)
     assert ("ociwheel_machine" in process.append_only_caches) == given
     assert ("OCIWHEEL_MACHINE" in process.env) == given
+
+
+@pytest.mark.parametrize("step", ["build", "build-requires", "emulate"])
+def test_no_step_that_runs_code_of_others_has_a_cache_of_bytecode(step: str) -> None:
+    process = step_process(request(step=step, interpreter=Tree(digest("d"))), digest("c"), machine=False)
+    assert "OCIWHEEL_CODE" not in process.env
+    assert not process.append_only_caches
+
+
+def test_bytecode_is_kept_by_what_it_is_made_of() -> None:
+    one = code_name("plan", digest("c"), None)
+    assert one.startswith("plan-")
+    assert one != code_name("plan", digest("d"), None)
+    assert one != code_name("plan", digest("c"), Toolbox(digest("a")))
 
 
 def worker(*properties: tuple[str, str], remote: bool = True) -> ProcessExecutionEnvironment:
@@ -104,8 +123,12 @@ def test_what_is_in_a_key_can_be_read() -> None:
     files = DigestEntries([FileEntry("target.json", FileDigest("e" * 64, 1))])
     assert json.loads(key_document(process, files)) == {
         "arguments": ["/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json"],
-        "variables": {"OCIWHEEL_MACHINE": ".ociwheel/machine", "OCIWHEEL_TOOLS": ".ociwheel/tools"},
-        "named caches": {"ociwheel_machine": ".ociwheel/machine"},
+        "variables": {
+            "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), Toolbox(digest('a')))}",
+            "OCIWHEEL_MACHINE": ".ociwheel/machine",
+            "OCIWHEEL_TOOLS": ".ociwheel/tools",
+        },
+        "named caches": {"ociwheel_code": ".ociwheel/code", "ociwheel_machine": ".ociwheel/machine"},
         "outputs": ["wheel", "out"],
         "trees": {".ociwheel/core": "c" * 64, ".ociwheel/tools": "a" * 64},
         "inputs": {"target.json": "e" * 64},

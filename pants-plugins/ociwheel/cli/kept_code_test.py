@@ -1,0 +1,122 @@
+"""The entry of a sandbox keeps the bytecode of a step's modules: docs/decisions/029."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENTRY = Path(__file__).parents[1] / "sandbox/__main__.py"
+MAIN = """\
+def main(argv):
+    from ociwheel import more
+    if argv == ["fail"]:
+        return 3
+    if argv == ["where"]:
+        import traceback
+        try:
+            more.fail()
+        except ValueError as e:
+            print(traceback.extract_tb(e.__traceback__)[-1].filename)
+        return 0
+    print(more.VALUE, more.__file__)
+    return 0
+"""
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Path:
+    """Return a folder like a sandbox's, with a core of three modules."""
+    package = tmp_path / "core/ociwheel"
+    (package / "cli").mkdir(parents=True)
+    for name in ("__init__.py", "cli/__init__.py"):
+        (package / name).write_text("")
+    (package / "cli/main.py").write_text(MAIN)
+    (package / "more.py").write_text("VALUE = 'one'\ndef fail():\n    raise ValueError\n")
+    shutil.copy(ENTRY, tmp_path / "core/__main__.py")
+    (tmp_path / "code").mkdir()
+    return tmp_path / "core"
+
+
+def start(core: Path, *arguments: str, code: str = "../code/plan-1") -> tuple[int, str]:
+    """Run the entry; return its exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", str(core / "__main__.py"), *arguments],
+        cwd=core,
+        env={"OCIWHEEL_CODE": code} if code else {},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def kept(core: Path) -> Path:
+    (file,) = (core.parent / "code").iterdir()
+    return file
+
+
+def test_code_that_is_kept_is_not_compiled_again(core: Path) -> None:
+    more = core / "ociwheel/more.py"
+    first = start(core)
+    assert first == (0, f"one {more}\n")
+    assert sys.implementation.cache_tag in kept(core).name
+    # Nothing but what is kept could be imported now.
+    more.write_text("this is no Python")
+    assert start(core) == first
+    more.write_text("VALUE = 'two'\n")
+    assert start(core, code="") == (0, f"two {more}\n")
+
+
+def test_other_sources_are_another_file(core: Path) -> None:
+    start(core)
+    (core / "ociwheel/more.py").write_text("VALUE = 'two'\n")
+    assert start(core, code="../code/plan-2")[1].startswith("two ")
+
+
+def test_code_that_is_kept_speaks_of_the_sandbox_that_runs_it(core: Path, tmp_path: Path) -> None:
+    start(core)
+    other = tmp_path / "elsewhere/core"
+    shutil.copytree(core, other)
+    assert start(other, code="../../code/plan-1") == (0, f"one {other / 'ociwheel/more.py'}\n")
+    assert start(other, "where", code="../../code/plan-1") == (0, f"{other / 'ociwheel/more.py'}\n")
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"12345678not-marshal", "cut", "changed"])
+def test_a_damaged_file_counts_as_none(core: Path, damage: bytes | str) -> None:
+    expected = start(core)
+    file = kept(core)
+    whole = file.read_bytes()
+    cut, changed = whole[:-9], whole[:-9] + b"?" + whole[-8:]
+    file.write_bytes(damage if isinstance(damage, bytes) else cut if damage == "cut" else changed)
+    assert start(core) == expected
+    assert start(core) == expected
+    assert file.stat().st_size == len(whole)
+
+
+def test_where_nothing_can_be_kept_a_step_works_as_before(core: Path) -> None:
+    assert start(core, code="../none/plan-1")[0] == 0
+    assert start(core, code="")[0] == 0
+    assert not list((core.parent / "code").iterdir())
+
+
+def test_a_step_that_fails_keeps_nothing(core: Path) -> None:
+    assert start(core, "fail")[0] == 3
+    assert not list((core.parent / "code").iterdir())
+
+
+def test_what_was_kept_long_ago_goes(core: Path) -> None:
+    old, new = core.parent / "code/plan-old", core.parent / "code/plan-new"
+    for file, days in ((old, 40), (new, 20)):
+        file.write_bytes(b"")
+        os.utime(file, (1, time.time() - days * 86400))
+    start(core)
+    assert new.exists()
+    assert not old.exists()
+    assert list((core.parent / "code").glob("plan-1-*"))
