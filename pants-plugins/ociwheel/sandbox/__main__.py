@@ -12,16 +12,17 @@ import marshal
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
 
-# What others import and rarely use: ``dataclasses`` does ``inspect``, ``urllib.parse`` does ``ipaddress``, each
-# step names types of ``argparse``. Together they cost as much as Python's own start.
+# What others import and rarely use: ``dataclasses`` imports ``inspect``, ``urllib.parse`` ``ipaddress``, and
+# each step names types of ``argparse``. Together they cost as much as Python's own start.
 _LATER = ("argparse", "inspect", "ipaddress")
 
 
 _KEPT_SECONDS = 30 * 86400
 
 
-class _Later(type(sys)):  # type: ignore[misc] # the type of modules
+class _Later(ModuleType):
     """A module that is imported when something of it is wanted."""
 
     def __getattr__(self, name: str) -> object:
@@ -64,15 +65,16 @@ class _Kept:
             found.loader = _Loader(self, name, found.origin)
         return found
 
-    def code(self, name: str, origin: str) -> object:
+    def code(self, name: str, origin: str) -> CodeType | None:
         """Return the code of a module that is kept, ``None`` for another."""
         if name not in self._code:
             return None
-        code = marshal.loads(self._code[name][3])  # noqa: S302 (as above)
-        _imp._fix_co_filename(code, origin)  # noqa: SLF001 (what Python calls for bytecode that was moved)
+        code: CodeType = marshal.loads(self._code[name][3])  # noqa: S302 (as above)
+        # What Python itself calls for bytecode that was moved.
+        _imp._fix_co_filename(code, origin)  # type: ignore[attr-defined] # noqa: SLF001
         return code
 
-    def keep(self, name: str, origin: str, code: object) -> None:
+    def keep(self, name: str, origin: str, code: CodeType) -> None:
         """Keep the code of a module that is below one of the folders."""
         for number, root in enumerate(self._roots):
             if origin.startswith(root + os.sep):
@@ -108,10 +110,9 @@ class _Loader(SourceFileLoader):
         super().__init__(name, origin)
         self._kept = kept
 
-    def get_code(self, fullname: str) -> object:  # type: ignore[override] # a code object
+    def get_code(self, fullname: str) -> CodeType | None:
         code = self._kept.code(fullname, self.path)
-        if code is None:
-            code = super().get_code(fullname)
+        if code is None and (code := super().get_code(fullname)) is not None:
             self._kept.keep(fullname, self.path, code)
         return code
 
@@ -141,7 +142,7 @@ def _main() -> int:
         # Made by this very Python: a release may change what bytecode means.
         python = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
         kept = _Kept(f"{os.path.abspath(os.environ['OCIWHEEL_CODE'])}-{python}", paths)
-        sys.meta_path.insert(-1, kept)  # type: ignore[arg-type] # it has what Python asks of a finder
+        sys.meta_path.insert(-1, kept)
     from ociwheel.cli.main import main
 
     code = main(sys.argv[1:])
