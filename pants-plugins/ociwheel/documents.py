@@ -48,6 +48,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "registry-resolve": 1,
     "sdist": 1,
     "target": 1,
+    "tested": 1,
     "tree": 1,
     "yanked": 1,
 }

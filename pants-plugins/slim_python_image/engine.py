@@ -20,6 +20,7 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
     RemovePrefix,
+    Snapshot,
     SymlinkEntry,
 )
 from pants.engine.internals.graph import resolve_target, resolve_unparsed_address_inputs
@@ -60,6 +61,11 @@ async def remove_prefix(digest: Digest, prefix: str) -> Digest:
 async def subset(digest: Digest, *globs: str) -> Digest:
     """Return the files of ``digest`` that match."""
     return await intrinsics.digest_subset_to_digest(DigestSubset(digest, PathGlobs(globs)))
+
+
+async def snapshot(digest: Digest) -> Snapshot:
+    """Return the names of the files of ``digest``."""
+    return await intrinsics.digest_to_snapshot(digest)
 
 
 async def entries(digest: Digest) -> DigestEntries:

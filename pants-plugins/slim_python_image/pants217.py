@@ -27,6 +27,7 @@ from pants.engine.fs import (
     MergeDigests,
     PathGlobs,
     RemovePrefix,
+    Snapshot,
 )
 from pants.engine.internals import rule_visitor
 from pants.engine.internals.selectors import AwaitableConstraints, Get, MultiGet
@@ -94,6 +95,7 @@ _INTRINSICS: dict[str, dict[str, tuple[type[Any], tuple[type[Any], ...]]]] = {
         "add_prefix": (Digest, (AddPrefix,)),
         "create_digest": (Digest, (CreateDigest,)),
         "digest_subset_to_digest": (Digest, (DigestSubset,)),
+        "digest_to_snapshot": (Snapshot, (Digest,)),
         "execute_process": (FallibleProcessResult, (Process, ProcessExecutionEnvironment)),
         "get_digest_contents": (DigestContents, (Digest,)),
         "get_digest_entries": (DigestEntries, (Digest,)),
@@ -111,6 +113,7 @@ _RULES = {
     "pants.backend.python.dependency_inference.module_mapper": ("map_module_to_address",),
     "pants.backend.python.util_rules.local_dists": ("isolate_local_dist_wheels",),
     "pants.backend.python.util_rules.python_sources": ("strip_python_sources",),
+    "pants.core.util_rules.config_files": ("find_config_file",),
     "pants.core.util_rules.source_files": ("determine_source_files",),
     "pants.engine.internals.graph": (
         "resolve_dependencies",

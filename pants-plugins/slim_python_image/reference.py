@@ -15,6 +15,7 @@ from slim_python_image.register import target_types
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.subsystems.run import RunOptions
+from slim_python_image.subsystems.tests import ImageTestOptions
 
 HEAD = """\
 # Targets and options
@@ -48,7 +49,7 @@ def _target(target: type[Target]) -> str:
 
 
 def _options() -> Iterable[str]:
-    for subsystem in (SlimImageOptions, PublishOptions, RunOptions):
+    for subsystem in (SlimImageOptions, PublishOptions, RunOptions, ImageTestOptions):
         yield f"## `[{subsystem.options_scope}]`\n\n{_text(subsystem.help)}\n"
         for name, option in sorted(vars(subsystem).items()):
             text = getattr(option, "_help", None)

@@ -13,6 +13,7 @@ from slim_python_image.goals import (
     digest,
     dist,
     explain,
+    image_tests,
     lock,
     migrate,
     package_image,
@@ -22,6 +23,7 @@ from slim_python_image.goals import (
     run_image,
     updates,
 )
+from slim_python_image.image_test_target import SlimImageTestTarget
 from slim_python_image.registry_target import RegistryPythonBaseTarget
 from slim_python_image.target_types import SlimPythonImageTarget
 from slim_python_image.util_rules import (
@@ -61,6 +63,7 @@ from slim_python_image.util_rules import (
     steps,
     subjects,
     sysroot,
+    tested_content,
     wheels,
     whole_image,
 )
@@ -75,6 +78,7 @@ def target_types() -> Iterable[type[Target]]:
         RegistryPythonBaseTarget,
         PythonWheelSetTarget,
         SlimPythonImageTarget,
+        SlimImageTestTarget,
     )
 
 
@@ -84,7 +88,7 @@ def rules() -> Iterable[object]:
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
         build_wheel,
         *(compiler, core, coverage, crates, debian, docker_engine, migrate),
-        *(digest, image_key, lock_lines),
+        *(digest, image_key, image_tests, lock_lines, tested_content),
         *(
             emulation,
             explain,

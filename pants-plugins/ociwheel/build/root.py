@@ -146,14 +146,17 @@ def command(content: Content, root: Path, *, work: Path, output: Path, temporary
     return [*words, "--chdir", str(INSIDE / "work")]
 
 
-def prepare(words: Sequence[str]) -> tuple[str, ...] | Refused:
-    """Return the words of :func:`command` as this machine takes them, or why it takes none."""
+def prepare(words: Sequence[str], probe: Sequence[str] = ("/bin/sh", "-c", ":")) -> tuple[str, ...] | Refused:
+    """Return words that give a root, as this machine takes them, or why it takes none.
+
+    :param probe: a command that ends well in that root.
+    """
     said = ""
     for more in (_NO_MORE_USERS, ()):
         candidate = (*words, *more)
         try:
             done = subprocess.run(
-                [*candidate, "/bin/sh", "-c", ":"],
+                [*candidate, *probe],
                 env={},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

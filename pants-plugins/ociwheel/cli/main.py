@@ -69,6 +69,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "archive": ("ociwheel.image.archive_step", "pack a layout into one file"),
     "push": ("ociwheel.registry.push_step", "send an image to a repository of a registry"),
     "run": ("ociwheel.containers.run_step", "load an image into docker or podman and run it"),
+    "test": ("ociwheel.testing.image_step", "check what an image has, and run a command inside it"),
     "audit": ("ociwheel.elf.audit_step", "check that every ELF file of an image can load"),
 }
 

@@ -158,6 +158,25 @@ def engine_for_builds(machine: Path | None, where: str) -> ContainerEngine:
     raise ToolError(what, where=where, details=said, hint=hint)
 
 
+def engine_for_tests(wanted: str) -> ContainerEngine:
+    """Return an engine of the machine, as its settings name them, that answers.
+
+    :param wanted: ``docker`` or ``podman``; anything else is the first that answers.
+    :raises ToolError: there is none, or none answers; with what each said.
+    """
+    folder = os.environ.get("OCIWHEEL_MACHINE")
+    programs, env = machine_engines(Path(folder) if folder else None)
+    said: list[str] = []
+    for program in programs:
+        if wanted in ENGINES and Path(program).name != wanted:
+            continue
+        try:
+            return reach(program, env)
+        except ToolError as e:
+            said += [f"{program}: {' '.join(e.details)}"]
+    raise ToolError("no container engine answers", details=said, hint=_INSTALL)
+
+
 def machine_engines(machine: Path | None) -> tuple[list[str], dict[str, str]]:
     """Return the clients of the machine and the variables that they read, as its settings say."""
     path = machine / SETTINGS if machine else None

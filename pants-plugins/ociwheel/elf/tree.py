@@ -81,6 +81,11 @@ class ImageTree:
         key = entry.source.layer, entry.source.path
         return key, self._facts.get(key)
 
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Files, folders and symbolic links by path."""
+        return self._stack.entries
+
     def resolve(self, path: str) -> str | None:
         """Return the path of what ``path`` leads to, ``None`` when it leads to nothing."""
         return self._stack.resolve(path)

@@ -52,6 +52,7 @@ ANSWERS: Mapping[str, str] = {
     "registry-lock": "registry-lock",
     "registry-resolve": "registry-resolve",
     "run": "loaded",
+    "test": "tested",
     "yanked": "yanked",
     **dict.fromkeys(("account-layer", "deb-layer", "rootfs-layer"), "layer"),
     **dict.fromkeys(("source-layer", "venv-layer", "wheel-layer"), "layer"),

@@ -21,6 +21,7 @@ from slim_python_image.target_types import ExtendsField, PortsField
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image
+from slim_python_image.util_rules.local_names import local_name
 from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
 from slim_python_image.util_rules.steps import CORE, MACHINE, TOOLS, WORDS, WORDS_FILE, zstd_toolbox
 
@@ -69,14 +70,6 @@ def published(ports: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
     taken = {inner(port) for port in chosen}
     own = (port for port in ports if inner(port) not in taken)
     return (*chosen, *(f"127.0.0.1:{inner(port)[0]}:{port}" for port in own))
-
-
-def local_name(address: Address, platform: str) -> str:
-    """Return the image's name in the engine, where it is in no registry."""
-    path = "/".join(part for part in (address.spec_path, address.target_name) if part).lower()
-    parts = ["".join(c if c.isalnum() and c.isascii() else "-" for c in part) for part in path.split("/")]
-    name = "/".join(part.strip("-") or "x" for part in parts)
-    return f"localhost/slim-python-image/{name}:{platform.replace('/', '-')}"
 
 
 def step_arguments(

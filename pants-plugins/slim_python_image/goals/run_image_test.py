@@ -4,8 +4,9 @@ import pytest
 from pants.engine.addresses import Address
 from pants.engine.platform import Platform
 
-from slim_python_image.goals.run_image import choose_platform, local_name, published
+from slim_python_image.goals.run_image import choose_platform, published
 from slim_python_image.products import SlimImageError
+from slim_python_image.util_rules.local_names import local_name
 
 ADDRESS = Address("src/brewblox", target_name="image")
 ALL = ("linux/amd64", "linux/arm/v7")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest
@@ -14,12 +14,23 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, implicitly, rule
-from slim_python_image.products import SlimImageError, canonical_json
+from slim_python_image.products import Layer, SlimImageError, canonical_json
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
-from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
+from slim_python_image.util_rules.image_definition import (
+    ImageConfig,
+    ImageDefinition,
+    ImageDefinitionRequest,
+    read_image,
+)
 from slim_python_image.util_rules.inherited import remote_of
-from slim_python_image.util_rules.manifests import IndexRequest, write_index
+from slim_python_image.util_rules.manifests import (
+    IndexRequest,
+    Manifest,
+    ManifestRequest,
+    write_index,
+    write_manifest,
+)
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step, zstd_toolbox
 
@@ -65,17 +76,44 @@ class PlatformLayout:
     layout: Digest
 
 
+async def layout_of(
+    parts: ImageDefinition, platform: str, manifest: Manifest, layers: Sequence[Layer]
+) -> Digest:
+    """Return a complete layout of one manifest: with the blobs of a registry's image."""
+    document = {"manifests": [json.loads(manifest.descriptor)], "annotations": {}, "name": "latest"}
+    index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
+    blobs = dict.fromkeys(layer.blobs for layer in layers if not layer.remote)
+    read = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+    remote = remote_of(layers, read.base)
+    fetched = [(await fetch_layers(remote, **implicitly())).digest] if remote else []
+    return await engine.merge((*blobs, *fetched, manifest.blobs, index.layout))
+
+
 async def platform_layout(parts: ImageDefinition, platform: str) -> PlatformLayout:
     """Build one platform of an image."""
     image = await platform_image(PlatformImageRequest(parts.address, platform), **implicitly())
-    document = {"manifests": [json.loads(image.manifest.descriptor)], "annotations": {}, "name": "latest"}
-    index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
-    blobs = dict.fromkeys(layer.blobs for layer in image.layers if not layer.remote)
-    read = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
-    base = read.base
-    remote = remote_of(image.layers, base)
-    fetched = [(await fetch_layers(remote, **implicitly())).digest] if remote else []
-    return PlatformLayout(image, await engine.merge((*blobs, *fetched, image.manifest.blobs, index.layout)))
+    return PlatformLayout(image, await layout_of(parts, platform, image.manifest, image.layers))
+
+
+async def layout_with(
+    parts: ImageDefinition, image: PlatformImage, config: ImageConfig, more: Sequence[Layer]
+) -> Digest:
+    """Return a complete layout of an image with more layers, for this machine: it is published nowhere.
+
+    :param config: the one that it has with them.
+    """
+    layers = (*image.layers, *more)
+    document = {
+        "platform": image.platform,
+        "layers": [layer.fields() for layer in layers],
+        "config": config.to_dict(),
+        "created": parts.time or 0,
+        "annotations": {},
+    }
+    manifest = await write_manifest(
+        ManifestRequest(canonical_json(document).decode(), image.platform), **implicitly()
+    )
+    return await layout_of(parts, image.platform, manifest, layers)
 
 
 def loaded_platform(address: Address, platforms: tuple[str, ...], machine: Platform) -> str:

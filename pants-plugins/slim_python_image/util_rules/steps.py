@@ -131,7 +131,7 @@ CODE = f"{_ROOT}/code"
 WORDS = f"{_ROOT}/words"
 WORDS_FILE = "remedies.json"
 """The words of remedies, for steps that have the user's terminal."""
-_ENGINE_STEPS = ("emulate",)
+_ENGINE_STEPS = ("emulate", "test")
 """Steps that ask a container engine."""
 _OTHERS_CODE_STEPS = frozenset({"build", "build-requires", "emulate"})
 """Steps that run code of others, so that no cache of ours is in their sandbox."""
@@ -198,15 +198,24 @@ def code_name(step: str, core: Digest, toolbox: Toolbox | None) -> str:
 
 
 def step_process(
-    request: StepRequest, core: Digest, limits: Sequence[str] = (), *, machine: bool = True
+    request: StepRequest,
+    core: Digest,
+    limits: Sequence[str] = (),
+    *,
+    machine: bool = True,
+    more_env: Mapping[str, str] = FrozenDict(),
+    timeout: int | None = None,
+    again: bool = False,
 ) -> Process:
     """Return the process of a step: content in its key, no place.
 
     :param limits: of archives, each ``name=number``.
     :param machine: it is given the folder that tells of this machine.
+    :param timeout: in seconds.
+    :param again: what it answered in another session does not count.
     """
     trees = {CORE: core, **request.trees}
-    env = {"OCIWHEEL_MACHINE": MACHINE} if machine else {}
+    env = {**({"OCIWHEEL_MACHINE": MACHINE} if machine else {}), **more_env}
     if limits:
         env["OCIWHEEL_LIMITS"] = " ".join(sorted(limits))
     if request.toolbox is not None:
@@ -228,8 +237,9 @@ def step_process(
         append_only_caches=FrozenDict(caches),
         output_files=request.output_files,
         output_directories=request.output_directories,
-        cache_scope=ProcessCacheScope.PER_SESSION if request.fresh else ProcessCacheScope.SUCCESSFUL,
+        cache_scope=ProcessCacheScope.PER_SESSION if request.fresh or again else ProcessCacheScope.SUCCESSFUL,
         remote_cache_speculation_delay_millis=_WAIT_FOR_HIT_MILLIS,
+        timeout_seconds=timeout,
     )
 
 
