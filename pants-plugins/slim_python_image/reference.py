@@ -54,7 +54,7 @@ def _options() -> Iterable[str]:
         for name, option in sorted(vars(subsystem).items()):
             text = getattr(option, "_help", None)
             if text is not None:
-                yield f"### `{name}`\n\n{_text(text)}\n"
+                yield f"### `{name}`\n\n{_text(text(subsystem) if callable(text) else text)}\n"
 
 
 def render() -> str:

@@ -98,6 +98,35 @@ def test_run_passes_arguments_and_environment(packaged: Packaged, engine: Engine
     assert run.stdout == "hello ['one', '--two']\n"
 
 
+IMAGE_TEST = """
+slim_image_test(name="image-test", image=":image", tests=[":tests"], commands=["python"])
+"""
+
+
+@pytest.mark.parametrize("runner", ["docker", "podman"])
+def test_tests_run_inside_the_image(packaged: Packaged, engine: Engine, podman: Podman, runner: str) -> None:
+    repository, build = packaged.repository, packaged.repository.root / "src/brewblox/service/BUILD"
+    before = build.read_text()
+    build.write_text(before + IMAGE_TEST)
+    places = {"docker": {"DOCKER_HOST": engine.address}, "podman": podman.variables()}[runner]
+    try:
+        process = repository.start(
+            *("--test-output=all", f"--slim-image-tests-runner={runner}"),
+            *("test", "src/brewblox/service:image-test"),
+            daemon=True,
+            **places,
+        )
+        said = process.communicate(timeout=600)[1]
+    finally:
+        build.write_text(before)
+    assert process.returncode == 0, said
+    assert (
+        f"loading localhost/slim-python-image/src/brewblox/service/image-test:linux-amd64 into {runner}"
+        in said
+    )
+    assert "17 passed" in said
+
+
 def test_run_of_another_platform_under_qemu(packaged: Packaged, engine: Engine) -> None:
     register_emulation("linux/arm/v7")
     script = "import brewblox_service, platform; print(platform.machine())"

@@ -127,7 +127,7 @@ async def infer_tested_image(request: InferTestedImage) -> InferredDependencies:
     return InferredDependencies([image, *await named_tests(fields.tests)])
 
 
-def tested_platform(address: Address, platforms: tuple[str, ...], machine: Platform) -> str:
+def platform_to_test(address: Address, platforms: tuple[str, ...], machine: Platform) -> str:
     """Return the platform that is tested: this machine's.
 
     :raises SlimImageError: the image is not built for it.
@@ -154,7 +154,7 @@ class _Tested:
 async def _tested(field_set: ImageTestFieldSet, machine: Platform) -> _Tested:
     address = await one_address(str(field_set.image.value), field_set.address, field_set.image.alias)
     parts = await read_image(ImageDefinitionRequest(address), **implicitly())
-    platform = tested_platform(address, parts.platforms, machine)
+    platform = platform_to_test(address, parts.platforms, machine)
     image = await platform_image(PlatformImageRequest(address, platform), **implicitly())
     read = await read_base(BaseRequest(parts.base, platform, origin=str(address)), **implicitly())
     config = config_on_base(parts.config, read.base, parts.options.prefix, DEFAULT_ENVIRONMENT)
