@@ -8,7 +8,7 @@ from pants.engine.fs import EMPTY_DIGEST
 from pants.engine.platform import Platform
 from pants.engine.target import InvalidTargetException
 
-from slim_python_image.goals.image_tests import ImageTestFieldSet, results_file, platform_to_test
+from slim_python_image.goals.image_tests import ImageTestFieldSet, platform_to_test, results_file
 from slim_python_image.image_test_target import SlimImageTestTarget
 from slim_python_image.products import SlimImageError, Wheel
 from slim_python_image.util_rules.tested_content import brought, config_file, pytest_names
