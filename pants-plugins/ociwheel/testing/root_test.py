@@ -37,9 +37,9 @@ def write(folder: Path, rows: list[Row]) -> LockedLayer:
     data = file.getvalue()
     blob = gzip.compress(data, mtime=0)
     digest = hashlib.sha256(blob).hexdigest()
-    path = folder / "blobs/sha256" / digest
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(blob)
+    file_of_blob = folder / "blobs/sha256" / digest
+    file_of_blob.parent.mkdir(parents=True, exist_ok=True)
+    file_of_blob.write_bytes(blob)
     return LockedLayer(Digest.of_hex(digest), Digest.of_hex(hashlib.sha256(data).hexdigest()))
 
 
