@@ -43,6 +43,24 @@ def core(tmp_path: Path) -> Path:
     return tmp_path / "core"
 
 
+def test_a_module_that_is_wanted_in_two_threads_is_imported_once(core: Path) -> None:
+    (core / "ociwheel/cli/main.py").write_text(
+        "import datetime\n"
+        "def main(argv):\n"
+        "    import sys, threading\n"
+        "    found, gate = [], threading.Barrier(8)\n"
+        "    def want():\n"
+        "        gate.wait()\n"
+        "        found.append(datetime.date)\n"
+        "    threads = [threading.Thread(target=want) for _ in range(8)]\n"
+        "    [one.start() for one in threads]\n"
+        "    [one.join() for one in threads]\n"
+        "    print(len(found), len(set(found)), sys.modules['datetime'].date is found[0])\n"
+        "    return 0\n"
+    )
+    assert start(core) == (0, "8 1 True\n")
+
+
 def start(core: Path, *arguments: str, code: str = "../code/plan-1") -> tuple[int, str]:
     """Run the entry; return its exit code and what it printed."""
     done = subprocess.run(

@@ -27,7 +27,6 @@ from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.session import Session
-from ociwheel.signing import key, libraries
 from ociwheel.transport import settings
 from ociwheel.transport.download import download
 from ociwheel.wording import shown
@@ -128,6 +127,9 @@ def statements(args: argparse.Namespace, image: content.Content) -> Statements:
     """
     signer = None
     if args.sign:
+        # They know how libraries are fetched, and most pushes sign nothing.
+        from ociwheel.signing import key, libraries  # noqa: PLC0415
+
         if args.libraries:
             libraries.prepare(args.libraries)
         signer = key.signer(key.read_key(args.sign, os.environ), args.sign, os.environ)

@@ -14,11 +14,12 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-# What others import and rarely use: ``dataclasses`` imports ``inspect``, ``urllib.parse`` ``ipaddress``, and
-# each step names types of ``argparse``. Together they cost as much as Python's own start.
-_LATER = ("argparse", "inspect", "ipaddress")
-
-
+# What is imported everywhere and used in few steps: ``dataclasses`` imports ``inspect``, http's headers do
+# ``calendar``, and each step names types of ``argparse``. Together they cost more than Python's own start.
+_LATER = (
+    *("argparse", "calendar", "configparser", "datetime", "inspect", "ipaddress", "locale", "netrc"),
+    *("random", "selectors", "shutil", "ssl", "subprocess", "sysconfig", "tempfile", "zipfile"),
+)
 _KEPT_SECONDS = 30 * 86400
 
 
@@ -26,7 +27,13 @@ class _Later(ModuleType):
     """A module that is imported when something of it is wanted."""
 
     def __getattr__(self, name: str) -> object:
-        sys.modules.pop(self.__name__, None)
+        # Another thread may be where this one is, and must not remove what this one imports.
+        _imp.acquire_lock()
+        try:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+        finally:
+            _imp.release_lock()
         return getattr(__import__(self.__name__), name)
 
 
