@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ def test_what_changed_is_named(tmp_path: Path, plugin: Path, caches: Caches) -> 
         assert explain(repository) == f"{IMAGE}: the same\n  linux/amd64: the same\n"
 
         repository.edit("src/child/child/__main__.py", "ö.example", "explain.example")
+        assert explain(repository, "--graph=pictures/image.svg") == "Wrote pictures/image.svg\n"
+        drawn = ET.parse(repository.root / "pictures/image.svg")  # noqa: S314 (our own)
+        hints = [one.text or "" for one in drawn.iter("{http://www.w3.org/2000/svg}title")]
+        shown = {" ".join(hint.split()[:3]) for hint in hints}
+        assert {"distribution idna 3.10:", "Debian package libc6", "first-party code first-party"} <= shown
+        assert (
+            explain(repository, f"--against={first}", "--page=pictures/page.html")
+            == "Wrote pictures/page.html\n"
+        )
+        page = (repository.root / "pictures/page.html").read_text()
+        assert "source file child/__main__.py changed" in page
+        assert page.count("<svg ") == 2
         (changed,) = causes(repository, first)
         assert changed[:2] == ("source file", "child/__main__.py")
         # It has written nothing to dist: the default is still what `package` wrote.

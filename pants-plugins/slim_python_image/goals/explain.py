@@ -22,6 +22,9 @@ from slim_python_image.goals.explain_report import SCHEMA, Explanation, explain,
 from slim_python_image.goals.explain_steps import Document
 from slim_python_image.goals.explain_text import text_report
 from slim_python_image.goals.package_image import SlimImageFieldSet, output_of, report
+from slim_python_image.picture.page import comparison, page
+from slim_python_image.picture.parts import platforms
+from slim_python_image.picture.svg import drawing
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.image import BuiltImageRequest, build_image
 
@@ -46,6 +49,9 @@ class SlimExplainSubsystem(Outputting, GoalSubsystem):
 
         It builds the images given (what the cache has is not built again), and compares each with the
         report `<name>.json` that `package` wrote beside it earlier. It writes nothing to `dist`.
+
+        `--graph` draws what is in the images instead, and needs no earlier report; `--page` writes the
+        comparison as a page with pictures.
         """
     )
 
@@ -55,6 +61,24 @@ class SlimExplainSubsystem(Outputting, GoalSubsystem):
             """
             The report of the earlier build, or a folder with reports, such as a copy of an earlier `dist`.
             Relative to the root of the repository. By default, what `package` last wrote to `dist`.
+            """
+        ),
+    )
+    graph = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            Draw the bytes of each platform of the images by layer and distribution, as an SVG file at this
+            path, relative to the root of the repository. Nothing is compared.
+            """
+        ),
+    )
+    page = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            Write the comparison as an HTML page to this path, relative to the root of the repository:
+            pictures of both, and a table of what has another version or size.
             """
         ),
     )
@@ -143,6 +167,36 @@ def json_report(explanations: Iterable[Explanation]) -> str:
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
+def write_file(root: Path, path: str, content: str) -> str:
+    """Write a file for who asked for it; return what to say of that.
+
+    :raises SlimImageError: it cannot be written.
+    """
+    place = root / Path(path).expanduser()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content, encoding="utf-8")
+    except OSError as e:
+        raise SlimImageError(
+            f"{place}: cannot be written ({e.strerror})\n  -> name a file in a folder that can be"
+        ) from None
+    return f"Wrote {path}\n"
+
+
+def draw(reports: Iterable[Document]) -> str:
+    """Return the picture of images."""
+    found = tuple(one for document in reports for one in platforms(document))
+    return drawing(found, ", ".join(dict.fromkeys(one.image for one in found)))
+
+
+def compare(pairs: Iterable[tuple[Document, Document]]) -> str:
+    """Return the page that compares reports: an earlier and a current one each."""
+    every = list(pairs)
+    title = ", ".join(current["target"] for _, current in every)
+    sections = (line for old, new in every for line in comparison(old, new, text_report([explain(old, new)])))
+    return page(title, sections)
+
+
 @goal_rule
 async def slim_explain(
     console: Console,
@@ -151,7 +205,7 @@ async def slim_explain(
     build_root: BuildRoot,
     dist_dir: DistDir,
 ) -> SlimExplain:
-    """Build, compare, and print."""
+    """Build, and print, draw or write what was asked for."""
     chosen = sorted(
         (target for target in targets if SlimImageFieldSet.is_applicable(target)),
         key=lambda target: target.address,
@@ -162,12 +216,20 @@ async def slim_explain(
     root = Path(build_root.path)
     fields = [SlimImageFieldSet.create(target) for target in chosen]
     # Before anything is built: building may take long, a wrong path shows at once.
-    earlier = gather(subsystem.against, fields, root, root / dist_dir.relpath)
+    earlier = {} if subsystem.graph else gather(subsystem.against, fields, root, root / dist_dir.relpath)
     built = await concurrently(build_image(BuiltImageRequest(one.address), **implicitly()) for one in fields)
-    explanations = [explain(earlier[image.address], report(image)) for image in built]
-    as_json = subsystem.format is ExplainFormat.JSON
+    reports = {image.address: report(image) for image in built}
+    if subsystem.graph is not None:
+        said = write_file(root, subsystem.graph, draw(reports.values()))
+    elif subsystem.page is not None:
+        pairs = [(earlier[address], one) for address, one in reports.items()]
+        said = write_file(root, subsystem.page, compare(pairs))
+    else:
+        explanations = [explain(earlier[address], one) for address, one in reports.items()]
+        as_json = subsystem.format is ExplainFormat.JSON
+        said = json_report(explanations) if as_json else text_report(explanations)
     with subsystem.output(console) as write:
-        write(json_report(explanations) if as_json else text_report(explanations))
+        write(said)
     return SlimExplain(exit_code=0)
 
 

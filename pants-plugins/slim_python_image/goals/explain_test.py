@@ -8,7 +8,7 @@ from typing import Any, Optional
 import pytest
 from pants.engine.addresses import Address
 
-from slim_python_image.goals.explain import choose, gather, json_report, reports_below
+from slim_python_image.goals.explain import choose, gather, json_report, reports_below, write_file
 from slim_python_image.goals.explain_report import Explanation, explain, parse_report
 from slim_python_image.goals.explain_text import text_report
 from slim_python_image.goals.package_image import SlimImageFieldSet
@@ -423,3 +423,10 @@ def test_an_explanation_is_a_value() -> None:
     found: Explanation = explain(report(), edited("sources", 3))
     assert found == explain(report(), edited("sources", 3))
     assert len({found}) == 1
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    assert write_file(tmp_path, "a/b.svg", "ü") == "Wrote a/b.svg\n"
+    assert (tmp_path / "a/b.svg").read_text(encoding="utf-8") == "ü"
+    with pytest.raises(SlimImageError, match=r"a/b\.svg/c\.svg: cannot be written"):
+        write_file(tmp_path, "a/b.svg/c.svg", "")

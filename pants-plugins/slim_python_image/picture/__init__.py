@@ -1,0 +1,1 @@
+"""Pictures of what is in an image: a treemap of its bytes, and a page that compares two."""
