@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.monorepo import OLD_IDNA, write_monorepo
 from tests.integration.repository import Caches, Repository, locked, make_repository, stopped, version
+from tests.support.published_schemas import check_published
 
 pytestmark = pytest.mark.slow
 IMAGE = "src/child:image"
@@ -26,7 +27,7 @@ def explain(repository: Repository, *arguments: str) -> str:
 def causes(repository: Repository, against: Path) -> set[tuple[str, str, str | None, str | None]]:
     """Return what changed layers, told for programs."""
     document = json.loads(explain(repository, f"--against={against}", "--format=json"))
-    assert document["schema"] == "slim-python-image.explain/1"
+    check_published(document)
     (image,) = document["images"]
     (platform,) = image["platforms"]
     found: list[dict[str, Any]] = [cause for layer in platform["layers"] for cause in layer["causes"]]

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.published_schemas import check_published, reports_in
+
 ROOT = Path(__file__).parent.parent.parent
 BASE = "//3rdparty/debian:bookworm-py311"
 
@@ -161,9 +163,11 @@ class Repository:
         return {**env, **home_environment(), **self.caches.environment(), **self.env}
 
     def package(self, *addresses: str, daemon: bool = False) -> Run:
-        """Package, which has to work."""
+        """Package, which has to work; each report in `dist` is what its published schema says."""
         run = self.pants("package", *addresses, daemon=daemon)
         assert run.exit_code == 0, run.stderr
+        for report in reports_in(self.root / "dist"):
+            check_published(report)
         return run
 
     def failure(self, address: str) -> str:

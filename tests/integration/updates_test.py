@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ociwheel_testing.registry import FakeRegistry
@@ -16,6 +15,7 @@ from ociwheel_testing.simple_index import Offered, SimpleIndex, sha256
 from tests.integration.repository import Caches, Repository, Run, copy_plugin, make_repository, stopped
 from tests.support.debian import Mirror, paragraph, signing_key
 from tests.support.debian_lock import LOCK
+from tests.support.published_schemas import check_published
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +69,6 @@ class World:
             "::",
             daemon=True,
         )
-
-    def json(self, *options: str) -> dict[str, Any]:
-        """Return the report for programs, which is to be there."""
-        document: dict[str, Any] = json.loads(self.ask("--format=json", *options).stdout)
-        return document
 
 
 @pytest.fixture
@@ -149,7 +144,7 @@ def test_updates(world: World) -> None:
     run = world.ask("--format=json", "--fail-on=nothing")
     assert run.exit_code == 2, run.stdout + run.stderr
     document = json.loads(run.stdout)
-    assert document["schema"] == "slim-python-image.updates/1"
+    check_published(document)
     assert "tiny-security" in document["packages"][0]["error"]
     assert document["images"][0]["updates"][0]["name"] == "team/python:3.11"
     assert document["distributions"][0]["updates"][0]["targets"] == ["src/app:image"]
