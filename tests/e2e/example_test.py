@@ -17,6 +17,8 @@ import pytest
 from tests.e2e.conftest import Packaged
 from tests.golden.record import digests, recorded
 from tests.integration.repository import fresh_clone
+from tests.support.inside import locked_hashes, locked_packages, read_inside, read_spdx
+from tests.support.published_schemas import check_published
 from tests.support.publisher import SERVICES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -31,6 +33,7 @@ def test_everything_is_written(packaged: Packaged) -> None:
     for service in SERVICES:
         assert (dist / f"src.brewblox.{service}/image/index.json").is_file()
         report = json.loads((dist / f"src.brewblox.{service}/image.json").read_bytes())
+        check_published(report)
         layout = packaged.layout(service)
         assert report["digest"] == layout.index_digest
         of_platform = dict(zip(_platform_names(packaged), range(3), strict=True))
@@ -60,6 +63,26 @@ def test_the_log_names_digest_size_layers_and_shared_bytes(packaged: Packaged) -
             r"[\d.]+ MiB shared with other images\n)+",
             log,
         ), log
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_sbom_lists_what_is_installed_with_the_hashes_of_the_locks(
+    packaged: Packaged, number: int, tmp_path: Path
+) -> None:
+    """Exactly what `importlib.metadata` and dpkg's `status.d` list in the image."""
+    root = packaged.repository.root
+    platform = _platform_names(packaged)[number]
+    inside = read_inside(packaged.layout("service"), number, tmp_path)
+    beside = root / "dist/src.brewblox.service/image.attestations"
+    listed = read_spdx(json.loads((beside / f"{platform.replace('/', '-')}.spdx.json").read_bytes()))
+    assert len(inside.distributions) > 20
+    assert len(inside.packages) > 30
+    assert listed.distributions.keys() == inside.distributions
+    assert listed.packages.keys() == inside.packages
+    hashes = locked_hashes([root / "3rdparty/python/default.lock"])
+    assert {key for key, found in listed.distributions.items() if found not in hashes[key]} == set()
+    debs = locked_packages(root / "3rdparty/debian/bookworm-py311.lock")
+    assert {key: debs[key] for key in listed.packages} == listed.packages
 
 
 @pytest.mark.parametrize("service", SERVICES)
