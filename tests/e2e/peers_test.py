@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Run
-from tests.support.peers import ask, make_key, referrers_registry
+from tests.support.peers import ask, distribution_registry, make_key, referrers_registry
 from tests.support.registry_server import running_registry
 
 _TYPES = {
@@ -66,7 +66,7 @@ def _published(packaged: Packaged, host: str, home: Path) -> Signed:
     return Signed(host, (runs[0], runs[1]), row["reference"], images, home)
 
 
-@pytest.fixture(scope="module", params=["referrers", "fallback"])
+@pytest.fixture(scope="module", params=["referrers", "docker-registry", "distribution"])
 def signed(
     request: pytest.FixtureRequest, packaged: Packaged, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Signed]:
@@ -74,6 +74,9 @@ def signed(
     make_key(home, _PASSWORD)
     if request.param == "referrers":
         with referrers_registry() as host:
+            yield _published(packaged, host, home)
+    elif request.param == "distribution":
+        with distribution_registry(home) as host:
             yield _published(packaged, host, home)
     else:
         with running_registry(home / "registry") as registry:

@@ -25,8 +25,12 @@ _GGCR = "github.com/google/go-containerregistry"
 PEERS = {
     "crane": (f"{_GGCR}/cmd/crane", "v0.22.1"),
     "oras": ("oras.land/oras/cmd/oras", "v1.3.6"),
+    "registry": ("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     "cosign": ("github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3"),
+    "syft": ("github.com/anchore/syft/cmd/syft", "v1.57.1"),
 }
+_ON_DEMAND = frozenset({"syft"})
+"""What no test of CI asks for, and so is built where somebody does."""
 _REGISTRY = "referrers-registry"
 # The registry of go-containerregistry, with the API that lists what refers to an image: crane's own lacks it.
 _MAIN = f"""package main
@@ -114,6 +118,31 @@ def referrers_registry() -> Iterator[str]:
         process.wait(10)
 
 
+@contextmanager
+def distribution_registry(folder: Path) -> Iterator[str]:
+    """Give the address of the registry that Docker Hub's and GitLab's are made of, in its third version.
+
+    :param folder: for what it keeps.
+    """
+    host = f"127.0.0.1:{free_port()}"
+    configuration = folder / "registry.yml"
+    storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}"
+    configuration.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}\nhttp: {{addr: {host}}}\n")
+    environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
+    process = subprocess.Popen(
+        [peer("registry"), "serve", str(configuration)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: _answers(host), seconds=20)
+        yield host
+    finally:
+        process.kill()
+        process.wait(10)
+
+
 def _answers(host: str) -> bool:
     with closing(http.client.HTTPConnection(host, timeout=2)) as connection:
         try:
@@ -126,6 +155,6 @@ def _answers(host: str) -> bool:
 if __name__ == "__main__":
     # Ended, it ends the build that it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    for one in (_REGISTRY, *PEERS):
+    for one in (_REGISTRY, *(name for name in PEERS if name not in _ON_DEMAND)):
         start = time.monotonic()
         sys.stdout.write(f"{peer(one)}: {time.monotonic() - start:.0f} s\n")
