@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from tests.support.published_schemas import FOLDER, check_published, reports_in,
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
 def test_a_schema_is_valid_and_closed(name: str) -> None:
-    schema = validator(name).schema
+    validator(name)
+    schema: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_bytes())
     assert schema["$id"].startswith(f"urn:slim-python-image:{name}:")
     assert (
         schema["properties"]["schema"]["const"]
@@ -20,7 +22,7 @@ def test_a_schema_is_valid_and_closed(name: str) -> None:
 
 
 def test_what_does_not_fit_is_told_with_its_place(tmp_path: Path) -> None:
-    report = {
+    report: dict[str, Any] = {
         "schema": "slim-python-image.report/2",
         "target": "src:image",
         "digest": "sha256:" + "a" * 64,
