@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from bench.table.listing import Distribution, Listing, read_lock, render_lock
 from bench.table.workshop import Workshop
+from ociwheel.documents import write_whole
 from ociwheel.fetch.index import IndexClient
 from ociwheel.fetch.simple_api import IndexFile
 from ociwheel.transport import settings
@@ -36,7 +37,7 @@ def lock_distributions(workshop: Workshop, listing: Listing, python: str, *, ane
             files = [file for offer in client.offers(name) for file in offer.files]
             row = _newest(name, version, files, python, sdist=sdist)
         rows.append(row)
-    workshop.sdist_lock.write_text(render_lock(sorted(set(rows))), encoding="utf-8")
+    write_whole(workshop.sdist_lock, render_lock(sorted(set(rows))).encode())
 
 
 def _newest(
