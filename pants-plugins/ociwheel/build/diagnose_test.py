@@ -147,6 +147,15 @@ def test_causes(line: str, what: str, hint: str) -> None:
             f'add "libssl-dev" {ADD}',
         ),
         (
+            [
+                "Package 'libavif' was not found in the pkg-config search path of the sysroot",
+                "The headers or library files could not be found for jpeg,",
+                "a required dependency when compiling Pillow from source.",
+            ],
+            "the library jpeg is missing",
+            f'add "libjpeg-dev" {ADD}',
+        ),
+        (
             ["Package 'libffi', required by 'virtual:world', not found", "No package 'libffi' found"],
             "the library libffi (pkg-config) is missing",
             f'add "libffi-dev" {ADD}',

@@ -27,6 +27,8 @@ _MODULES = (
     re.compile(r"^ +Could NOT find (?P<name>[\w.+-]+)"),
     re.compile(r"By not providing \"Find(?P<name>[\w.+-]+)\.cmake\""),
 )
+# A setup.py that has looked for everything it can use, and says which it cannot do without (Pillow).
+_REQUIRED = re.compile(r"headers or library files could not be found for (?P<name>[\w.+-]+)")
 _MOST = 20
 # What CMake's own modules call libraries otherwise than pkg-config does.
 _CMAKE = {
@@ -72,11 +74,19 @@ def missing_files(output: Sequence[str], target: Target) -> tuple[Missing, ...]:
 
 
 def missing_modules(output: Sequence[str]) -> tuple[Missing, ...]:
-    """Return the libraries that configure steps asked for by a name, each once."""
+    """Return the libraries that configure steps asked for by a name, each once.
+
+    Where one of them is said to be required, the others are not.
+    """
 
     def module(name: str) -> Missing:
         return Missing(f"the library {name} (pkg-config)", f"{name}.pc", pkg_config_package(name))
 
+    def required(name: str) -> Missing:
+        return Missing(f"the library {name}", f"lib{name}.so", pkg_config_package(name))
+
+    if found := _collected(output, ((_REQUIRED, required),)):
+        return found
     return _collected(output, tuple((pattern, module) for pattern in _MODULES))
 
 
