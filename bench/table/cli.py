@@ -79,8 +79,10 @@ def main(root: Path) -> int:
         if args.only and not {package.name, package.key} & set(args.only):
             continue
         if args.native:
-            if args.again or results.row(package).native is None:
-                results.add_native(package, native.build(workshop, package, args.native))
+            wanted = args.again or results.row(package).native is None
+            found = native.build(workshop, package, args.native) if wanted else None
+            if found:
+                results.add_native(package, found)
             continue
         for platform in args.platform or listing.base["platforms"]:
             worse += _build(workshop, bases, results, package, platform, again=args.again)

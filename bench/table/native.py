@@ -15,9 +15,10 @@ _TIMEOUT = 1200
 _FOLDER = "build-table"
 
 
-def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any]:
+def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any] | None:
     """Return whether ``pip wheel`` makes a wheel of the locked sdist, and the end of what it says if not.
 
+    :returns: nothing where a busy machine took too long to tell.
     :param root: a Debian root with python3-venv, python3-dev, gcc and the -dev packages; has the network.
     """
     sdist = workshop.distributions()[package.key]
@@ -44,13 +45,14 @@ def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any]:
             timeout=_TIMEOUT,
             check=False,
         )
-        made, said = list((place / "out").glob("*.whl")), done.stdout + done.stderr
+        ok = any((place / "out").glob("*.whl"))
     except subprocess.TimeoutExpired:
-        made, said = [], f"longer than {_TIMEOUT} s"
-    ok = bool(made)
+        say(f"{sdist.key} natively: not known, it takes longer than {_TIMEOUT} s")
+        return None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     say(f"{sdist.key} natively: {'built' if ok else 'FAILED'}")
-    shutil.rmtree(place, ignore_errors=True)
-    return _row(ok, said)
+    return _row(ok, done.stdout + done.stderr)
 
 
 def _row(ok: bool, said: str) -> dict[str, Any]:
