@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import threading
 import time
@@ -56,6 +57,7 @@ class Sample:
     :param counters: of Pants's own ``[stats].log``.
     :param started: how many steps of each kind ran; those found in a cache did not.
     :param store: bytes that the run added to Pants's store.
+    :param processor: seconds that Pants and all steps used, user's and system's; without a daemon only.
     """
 
     seconds: float
@@ -63,6 +65,7 @@ class Sample:
     started: Counter[str]
     counters: dict[str, int] = field(default_factory=dict)
     store: int = 0
+    processor: float = 0.0
 
 
 def _processes() -> Iterator[tuple[int, int, int, bytes]]:
@@ -143,6 +146,12 @@ def disk_bytes(folder: Path) -> int:
     return sum(seen.values())
 
 
+def _used() -> float:
+    """Return the processor seconds of all processes that this one and those below it have waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def package(repository: Repository, *addresses: str, daemon: bool = False, fresh: bool = False) -> Sample:
     """Package and measure.
 
@@ -154,11 +163,11 @@ def package(repository: Repository, *addresses: str, daemon: bool = False, fresh
     store = repository.caches.folder / "store"
     before = disk_bytes(store)
     with memory(repository.root) as peak:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _used()
         run = repository.pants("--stats-log", "package", *addresses, daemon=daemon)
         seconds = time.perf_counter() - started
     if run.exit_code != 0:
         raise RunFailedError(run.stderr[-10_000:])
     counters = {name: int(value) for name, value in _COUNTER.findall(run.stderr)}
     kinds = Counter(kind(one) for one in run.started)
-    return Sample(seconds, peak, kinds, counters, disk_bytes(store) - before)
+    return Sample(seconds, peak, kinds, counters, disk_bytes(store) - before, _used() - used)

@@ -56,8 +56,10 @@ def scenarios(repository: Repository) -> dict[str, Counts]:
         before = contents(repository)
         edit()
         started = time.perf_counter()
-        found[name] = counts(repository, package(repository, "src::", daemon=daemon), before)
-        print(f"bench/smoke: {name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        sample = package(repository, "src::", daemon=daemon)
+        found[name] = counts(repository, sample, before)
+        took = f"{time.perf_counter() - started:.0f} s, {sample.processor:.1f} s of processor time"
+        print(f"bench/smoke: {name}: {took}", file=sys.stderr, flush=True)
 
     locks = repository.root / "3rdparty/python"
     run("cold")
