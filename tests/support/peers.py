@@ -91,7 +91,7 @@ def ask(name: str, *arguments: str, home: Path) -> str:
     """Run a program, which has to end well, and return what it says."""
     env = {"HOME": str(home), "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [peer(name), *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
+        [peer(name), *arguments], env=env, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"{name} {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -133,8 +133,8 @@ def test_a_drawing_says_what_it_is_in_units() -> None:
 def test_a_drawing_is_the_same_each_time_and_marks_what_changed() -> None:
     drawn = [drawing(platforms(report(*LAYERS)), "t", {(WHEEL, "torch")}) for _ in range(2)]
     assert drawn[0] == drawn[1]
-    assert drawn[0].count('class="part changed"') == 1
-    assert 'class="part changed"' not in drawing(platforms(report(*LAYERS)), "t")
+    assert drawn[0].count(' changed"') == 1
+    assert ' changed"' not in drawing(platforms(report(*LAYERS)), "t")
 
 
 def test_texts_stay_in_their_places() -> None:
@@ -211,7 +211,7 @@ def test_a_page_compares() -> None:
     tags.feed(written)
     assert tags.open == []
     assert tags.seen.count("svg") == 2
-    assert written.count('class="part changed"') == 4
+    assert written.count(' changed"') == 4
     rows = re.findall(r"<tr><td>.*?</tr>", written)
     assert any("torch" in row and ">2.1<" in row and "+1.0 MiB" in row for row in rows)
     assert any("attrs" in row and "-4.0 KiB" in row for row in rows)

@@ -13,13 +13,15 @@ _HEAD, _STRIP, _FOOT, _GAP = 54, 17, 30, 26
 _COLOURS = {DEB: "#cfe3f5", WHEEL: "#f7dfb4", SOURCE: "#cdeac6", BASE: "#dcd5ee", OTHER: "#e4e4e4"}
 _LETTER = 0.58
 """Width of a letter by the size of its font, on average."""
+_SMALL = 12
+"""Pixels of a side below which a thick frame would hide what it frames."""
 _BOLD = 1.06
 """How much wider bold letters are."""
 _LAYER = 'class="layer"'
 _STYLE = (
     "text{font-family:Helvetica,Arial,'DejaVu Sans',sans-serif;fill:#1a1a1a}"
     ".layer{fill:#fff;stroke:#444;stroke-width:1.2}.part{stroke:#fff;stroke-width:1}"
-    ".changed{stroke:#b00020;stroke-width:2.5}"
+    ".changed{stroke:#b00020;stroke-width:2.5}.thin{stroke-width:0.7}"
 )
 
 
@@ -45,7 +47,8 @@ def _first_that_fits(texts: Sequence[str], width: float, letter: float) -> str:
 
 def _part(part: Part, place: Rectangle, whole: int, *, changed: bool) -> Iterator[str]:
     share = f"{100 * part.size / whole:.1f} %" if whole else "0 %"
-    name = "part changed" if changed else "part"
+    thin = " thin" if min(place.width, place.height) < _SMALL else ""
+    name = f"part{thin} changed" if changed else "part"
     hint = f"{part.kind} {part.label}: {bytes_text(part.size)} unpacked, {share}"
     filled = _rectangle(place, f'class="{name}" fill="{_COLOURS[part.kind]}"')
     yield f"{filled}><title>{text(hint)}</title></rect>"
