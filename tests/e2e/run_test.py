@@ -98,6 +98,19 @@ def test_run_passes_arguments_and_environment(packaged: Packaged, engine: Engine
     assert run.stdout == "hello ['one', '--two']\n"
 
 
+def test_run_with_a_shell(packaged: Packaged, engine: Engine) -> None:
+    command = "id -u; find /app/bin -name 'python*' | sort | head -1; echo $LANG | sed s/UTF/utf/; pwd"
+    run = packaged.repository.pants(
+        *("--slim-image-run-engine=docker", "--slim-image-run-debug"),
+        *(*RUN, "--", "-c", command),
+        prefix=("env", f"DOCKER_HOST={engine.address}"),
+        daemon=True,
+    )
+    assert run.exit_code == 0, run.stderr
+    assert run.stdout == "65532\n/app/bin/python\nC.utf-8\n/app\n"
+    assert "service/image:linux-amd64-debug" in run.stderr
+
+
 IMAGE_TEST = """
 slim_image_test(name="image-test", image=":image", tests=[":tests"], commands=["python"])
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine-argument", action="append", default=[], metavar="FLAG", help="further flag of `run`"
     )
+    parser.add_argument(
+        "--attach",
+        action="store_true",
+        help="the container reads what is typed, on a terminal of its own where this process has one",
+    )
     parser.add_argument("argument", nargs="*", help="arguments of the container, after `--`")
 
 
@@ -92,7 +98,13 @@ def command(args: argparse.Namespace, platform: tuple[str, ...], image: str) -> 
         *("run", "--rm", "--pull=never", *platform),
         *(part for port in args.publish for part in ("--publish", port)),
         *(part for one in args.env for part in ("--env", one)),
+        *(_attached() if args.attach else ()),
         *args.engine_argument,
         image,
         *args.argument,
     ]
+
+
+def _attached() -> tuple[str, ...]:
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return ("--interactive", *(("--tty",) if terminal else ()))

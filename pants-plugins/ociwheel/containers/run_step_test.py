@@ -142,3 +142,13 @@ def test_the_first_engine_that_answers(tmp_path: Path) -> None:
         "  podman: cannot connect",
         "  -> install one: apt-get install podman (or docker.io); on macOS: brew install podman",
     ]
+
+
+def test_a_container_that_reads_what_is_typed(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "docker")
+    layout, config = layout_of(tmp_path / "layout", "amd64")
+    (machine.state / "emulator").touch()
+    done = machine.run(layout, "linux/amd64", "--attach", "--", "-c", "ls")
+    assert done.returncode == 3, done.stderr
+    # Here is no terminal: an engine refuses to give one.
+    assert machine.asked[-1] == f"run --rm --pull=never --interactive {config} -c ls"

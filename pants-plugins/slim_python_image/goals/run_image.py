@@ -19,7 +19,8 @@ from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.run import RunOptions
 from slim_python_image.target_types import ExtendsField, PortsField
 from slim_python_image.util_rules.core import CoreSources
-from slim_python_image.util_rules.docker_engine import machine_platform, platform_layout
+from slim_python_image.util_rules.debug_image import DebugImage, debug_image
+from slim_python_image.util_rules.docker_engine import PlatformLayout, machine_platform, platform_layout
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.local_names import local_name
 from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
@@ -76,9 +77,11 @@ def step_arguments(
     field_set: RunImageFieldSet, platform: str, docker: DockerOptions, options: RunOptions
 ) -> tuple[str, ...]:
     """Return the arguments of the core's step; those of the container follow."""
+    name = local_name(field_set.address, platform)
     return (
         *("run", "--layout", f"{_CHROOT}/{_LAYOUT}", "--platform", platform),
-        *("--name", local_name(field_set.address, platform), "--engine", options.engine.value),
+        *("--name", f"{name}-debug" if options.debug else name, "--engine", options.engine.value),
+        *(("--attach",) if options.debug else ()),
         *(f"--publish={port}" for port in published(field_set.ports.value or (), options.port)),
         *(f"--env={one}" for one in options.env),
         *(f"--engine-argument={one}" for one in docker.run_args),
@@ -97,7 +100,11 @@ async def run_image(
 ) -> RunRequest:
     parts = await read_image(ImageDefinitionRequest(field_set.address), **implicitly())
     platform = choose_platform(field_set.address, parts.platforms, options.platform, machine)
-    built = await platform_layout(parts, platform)
+    built: PlatformLayout | DebugImage
+    if options.debug:
+        built = await debug_image(parts, platform)
+    else:
+        built = await platform_layout(parts, platform)
     words = await engine.create_files({WORDS_FILE: words_document(names())})
     trees = {CORE: core.steps["run"], _LAYOUT: built.layout, WORDS: words}
     # What is printed is the container's: no document of an error may be in it.

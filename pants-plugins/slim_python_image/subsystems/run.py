@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from pants.option.option_types import EnumOption, StrListOption, StrOption
+from pants.option.option_types import BoolOption, EnumOption, StrListOption, StrOption
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
@@ -38,6 +38,17 @@ class RunOptions(Subsystem):
             """
             The platform to run, such as `linux/arm/v7`. By default, this machine's. Another one needs an
             emulator, such as Debian's `qemu-user-static`.
+            """
+        ),
+    )
+    debug = BoolOption(
+        default=False,
+        help=softwrap(
+            """
+            Open the image with a shell instead of its command. On a base of Debian packages the image
+            gets a layer with bash and the utilities of coreutils, findutils, diffutils, grep, sed, awk, tar
+            and gzip, which the lock of the base has; it is loaded on this machine under a name of its own,
+            and never published. An image of a registry is opened with its own `/bin/sh`.
             """
         ),
     )
