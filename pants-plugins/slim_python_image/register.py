@@ -21,6 +21,7 @@ from slim_python_image.goals import (
     registry_lock,
     relations,
     run_image,
+    tailor,
     updates,
 )
 from slim_python_image.image_test_target import SlimImageTestTarget
@@ -87,7 +88,7 @@ def rules() -> Iterable[object]:
     modules = (
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
         build_wheel,
-        *(compiler, core, coverage, crates, debian, docker_engine, migrate),
+        *(compiler, core, coverage, crates, debian, docker_engine, migrate, tailor),
         *(digest, image_key, image_tests, lock_lines, tested_content),
         *(
             emulation,

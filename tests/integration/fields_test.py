@@ -69,3 +69,15 @@ def test_fields(repository: Repository) -> None:
     assert {"app/bin/image", "app/bin/migrate"} <= set(found)
     assert layout.read(top, "etc/app/app.ini") == b"a = 1\n"
     assert not [name for name in found if name.endswith("src/app/app.ini")]
+
+
+def test_tailor_proposes_an_image_for_a_binary(repository: Repository) -> None:
+    repository.write("src/job/job.py", "def run():\n    print('job')\n")
+    repository.write(
+        "src/job/BUILD", 'python_sources(name="lib")\npex_binary(name="bin", entry_point="job.py:run")\n'
+    )
+    run = repository.pants("tailor", "::", daemon=True)
+    assert run.exit_code == 0, run.stderr
+    text = (repository.root / "src/job/BUILD").read_text()
+    assert f'name="image",\n    entry_point="job.py:run",\n    base="{BASE}",' in text
+    assert repository.pants("tailor", "--check", "::", daemon=True).exit_code == 0, "once is enough"

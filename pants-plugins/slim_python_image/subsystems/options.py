@@ -73,6 +73,15 @@ class SlimImageOptions(Subsystem):
             """
         ),
     )
+    tailor_image_targets = BoolOption(
+        default=True,
+        help=softwrap(
+            """
+            Whether `tailor` proposes a `slim_python_image` for each `pex_binary` with an entry point that no
+            image of its folder starts, and a `debian_python_base` where there is no base.
+            """
+        ),
+    )
     shared_blobs = BoolOption(
         default=False,
         help=softwrap(
