@@ -229,6 +229,53 @@ def test_uv() -> None:
     )
 
 
+GROUPS = f"""\
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "app"
+version = "1.0"
+source = {{ editable = "." }}
+dependencies = [{{ name = "idna" }}]
+
+[package.dev-dependencies]
+test = [{{ name = "pytest" }}, {{ name = "lint" }}]
+
+[package.metadata]
+requires-dist = [{{ name = "idna" }}]
+
+[package.metadata.requires-dev]
+test = [{{ name = "pytest" }}, {{ include-group = "lint" }}]
+
+[[package]]
+name = "idna"
+version = "3.4"
+source = {{ registry = "https://h/simple" }}
+wheels = [{{ url = "https://h/idna-3.4-py3-none-any.whl", hash = "sha256:{A}" }}]
+
+[[package]]
+name = "pytest"
+version = "9.0"
+source = {{ registry = "https://h/simple" }}
+dependencies = [{{ name = "idna" }}]
+wheels = [{{ url = "https://h/pytest-9.0-py3-none-any.whl", hash = "sha256:{B}" }}]
+
+[[package]]
+name = "lint"
+version = "1.0"
+source = {{ registry = "https://h/simple" }}
+"""
+
+
+def test_groups_of_a_uv_lock_are_there_and_required_by_nobody() -> None:
+    by_name = {entry.name: entry for entry in formats.parse(GROUPS.encode(), "uv.lock").entries}
+    assert by_name["app"].requires_dist == ("idna",), "a group of the project is no requirement of it"
+    # Code that imports it has it: its requirement is a root as any other's.
+    assert by_name["pytest"].requires_dist == ("idna",)
+    assert [file.sha256 for file in by_name["pytest"].files] == [B]
+
+
 def test_a_uv_lock_without_conflicts_names_versions() -> None:
     text = UV.replace("conflicts = [[", "other = [[")
     text = text.replace("extra == 'extra-3-app-old'", "sys_platform == 'linux'")
