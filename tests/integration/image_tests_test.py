@@ -48,6 +48,7 @@ slim_image_test(
     user="root",
     env={{"STAGE": "test", "OTHER": "1"}},
 )
+slim_image_test(name="none", image=":image", tests=[":lib"])
 slim_image_test(name="inside", image=":image", tests=[":tests"], extra_env_vars=["GIVEN=yes"])
 """
 TEST = """\
@@ -153,3 +154,11 @@ def test_a_test_that_fails_inside_the_image(repository: Repository) -> None:
     assert run.exit_code == 1, run.stderr
     assert "test_a_fault" in run.stderr
     assert "1 failed, 3 passed" in run.stderr
+
+
+def test_tests_that_are_none(repository: Repository) -> None:
+    run = repository.pants("test", "src/app:none", daemon=True)
+    assert run.exit_code == 1, run.stderr
+    assert (
+        "src/app:none: the field `tests` names no tests: :lib\n  -> name `python_tests` targets" in run.stderr
+    )

@@ -11,7 +11,12 @@ from pants.engine.target import InvalidTargetException
 from slim_python_image.goals.image_tests import ImageTestFieldSet, platform_to_test, results_file
 from slim_python_image.image_test_target import SlimImageTestTarget
 from slim_python_image.products import SlimImageError, Wheel
-from slim_python_image.util_rules.tested_content import brought, config_file, pytest_names
+from slim_python_image.util_rules.tested_content import (
+    brought,
+    check_pytest,
+    config_file,
+    pytest_names,
+)
 
 ADDRESS = Address("src/app", target_name="image-test")
 
@@ -74,6 +79,16 @@ def test_the_name_of_the_results() -> None:
 )
 def test_what_pytest_is(names: list[str], asked: list[str], expected: tuple[str, ...]) -> None:
     assert pytest_names(names, asked) == expected
+
+
+def test_a_lock_without_pytest() -> None:
+    check_pytest(("pytest[x]>=8", "pytest-cov"), "a.lock", ADDRESS)
+    with pytest.raises(SlimImageError) as caught:
+        check_pytest(("pytest-cov",), "3rdparty/a.lock", ADDRESS)
+    assert str(caught.value) == (
+        "src/app:image-test: no pytest can run in it, because 3rdparty/a.lock has none\n"
+        "  -> lock pytest in a resolve, and name that in `[pytest].install_from_resolve`"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.image_definition import FirstParty, ImageDefinition, first_party
 from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels, layer_request
 from slim_python_image.util_rules.layers import SourceLayerRequest, source_layer, wheel_layer
-from slim_python_image.util_rules.locks import LockEntriesRequest, normalized, read_lock
+from slim_python_image.util_rules.locks import LockEntriesRequest, normalized, read_lock, requirement_name
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.requirements import requirements_of
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
@@ -81,6 +81,19 @@ def pytest_names(names: Iterable[str], requirements: Iterable[str]) -> tuple[str
     return asked or tuple(name for name in found if name == "pytest" or name.startswith("pytest-"))
 
 
+def check_pytest(names: Iterable[str], lockfile: str, image: Address) -> None:
+    """Check that pytest is among what is installed to run tests.
+
+    :param names: requirements.
+    :raises SlimImageError: it is not.
+    """
+    if "pytest" not in {requirement_name(name) for name in names}:
+        raise SlimImageError(
+            f"{image}: no pytest can run in it, because {lockfile} has none\n"
+            "  -> lock pytest in a resolve, and name that in `[pytest].install_from_resolve`"
+        )
+
+
 def config_file(paths: Iterable[str], tests: Iterable[str]) -> str | None:
     """Return the file that configures pytest: of those above all tests the nearest, as pytest would.
 
@@ -110,11 +123,7 @@ async def pytest_wheels(
     lockfile = python_setup.resolves[resolve]
     lock = await read_lock(LockEntriesRequest(lockfile), **implicitly())
     names = pytest_names((entry.name for entry in lock.entries), pytest.requirements or ())
-    if "pytest" not in {normalized(name.partition("=")[0].strip("<>~! ")) for name in names}:
-        raise SlimImageError(
-            f"{parts.address}: no pytest can run in it, because {lockfile} has none\n"
-            "  -> lock pytest in a resolve, and name that in `[pytest].install_from_resolve`"
-        )
+    check_pytest(names, lockfile, parts.address)
     roots = tuple(Root(name, f"[pytest] of {resolve}") for name in names)
     return WheelSetRequest(roots, lockfile, resolve, base, (), ())
 
