@@ -7,6 +7,7 @@ from pants.util.frozendict import FrozenDict
 
 from slim_python_image.bases import DebianBase, DebPackage, Interpreter, LayerGroup
 from slim_python_image.products import SlimImageError, TargetEnvironment
+from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.debug_image import TOOLS, debug_packages, shell
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
@@ -44,7 +45,7 @@ def test_a_lock_without_tools() -> None:
         debug_packages(old, "src:image")
     assert str(caught.value) == (
         "src:image: the lock of bookworm has no tools to look around with\n"
-        "  -> lock them: ./pants generate-lockfiles --resolve=bookworm"
+        f"  -> lock them: {relock_command('bookworm')}"
     )
 
 
