@@ -17,13 +17,14 @@ _LIBRARY = re.compile(
     r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object|cannot load library '(?P<other>[^']+)'"
     r"|version `[^']+' not found"
 )
+_EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Warning|Failure): ")
 
 
 @dataclass(frozen=True)
 class Imported:
     """What came of one module.
 
-    :param error: the last line of what Python said, empty where it was imported.
+    :param error: the exception that Python told last, in its own words; empty where it was imported.
     """
 
     distribution: str
@@ -52,14 +53,19 @@ def modules(site: Path) -> Iterator[tuple[str, str]]:
             yield distribution, name
 
 
-def import_one(root: Path, distribution: str, module: str) -> Imported:
-    """Import one module in a process of its own, with the image as its root and without a network."""
-    command = [
+def in_root(root: Path) -> tuple[str, ...]:
+    """Return what a command is prefixed with, to have the image as its root and no network."""
+    return (
         *("bwrap", "--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", _SCRATCH),
         *("--unshare-all", "--die-with-parent", "--clearenv", "--setenv", "HOME", _SCRATCH),
         *("--setenv", "PATH", "/app/bin:/usr/bin:/bin", "--chdir", _SCRATCH),
-        *("/app/bin/python", "-c", f"import importlib; importlib.import_module({module!r})"),
-    ]
+    )
+
+
+def import_one(root: Path, distribution: str, module: str) -> Imported:
+    """Import one module in a process of its own."""
+    code = f"import importlib; importlib.import_module({module!r})"
+    command = [*in_root(root), "/app/bin/python", "-c", code]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, errors="replace"
@@ -68,8 +74,18 @@ def import_one(root: Path, distribution: str, module: str) -> Imported:
         return Imported(distribution, module, f"not imported within {_SECONDS} seconds")
     if done.returncode == 0:
         return Imported(distribution, module, "")
-    lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-    return Imported(distribution, module, lines[-1])
+    return Imported(distribution, module, said(done.stderr) or f"exit {done.returncode}")
+
+
+def said(stderr: str) -> str:
+    """Return the exception that Python told last: its line, and the next too where that ends with a colon."""
+    lines = [line.rstrip() for line in stderr.splitlines() if line.strip()]
+    starts = [number for number, line in enumerate(lines) if _EXCEPTION.match(line)]
+    if not starts:
+        return lines[-1] if lines else ""
+    first = lines[starts[-1]]
+    following = lines[starts[-1] + 1 :] if first.endswith(":") else []
+    return " ".join([first, *(line.strip() for line in following[:1])])
 
 
 def import_all(root: Path, minor: str, jobs: int = 2) -> tuple[Imported, ...]:

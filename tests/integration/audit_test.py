@@ -30,7 +30,7 @@ ARM64 = 183
 
 
 # Modules without the interpreter's tag in their names: what makes them modules is a function.
-MODULES = ("_bundle", "_gpu", "_psycopg", "aarch64", "modern", "x86_64")
+MODULES = ("_algebra", "_bundle", "_gpu", "_psycopg", "aarch64", "modern", "x86_64")
 
 
 def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
@@ -58,6 +58,19 @@ WHEELS: Mapping[str, Mapping[str, bytes]] = {
     "cluster": {
         "cluster/_gpu.so": module("libcuda.so.1"),
         "cluster/lib/libmpi_rdma.so": module("librdmacm.so.1"),
+    },
+    # What its own Python code opens by name, and what of the system.
+    "booster": {
+        "booster/__init__.py": b'import ctypes\n\nctypes.CDLL(__path__[0] + "/lib/lib_booster.so")\n',
+        "booster/lib/lib_booster.so": module("libgomp.so.1", soname="lib_booster.so"),
+    },
+    "opener": {
+        "opener.py": b'import ctypes.util\n\nMAGIC = ctypes.CDLL(ctypes.util.find_library("magic"))\n'
+    },
+    "algebra": {"algebra/_algebra.so": module("libblas.so.3", "liblapack.so.3")},
+    # As the modules of PyQt6: each needs what all of them need.
+    "windows": {
+        f"windows/{name}.abi3.so": module("libGL.so.1", "libEGL.so.1") for name in ("core", "gui", "web")
     },
     # "Any platform", with the program of one in it: some projects ship all of them.
     "everywhere": {"everywhere/x86_64.so": module(), "everywhere/aarch64.so": module(machine=ARM64)},
@@ -156,6 +169,50 @@ def test_a_missing_library_of_a_library(repository: Repository) -> None:
         ),
         add("libxslt1.1"),
         hint("bundle"),
+    ]
+
+
+def test_a_library_that_python_code_opens_by_name(repository: Repository) -> None:
+    assert repository.failure("src/app:booster").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  booster 1.0: /{SITE}/booster/lib/lib_booster.so needs libgomp.so.1, which is not in the image; "
+            "Debian's libgomp1 has it"
+        ),
+        add("libgomp1"),
+        hint("booster"),
+    ]
+
+
+def test_a_library_of_the_system_that_python_code_opens_by_name(repository: Repository) -> None:
+    said = repository.package("src/app:opener", daemon=True).stderr
+    told = "opener 1.0: its code opens libraries that are not in the image: magic (Debian's libmagic1 has it)"
+    assert [line for line in said.splitlines() if line.startswith("  note: ")] == [f"  note: {told}"]
+
+
+def test_blas_has_a_package(repository: Repository) -> None:
+    assert repository.failure("src/app:algebra").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        *(
+            f"  algebra 1.0: /{SITE}/algebra/_algebra.so needs {library}.so.3, which is not in the image; "
+            f"Debian's {library}3 has it"
+            for library in ("libblas", "liblapack")
+        ),
+        add('libblas3", "liblapack3'),
+        hint("algebra"),
+    ]
+
+
+def test_faults_are_told_by_library(repository: Repository) -> None:
+    assert repository.failure("src/app:windows").splitlines() == [
+        "StepFailed: 3 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
+        *(
+            f"  {library}.so.1, which is not in the image; Debian's {package} has it: needed by 3 files of "
+            f"windows 1.0, first /{SITE}/windows/core.abi3.so"
+            for library, package in (("libEGL", "libegl1"), ("libGL", "libgl1"))
+        ),
+        add('libegl1", "libgl1'),
+        hint("windows"),
     ]
 
 

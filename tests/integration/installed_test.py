@@ -61,6 +61,14 @@ def write_wheels(folder: Path) -> list[Path]:
         write_wheel(
             folder, "parse_two", files={"two.py": b"def main(): 2"}, entry_points=_COMMAND.format("two")
         ),
+        write_wheel(
+            folder,
+            "scripted",
+            files={
+                "scripted-1.0.data/scripts/run.sh": b"#!/bin/bash -e\n",
+                "scripted-1.0.data/scripts/serve": b"#!/usr/bin/env python3\n",
+            },
+        ),
         write_wheel(folder, "cv_one", files={"cv/__init__.py": b"ONE = 1"}),
         write_wheel(folder, "cv_two", files={"cv/__init__.py": b"TWO = 2", "cv/big.bin": big}),
         write_sdist(
@@ -81,6 +89,11 @@ def image(name: str, *dependencies: str, **fields: object) -> str:
     )
 
 
+def script(name: str, started: str) -> str:
+    """Return the target of an image that starts a script of a distribution."""
+    return image(name, "scripted", script=started).replace('entry_point="app", ', "")
+
+
 IMAGES: Mapping[str, str] = {
     "old": image("old", "old"),
     "gaps": image("gaps", "gaps"),
@@ -90,6 +103,8 @@ IMAGES: Mapping[str, str] = {
     "small": image("small", "cv_one", "cv_two", layer_budget=2),
     "apart": image("apart", "cv_one", "cv_two", layer_budget=60),
     "late": image("late", "late"),
+    "shell": script("shell", "run.sh"),
+    "env": script("env", "serve"),
 }
 
 
@@ -175,6 +190,22 @@ def test_two_distributions_with_one_file_in_one_layer_or_two(repository: Reposit
     assert repository.failure("src/app:small") == f"StepFailed: cv-one 1.0 and cv-two 1.0 {said}"
     apart = repository.failure("src/app:apart")
     assert apart == f"SlimImageError: src/app:apart: cv-two 1.0 and cv-one 1.0 {said}"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "program", "package"),
+    [
+        ("shell", "/app/bin/run.sh starts with #!/bin/bash -e", "/bin/bash", "bash"),
+        ("env", "/app/bin/serve starts with #!/usr/bin/env python3", "/usr/bin/env", "coreutils"),
+    ],
+)
+def test_a_script_without_its_interpreter(
+    repository: Repository, name: str, what: str, program: str, package: str
+) -> None:
+    assert repository.failure(f"src/app:{name}") == (
+        f"SlimImageError: src/app:{name}: the field `script`: {what}, but the image has no {program}\n"
+        f'  -> add "{package}" to the packages of the base and lock it again; or write the script in Python'
+    )
 
 
 def test_what_only_a_build_tells_to_be_required(repository: Repository) -> None:

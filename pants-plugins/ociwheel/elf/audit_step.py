@@ -13,14 +13,16 @@ library_path (folders of the variable LD_LIBRARY_PATH).
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import document, read_document, read_json
-from ociwheel.elf.audit import Fault, audit, glibc_of
+from ociwheel.elf.audit import Fault, Report, audit, glibc_of
 from ociwheel.elf.audit_report import detail_lines, note_lines, opened_lines
-from ociwheel.elf.debian_libraries import release_of, table
-from ociwheel.elf.reached import merge_opened
+from ociwheel.elf.debian_libraries import LibraryTable, release_of, table
+from ociwheel.elf.reached import Opened, merge_opened
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import AuditError, UsageError
 from ociwheel.platforms import platform
@@ -40,6 +42,42 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     request = read_json(args.request)
     if not isinstance(request, dict) or not isinstance(request.get("facts"), list):
         raise UsageError("expected an object with a list of facts", where=str(args.request))
+    found = examine(request)
+    report = found.report
+    if report.faults:
+        of_registry = bool(request.get("trusted"))
+        raise audit_error(report.faults, found.platform, of_registry=of_registry)
+    return document(
+        "audit",
+        {
+            "elf_files": report.elf_files,
+            "accepted": [f.render() for f in report.accepted],
+            "unused_packages": list(report.unused_packages),
+            "not_loadable": [f.render() for f in report.noted],
+            "notes": [
+                *note_lines(report.noted),
+                *opened_lines(found.opened, found.tree, found.libraries),
+            ],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What an audit found, and what it looked at."""
+
+    report: Report
+    platform: str
+    tree: ImageTree
+    opened: Opened
+    libraries: LibraryTable
+
+
+def examine(request: Mapping[str, Any]) -> Examined:
+    """Audit the image of a request.
+
+    :raises UsageError: the request names no platform, or facts that are none.
+    """
     target = platform(str(request.get("platform")))
     layers = [read_document(Path(path), "layer-facts") for path in request["facts"]]
     tree = ImageTree(layers)
@@ -57,21 +95,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         strict=bool(request.get("strict")),
         library_path=request.get("library_path") or [],
     )
-    if report.faults:
-        raise audit_error(report.faults, target.oci, of_registry=bool(request.get("trusted")))
-    return document(
-        "audit",
-        {
-            "elf_files": report.elf_files,
-            "accepted": [f.render() for f in report.accepted],
-            "unused_packages": list(report.unused_packages),
-            "not_loadable": [f.render() for f in report.noted],
-            "notes": [
-                *note_lines(report.noted),
-                *opened_lines(opened, tree, libraries),
-            ],
-        },
-    )
+    return Examined(report, target.oci, tree, opened, libraries)
 
 
 def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = False) -> AuditError:
