@@ -66,7 +66,15 @@ def _calls(data: bytes) -> Iterator[tuple[str, ...]]:
             continue
         name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
         if name in _CALLS:
-            texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            wanted = tuple(text for text in texts if _NAME.fullmatch(text))
+            wanted = tuple(text for text in _texts(node.args) if _NAME.fullmatch(text))
             if wanted:
                 yield wanted
+
+
+def _texts(arguments: Iterable[ast.expr]) -> Iterator[str]:
+    """Yield the strings among arguments, and those in lists of names to try: cairocffi's."""
+    for argument in arguments:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value
+        elif isinstance(argument, ast.Tuple | ast.List):
+            yield from _texts(argument.elts)

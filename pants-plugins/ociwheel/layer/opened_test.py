@@ -18,6 +18,12 @@ def test_names_beside_calls_that_open_libraries() -> None:
     }
 
 
+def test_names_in_lists_of_names_to_try() -> None:
+    found = opened_names([b"cairo = dlopen(ffi, ('cairo-2', 'cairo'), ['libcairo.so.2', (name, 1)])\n"])
+    assert found is not None
+    assert found.calls == (("cairo-2", "cairo", "libcairo.so.2"),)
+
+
 def test_without_a_call_names_are_only_words() -> None:
     assert opened_names([b"NAME = 'lib_x.so'\n", b"def load(): ...\n"]) is None
     assert opened_names([]) is None
