@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime as dt
 import json
 import shutil
@@ -60,7 +61,9 @@ def examine(repository: Repository, name: str, locked: Path, work: Path) -> dict
     venv = images.install(locked, work / f"{name}.venv", how.prefer) if how.compared else None
     _say(f"{name}: package")
     text = locked.read_text(encoding="utf-8")
-    packaged = images.package(repository, name, text, work / f"{name}.root", how.prefer)
+    packaged = images.package(
+        repository, name, text, work / f"{name}.root", how.prefer, large=not how.compared
+    )
     (platform,) = packaged.report["platforms"]
     compared = Comparison()
     if venv is not None:
@@ -103,10 +106,12 @@ def main(root: Path) -> int:
     plugin = copy_plugin(work / "plugin") if not (work / "plugin").exists() else work / "plugin"
     repository = make_repository(work / "repository", Caches(work / "caches"), plugin=plugin)
     images.write_resolves(repository, names)
+    # Its caches are deleted while it is examined.
+    apart = dataclasses.replace(repository, caches=Caches(work / "large.caches"))
     results = json.loads(args.json.read_bytes()) if args.json.exists() else {"sets": {}}
     for name in names:
         locked = lock(root / f"bench/installed/{name}.txt", work / f"{name}.lock")
-        results["sets"][name] = examine(repository, name, locked, work)
+        results["sets"][name] = examine(repository if SETS[name].compared else apart, name, locked, work)
         results["sets"] = {known: results["sets"][known] for known in SETS if known in results["sets"]}
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         args.page.write_text(page(results), encoding="utf-8")

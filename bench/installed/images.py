@@ -62,13 +62,20 @@ def write_resolves(repository: Repository, names: list[str]) -> None:
 
 
 def package(
-    repository: Repository, name: str, lock: str, folder: Path, prefer: tuple[str, ...] = ()
+    repository: Repository,
+    name: str,
+    lock: str,
+    folder: Path,
+    prefer: tuple[str, ...] = (),
+    *,
+    large: bool = False,
 ) -> Packaged:
     """Package an image and unpack it.
 
     What the audit refuses is kept and then accepted, to be held against what can be loaded.
 
     :param folder: is replaced by the image's root.
+    :param large: to spare the disk, caches and layers are deleted as soon as they were used.
     """
     write_set(repository, name, lock, prefer)
     address, refused, audited = f"src/{name}:image", "", None
@@ -83,20 +90,25 @@ def package(
         shutil.rmtree(place)
     if run.exit_code != 0:
         sys.exit(f"bench/fidelity: {name}: {run.stderr}")
-    unpack(repository.layout(f"src.{name}/image"), folder)
+    if large:
+        shutil.rmtree(repository.caches.folder)
+    unpack(repository.layout(f"src.{name}/image"), folder, keep=not large)
     report = json.loads((repository.root / f"dist/src.{name}/image.json").read_bytes())
     return Packaged(folder, report, refused, audited)
 
 
-def unpack(layout: Layout, folder: Path) -> None:
+def unpack(layout: Layout, folder: Path, *, keep: bool = True) -> None:
     """Unpack the layers of an image, owners and modes included where root does.
 
     :param folder: is replaced by the image's root.
+    :param keep: keep each blob; else it is deleted when it is unpacked.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for layer in layout.layers():
         subprocess.run([_TAR, "--numeric-owner", "-xzpf", layout.blob(layer), "-C", folder], check=True)
+        if not keep:
+            layout.blob(layer).unlink()
 
 
 def _audited(sandbox: Path) -> Report:
