@@ -57,8 +57,10 @@ def lock(names: Path, to: Path) -> Path:
 def examine(repository: Repository, name: str, locked: Path, work: Path) -> dict[str, Any]:
     """Compare one set, import its modules and load its files; what was installed is deleted after it."""
     how = SETS[name]
-    _say(f"{name}: uv pip install")
-    venv = images.install(locked, work / f"{name}.venv", how.prefer) if how.compared else None
+    venv = None
+    if how.compared:
+        _say(f"{name}: uv pip install")
+        venv = images.install(locked, work / f"{name}.venv", how.prefer)
     _say(f"{name}: package")
     text = locked.read_text(encoding="utf-8")
     packaged = images.package(

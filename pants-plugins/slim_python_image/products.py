@@ -223,6 +223,11 @@ class Layer:
         """Whether it is compressed with zstd."""
         return str(self.fields()["descriptor"]["mediaType"]).endswith("+zstd")
 
+    @property
+    def opens(self) -> bool:
+        """Whether Python code in it opens libraries by name."""
+        return "opens" in self.fields()
+
     def fields(self) -> Mapping[str, Any]:
         """Return the layer's document."""
         value = json.loads(self.document)

@@ -22,6 +22,7 @@ import os
 import pathlib
 import shutil
 import sqlite3
+import sys
 import zipfile
 
 

@@ -89,9 +89,12 @@ def write_layer(
     if packages is not None:
         said = document("layer-packages", {"packages": list(packages)})
         (output / "layer-packages.json").write_bytes(canonical(said))
+    opening = sum(1 for one in (opened or {}).values() if one["calls"])
     return document(
         "layer",
         {
+            # Distributions whose code opens libraries by name: an audit of the image has something to say of them.
+            **({"opens": opening} if opening else {}),
             "descriptor": {"mediaType": media_type, "digest": digest, "size": blob.size},
             "diff_id": diff_id,
             "unpacked_size": stream.unpacked_size,

@@ -114,6 +114,15 @@ def test_each_content_has_the_bytes_of_its_own_files(tmp_path: Path) -> None:
     assert layer["unpacked_size"] == 11
 
 
+def test_a_layer_says_whether_its_code_opens_libraries(tmp_path: Path) -> None:
+    opened = {"a 1": {"files": [], "calls": [["magic"]]}, "b 1": {"files": ["libb.so"], "calls": []}}
+    written = (
+        write_layer(_entries(tmp_path), tmp_path / str(number), title="demo", opened=dict(some))
+        for number, some in enumerate((opened.items(), [("b 1", opened["b 1"])]))
+    )
+    assert [layer.get("opens") for layer in written] == [1, None]
+
+
 def test_facts_list_files_and_elf_with_their_origin(tmp_path: Path) -> None:
     elf = elf_bytes(Elf(needed=["libc.so.6"], soname="libdemo.so.1"))
     write_layer(

@@ -190,14 +190,21 @@ def test_python_is_the_machine_s_where_the_image_s_does_not_run(of: dict[str, An
     assert base(of, runs).interpreter.source is None
 
 
-def own_layer(elf_files: int) -> Layer:
-    return Layer("{}", DIGEST, 1, 1, elf_files, "own", EMPTY_DIGEST, EMPTY_DIGEST)
+def own_layer(elf_files: int, document: str = "{}") -> Layer:
+    return Layer(document, DIGEST, 1, 1, elf_files, "own", EMPTY_DIGEST, EMPTY_DIGEST)
 
 
 def test_nothing_of_the_base_is_audited_where_nothing_can_fail() -> None:
     below = remote_layers(base().image)
     assert audited((*below, own_layer(0))) == ()
     assert audited((*below, own_layer(2), own_layer(0))) == (*below, own_layer(2))
+    # Whether it lacks what code opens by name is worth no bytes of the base.
+    assert audited((*below, own_layer(0, '{"opens": 1}'))) == ()
+
+
+def test_code_that_opens_libraries_is_looked_at_without_elf_files() -> None:
+    opening = own_layer(0, '{"opens": 1}')
+    assert audited((own_layer(2), opening, own_layer(0))) == (own_layer(2), opening)
 
 
 def test_the_layers_to_fetch_are_those_of_the_base() -> None:
