@@ -35,7 +35,7 @@ DRIVER_LIBRARIES: tuple[str, ...] = (
 OPTIONAL_FILES: Mapping[str, tuple[str, ...]] = {
     # numba/np/ufunc/parallel.py tries tbb, then omp, then workqueue, which needs nothing.
     "numba": ("*/numba/np/ufunc/omppool.*", "*/numba/np/ufunc/tbbpool.*"),
-    # onnxruntime/__init__.py names one, and hands it to native code if that was built for it: a failure is a warning.
+    # onnxruntime/__init__.py names one, and hands it to native code; that it fails is a warning.
     "onnxruntime-gpu": ("*/onnxruntime/capi/libonnxruntime_providers_*.so",),
 }
 """Files that a distribution tries to import and does without, by its normalized name: globs of paths."""

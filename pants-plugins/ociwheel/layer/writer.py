@@ -93,7 +93,7 @@ def write_layer(
     return document(
         "layer",
         {
-            # Distributions whose code opens libraries by name: an audit of the image has something to say of them.
+            # Distributions whose code opens libraries by name: the audit has something to say of them.
             **({"opens": opening} if opening else {}),
             "descriptor": {"mediaType": media_type, "digest": digest, "size": blob.size},
             "diff_id": diff_id,

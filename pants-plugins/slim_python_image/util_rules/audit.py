@@ -61,9 +61,9 @@ def audited(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Return the layers that an audit has to look at.
 
     A layer without ELF files above all others that have some changes nothing, so it is left out: an
-    edit of Python sources audits nothing again. One whose code opens libraries by name is kept, for the note about
-    those that the image lacks. Of layers of a registry's image nobody knows without their bytes: where nothing
-    above them has ELF files, there is nothing to audit.
+    edit of Python sources audits nothing again. One whose code opens libraries by name is kept, for the
+    note about those that the image lacks. Of layers of a registry's image nobody knows without their
+    bytes: where nothing above them has ELF files, there is nothing to audit.
     """
     noting = not any(layer.remote for layer in layers)
     while layers and not (layers[-1].elf_files or (noting and layers[-1].opens)):
