@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,6 +97,13 @@ class Inside:
         return done.stdout
 
 
+def give_devices(root: Path) -> None:
+    """Make what a container engine mounts, and subprocesses open."""
+    (root / "dev").mkdir(exist_ok=True)
+    os.mknod(root / "dev/null", stat.S_IFCHR, os.makedev(1, 3))
+    (root / "dev/null").chmod(0o666)
+
+
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches) -> Iterator[Inside]:
     folder = tmp_path_factory.mktemp("inside")
@@ -104,6 +113,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Cache
         made.package("src/app:image")
         layout = made.layout("src.app/image")
         images.unpack(layout, folder / "root")
+        give_devices(folder / "root")
         yield Inside(folder / "root", layout.config()["config"])
 
 
