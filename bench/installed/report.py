@@ -93,8 +93,12 @@ def _loads(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         "does not find."
     )
     yield from ("", _row(["set", *OUTCOMES]), _row(["---", *["---:"] * len(OUTCOMES)]))
+    left = [name for name, one in sets.items() if not one["loads"]]
+    sets = {name: one for name, one in sets.items() if one["loads"]}
     for name, one in sets.items():
         yield _row([name, *(one["loads"].get(kind, 0) for kind in OUTCOMES)])
+    if left:
+        yield from ("", f"Not loaded yet: {', '.join(left)}.")
     for name, one in sets.items():
         for kind in ("refused, loaded", "not refused, not loaded", "fails otherwise"):
             rows = [row for row in one["not_loaded"] if row["kind"] == kind]
@@ -112,7 +116,12 @@ def _brief(text: str) -> str:
 
 
 def _imports(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    yield from ("## Imports", "", _row(["set", "modules", *_KINDS.values()]))
+    yield from ("## Imports", "")
+    left = [name for name, one in sets.items() if not one["imports"]]
+    if left:
+        yield from (f"Not imported yet: {', '.join(left)}.", "")
+    sets = {name: one for name, one in sets.items() if one["imports"]}
+    yield _row(["set", "modules", *_KINDS.values()])
     yield _row(["---", *["---:"] * (len(_KINDS) + 1)])
     for name, one in sets.items():
         counts = Counter(row["kind"] for row in one["imports"])

@@ -11,12 +11,10 @@ from bench.installed import images
 from bench.installed.compare import Comparison, compare
 from bench.installed.imports import import_all
 from bench.installed.loads import load_all
-from bench.installed.report import kinds
 from tests.integration.repository import ROOT, Caches, Repository, make_repository, stopped
 
 pytestmark = pytest.mark.slow
 LOCK = ROOT / "bench/installed/sample.lock"
-LACKING = ROOT / "bench/installed/lacking.lock"
 SITE = f"lib/python{images.MINOR}/site-packages"
 
 
@@ -26,7 +24,7 @@ def repository(
 ) -> Iterator[Repository]:
     folder = tmp_path_factory.mktemp("fidelity")
     with stopped(make_repository(folder / "repository", caches, plugin=plugin)) as made:
-        images.write_resolves(made, ["sample", "lacking"])
+        images.write_resolves(made, ["sample"])
         yield made
 
 
@@ -56,22 +54,6 @@ def test_what_the_audit_lets_pass_is_imported(packaged: images.Packaged) -> None
     found = import_all(packaged.root, images.MINOR)
     assert [one for one in found if one.error] == []
     assert {"lxml", "cryptography", "pydantic", "_cffi_backend"} <= {one.module for one in found}
-
-
-def test_what_the_audit_refuses_is_not_loaded(
-    repository: Repository, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("lacking") / "root"
-    packaged = images.package(repository, "lacking", LACKING.read_text(), folder)
-    assert [(one.path.rpartition("/")[2], one.kind) for one in load_all(folder, "3.11", packaged.audit)] == [
-        ("_dearpygui.so", "refused, not loaded")
-    ]
-    (platform,) = packaged.report["platforms"]
-    rows = kinds(import_all(folder, images.MINOR), packaged.refused, platform["notes"])
-    assert {(row["module"], row["kind"], row["library"]) for row in rows} == {
-        ("dearpygui", "imported", None),
-        ("magic", "noted", "libmagic"),
-    }
 
 
 def test_a_difference_by_no_rule_is_found(packaged: images.Packaged, venv: Path, tmp_path: Path) -> None:

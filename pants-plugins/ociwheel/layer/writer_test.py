@@ -116,11 +116,13 @@ def test_each_content_has_the_bytes_of_its_own_files(tmp_path: Path) -> None:
 
 def test_a_layer_says_whether_its_code_opens_libraries(tmp_path: Path) -> None:
     opened = {"a 1": {"files": [], "calls": [["magic"]]}, "b 1": {"files": ["libb.so"], "calls": []}}
-    written = (
-        write_layer(_entries(tmp_path), tmp_path / str(number), title="demo", opened=dict(some))
-        for number, some in enumerate((opened.items(), [("b 1", opened["b 1"])]))
-    )
-    assert [layer.get("opens") for layer in written] == [1, None]
+
+    def opens(*origins: str) -> object:
+        some = {origin: opened[origin] for origin in origins}
+        out = tmp_path / str(len(some))
+        return write_layer([], out, title="demo", contents=[], opened=some).get("opens")
+
+    assert (opens("a 1", "b 1"), opens("b 1")) == (1, None)
 
 
 def test_facts_list_files_and_elf_with_their_origin(tmp_path: Path) -> None:
