@@ -59,10 +59,13 @@ WHEELS: Mapping[str, Mapping[str, bytes]] = {
         "cluster/_gpu.so": module("libcuda.so.1"),
         "cluster/lib/libmpi_rdma.so": module("librdmacm.so.1"),
     },
-    # What its own Python code opens by name.
+    # What its own Python code opens by name, and what of the system.
     "booster": {
         "booster/__init__.py": b'import ctypes\n\nctypes.CDLL(__path__[0] + "/lib/lib_booster.so")\n',
         "booster/lib/lib_booster.so": module("libgomp.so.1", soname="lib_booster.so"),
+    },
+    "opener": {
+        "opener.py": b'import ctypes.util\n\nMAGIC = ctypes.CDLL(ctypes.util.find_library("magic"))\n'
     },
     "algebra": {"algebra/_algebra.so": module("libblas.so.3", "liblapack.so.3")},
     # As the modules of PyQt6: each needs what all of them need.
@@ -179,6 +182,12 @@ def test_a_library_that_python_code_opens_by_name(repository: Repository) -> Non
         add("libgomp1"),
         hint("booster"),
     ]
+
+
+def test_a_library_of_the_system_that_python_code_opens_by_name(repository: Repository) -> None:
+    said = repository.package("src/app:opener", daemon=True).stderr
+    told = "opener 1.0: its code opens libraries that are not in the image: magic (Debian's libmagic1 has it)"
+    assert [line for line in said.splitlines() if line.startswith("  note: ")] == [f"  note: {told}"]
 
 
 def test_blas_has_a_package(repository: Repository) -> None:
