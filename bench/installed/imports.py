@@ -13,10 +13,11 @@ from pathlib import Path
 _SECONDS = 120
 _SCRATCH = "/run"
 """A folder that a module may write to."""
-_LIBRARY = re.compile(
+LIBRARY = re.compile(
     r"(?P<name>lib[\w.+-]+\.so[\w.]*): cannot open shared object|cannot load library '(?P<other>[^']+)'"
     r"|version `[^']+' not found"
 )
+"""What the loader, or cffi, says of a library that it does not find."""
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Warning|Failure): ")
 
 
@@ -34,7 +35,7 @@ class Imported:
     @property
     def library(self) -> str | None:
         """The library that was missing, None where it was something else."""
-        found = _LIBRARY.search(self.error)
+        found = LIBRARY.search(self.error)
         return None if found is None else found["name"] or found["other"] or found[0]
 
 

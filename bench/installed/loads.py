@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.installed.imports import in_root
+from bench.installed.imports import LIBRARY, in_root
 from ociwheel.elf.audit import Report
 from ociwheel.elf.facts import ELF_MAGIC, ElfFacts
 from ociwheel.elf.reached import Opened, started
@@ -67,7 +67,7 @@ OUTCOMES = (
 class Loaded:
     """What came of one file that Python imports or opens, or that is a program.
 
-    :param refused: the audit has an error about it.
+    :param refused: the audit has an error about it, or about the library that it lacks.
     :param noted: the audit has a note about it.
     :param said: what the loader said where it did not load the file, empty where it did.
     """
@@ -139,7 +139,17 @@ def load_all(root: Path, minor: str, audit: Report | None) -> list[Loaded]:
     noted = {fault.path for fault in audit.noted} if audit else set()
     wanted = [f for f in _elf_files(root, site) if f.path in refused or started(f, opened)]
     said = dict(_probe(root, [(f"/{f.path}", f.interp is not None and not f.soname) for f in wanted]))
-    return [Loaded(f.path, f.path in refused, f.path in noted, said[f"/{f.path}"]) for f in wanted]
+    lacking = {fault.library for fault in audit.faults} if audit else set()
+    return [
+        Loaded(f.path, f.path in refused or missing(text) in lacking, f.path in noted, text)
+        for f, text in ((f, said[f"/{f.path}"]) for f in wanted)
+    ]
+
+
+def missing(said: str) -> str | None:
+    """Return the library that the loader did not find, ``None`` where it says something else."""
+    found = LIBRARY.search(said)
+    return None if found is None else found["name"] or found["other"]
 
 
 def _probe(root: Path, files: Sequence[tuple[str, bool]]) -> Iterable[tuple[str, str]]:
