@@ -6,14 +6,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ociwheel.base.imitate import Alternative, plain_path
 from ociwheel.base.merge import merge
+from ociwheel.base.scripts import Unknown, effects_of
 from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Content, Entry
+from ociwheel.image.users import GROUPS, USERS
 from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ociwheel.debian.deb import Package
 
@@ -26,6 +29,7 @@ _BUNDLE_BYTES = 4 << 20
 """Most bytes of all certificates: those of Mozilla have a twentieth of that."""
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _STATUS = "var/lib/dpkg/status.d"
+_NONE = Alternative("", "", "", -(1 << 40))
 
 
 def is_dropped(path: str) -> bool:
@@ -38,17 +42,45 @@ def contents(packages: Iterable[Package]) -> list[Content]:
     return [Content("deb", package.name, package.version) for package in packages]
 
 
-def layer_entries(packages: tuple[Package, ...]) -> list[Entry]:
+def layer_entries(
+    packages: tuple[Package, ...], accepted: Collection[str] = ()
+) -> tuple[list[Entry], tuple[Unknown, ...]]:
     """Return the entries of a layer with ``packages``, without bytecode.
 
+    :param accepted: packages of which what their scripts do is not needed.
+    :returns: the entries, and what scripts would do that is not known.
     :raises BaseError: two packages ship the same path.
     """
     placed = merge(packages, is_dropped)
-    return [
-        *(entry for path, entry in placed.items() if not _is_certificate_source(path)),
+    effects, unknown = effects_of(packages, placed, {*USERS, *GROUPS}, accepted)
+    made = {path: entry for path, entry in effects.made.items() if not is_dropped(path)}
+    files = {**placed, **made}
+    chosen = {**files, **{entry.path: entry for entry in _chosen(effects.alternatives, files)}}
+    entries = [
+        *(entry for path, entry in chosen.items() if not _is_certificate_source(path)),
         *_certificates(placed),
         *_status(packages),
     ]
+    return entries, unknown
+
+
+def _chosen(alternatives: Sequence[Alternative], files: Mapping[str, Entry]) -> Iterator[Entry]:
+    """Yield the links of what ``update-alternatives`` chooses: of each name the highest priority.
+
+    As with that program, what a package ships in the place of a link stays; a slave whose file is not
+    there has none.
+    """
+    best: dict[str, Alternative] = {}
+    for one in alternatives:
+        if plain_path(one.path) in files and one.priority > best.get(one.name, _NONE).priority:
+            best[one.name] = one
+    for name, one in sorted(best.items()):
+        origin = files[plain_path(one.path)].origin
+        for link, middle, path in ((one.link, name, one.path), *one.slaves):
+            plain = plain_path(link)
+            if plain_path(path) in files and plain not in files and not is_dropped(plain):
+                yield Entry(f"etc/alternatives/{middle}", "symlink", 0o777, target=path, origin=origin)
+                yield Entry(plain, "symlink", 0o777, target=f"/etc/alternatives/{middle}", origin=origin)
 
 
 def _is_certificate_source(path: str) -> bool:

@@ -12,6 +12,7 @@ from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
 from ociwheel.layer.packages import deb_row, system_rows
 from ociwheel.layer.writer import write_layer
+from ociwheel.notes import tell
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="compile the standard library; the step must then run under that Python",
     )
+    parser.add_argument(
+        "--accept-scripts", action="append", default=[], metavar="PACKAGE",
+        help="what this package's maintainer scripts would do is not needed: say nothing of it",
+    )  # fmt: skip
     parser.add_argument("--compression", default="gzip", help="gzip or zstd")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")
 
@@ -36,7 +41,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
     with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
         packages = read_debs(arguments.debs, Path(scratch))
-        entries = layer_entries(packages)
+        entries, unknown = layer_entries(packages, arguments.accept_scripts)
+        for one in unknown:
+            tell(one.note())
         if arguments.bytecode != "none":
             _check_interpreter(arguments.python_minor)
             entries += bytecode_entries(tuple(entries), arguments.python_minor)

@@ -1,6 +1,6 @@
 """Reads a binary package, deb(5): an ar archive of a control tarball and a data tarball.
 
-Maintainer scripts are never looked at. File contents go to numbered files of a scratch folder, so
+Maintainer scripts are read and never run (:mod:`ociwheel.debian.scripts`). File contents go to numbered files of a scratch folder, so
 no name of the archive ever becomes a path on this machine.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.errors import BaseError
@@ -25,7 +25,11 @@ from ociwheel.wording import quoted
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 # Texts of the control tarball, and their most bytes: the largest of Debian have a tenth of that.
-_TEXTS: Mapping[str, int] = {"control": MB // 4, "md5sums": 8 * MB}
+_TEXTS: Mapping[str, int] = {
+    "control": MB // 4,
+    "md5sums": 8 * MB,
+    **dict.fromkeys(("preinst", "postinst", "templates"), MB),
+}
 # Debian Policy 5.6.1, 5.6.8 and 5.6.12, in any case of letters.
 _FIELDS = {
     "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
@@ -46,6 +50,8 @@ class Package:
     md5sums: str
     members: tuple[Entry, ...]
     """What its data tarball holds, paths relative to the root."""
+    scripts: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """``preinst``, ``postinst``, and debconf's ``templates``, where it has them."""
 
 
 def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:
@@ -89,7 +95,8 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
         data = _tarball(members, "data", guard)
         entries = tuple(_data(data, f"{values[0]} {values[1]}", scratch, numbers, guard))
     name, version, architecture = values
-    return Package(name, version, architecture, texts["control"], texts.get("md5sums", ""), entries)
+    scripts = {name: text for name, text in texts.items() if name not in {"control", "md5sums"}}
+    return Package(name, version, architecture, texts["control"], texts.get("md5sums", ""), entries, scripts)
 
 
 def _tarball(members: tuple[ArMember, ...], stem: str, guard: Guard) -> TarReader:

@@ -1,0 +1,232 @@
+"""Does to a layer's entries what commands of maintainer scripts would do to files."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ociwheel.base.merge import merged_path
+from ociwheel.debian.follow import UNKNOWN, Call
+from ociwheel.debian.script_policy import ACCOUNTS, HARMLESS, MADE, UNSHIPPED
+from ociwheel.formats.entries import Entry
+
+_HARMLESS = frozenset(name for names in HARMLESS.values() for name in names) | {"."}
+_MODE = re.compile(r"0?([0-7]{3,4})")
+_MOST_SHOWN = 90
+# Options whose next word is theirs, by command.
+_WITH_VALUE: Mapping[str, tuple[str, ...]] = {
+    "mkdir": ("-m", "--mode"),
+    "install": ("-m", "-o", "-g", "--mode", "--owner", "--group"),
+}
+_ROOTS = frozenset({"root", "0", "root:root", "0:0", "root.root", ":root", "root:"})
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One ``update-alternatives --install``."""
+
+    link: str
+    name: str
+    path: str
+    priority: int
+    slaves: tuple[tuple[str, str, str], ...] = ()
+    """Link, name and path of each."""
+
+
+@dataclass
+class Effects:
+    """What the scripts of a layer's packages do, as one goes through them."""
+
+    placed: Mapping[str, Entry]
+    made: dict[str, Entry] = field(default_factory=dict)
+    """Entries to add, or to put in the place of those that are there, by path."""
+    alternatives: list[Alternative] = field(default_factory=list)
+
+    def find(self, path: str) -> Entry | None:
+        """Return what is at an absolute path."""
+        plain = plain_path(path)
+        return self.made.get(plain) or self.placed.get(plain)
+
+
+def plain_path(path: str) -> str:
+    """Return an absolute path as entries have it."""
+    return merged_path(posixpath.normpath(path).lstrip("/"))
+
+
+class Imitator:
+    """Takes the calls of one script.
+
+    :param accounts: names of users and groups that every image has.
+    """
+
+    def __init__(self, effects: Effects, accounts: Collection[str], origin: str) -> None:
+        self.effects = effects
+        self.accounts = accounts
+        self.origin = origin
+        self.unknown: list[str] = []
+
+    def take(self, call: Call) -> None:
+        """Do what a call would, or note that it is not known."""
+        name = posixpath.basename(call.words[0])
+        if name in MADE:
+            return
+        if name in _HARMLESS or call.words[0] in _HARMLESS:
+            left = [path for path in call.writes if not _unshipped(path)]
+            if left:
+                self._say(call, f" > {left[0]}")
+        elif name in ACCOUNTS:
+            if not set(call.words[1:]) & set(self.accounts):
+                self._say(call)
+        elif not self._imitate(name, call):
+            self._say(call)
+
+    def _say(self, call: Call, more: str = "") -> None:
+        text = (shlex.join(call.words) + more).replace(f"'{UNKNOWN}'", "...").replace(UNKNOWN, "...")
+        self.unknown.append(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+
+    def _imitate(self, name: str, call: Call) -> bool:
+        if name == "ldconfig":
+            return True
+        if name == "update-alternatives":
+            return self._alternative(call)
+        options, words = _options(name, call.words[1:])
+        if words and all(_unshipped(path) for path in words if path.startswith(("/", UNKNOWN))):
+            return True
+        if name in {"rm", "rmdir", "unlink"}:
+            return all(self._gone(path) for path in words)
+        if name == "sed":
+            in_place = any(one.startswith(("-i", "--in-place")) for one in options)
+            return not in_place or not self._exists(words[-1])
+        if name == "mv":
+            return len(words) == 2 and not self._exists(words[0])
+        if not call.sure or not words or any(UNKNOWN in word for word in words):
+            return False
+        doers = {"mkdir": self._mkdir, "install": self._install, "ln": self._ln, "cp": self._cp}
+        doers |= {"touch": self._touch, "chmod": self._chmod, "chown": self._chown, "chgrp": self._chown}
+        return name in doers and doers[name](options, words)
+
+    def _exists(self, path: str) -> bool:
+        return UNKNOWN in path or "*" in path or self.effects.find(path) is not None
+
+    def _gone(self, path: str) -> bool:
+        """Remove what a script made; what a package ships stays, and is not known."""
+        if UNKNOWN in path:
+            return False
+        plain = plain_path(path)
+        if plain in self.effects.placed:
+            return False
+        self.effects.made.pop(plain, None)
+        return True
+
+    def _put(self, entry: Entry) -> bool:
+        if self.effects.find(f"/{entry.path}") is None:
+            self.effects.made[entry.path] = entry
+        return True
+
+    def _mkdir(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        mode = _MODE.fullmatch(options.get("-m", options.get("--mode", "0755")))
+        if mode is None or not all(word.startswith("/") for word in words):
+            return False
+        return all(self._put(Entry(plain_path(w), "dir", int(mode[1], 8), origin=self.origin)) for w in words)
+
+    def _install(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        owners = (options.get(one, "root") for one in ("-o", "-g", "--owner", "--group"))
+        if any(owner not in _ROOTS for owner in owners):
+            return False
+        return self._mkdir(options, words) if "-d" in options else self._cp(options, words)
+
+    def _ln(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        if "-s" not in options or len(words) != 2 or not words[1].startswith("/"):
+            return False
+        there = self.effects.find(words[1])
+        link = words[1]
+        if there is not None and there.kind == "dir":
+            link = f"{link}/{posixpath.basename(words[0])}"
+        return self._put(Entry(plain_path(link), "symlink", 0o777, target=words[0], origin=self.origin))
+
+    def _cp(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        if len(words) != 2 or not all(word.startswith("/") for word in words):
+            return False
+        source, there = self.effects.find(words[0]), self.effects.find(words[1])
+        if source is None or source.kind != "file":
+            return False
+        place = words[1]
+        if there is not None and there.kind == "dir":
+            place = f"{place}/{posixpath.basename(words[0])}"
+        mode = _MODE.fullmatch(options.get("-m", f"{source.mode:o}"))
+        if mode is None:
+            return False
+        return self._put(replace(source, path=plain_path(place), mode=int(mode[1], 8), origin=self.origin))
+
+    def _touch(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+        if not all(word.startswith("/") for word in words):
+            return False
+        return all(
+            self._put(Entry(plain_path(w), "file", 0o644, source=b"", origin=self.origin)) for w in words
+        )
+
+    def _chmod(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+        mode = _MODE.fullmatch(words[0])
+        for path in words[1:]:
+            found = self.effects.find(path)
+            if found is None:
+                return False
+            if mode is None:
+                return False
+            if found.kind != "symlink":
+                self.effects.made[found.path] = replace(found, mode=int(mode[1], 8))
+        return True
+
+    def _chown(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+        # Folders below /usr/local are the group's that administers a machine; an image has nobody of it.
+        return words[0] in _ROOTS or all(path.startswith("/usr/local/") for path in words[1:])
+
+    def _alternative(self, call: Call) -> bool:
+        """Take ``--install link name path priority [--slave link name path]...``, update-alternatives(1)."""
+        words = [word for word in call.words[1:] if word not in {"--quiet", "--force", "--verbose"}]
+        if words[:1] != ["--install"]:
+            return True  # it asks, or removes what an older version made
+        if len(words) < 5 or any(UNKNOWN in word for word in words) or not _number(words[4]):
+            return False
+        slaves, rest = [], words[5:]
+        while len(rest) >= 4 and rest[0] == "--slave":
+            slaves.append((rest[1], rest[2], rest[3]))
+            rest = rest[4:]
+        made = Alternative(words[1], words[2], words[3], int(words[4]), tuple(slaves))
+        self.effects.alternatives.append(made)
+        return not rest
+
+
+def _number(text: str) -> bool:
+    return text.lstrip("-").isdecimal()
+
+
+def _unshipped(path: str) -> bool:
+    return path.startswith(UNSHIPPED) or path in {UNKNOWN, f"{UNKNOWN}/{UNKNOWN}"}
+
+
+def _options(name: str, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Divide the words of a command into options, each with its value, and others."""
+    options: dict[str, str] = {}
+    others: list[str] = []
+    valued = _WITH_VALUE.get(name, ())
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return options, [*others, *rest]
+        if not word.startswith("-") or word == "-":
+            others.append(word)
+        elif word in valued and rest:
+            options[word] = rest.pop(0)
+        elif word.startswith("--"):
+            option, _, value = word.partition("=")
+            options[option] = value
+        elif f"-{word[1]}" in valued and len(word) > 2:
+            options[word[:2]] = word[2:]
+        else:
+            options |= dict.fromkeys((f"-{letter}" for letter in word[1:]), "")
+    return options, others

@@ -1,0 +1,105 @@
+"""What is known before of a condition in a maintainer script: of a new installation, in a layer."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ociwheel.debian.follow import UNKNOWN
+from ociwheel.formats.entries import Entry
+
+# dpkg(1), --compare-versions: "lt le eq ne ge gt [...] treat an empty version as earlier than any version,
+# and [...] lt-nl le-nl ge-nl gt-nl treat an empty version as later than any version".
+_EARLIER = {"lt": True, "le": True, "ne": True, "eq": False, "ge": False, "gt": False, "<<": True, "<=": True}
+_LATER = {"lt-nl": False, "le-nl": False, "ge-nl": True, "gt-nl": True}
+_NUMBERS: Mapping[str, Callable[[int, int], bool]] = {
+    "-eq": operator.eq,
+    "-ne": operator.ne,
+    "-gt": operator.gt,
+    "-ge": operator.ge,
+    "-lt": operator.lt,
+    "-le": operator.le,
+}
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("-e", "-r", "-w"), ("file", "hardlink", "dir", "symlink")),
+    **dict.fromkeys(("-h", "-L"), ("symlink",)),
+    **dict.fromkeys(("-f", "-x", "-s"), ("file", "hardlink", "symlink")),
+    "-d": ("dir",),
+}
+_DONE = frozenset(
+    (":", "true", "echo", "printf", "cd", "umask", "mkdir", "ln", "chmod", "chown", "rm", "touch", "cp")
+    + ("db_input", "db_go", "db_set", "db_version", "db_capb", "db_stop", "update-alternatives", "mountpoint")
+)
+
+
+class Conditions:
+    """Says how commands end that only ask, ``None`` where that is not known.
+
+    :param find: what is at an absolute path.
+    :param accounts: names of users and groups.
+    """
+
+    def __init__(self, find: Callable[[str], Entry | None], accounts: Collection[str]) -> None:
+        self.find = find
+        self.accounts = accounts
+
+    def __call__(self, words: Sequence[str]) -> bool | None:
+        """Return whether a command succeeds."""
+        name, arguments = words[0], list(words[1:])
+        if name in {"[", "test"}:
+            return self._test(arguments[:-1] if name == "[" else arguments)
+        if name in _DONE:
+            return True
+        if name == "dpkg" and arguments[:1] == ["--compare-versions"] and len(arguments) == 4:
+            return None if arguments[1] else (_EARLIER | _LATER).get(arguments[2])
+        if name in {"command", "which", "type"} and arguments and UNKNOWN not in arguments[-1]:
+            return self._program(arguments[-1])
+        if name == "getent" and len(arguments) == 2 and arguments[0] in {"passwd", "group"}:
+            return arguments[1] in self.accounts
+        if name == "dpkg-statoverride" and "--list" in arguments:
+            return False
+        return False if name == "false" else None
+
+    def _program(self, name: str) -> bool:
+        places = [name] if name.startswith("/") else [f"/usr/bin/{name}", f"/usr/sbin/{name}"]
+        return any(self.find(place) for place in places)
+
+    def _test(self, words: list[str]) -> bool | None:
+        for joint in ("-o", "-a"):
+            if joint in words[1:-1]:
+                at = words.index(joint, 1)
+                left, right = self._test(words[:at]), self._test(words[at + 1 :])
+                decides = joint == "-o"
+                if decides in (left, right):
+                    return decides
+                return None if None in (left, right) else not decides
+        if words[:1] == ["!"]:
+            inner = self._test(words[1:])
+            return None if inner is None else not inner
+        if len(words) == 3 and words[1] in {"=", "==", "!="} and words[0] == words[2]:
+            return words[1] != "!="
+        if any(UNKNOWN in word for word in words):
+            return None
+        return self._plain(words)
+
+    def _plain(self, words: list[str]) -> bool | None:
+        match words:
+            case []:
+                return False
+            case [value]:
+                return bool(value)
+            case ["-n", value]:
+                return bool(value)
+            case ["-z", value]:
+                return not value
+            case [kind, path] if kind in _KINDS and path.startswith("/"):
+                found = self.find(path)
+                return found is not None and found.kind in _KINDS[kind]
+            case [left, "=" | "==", right]:
+                return left == right
+            case [left, "!=", right]:
+                return left != right
+            case [left, name, right] if name in _NUMBERS:
+                numbers = left.lstrip("-").isdecimal() and right.lstrip("-").isdecimal()
+                return _NUMBERS[name](int(left), int(right)) if numbers else None
+        return None
