@@ -121,6 +121,18 @@ class BaseExcludedPackagesField(StringSequenceField):
     )
 
 
+class BaseAcceptScriptsField(StringSequenceField):
+    alias = "accept_scripts"
+    default = ()
+    help = help_text(
+        """
+        Packages of which you have looked what their maintainer scripts would do, and no image needs it,
+        or has it as files of its own: `["postgresql-common"]`. Nothing more is said of them. A package
+        whose program makes a file of the image (fontconfig's `fc-cache`) is not asked to make it.
+        """
+    )
+
+
 class BasePythonField(StringField):
     alias = "python"
     help = help_text(
@@ -180,6 +192,7 @@ class DebianPythonBaseTarget(Target):
         BaseBuilderPackagesField,
         BaseEmulationPackagesField,
         BaseExcludedPackagesField,
+        BaseAcceptScriptsField,
         BasePythonField,
         BasePlatformsField,
         BaseLockfileField,
@@ -189,9 +202,9 @@ class DebianPythonBaseTarget(Target):
         A base for images: Python and its libraries from locked Debian packages, and the headers that
         wheels are compiled against.
 
-        Packages are unpacked without maintainer scripts, so that neither Docker nor root is needed
-        and any machine can make the base of any platform. The target's name is the name of its lock:
-        `pants generate-lockfiles --resolve=<name>` resolves the packages for every platform from the
-        mirror's signed index.
+        Maintainer scripts are read and never run: what they would do is imitated, so that neither Docker
+        nor root is needed and any machine can make the base of any platform. The target's name is the
+        name of its lock: `pants generate-lockfiles --resolve=<name>` resolves the packages for every
+        platform from the mirror's signed index.
         """
     )

@@ -83,6 +83,9 @@ class DebianBase:
     :param emulation: what the container of an emulated build is made of; empty where none was locked.
     :param programs: what builds call on this machine, by the package that was asked for.
     :param gcc: Debian's own compiler for this platform; empty where none was locked.
+    :param accept_scripts: names of packages of whose maintainer scripts nothing is said.
+    :param made_with: the base's packages of the platform whose programs this machine runs; empty where the
+        base is not locked for it.
     """
 
     resolve: str
@@ -94,6 +97,8 @@ class DebianBase:
     emulation: tuple[DebPackage, ...] = ()
     programs: FrozenDict[str, tuple[DebPackage, ...]] = FrozenDict()
     gcc: tuple[DebPackage, ...] = ()
+    accept_scripts: tuple[str, ...] = ()
+    made_with: tuple[DebPackage, ...] = ()
 
 
 @dataclass(frozen=True)

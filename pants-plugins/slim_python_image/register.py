@@ -54,6 +54,7 @@ from slim_python_image.util_rules import (
     lock_news,
     locks,
     machine,
+    made_files,
     manifests,
     newest_wheels,
     plan_coverage,
@@ -102,6 +103,7 @@ def rules() -> Iterable[object]:
             lock,
             locks,
             machine,
+            made_files,
         ),
         *(
             dist,

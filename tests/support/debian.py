@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,9 @@ def deb(
     architecture: str = "amd64",
     compression: str = ".xz",
 ) -> bytes:
-    """Return a package."""
+    """Return a package; items below ``DEBIAN/`` go to its control tarball."""
+    scripts = [replace(i, path=f"./{i.path[7:]}", mode=0o755) for i in items if i.path.startswith("DEBIAN/")]
+    items = [i for i in items if not i.path.startswith("DEBIAN/")]
     control = f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nDescription: made up\n"
     sums = "".join(
         f"{hashlib.md5(i.content, usedforsecurity=False).hexdigest()}  {i.path.removeprefix('./')}\n"
@@ -92,7 +94,7 @@ def deb(
         if i.type == tarfile.REGTYPE
     )
     compress = COMPRESSORS[compression]
-    meta = tarball([Item("./control", control.encode()), Item("./md5sums", sums.encode())])
+    meta = tarball([Item("./control", control.encode()), Item("./md5sums", sums.encode()), *scripts])
     return ar(
         [
             ("debian-binary", b"2.0\n"),

@@ -44,11 +44,14 @@ class Effects:
     made: dict[str, Entry] = field(default_factory=dict)
     """Entries to add, or to put in the place of those that are there, by path."""
     alternatives: list[Alternative] = field(default_factory=list)
+    hidden: str = ""
+    """The origin of entries that are not yet there."""
 
     def find(self, path: str) -> Entry | None:
         """Return what is at an absolute path."""
         plain = plain_path(path)
-        return self.made.get(plain) or self.placed.get(plain)
+        found = self.made.get(plain) or self.placed.get(plain)
+        return None if found is not None and self.hidden and found.origin == self.hidden else found
 
 
 def plain_path(path: str) -> str:
@@ -88,35 +91,46 @@ class Imitator:
         self.unknown.append(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
 
     def _imitate(self, name: str, call: Call) -> bool:
-        if name == "ldconfig":
-            return True
-        if name == "update-alternatives":
-            return self._alternative(call)
+        if name in {"ldconfig", "update-alternatives"}:
+            return name == "ldconfig" or self._alternative(call)
         options, words = _options(name, call.words[1:])
         if words and all(_unshipped(path) for path in words if path.startswith(("/", UNKNOWN))):
             return True
-        if name in {"rm", "rmdir", "unlink"}:
-            return all(self._gone(path) for path in words)
-        if name == "sed":
-            in_place = any(one.startswith(("-i", "--in-place")) for one in options)
-            return not in_place or not self._exists(words[-1])
-        if name == "mv":
-            return len(words) == 2 and not self._exists(words[0])
+        loose = {
+            "rm": self._gone,
+            "rmdir": self._gone,
+            "unlink": self._gone,
+            "sed": self._sed,
+            "mv": self._mv,
+        }
+        if name in loose:
+            return loose[name](options, words)
         if not call.sure or not words or any(UNKNOWN in word for word in words):
             return False
         doers = {"mkdir": self._mkdir, "install": self._install, "ln": self._ln, "cp": self._cp}
         doers |= {"touch": self._touch, "chmod": self._chmod, "chown": self._chown, "chgrp": self._chown}
+        doers["ucf"] = self._cp
         return name in doers and doers[name](options, words)
 
     def _exists(self, path: str) -> bool:
         return UNKNOWN in path or "*" in path or self.effects.find(path) is not None
 
-    def _gone(self, path: str) -> bool:
+    def _sed(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        in_place = any(one.startswith(("-i", "--in-place")) for one in options)
+        return not in_place or not words or not self._exists(words[-1])
+
+    def _mv(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+        return len(words) == 2 and not self._exists(words[0])
+
+    def _gone(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+        return all(self._removed(path) for path in words)
+
+    def _removed(self, path: str) -> bool:
         """Remove what a script made; what a package ships stays, and is not known."""
         if UNKNOWN in path:
             return False
         plain = plain_path(path)
-        if plain in self.effects.placed:
+        if plain not in self.effects.made and self._exists(path):
             return False
         self.effects.made.pop(plain, None)
         return True

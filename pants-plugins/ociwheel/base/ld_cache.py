@@ -1,4 +1,4 @@
-"""What ``ldconfig`` and maintainer scripts leave: the loader's cache, and a program that prints it.
+"""What ``ldconfig`` leaves: the loader's cache, and a program that prints it.
 
 ``ctypes.util.find_library`` asks ``/sbin/ldconfig -p``, so that without both it finds nothing. Debian's own
 program is in libc-bin, of which nothing else is needed.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import posixpath
 import re
 import struct
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ociwheel.elf.facts import ElfFacts
@@ -49,35 +48,6 @@ for number in range(count):
     name, path = (data[at:data.index(0, at)].decode() for at in (key, value))
     print(f"\\t{{name}} ({{NAMES.get(flags, 'libc6')}}) => {{path}}")
 """
-
-
-# What update-alternatives would choose: a name in the library folder, and folders below, best first (the
-# priorities of bookworm's and trixie's maintainer scripts).
-_OPENBLAS = ("openblas-pthread", "openblas-openmp", "openblas-serial")
-ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
-    "libblas.so.3": (*_OPENBLAS, "blis-pthread", "blis-openmp", "blis-serial", "atlas", "blas"),
-    "liblapack.so.3": (*_OPENBLAS, "atlas", "lapack"),
-    "libopenblas.so.0": _OPENBLAS,
-    "libblis.so.4": ("blis-pthread", "blis-openmp", "blis-serial"),
-}
-"""Libraries that packages ship in folders of their own, for a link that their scripts make."""
-
-
-def alternatives(paths: Collection[str], triplet: str) -> dict[str, str]:
-    """Return the links that ``update-alternatives`` would make for libraries of a base.
-
-    :param paths: of the base's files.
-    :returns: path of a link: where it leads.
-    """
-    links: dict[str, str] = {}
-    folder = f"usr/lib/{triplet}"
-    for name, places in ALTERNATIVES.items():
-        found = next((f"{folder}/{p}/{name}" for p in places if f"{folder}/{p}/{name}" in paths), None)
-        if found and f"{folder}/{name}" not in paths:
-            middle = f"etc/alternatives/{name}-{triplet}"
-            links[middle] = f"/{found}"
-            links[f"{folder}/{name}"] = f"/{middle}"
-    return links
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.ld_cache import CACHE, PROGRAM, alternatives, cache_bytes, libraries, program
-from ociwheel.documents import schema
+from ociwheel.base.ld_cache import CACHE, PROGRAM, cache_bytes, libraries, program
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import UsageError
 from ociwheel.image.users import GROUP, NONROOT, PASSWD
@@ -48,8 +47,8 @@ def rootfs_entries(target: Target, prefix: str, facts: Sequence[Mapping[str, Any
     """Return the layer's entries.
 
     :param prefix: where the virtual environment lies, ``/app``.
-    :param facts: layer-facts documents of the packages, from which follows what ldconfig and
-        update-alternatives would make; without any, nothing does.
+    :param facts: layer-facts documents of the packages, from which follows what ldconfig would make; without
+        any, nothing does.
     :raises UsageError: the prefix is no absolute path below the root.
     """
     row = target.platform
@@ -65,19 +64,9 @@ def rootfs_entries(target: Target, prefix: str, facts: Sequence[Mapping[str, Any
 
 
 def _loader_files(row: Platform, target: Target, facts: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
-    """Yield links of alternatives, the loader's cache, and the program that prints it."""
+    """Yield the loader's cache, and the program that prints it."""
     paths = {str(file[0]) for layer in facts for file in layer["files"]}
-    links = alternatives(paths, row.triplet)
-    yield from (Entry(path, "symlink", 0o777, target=end) for path, end in links.items())
-    made = {
-        "schema": schema("layer-facts"),
-        "files": [
-            *([folder, "d", 0o755, 0, 0, 0, ""] for folder in ("etc", "etc/alternatives")),
-            *([path, "l", 0o777, 0, 0, 0, end] for path, end in links.items()),
-        ],
-        "elf": [],
-    }
-    cache = cache_bytes(libraries(ImageTree([*facts, made]), row), row)
+    cache = cache_bytes(libraries(ImageTree(list(facts)), row), row)
     if cache is not None:
         yield Entry(CACHE, "file", 0o644, source=cache)
         if PROGRAM not in paths:

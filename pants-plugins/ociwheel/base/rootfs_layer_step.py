@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", default="/app", help="where the virtual environment lies")
     parser.add_argument(
         "--facts", type=Path, action="append", default=[], metavar="FILE",
-        help="layer-facts.json of a layer of packages, for what ldconfig and update-alternatives would make",
+        help="layer-facts.json of a layer of packages, for what ldconfig would make",
     )  # fmt: skip
     parser.add_argument("--compression", default="gzip", help="gzip or zstd")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")

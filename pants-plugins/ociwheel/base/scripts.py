@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ociwheel.base.imitate import Effects, Imitator
 from ociwheel.debian.conditions import Conditions
 from ociwheel.debian.deb import Package
 from ociwheel.debian.follow import Follower
-from ociwheel.base.imitate import Effects, Imitator
 from ociwheel.debian.script_policy import READ_PATTERN
 from ociwheel.debian.shell import ShellError
 from ociwheel.formats.entries import Entry
@@ -34,9 +34,9 @@ class Unknown:
         shown = "; ".join(self.what[:_SHOWN])
         more = f" and {len(self.what) - _SHOWN} more" if len(self.what) > _SHOWN else ""
         return (
-            f"{self.package} {self.version}: its {self.script} is not run, and nothing here does what it would: "
-            f"{shown}{more}; add what an image needs of it as files, then name {self.package} in accept_scripts "
-            "of the base"
+            f"{self.package} {self.version}: its {self.script} is not run, and nothing here does what it "
+            f"would: {shown}{more}; add what an image needs of it as files, then name {self.package} in "
+            "accept_scripts of the base"
         )
 
 
@@ -76,6 +76,8 @@ def _follow(package: Package, script: str, effects: Effects, accounts: Collectio
         "DPKG_MAINTSCRIPT_ARCH": package.architecture,
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
+    # A preinst runs before its package is unpacked.
+    effects.hidden = f"{package.name} {package.version}" if script == "preinst" else ""
     imitator = Imitator(effects, accounts, f"{package.name} {package.version}")
     follower = Follower(
         Conditions(effects.find, accounts),

@@ -48,6 +48,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "tell which locked packages have newer versions",
     ),
     "deb-layer": ("ociwheel.base.deb_layer_step", "unpack Debian packages into a layer"),
+    "made-files": ("ociwheel.build.made_files_step", "run the base's programs that make files of others"),
     "rootfs-layer": ("ociwheel.base.rootfs_layer_step", "write the layer of users and folders"),
     "sysroot": ("ociwheel.base.sysroot_step", "unpack builder packages or a builder image into a sysroot"),
     "container": ("ociwheel.base.build_container_step", "make the image in which wheels are built emulated"),

@@ -27,8 +27,11 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "-d": ("dir",),
 }
 _DONE = frozenset(
-    (":", "true", "echo", "printf", "cd", "umask", "mkdir", "ln", "chmod", "chown", "rm", "touch", "cp")
-    + ("db_input", "db_go", "db_set", "db_version", "db_capb", "db_stop", "update-alternatives", "mountpoint")
+    [
+        *(":", "true", "echo", "printf", "cd", "umask", "mkdir", "ln", "chmod", "chown", "rm", "touch", "cp"),
+        *("db_input", "db_go", "db_set", "db_version", "db_capb", "db_stop", "update-alternatives"),
+        "mountpoint",
+    ]
 )
 
 
@@ -46,19 +49,22 @@ class Conditions:
     def __call__(self, words: Sequence[str]) -> bool | None:
         """Return whether a command succeeds."""
         name, arguments = words[0], list(words[1:])
-        if name in {"[", "test"}:
-            return self._test(arguments[:-1] if name == "[" else arguments)
-        if name in _DONE:
-            return True
-        if name == "dpkg" and arguments[:1] == ["--compare-versions"] and len(arguments) == 4:
-            return None if arguments[1] else (_EARLIER | _LATER).get(arguments[2])
-        if name in {"command", "which", "type"} and arguments and UNKNOWN not in arguments[-1]:
-            return self._program(arguments[-1])
-        if name == "getent" and len(arguments) == 2 and arguments[0] in {"passwd", "group"}:
-            return arguments[1] in self.accounts
-        if name == "dpkg-statoverride" and "--list" in arguments:
-            return False
-        return False if name == "false" else None
+        if name in _DONE or name == "false":
+            return name != "false"
+        asked = {"[": self._bracket, "test": self._test, "dpkg": _versions, "getent": self._account}
+        asked |= dict.fromkeys(("command", "which", "type"), self._which)
+        asked["dpkg-statoverride"] = lambda words: False if "--list" in words else None
+        return asked[name](arguments) if name in asked else None
+
+    def _bracket(self, words: list[str]) -> bool | None:
+        return self._test(words[:-1])
+
+    def _account(self, words: list[str]) -> bool | None:
+        asks = len(words) == 2 and words[0] in {"passwd", "group"}
+        return words[1] in self.accounts if asks else None
+
+    def _which(self, words: list[str]) -> bool | None:
+        return self._program(words[-1]) if words and UNKNOWN not in words[-1] else None
 
     def _program(self, name: str) -> bool:
         places = [name] if name.startswith("/") else [f"/usr/bin/{name}", f"/usr/sbin/{name}"]
@@ -68,38 +74,46 @@ class Conditions:
         for joint in ("-o", "-a"):
             if joint in words[1:-1]:
                 at = words.index(joint, 1)
-                left, right = self._test(words[:at]), self._test(words[at + 1 :])
-                decides = joint == "-o"
-                if decides in (left, right):
-                    return decides
-                return None if None in (left, right) else not decides
+                return _joined(joint == "-o", self._test(words[:at]), self._test(words[at + 1 :]))
         if words[:1] == ["!"]:
             inner = self._test(words[1:])
             return None if inner is None else not inner
-        if len(words) == 3 and words[1] in {"=", "==", "!="} and words[0] == words[2]:
-            return words[1] != "!="
+        if len(words) == 3:
+            return _compared(*words)
         if any(UNKNOWN in word for word in words):
             return None
-        return self._plain(words)
+        return self._one(words)
 
-    def _plain(self, words: list[str]) -> bool | None:
+    def _one(self, words: list[str]) -> bool | None:
         match words:
             case []:
                 return False
-            case [value]:
-                return bool(value)
-            case ["-n", value]:
+            case [value] | ["-n", value]:
                 return bool(value)
             case ["-z", value]:
                 return not value
             case [kind, path] if kind in _KINDS and path.startswith("/"):
                 found = self.find(path)
                 return found is not None and found.kind in _KINDS[kind]
-            case [left, "=" | "==", right]:
-                return left == right
-            case [left, "!=", right]:
-                return left != right
-            case [left, name, right] if name in _NUMBERS:
-                numbers = left.lstrip("-").isdecimal() and right.lstrip("-").isdecimal()
-                return _NUMBERS[name](int(left), int(right)) if numbers else None
         return None
+
+
+def _versions(words: list[str]) -> bool | None:
+    """Compare the version before, which is none, with another."""
+    asks = len(words) == 4 and words[:2] == ["--compare-versions", ""]
+    return (_EARLIER | _LATER).get(words[2]) if asks else None
+
+
+def _joined(decides: bool, left: bool | None, right: bool | None) -> bool | None:
+    if decides in (left, right):
+        return decides
+    return None if None in (left, right) else not decides
+
+
+def _compared(left: str, name: str, right: str) -> bool | None:
+    same = {"=": True, "==": True, "!=": False}
+    if name in same:
+        known = left == right or not (UNKNOWN in left or UNKNOWN in right)
+        return (left == right) is same[name] if known else None
+    numbers = left.lstrip("-").isdecimal() and right.lstrip("-").isdecimal()
+    return _NUMBERS[name](int(left), int(right)) if numbers and name in _NUMBERS else None

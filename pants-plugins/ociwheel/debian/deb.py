@@ -1,7 +1,7 @@
 """Reads a binary package, deb(5): an ar archive of a control tarball and a data tarball.
 
-Maintainer scripts are read and never run (:mod:`ociwheel.debian.scripts`). File contents go to numbered files of a scratch folder, so
-no name of the archive ever becomes a path on this machine.
+Maintainer scripts are read and never run (:mod:`ociwheel.base.scripts`). File contents go to numbered files
+of a scratch folder, so no name of the archive ever becomes a path on this machine.
 """
 
 from __future__ import annotations

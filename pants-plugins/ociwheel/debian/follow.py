@@ -6,9 +6,11 @@ both ways are followed, and what they call is recorded as uncertain.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ociwheel.debian import shell
 from ociwheel.debian.shell import (
@@ -34,9 +36,12 @@ UNKNOWN = "\0"
 """Stands in a word for what is not known before a script runs."""
 _MOST_STEPS = 20_000
 _MOST_DEPTH = 40
+_MOST_TEXT = 1 << 16
+_MOST_TRIMMED = 1 << 11
+"""Characters of a value, and of one that is cut to a pattern."""
 
 
-class _Leaves(Exception):
+class _LeaveError(Exception):
     """``exit``, ``return``, ``break`` or ``continue``."""
 
     def __init__(self, word: str, *, known: bool | None) -> None:
@@ -91,10 +96,10 @@ class Follower:
         self.arguments = tuple(arguments)
         try:
             self._run(shell.parse(script))
-        except _Leaves:
+        except _LeaveError:
             pass
-        except (IndexError, RecursionError) as e:
-            raise ShellError("it ends too early, or is nested too deeply") from e
+        except RecursionError as e:
+            raise ShellError("it is nested too deeply") from e
         return tuple(self.calls)
 
     def _record(self, call: Call) -> None:
@@ -105,47 +110,57 @@ class Follower:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise ShellError(f"it has more than {_MOST_STEPS} steps")
-        match node:
-            case Simple():
-                return self._simple(node)
-            case shell.Sequence():
-                status: bool | None = True
-                for one in node.nodes:
-                    status = self._run(one)
-                return status
-            case Pipeline():
-                *firsts, last = node.nodes
-                for one in firsts:
-                    self._apart(one)
-                status = self._run(last) if not firsts else self._apart(last)
-                return _not(status) if node.negated else status
-            case AndOr():
-                return self._and_or(node)
-            case If():
-                return self._branches(list(node.branches), node.otherwise)
-            case Case():
-                return self._case(node)
-            case For():
-                return self._for(node)
-            case While():
-                self._apart(node.condition)
-                self._unsurely([node.body])
-                return None
-            case Function():
-                self._functions[node.name] = node.body
-                return True
-            case Redirected():
-                files = self._files(node.redirections)
-                if files:
-                    self._record(Call(("cat",), self._sure, files))
-                return self._run(node.body)
+        follow: Callable[..., bool | None] = self._by_kind[type(node)]
+        return follow(node)
+
+    @cached_property
+    def _by_kind(self) -> Mapping[type, Callable[..., bool | None]]:
+        return {
+            Simple: self._simple,
+            shell.Sequence: self._sequence,
+            Pipeline: self._pipeline,
+            AndOr: self._and_or,
+            If: lambda node: self._branches(list(node.branches), node.otherwise),
+            Case: self._case,
+            For: self._for,
+            While: self._while,
+            Function: self._define,
+            Redirected: self._redirected,
+        }
+
+    def _sequence(self, node: shell.Sequence) -> bool | None:
+        status: bool | None = True
+        for one in node.nodes:
+            status = self._run(one)
+        return status
+
+    def _pipeline(self, node: Pipeline) -> bool | None:
+        *firsts, last = node.nodes
+        for one in firsts:
+            self._apart(one)
+        status = self._apart(last) if firsts else self._run(last)
+        return _not(status) if node.negated else status
+
+    def _while(self, node: While) -> None:
+        self._apart(node.condition)
+        self._unsurely([node.body])
+
+    def _define(self, node: Function) -> bool:
+        self._functions[node.name] = node.body
+        return True
+
+    def _redirected(self, node: Redirected) -> bool | None:
+        files = self._files(node.redirections)
+        if files:
+            self._record(Call(("cat",), self._sure, files))
+        return self._run(node.body)
 
     def _apart(self, node: Node) -> bool | None:
         """Follow what runs in a shell of its own."""
         saved = dict(self.variables)
         try:
             return self._run(node)
-        except _Leaves as e:
+        except _LeaveError as e:
             return e.status
         finally:
             self.variables = saved
@@ -156,17 +171,13 @@ class Follower:
         self._sure = False
         for node in nodes:
             self.variables = dict(before)
-            try:
+            with contextlib.suppress(_LeaveError):
                 self._run(node)
-            except _Leaves:
-                pass
             ends.append(self.variables)
         self._sure = sure
         names = {name for end in ends for name in end}
         self.variables = {
-            name: before.get(name, "")
-            if all(end.get(name) == before.get(name) for end in ends)
-            else UNKNOWN
+            name: before.get(name, "") if all(end.get(name) == before.get(name) for end in ends) else UNKNOWN
             for name in names
         }
 
@@ -218,7 +229,7 @@ class Follower:
                     self._unsurely([node.body])
                 else:
                     self._run(node.body)
-            except _Leaves as e:
+            except _LeaveError as e:
                 if e.word == "break":
                     break
                 if e.word != "continue":
@@ -245,7 +256,7 @@ class Follower:
             return self._function(name, arguments)
         if name in {"exit", "return", "break", "continue"}:
             known = None if not arguments or UNKNOWN in arguments[0] else arguments[0] == "0"
-            raise _Leaves(name, known=True if not arguments else known)
+            raise _LeaveError(name, known=True if not arguments else known)
         if name in {"export", "local", "readonly", "unset", "set", "shift", "read", "eval"}:
             return self._builtin(name, arguments)
         if name == "db_get" and arguments:
@@ -268,7 +279,7 @@ class Follower:
         saved, self.arguments = self.arguments, arguments
         try:
             return self._run(self._functions[name])
-        except _Leaves as e:
+        except _LeaveError as e:
             if e.word != "return":
                 raise
             return e.status
@@ -302,7 +313,8 @@ class Follower:
 
     def _text(self, word: Word) -> str:
         """Return a word without dividing it."""
-        return "".join(self._part(part) for part in word)
+        text = "".join(self._part(part) for part in word)
+        return text if len(text) <= _MOST_TEXT else UNKNOWN
 
     def _part(self, part: Text | Parameter | Substitution) -> str:
         if isinstance(part, Text):
@@ -384,7 +396,7 @@ def _not(status: bool | None) -> bool | None:
 
 
 def _trimmed(value: str, operator: str, pattern: str) -> str:
-    if UNKNOWN in value or UNKNOWN in pattern:
+    if UNKNOWN in value or UNKNOWN in pattern or len(value) > _MOST_TRIMMED:
         return UNKNOWN
     cuts = range(len(value) + 1)
     if operator in {"%", "##"}:

@@ -1,4 +1,4 @@
-"""What commands of maintainer scripts mean for an image, by meaning. ``docs/reference/debian-scripts.md`` shows these lists."""
+"""What commands of maintainer scripts mean for an image, as ``docs/reference/debian-scripts.md`` lists it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ from collections.abc import Mapping
 
 HARMLESS: Mapping[str, tuple[str, ...]] = {
     "words of the shell, and programs that only look": (
-        *(":", "[", "test", "true", "false", "echo", "printf", "print", "cd", "umask", "trap", "type", "wait"),
+        *(
+            ":",
+            "[",
+            "test",
+            "true",
+            "false",
+            "echo",
+            "printf",
+            "print",
+            "cd",
+            "umask",
+            "trap",
+            "type",
+            "wait",
+        ),
         *("which", "command", "let", "times", "grep", "egrep", "fgrep", "zgrep", "awk", "mawk", "cat", "cut"),
         *("sort", "uniq", "head", "tail", "tr", "wc", "ls", "stat", "id", "getent", "cmp", "diff", "md5sum"),
         *("sha1sum", "sha256sum", "find", "xargs", "readlink", "realpath", "basename", "dirname", "expr"),
@@ -15,7 +29,17 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
         *("runlevel", "hostname", "ps", "du", "df", "od", "tac", "dpkg-realpath", "getcap", "tput", "logger"),
     ),
     "questions, which have their defaults": (
-        *("db_version", "db_capb", "db_title", "db_input", "db_go", "db_get", "db_set", "db_reset", "db_subst"),
+        *(
+            "db_version",
+            "db_capb",
+            "db_title",
+            "db_input",
+            "db_go",
+            "db_get",
+            "db_set",
+            "db_reset",
+            "db_subst",
+        ),
         *("db_fset", "db_fget", "db_stop", "db_purge", "db_metaget", "db_register", "db_unregister"),
         *("db_settitle", "db_info", "db_progress", "db_beginblock", "db_endblock", "debconf-loadtemplate"),
     ),
@@ -30,7 +54,14 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
         *("aa-status", "aa-enabled", "restorecon", "selinuxenabled", "update-binfmts", "MAKEDEV", "kill"),
     ),
     "dpkg's own books, and what an upgrade mends": (
-        *("dpkg", "dpkg-query", "dpkg-trigger", "dpkg-maintscript-helper", "dpkg-vendor", "dpkg-statoverride"),
+        *(
+            "dpkg",
+            "dpkg-query",
+            "dpkg-trigger",
+            "dpkg-maintscript-helper",
+            "dpkg-vendor",
+            "dpkg-statoverride",
+        ),
         *("dpkg-split", "dpkg-parsechangelog", "apt-config", "apt-cache", "ucfr", "ucfq"),
     ),
     "bytecode, which the layers' own step makes": (
@@ -40,7 +71,14 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     "manuals, menus and desktops": (
         *("update-menus", "install-info", "update-mime", "update-desktop-database", "update-icon-caches"),
         *("gtk-update-icon-cache", "gtk-update-icon-cache-3.0", "update-fonts-alias", "update-fonts-dir"),
-        *("update-fonts-scale", "appstreamcli", "mandb", "update-man-db", "install-docs", "xdg-icon-resource"),
+        *(
+            "update-fonts-scale",
+            "appstreamcli",
+            "mandb",
+            "update-man-db",
+            "install-docs",
+            "xdg-icon-resource",
+        ),
         *("helpztags", "update-notifier", "/usr/share/update-notifier/notify-reboot-required"),
         # postgresql-common's: alternatives of manual pages.
         *("configure_client_version",),
@@ -87,5 +125,14 @@ READ: Mapping[str, str] = {
 
 READ_PATTERN = re.compile("|".join(f"(?:{pattern})" for pattern in READ))
 
-UNSHIPPED: tuple[str, ...] = ("/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/var/log/", "/var/run/", "/var/tmp/")
+UNSHIPPED: tuple[str, ...] = (
+    "/dev/",
+    "/proc/",
+    "/run/",
+    "/sys/",
+    "/tmp/",  # noqa: S108  the image's
+    "/var/log/",
+    "/var/run/",
+    "/var/tmp/",  # noqa: S108  likewise
+)
 """Folders whose content no image needs."""

@@ -14,7 +14,12 @@ MOST_DEPTH = 60
 _BLANK = " \t"
 _OPERATORS = ("<<-", "&&", "||", ";;", "<<", ">>", ">|", "<&", ">&", "<>", ";", "&", "|", "(", ")", "<", ">")
 _REDIRECTIONS = frozenset({"<<-", "<<", ">>", ">|", "<&", ">&", "<>", "<", ">"})
-_RESERVED = frozenset("! { } case do done elif else esac fi for if in then until while".split())
+_RESERVED = frozenset(
+    [
+        *("!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "if", "in", "then"),
+        *("until", "while"),
+    ]
+)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
 _PARAMETER = re.compile(r"[A-Za-z_]\w*|[0-9@*#?$!-]")
@@ -164,8 +169,11 @@ def parse(script: str, depth: int = 0) -> Node:
     """
     if depth > MOST_DEPTH:
         raise ShellError("it is nested too deeply")
-    parser = _Parser(list(_Lexer(script, depth).tokens()), depth)
-    node = parser.sequence(())
+    try:
+        parser = _Parser(list(_Lexer(script, depth).tokens()), depth)
+        node = parser.sequence(())
+    except (IndexError, RecursionError) as e:
+        raise ShellError("it ends too early, or is nested too deeply") from e
     if parser.ahead.kind != "end":
         raise ShellError(f"{parser.ahead.text!r} stands where no command ends")
     return node
@@ -248,11 +256,7 @@ class _Lexer:
         """Read the next piece of a word."""
         char = self.text[self.at]
         if char == "\\":
-            pair = self.text[self.at + 1 : self.at + 2]
-            self.at += 2
-            if pair == "\n":
-                return []
-            return [Text(pair if not quoted or pair in '$`"\\' else "\\" + pair, quoted=True)]
+            return self._escaped(quoted=quoted)
         if char == "'" and not quoted:
             end = self._find("'", self.at + 1)
             inside = self.text[self.at + 1 : end]
@@ -260,12 +264,17 @@ class _Lexer:
             return [Text(inside, quoted=True)]
         if char == '"' and not stop:
             return self._double()
-        if char == "$":
-            return [self._dollar(quoted=quoted)]
-        if char == "`":
-            return [self._backquoted(quoted=quoted)]
+        if char in "$`":
+            return [self._dollar(quoted=quoted) if char == "$" else self._backquoted(quoted=quoted)]
         self.at += 1
         return [Text(char, quoted)]
+
+    def _escaped(self, *, quoted: bool) -> list[Part]:
+        pair = self.text[self.at + 1 : self.at + 2]
+        self.at += 2
+        if pair == "\n":
+            return []
+        return [Text(pair if not quoted or pair in '$`"\\' else "\\" + pair, quoted=True)]
 
     def _double(self) -> list[Part]:
         self.at += 1
@@ -416,6 +425,8 @@ class _Parser:
             self._take()
             node = self.sequence((")",))
             self._expect(")")
+        if token.kind == "word" and token.text in _RESERVED - compound.keys() - {"in", "!"}:
+            raise ShellError(f"{token.text!r} stands where a command is expected")
         if node is None:
             return self._simple()
         found = self._redirections()

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from ociwheel_testing.elf_writer import Elf, elf_bytes
 
+from ociwheel.base.deb_layer import layer_entries
+from ociwheel.debian.deb import read_debs
 from ociwheel.elf import audit_step
 from ociwheel.errors import AuditError
 from ociwheel.layer.writer import Entry, write_layer
+from tests.support.debian import Item, symlink, write_debs
 
 _LIB = "usr/lib/x86_64-linux-gnu"
 _SITE = "app/lib/python3.11/site-packages"
@@ -485,3 +488,33 @@ def test_libraries_that_code_opens_and_the_image_lacks(tmp_path: Path) -> None:
         "weasyprint 62: its code opens libraries that are not in the image: libgobject-2.0.so.0 (Debian's "
         "libglib2.0-0 has it), magic (Debian's libmagic1 has it)"
     )
+
+
+def _openblas(tmp_path: Path) -> list[Entry]:
+    """Return what a layer of Debian's package has: made of a package of its shape, script included."""
+    place = f"{_LIB}/openblas-pthread"
+    link, name = f"/{_LIB}/libopenblas.so.0", "libopenblas.so.0-x86_64-linux-gnu"
+    script = f"#!/bin/sh\nset -e\nupdate-alternatives --install {link} {name} /{place}/libopenblas.so.0 100\n"
+    data = elf_bytes(_module(soname="libopenblas.so.0"))
+    items = [
+        Item(f"./{place}/libopenblasp-r0.3.21.so", data),
+        symlink(f"./{place}/libopenblas.so.0", "libopenblasp-r0.3.21.so"),
+        Item("DEBIAN/postinst", script.encode()),
+    ]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    debs = write_debs(tmp_path / "debs", {"libopenblas0-pthread": items})
+    return layer_entries(read_debs(debs, scratch))[0]
+
+
+def test_blas_is_found_after_the_advice_was_taken(tmp_path: Path) -> None:
+    wheels = {f"{_SITE}/_blas.so": (_module(needed=["libopenblas.so.0", "libc.so.6"]), "blas 1")}
+    assert _fails(tmp_path, wheels) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  blas 1: /{_SITE}/_blas.so needs libopenblas.so.0, which is not in the image; Debian's "
+        "libopenblas0-pthread has it\n"
+        '  -> add "libopenblas0-pthread" to the packages of the base and lock it again'
+    )
+    made = [*_LINKS, *_openblas(tmp_path)]
+    packages = [*_PACKAGES, "libopenblas0-pthread"]
+    assert _audit(tmp_path / "then", wheels, base_links=made, packages=packages)["not_loadable"] == []

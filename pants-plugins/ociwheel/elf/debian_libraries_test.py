@@ -21,6 +21,8 @@ from ociwheel.elf.debian_libraries import release_of, table
         ("libjpeg.so.62", "libjpeg62-turbo"),
         ("libsnappy.so.1", "libsnappy1v5"),
         ("libnss3.so", "libnss3"),
+        ("libblas.so.3", "libblas3"),
+        ("libopenblas.so.0", "libopenblas0-pthread"),
         ("libcuda.so.1", None),
         ("nonsense", None),
     ],

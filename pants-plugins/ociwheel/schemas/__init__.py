@@ -54,7 +54,7 @@ ANSWERS: Mapping[str, str] = {
     "run": "loaded",
     "test": "tested",
     "yanked": "yanked",
-    **dict.fromkeys(("account-layer", "deb-layer", "rootfs-layer"), "layer"),
+    **dict.fromkeys(("account-layer", "deb-layer", "made-files", "rootfs-layer"), "layer"),
     **dict.fromkeys(("source-layer", "venv-layer", "wheel-layer"), "layer"),
     **dict.fromkeys(("blob-facts", "build-programs", "container", "gcc", "interpreter"), "tree"),
     **dict.fromkeys(("sysroot", "toolbox", "zig", "zig-libc"), "tree"),

@@ -11,7 +11,13 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError
 from slim_python_image.registry_target import RegistryImageField
 from slim_python_image.util_rules.base_locks import check_platform, host_platform, parse_lock
-from slim_python_image.util_rules.debian_locks import LOCK_SCHEMA, LockedBase, check_inputs, debian_base
+from slim_python_image.util_rules.debian_locks import (
+    LOCK_SCHEMA,
+    LockedBase,
+    accepted_scripts,
+    check_inputs,
+    debian_base,
+)
 from slim_python_image.util_rules.registry_base import read_registry_base
 
 
@@ -31,7 +37,8 @@ async def read_base(request: BaseRequest) -> PlatformBase:
     data = await engine.read_path(path)
     locked = LockedBase(request.address, path, parse_lock(request.address, path, data, LOCK_SCHEMA))
     check_inputs(target, locked)
-    return PlatformBase(debian_base(locked, request.platform, host_platform()))
+    accepted = accepted_scripts(target, locked)
+    return PlatformBase(debian_base(locked, request.platform, host_platform(), accepted))
 
 
 def rules() -> Iterable[object]:

@@ -15,6 +15,7 @@ from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.util_rules.debian import with_debs
 from slim_python_image.util_rules.interpreter import interpreter_tree
 from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.made_files import MadeFilesRequest, made_files, makes_files
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
 
@@ -26,6 +27,7 @@ class DebLayerRequest:
     interpreter: Interpreter
     bytecode: str
     compression: str = GZIP
+    accept_scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
     extra: tuple[str, ...] = ()
     if bytecode:
         extra = ("--python-minor", python.target.minor, "--bytecode", "unchecked-hash")
+    extra += tuple(part for name in request.accept_scripts for part in ("--accept-scripts", name))
     return await make_layer(
         StepRequest(
             step="deb-layer",
@@ -163,10 +166,22 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
         return BaseLayers((*remote_layers(base.image), venv))
     groups = await concurrently(
         deb_layer(
-            DebLayerRequest(group, base.interpreter, request.bytecode, request.compression), **implicitly()
+            DebLayerRequest(
+                group,
+                base.interpreter,
+                request.bytecode,
+                request.compression,
+                # Of whom it does not hold, a layer knows nothing.
+                tuple(n for n in base.accept_scripts if n in {one.name for one in group.packages}),
+            ),
+            **implicitly(),
         )
         for group in base.groups
     )
+    made: tuple[Layer, ...] = ()
+    if makes_files(base):
+        layer = await made_files(MadeFilesRequest.of(base, request.compression), **implicitly())
+        made = (layer,) if layer.fields()["contents"] or layer.fields().get("notes") else ()
     rootfs = await rootfs_layer(
         RootfsLayerRequest(
             base.target,
@@ -176,7 +191,7 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
         ),
         **implicitly(),
     )
-    return BaseLayers((rootfs, *groups))
+    return BaseLayers((rootfs, *groups, *made))
 
 
 def rules() -> Iterable[object]:

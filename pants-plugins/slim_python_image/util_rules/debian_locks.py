@@ -10,6 +10,7 @@ from pants.engine.target import Target
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.base_target import (
+    BaseAcceptScriptsField,
     BaseBuilderPackagesField,
     BaseComponentsField,
     BaseEmulationPackagesField,
@@ -122,7 +123,31 @@ def check_inputs(target: Target, locked: LockedBase) -> None:
         )
 
 
-def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
+def accepted_scripts(target: Target, locked: LockedBase) -> tuple[str, ...]:
+    """Return the field `accept_scripts` of a base.
+
+    :raises SlimImageError: it names what the lock does not have.
+    """
+    accepted = target[BaseAcceptScriptsField].value or ()
+    there = {row["name"] for row in locked.lock["packages"].values()}
+    strange = [name for name in accepted if name not in there]
+    if strange:
+        raise locked.error(
+            f"`accept_scripts` of {locked.address} names {', '.join(strange)}, which the base does not have",
+            "take it out of that field",
+        )
+    return tuple(sorted(accepted))
+
+
+def runtime_packages(locked: LockedBase, platform: str) -> tuple[DebPackage, ...]:
+    """Return the packages of a platform's layers; of a platform that the lock has not, none."""
+    layers = locked.lock["platforms"].get(platform, {}).get("layers", ())
+    return tuple(package for layer in layers for package in locked.packages(layer["packages"]))
+
+
+def debian_base(
+    locked: LockedBase, platform: str, runs: str, accept_scripts: tuple[str, ...] = ()
+) -> DebianBase:
     """Return one platform of a base.
 
     :param runs: the platform whose programs this machine runs.
@@ -145,4 +170,6 @@ def debian_base(locked: LockedBase, platform: str, runs: str) -> DebianBase:
         emulation=locked.packages(one.get("emulation", [])),
         programs=build_programs(locked, runs),
         gcc=locked.packages(locked.lock.get("compilers", {}).get(runs, {}).get(platform, [])),
+        accept_scripts=accept_scripts,
+        made_with=runtime_packages(locked, runs),
     )

@@ -25,10 +25,19 @@ from slim_python_image.util_rules.image_definition import ImageDefinition, Image
 from slim_python_image.util_rules.image_layers import ancestors_of
 from slim_python_image.util_rules.lock_lines import LockLines, LockLinesRequest, reached, read_lines
 from slim_python_image.util_rules.locks import normalized, requirement_name
+from slim_python_image.util_rules.made_files import makes_files
 
 # The steps whose code makes bytes of an image, or what such a step stands on.
 _STEPS = (
-    *("wheel-layer", "source-layer", "deb-layer", "rootfs-layer", "venv-layer", "account-layer"),
+    *(
+        "wheel-layer",
+        "source-layer",
+        "deb-layer",
+        "made-files",
+        "rootfs-layer",
+        "venv-layer",
+        "account-layer",
+    ),
     *("lock-entries", "describe", "plan", "inspect-sdist", "build-pins", "fetch-crates", "interpreter"),
     *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "emulate"),
     *("image", "index"),
@@ -68,7 +77,12 @@ def runtime(base: Base, *, bytecode: bool) -> dict[str, Any]:
     common = {"target": asdict(base.target), "interpreter": python}
     if isinstance(base, DebianBase):
         groups = [[group.title, group.bytecode, _debs(group.packages)] for group in base.groups]
-        return {**common, "groups": groups}
+        return {
+            **common,
+            "groups": groups,
+            "accept_scripts": list(base.accept_scripts),
+            "made_with": _debs(base.made_with) if makes_files(base) else [],
+        }
     return {
         **common,
         "image": [base.name, base.root, base.manifest, base.python, base.certificates, base.nonroot],

@@ -1,0 +1,149 @@
+"""Layers of packages with maintainer scripts: what is imitated, and what a person reads of the rest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ociwheel.base import deb_layer_step
+from ociwheel.base.scripts import defaults
+from ociwheel.notes import take_told
+from tests.support.debian import Item, folder, write_debs
+
+LIB = "usr/lib/x86_64-linux-gnu"
+
+
+def script(text: str, name: str = "postinst") -> Item:
+    return Item(f"DEBIAN/{name}", f"#!/bin/sh\nset -e\n{text}\n".encode())
+
+
+def made(tmp_path: Path, packages: dict[str, list[Item]], *more: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the layer's rows by path and what the step told."""
+    parser = argparse.ArgumentParser()
+    deb_layer_step.configure(parser)
+    debs, output = write_debs(tmp_path / "debs", packages), tmp_path / "out"
+    arguments = parser.parse_args(["--debs", str(debs), "--title", "t", "--output", str(output), *more])
+    take_told()
+    deb_layer_step.run(arguments)
+    facts = json.loads((output / "layer-facts.json").read_bytes())
+    return {row[0]: row[1:] for row in facts["files"]}, take_told()
+
+
+def blas(name: str, priority: int) -> list[Item]:
+    where = f"/{LIB}/{name}"
+    return [
+        Item(f".{where}/libblas.so.3", b"elf"),
+        script(
+            'case "$1" in\n  configure)\n    update-alternatives --install \\\n'
+            f"      /{LIB}/libblas.so.3 libblas.so.3-x86_64-linux-gnu \\\n"
+            f"      {where}/libblas.so.3 {priority} \\\n"
+            f"      --slave /{LIB}/liblapack.so.3 liblapack.so.3-x86_64-linux-gnu {where}/liblapack.so.3\n  ;;\nesac"
+        ),
+    ]
+
+
+def test_of_alternatives_the_highest_priority_wins(tmp_path: Path) -> None:
+    rows, told = made(tmp_path, {"libblas3": blas("blas", 10), "libopenblas0-pthread": blas("openblas", 100)})
+    middle = "etc/alternatives/libblas.so.3-x86_64-linux-gnu"
+    assert (rows[f"{LIB}/libblas.so.3"][-1], rows[middle][-1]) == (
+        f"/{middle}",
+        f"/{LIB}/openblas/libblas.so.3",
+    )
+    assert f"{LIB}/liblapack.so.3" not in rows  # a slave whose file is not there
+    assert told == []
+
+
+def test_files_are_made_as_a_script_would(tmp_path: Path) -> None:
+    text = (
+        "[ -d /etc/foo ] || mkdir -m 750 -p /etc/foo\n"
+        "if [ ! -e /etc/foo/foo.conf ]; then cp /usr/share/foo/default.conf /etc/foo/foo.conf; fi\n"
+        "ln -sf ../share/foo/run /usr/bin/foo\n"
+        "touch /etc/foo/empty && chmod 600 /etc/foo/empty\n"
+        "chmod 4755 /usr/share/foo/run; chown root:root /usr/share/foo/run\n"
+        "install -d -m 2775 /usr/local/share/foo; chown root:staff /usr/local/share/foo\n"
+        "mkdir -p /run/foo /var/log/foo; rm -f /etc/gone.conf; ldconfig"
+    )
+    packages = {
+        "foo": [
+            folder("./usr/share/foo"),
+            Item("./usr/share/foo/default.conf", b"12345"),
+            Item("./usr/share/foo/run", b"#!", 0o755),
+            script(text),
+        ]
+    }
+    rows, told = made(tmp_path, packages)
+    assert told == []
+    assert rows["etc/foo"][:2] == ["d", 0o750]
+    assert rows["etc/foo/foo.conf"][:5] == ["f", 0o644, 0, 0, 5]
+    assert rows["usr/bin/foo"][-1] == "../share/foo/run"
+    assert rows["etc/foo/empty"][:2] == ["f", 0o600]
+    assert rows["usr/share/foo/run"][:2] == ["f", 0o4755]
+    assert rows["usr/local/share/foo"][:2] == ["d", 0o2775]
+    assert not [path for path in rows if path.startswith(("run", "var/log"))]
+
+
+HARMLESS = """
+if [ "$1" = "configure" ] && [ -x "`which update-menus 2>/dev/null`" ]; then update-menus; fi
+if deb-systemd-helper --quiet was-enabled foo.service; then deb-systemd-helper enable foo.service >/dev/null || true; fi
+if [ -d /run/systemd/system ]; then systemctl --system daemon-reload >/dev/null || true; fi
+if which py3compile >/dev/null 2>&1; then py3compile -p foo; fi
+if ! getent group staff > /dev/null; then addgroup --system staff; fi
+adduser --system --quiet nobody
+dpkg-maintscript-helper rm_conffile /etc/foo.conf 1.0 -- "$@"
+fc-cache -s -f -v 1>/var/log/fontconfig.log 2>&1
+. /usr/share/debconf/confmodule
+db_input low foo/bar || true
+db_go
+"""
+
+
+def test_what_is_harmless_is_not_told(tmp_path: Path) -> None:
+    assert made(tmp_path, {"foo": [script(HARMLESS)]})[1] == []
+
+
+UNKNOWN = {
+    "foo": [
+        script("useradd -r foo\nsome-tool --make /var/lib/foo\necho x > /etc/foo.conf\nmore\n$(date)/tool\n")
+    ],
+    "bar": [Item("DEBIAN/preinst", b"#!/usr/bin/perl\n")],
+    "odd": [script("if true; then")],
+}
+
+
+def test_what_nobody_knows_is_told_with_what_to_do(tmp_path: Path) -> None:
+    end = "add what an image needs of it as files, then name {} in accept_scripts of the base"
+    start = "1.0-1: its {} is not run, and nothing here does what it would: "
+    perl, shell = start.format("preinst"), start.format("postinst")
+    foo = "useradd -r foo; some-tool --make /var/lib/foo; echo x > /etc/foo.conf and 2 more"
+    assert made(tmp_path, UNKNOWN)[1] == [
+        f"bar {perl}it is no shell script (#!/usr/bin/perl); {end.format('bar')}",
+        f"foo {shell}{foo}; {end.format('foo')}",
+        f"odd {shell}it could not be read: 'fi' is missing; {end.format('odd')}",
+    ]
+
+
+def test_what_is_accepted_is_not_told(tmp_path: Path) -> None:
+    accepted = ("--accept-scripts", "foo", "--accept-scripts", "odd")
+    (one,) = made(tmp_path, UNKNOWN, *accepted)[1]
+    assert one.startswith("bar ")
+
+
+@pytest.mark.parametrize("package", ["libc6", "base-files", "tzdata", "python3.11-minimal", "netbase"])
+def test_packages_that_people_have_read(tmp_path: Path, package: str) -> None:
+    assert made(tmp_path, {package: [script("mkdir /mnt; some-tool")]})[1] == []
+
+
+def test_a_preinst_sees_no_file_of_its_package(tmp_path: Path) -> None:
+    text = "if [ -e /etc/x.conf ]; then some-tool; fi; rm -f /etc/x.conf"
+    rows, told = made(tmp_path, {"foo": [Item("./etc/x.conf", b"x"), script(text, "preinst")]})
+    assert told == []
+    assert "etc/x.conf" in rows
+
+
+def test_defaults_of_questions() -> None:
+    text = "Template: a/b\nType: select\nDefault: Native\nDescription: x\n\nTemplate: c\nType: boolean\n"
+    assert defaults(text) == {"a/b": "Native", "c": ""}
