@@ -20,7 +20,7 @@ RULES: Mapping[str, str] = {
     "font caches": "caches of fonts: they hold the times of folders, which are those of the image",
     "left out": "paths of `DROPPED_PATHS`: manuals, headers, translations, static libraries and so on",
     "loader": "`/etc/ld.so.cache` and the program that prints it: of the libraries that are there",
-    "of an image": "what images have of their own: users, folders, links of merged `/usr`, `/app`, `status.d`",
+    "of an image": "what images have of their own: users, folders, links of merged `/usr`, `/app`, `status`",
     "of a system": "what is made for one machine: accounts, its name, its time zone, locales, empty folders",
     "package tools": "books of dpkg, apt, debconf, alternatives and ucf; logs",
     "services": "links of services and what they are started by",
@@ -123,7 +123,7 @@ def _end(path: str, files: Mapping[str, str]) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return what is at each path: kind, mode, and where a link leads. Folders of packages are named by files."""
+    """Return what is at each path but folders: kind, mode, and where a link leads."""
     found = {}
     for path, row in _walk(str(folder), ""):
         if stat.S_ISLNK(row.st_mode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from ociwheel.base.imitate import Alternative, plain_path
 from ociwheel.base.merge import merge
 from ociwheel.base.scripts import Unknown, effects_of
-from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, STDLIB
+from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, PERL_MODULES, STDLIB
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.image.users import GROUPS, USERS
@@ -29,12 +30,43 @@ _BUNDLE_BYTES = 4 << 20
 """Most bytes of all certificates: those of Mozilla have a twentieth of that."""
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _STATUS = "var/lib/dpkg/status.d"
+_PERL = re.compile(rf"{PERL_MODULES}(?:/.*)?")
+_PERL_SCRIPT = re.compile(rb"#! ?/usr/bin/(?:env )?perl\b")
+_PROGRAM = re.compile(r"usr/s?bin/[^/]+")
+_SHOWN = 3
 _NONE = Alternative("", "", "", -(1 << 40))
 
 
 def is_dropped(path: str) -> bool:
     """Whether a path of a package is left out of every image."""
     return _DROPPED.fullmatch(path) is not None
+
+
+def _is_dropped_beside_perl(path: str) -> bool:
+    return is_dropped(path) and _PERL.fullmatch(path) is None
+
+
+def without_interpreter(entries: Iterable[Entry]) -> Iterator[str]:
+    """Yield a line for each package whose programs start with a perl that is left out."""
+    there = {entry.path: entry for entry in entries}
+    if "usr/bin/perl" in there:
+        return
+    found: dict[str, list[str]] = {}
+    for path, entry in there.items():
+        if _PROGRAM.fullmatch(path):
+            place = plain_path(posixpath.join("/usr/bin", entry.target)) if entry.target else path
+            file = there.get(place)
+            if file is not None and file.kind == "file" and file.mode & 0o111:
+                with file.open() as stream:
+                    if _PERL_SCRIPT.match(stream.read(64)):
+                        found.setdefault(entry.origin, []).append(posixpath.basename(path))
+    for origin, names in sorted(found.items()):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        yield (
+            f"{origin}: its programs {', '.join(sorted(names)[:_SHOWN])}{more} start with /usr/bin/perl, "
+            "which the base leaves out; if an image calls them, name the others of the default in "
+            "excluded_packages"
+        )
 
 
 def contents(packages: Iterable[Package]) -> list[Content]:
@@ -51,7 +83,8 @@ def layer_entries(
     :returns: the entries, and what scripts would do that is not known.
     :raises BaseError: two packages ship the same path.
     """
-    placed = merge(packages, is_dropped)
+    has_perl = any(package.name == "perl-base" for package in packages)
+    placed = merge(packages, _is_dropped_beside_perl if has_perl else is_dropped)
     effects, unknown = effects_of(packages, placed, {*USERS, *GROUPS}, accepted)
     made = {path: entry for path, entry in effects.made.items() if not is_dropped(path)}
     files = {**placed, **made}

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries
+from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries, without_interpreter
 from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
 from ociwheel.layer.packages import deb_row, system_rows
@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         entries, unknown = layer_entries(packages, arguments.accept_scripts)
         for one in unknown:
             tell(one.note())
+        for line in without_interpreter(entries):
+            tell(line)
         if arguments.bytecode != "none":
             _check_interpreter(arguments.python_minor)
             entries += bytecode_entries(tuple(entries), arguments.python_minor)

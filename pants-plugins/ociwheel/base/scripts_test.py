@@ -12,7 +12,7 @@ import pytest
 from ociwheel.base import deb_layer_step
 from ociwheel.base.scripts import defaults
 from ociwheel.notes import take_told
-from tests.support.debian import Item, folder, write_debs
+from tests.support.debian import Item, folder, symlink, write_debs
 
 LIB = "usr/lib/x86_64-linux-gnu"
 
@@ -147,3 +147,24 @@ def test_a_preinst_sees_no_file_of_its_package(tmp_path: Path) -> None:
 def test_defaults_of_questions() -> None:
     text = "Template: a/b\nType: select\nDefault: Native\nDescription: x\n\nTemplate: c\nType: boolean\n"
     assert defaults(text) == {"a/b": "Native", "c": ""}
+
+
+def test_programs_in_perl_without_perl(tmp_path: Path) -> None:
+    wrapper = Item("./usr/share/pg/wrapper", b"#!/usr/bin/perl -w\n", 0o755)
+    names = ("psql", "pg_dump", "createdb", "dropdb")
+    packages = {
+        "client": [wrapper, *(symlink(f"./usr/bin/{name}", "../share/pg/wrapper") for name in names)],
+        "modules": [Item("./usr/share/perl5/Pg.pm", b"1")],
+        "sh": [Item("./usr/bin/tool", b"#!/bin/sh\n", 0o755)],
+    }
+    rows, told = made(tmp_path / "without", packages)
+    assert told == [
+        (
+            "client 1.0-1: its programs createdb, dropdb, pg_dump and 1 more start with /usr/bin/perl, which the "
+            "base leaves out; if an image calls them, name the others of the default in excluded_packages"
+        )
+    ]
+    assert "usr/share/perl5/Pg.pm" not in rows
+    rows, told = made(tmp_path / "with", {**packages, "perl-base": [Item("./usr/bin/perl", b"elf", 0o755)]})
+    assert told == []
+    assert "usr/share/perl5/Pg.pm" in rows

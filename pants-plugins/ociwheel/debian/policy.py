@@ -81,9 +81,13 @@ PROGRAMS_EXCLUDED: tuple[str, ...] = (
 DATA_PACKAGES = frozenset({"base-files", "ca-certificates", "media-types", "netbase", "tzdata"})
 """Packages of files that no code depends on; they change at their own pace."""
 
+PERL_MODULES = r"usr/share/perl5"
+"""Left out where there is no perl."""
+
 DROPPED_PATHS: tuple[str, ...] = (
     r"usr/share/(?:man|info|locale|lintian|bug|doc-base|menu|gtk-doc|pixmaps|applications)(?:/.*)?",
-    r"usr/share/(?:gdb|gcc|binfmts|perl5)(?:/.*)?",
+    r"usr/share/(?:gdb|gcc|binfmts)(?:/.*)?",
+    rf"{PERL_MODULES}(?:/.*)?",
     r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
     r"usr/include(?:/.*)?",
     r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
