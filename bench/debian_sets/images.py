@@ -128,10 +128,9 @@ def make_image(lock: Mapping[str, Any], settings: NetworkSettings, pool: Path, w
     return {"notes": take_told(), "seconds": {name: round(value, 2) for name, value in seconds.items()}}
 
 
-def install(one: PackageSet, suite: str, mirror: str, pool: Path, folder: Path) -> Path:
+def install(one: PackageSet, suite: str, mirror: str, folder: Path) -> Path:
     """Let `mmdebstrap` install a set with an essential system below it; needs root or user namespaces."""
     shutil.rmtree(folder, ignore_errors=True)
-    pool.mkdir(parents=True, exist_ok=True)
     names = ",".join([*DEFAULTS, *one.packages, "python3.11", "python3-distutils"])
     subprocess.run(
         [

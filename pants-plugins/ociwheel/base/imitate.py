@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ociwheel.base.merge import merged_path
@@ -22,6 +22,8 @@ _WITH_VALUE: Mapping[str, tuple[str, ...]] = {
     "install": ("-m", "-o", "-g", "--mode", "--owner", "--group"),
 }
 _ROOTS = frozenset({"root", "0", "root:root", "0:0", "root.root", ":root", "root:"})
+
+_Doer = Callable[[Mapping[str, str], Sequence[str]], bool]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Imitator:
         options, words = _options(name, call.words[1:])
         if words and all(_unshipped(path) for path in words if path.startswith(("/", UNKNOWN))):
             return True
-        loose = {
+        loose: dict[str, _Doer] = {
             "rm": self._gone,
             "rmdir": self._gone,
             "unlink": self._gone,
@@ -107,7 +109,12 @@ class Imitator:
             return loose[name](options, words)
         if not call.sure or not words or any(UNKNOWN in word for word in words):
             return False
-        doers = {"mkdir": self._mkdir, "install": self._install, "ln": self._ln, "cp": self._cp}
+        doers: dict[str, _Doer] = {
+            "mkdir": self._mkdir,
+            "install": self._install,
+            "ln": self._ln,
+            "cp": self._cp,
+        }
         doers |= {"touch": self._touch, "chmod": self._chmod, "chown": self._chown, "chgrp": self._chown}
         doers["ucf"] = self._cp
         return name in doers and doers[name](options, words)

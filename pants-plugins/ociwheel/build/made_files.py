@@ -64,7 +64,7 @@ def make_files(
     :raises BaseError: a program failed.
     """
     host = host_platform()
-    placed = {entry.path: entry for entry in layer_entries(packages)[0]}
+    placed = {entry.path: entry for entry in layer_entries(tuple(packages))[0]}
     if host is None:
         raise ToolError("no base is made for this machine, so it runs no program of one")
     wanted = list(_wanted(packages, placed, host, accepted))

@@ -16,9 +16,11 @@ from slim_python_image.util_rules.base_locks import host_platform, parse_lock
 from slim_python_image.util_rules.debian_locks import (
     LOCK_SCHEMA,
     LockedBase,
+    accepted_scripts,
     builder_groups,
     check_inputs,
     lock_inputs,
+    runtime_packages,
 )
 
 ADDRESS = Address("3rdparty/debian", target_name="b")
@@ -161,3 +163,28 @@ def test_the_compiler_of_emulated_builds_is_an_input_of_the_lock() -> None:
     with_compiler = target(emulation_packages=["gcc"])
     check_inputs(with_compiler, locked(with_compiler))
     assert "`emulation_packages`" in message(with_compiler, locked(target()))
+
+
+def test_scripts_are_accepted_of_packages_that_the_base_has() -> None:
+    package = DebPackage("fontconfig", "2", "amd64", "debian", "pool/fontconfig.deb", 1, "0" * 64)
+    of = target(accept_scripts=["fontconfig"])
+    lock = locked(of, packages={"fontconfig=2": asdict(package)})
+    check_inputs(of, lock)
+    assert accepted_scripts(of, lock) == ("fontconfig",)
+    with pytest.raises(SlimImageError) as e:
+        accepted_scripts(target(accept_scripts=["fontconfg", "fontconfig"]), lock)
+    assert str(e.value) == (
+        f"{PATH}: `accept_scripts` of 3rdparty/debian:b names fontconfg, which the base does not have\n"
+        "  -> take it out of that field"
+    )
+
+
+def test_the_packages_that_this_machine_runs() -> None:
+    package = DebPackage("fontconfig", "2", "amd64", "debian", "pool/fontconfig.deb", 1, "0" * 64)
+    lock = locked(
+        target(),
+        packages={"fontconfig=2": asdict(package)},
+        platforms={"linux/amd64": {"layers": [{"packages": ["fontconfig=2"]}, {"packages": []}]}},
+    )
+    assert runtime_packages(lock, "linux/amd64") == (package,)
+    assert runtime_packages(lock, "linux/arm64") == ()
