@@ -21,7 +21,7 @@ RULES: Mapping[str, str] = {
     "left out": "paths of `DROPPED_PATHS`: manuals, headers, translations, static libraries and so on",
     "loader": "`/etc/ld.so.cache` and the program that prints it: of the libraries that are there",
     "of an image": "what images have of their own: users, folders, links of merged `/usr`, `/app`, `status`",
-    "of a system": "what is made for one machine: accounts, its name, its time zone, locales, empty folders",
+    "of a system": "what is made for one machine: accounts and logins, its name, its time zone, locales",
     "package tools": "books of dpkg, apt, debconf, alternatives and ucf; logs",
     "services": "links of services and what they are started by",
 }
@@ -49,6 +49,7 @@ _RULES: Mapping[str, tuple[str, ...]] = {
     "services": (r"etc/(?:rc[0-9S]\.d|systemd|init\.d)/.*|(?:usr/)?lib/systemd/.*",),
     "of a system": (
         r"etc/(?:passwd|group|g?shadow|subuid|subgid)-?|etc/(?:hostname|hosts|resolv\.conf|machine-id)",
+        r"etc/(?:fstab|inputrc|pam\.d/common-.*|security/opasswd|python3/debian_config)",
         r"etc/(?:localtime|timezone|environment|motd|shells|\.pwd\.lock|networks|profile|locale.*|mtab)",
         r"etc/default/locale|(?:root|dev|proc|sys|run|home|boot|media|mnt|opt|srv|tmp)/.*",
         r"var/(?:run|lock|spool/mail|local|mail)",

@@ -76,7 +76,7 @@ def test_steps_before_the_toolbox_import_the_standard_library_only(step: str) ->
 CALLED = {
     *("ociwheel", "ociwheel.errors", "ociwheel.image.compose", "ociwheel.sbom.compose"),
     *("ociwheel.digest", "ociwheel.image_name", "ociwheel.platforms", "ociwheel.reading", "ociwheel.schemas"),
-    "ociwheel.layer.exclude",
+    *("ociwheel.layer.exclude", "ociwheel.debian.makers"),
 }
 
 

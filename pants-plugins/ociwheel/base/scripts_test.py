@@ -144,6 +144,11 @@ def test_a_preinst_sees_no_file_of_its_package(tmp_path: Path) -> None:
     assert "etc/x.conf" in rows
 
 
+def test_a_script_of_megabytes_is_not_followed(tmp_path: Path) -> None:
+    (told,) = made(tmp_path, {"foo": [script("true\n" * 200_000)]})[1]
+    assert "it is no shell script (longer than 262144 bytes)" in told
+
+
 def test_defaults_of_questions() -> None:
     text = "Template: a/b\nType: select\nDefault: Native\nDescription: x\n\nTemplate: c\nType: boolean\n"
     assert defaults(text) == {"a/b": "Native", "c": ""}

@@ -25,11 +25,9 @@ from ociwheel.wording import quoted
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 # Texts of the control tarball, and their most bytes: the largest of Debian have a tenth of that.
-_TEXTS: Mapping[str, int] = {
-    "control": MB // 4,
-    "md5sums": 8 * MB,
-    **dict.fromkeys(("preinst", "postinst", "templates"), MB),
-}
+_TEXTS: Mapping[str, int] = {"control": MB // 4, "md5sums": 8 * MB}
+# The longest script that is followed; the longest of libc6 has a twentieth of it.
+_SCRIPTS: Mapping[str, int] = {"preinst": MB // 4, "postinst": MB // 4, "templates": 4 * MB}
 # Debian Policy 5.6.1, 5.6.8 and 5.6.12, in any case of letters.
 _FIELDS = {
     "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
@@ -95,7 +93,7 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
         data = _tarball(members, "data", guard)
         entries = tuple(_data(data, f"{values[0]} {values[1]}", scratch, numbers, guard))
     name, version, architecture = values
-    scripts = {name: text for name, text in texts.items() if name not in {"control", "md5sums"}}
+    scripts = {name: text for name, text in texts.items() if name in _SCRIPTS}
     return Package(name, version, architecture, texts["control"], texts.get("md5sums", ""), entries, scripts)
 
 
@@ -114,7 +112,19 @@ def _control(tar: TarReader) -> dict[str, str]:
     for entry in tar:
         if entry.kind == "file" and entry.path in _TEXTS:
             texts[entry.path] = tar.read(_TEXTS[entry.path]).decode(errors="replace")
+        elif entry.kind == "file" and entry.path in _SCRIPTS:
+            texts[entry.path] = _script(tar, _SCRIPTS[entry.path])
     return texts
+
+
+def _script(tar: TarReader, most: int) -> str:
+    """Return a script; of one that nobody would follow, that it is too long, which is no script."""
+    data = bytearray()
+    for chunk in tar.chunks():
+        data += chunk
+        if len(data) > most:
+            return f"longer than {most} bytes"
+    return data.decode(errors="replace")
 
 
 def _fields(control: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ociwheel.debian import shell
-from ociwheel.debian.shell import (
+from ociwheel.debian import shell_tree
+from ociwheel.debian.shell import ShellError, parse, parse_word
+from ociwheel.debian.shell_tree import (
     AndOr,
     Case,
     For,
@@ -24,7 +25,6 @@ from ociwheel.debian.shell import (
     Pipeline,
     Redirected,
     Redirection,
-    ShellError,
     Simple,
     Substitution,
     Text,
@@ -95,7 +95,7 @@ class Follower:
         """
         self.arguments = tuple(arguments)
         try:
-            self._run(shell.parse(script))
+            self._run(parse(script))
         except _LeaveError:
             pass
         except RecursionError as e:
@@ -117,7 +117,7 @@ class Follower:
     def _by_kind(self) -> Mapping[type, Callable[..., bool | None]]:
         return {
             Simple: self._simple,
-            shell.Sequence: self._sequence,
+            shell_tree.Sequence: self._sequence,
             Pipeline: self._pipeline,
             AndOr: self._and_or,
             If: lambda node: self._branches(list(node.branches), node.otherwise),
@@ -128,7 +128,7 @@ class Follower:
             Redirected: self._redirected,
         }
 
-    def _sequence(self, node: shell.Sequence) -> bool | None:
+    def _sequence(self, node: shell_tree.Sequence) -> bool | None:
         status: bool | None = True
         for one in node.nodes:
             status = self._run(one)
@@ -366,7 +366,7 @@ class Follower:
         if rest == "#":
             return UNKNOWN if value is not None and UNKNOWN in value else str(len(value or ""))
         operator = rest[:2] if rest[:2] in {":-", ":=", ":+", ":?", "%%", "##"} else rest[:1]
-        other = self._text(shell.parse_word(rest[len(operator) :], quoted=part.quoted))
+        other = self._text(parse_word(rest[len(operator) :], quoted=part.quoted))
         lacking = value is None or (operator.startswith(":") and not value)
         match operator:
             case ":-" | "-" | ":=" | "=" | ":?" | "?":
