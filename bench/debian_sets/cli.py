@@ -16,7 +16,7 @@ from bench.debian_sets.images import PLATFORM, install, lock_set, make_image, wo
 from bench.debian_sets.report import page
 from bench.debian_sets.sets import SETS
 from ociwheel.debian.archive_client import ArchiveClient
-from ociwheel.debian.debian_lock_step import opener
+from ociwheel.debian.opener import opener
 from ociwheel.debian.packages import Universe
 from ociwheel.debian.release import default_keyrings
 from ociwheel.transport.settings import load

@@ -11,7 +11,7 @@ import pytest
 from bench.debian_sets.images import lock_set, make_image, works
 from bench.debian_sets.sets import SETS, PackageSet
 from ociwheel.debian.archive_client import ArchiveClient
-from ociwheel.debian.debian_lock_step import opener
+from ociwheel.debian.opener import opener
 from ociwheel.debian.release import default_keyrings
 from ociwheel.transport.settings import load
 
