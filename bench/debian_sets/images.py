@@ -19,6 +19,7 @@ from ociwheel.debian.archive_client import ArchiveClient
 from ociwheel.debian.debian_lock import build_lock
 from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
 from ociwheel.debian.lock_request import Request
+from ociwheel.debian.makers import MAKING_PACKAGES
 from ociwheel.debian.packages import Universe
 from ociwheel.debian.policy import DEFAULT_EXCLUDED
 from ociwheel.documents import read_value
@@ -111,21 +112,27 @@ def make_image(lock: Mapping[str, Any], settings: NetworkSettings, pool: Path, w
         _layer(deb_layer_step, root, output, "--debs", str(here), "--title", group["title"])
         seconds[group["title"]] = time.monotonic() - start
         facts += ["--facts", str(output / "layer-facts.json")]
-    tools = fetched(lock, lock["tools"][PLATFORM]["bubblewrap"], settings, pool, debs / "bubblewrap")
-    keys = {key for name in ("bubblewrap", "coreutils", "dash") for key in lock["tools"][PLATFORM][name]}
-    shutil.rmtree(tools)
-    fetched(lock, sorted(keys), settings, pool, tools)
-    _layer(programs_step, root, work / "out/tools", "--debs", str(tools), "--target", str(target))
-    shutil.rmtree(tools)
-    start = time.monotonic()
-    _layer(
-        made_files_step, root, work / "out/made", "--debs", str(debs), "--platform", PLATFORM,
-        "--tools", str(work / "out/tools"),
-    )  # fmt: skip
-    seconds["made files"] = time.monotonic() - start
+    names = {lock["packages"][key]["name"] for group in platform["layers"] for key in group["packages"]}
+    if names & MAKING_PACKAGES:
+        start = time.monotonic()
+        _make_files(lock, settings, pool, work)
+        seconds["made files"] = time.monotonic() - start
     _layer(rootfs_layer_step, root, work / "out/rootfs", "--target", str(target), *facts)
     shutil.rmtree(work / "out")
     return {"notes": take_told(), "seconds": {name: round(value, 2) for name, value in seconds.items()}}
+
+
+def _make_files(lock: Mapping[str, Any], settings: NetworkSettings, pool: Path, work: Path) -> None:
+    locked = lock["tools"][PLATFORM]
+    keys = {key for name in ("bubblewrap", "coreutils", "dash") for key in locked[name]}
+    programs = fetched(lock, sorted(keys), settings, pool, work / "programs")
+    root, tools = work / "image", work / "out/tools"
+    _layer(programs_step, root, tools, "--debs", str(programs), "--target", str(work / "target.json"))
+    _layer(
+        *(made_files_step, root, work / "out/made", "--debs", str(work / "debs")),
+        *("--platform", PLATFORM, "--tools", str(tools)),
+    )
+    shutil.rmtree(programs)
 
 
 def install(one: PackageSet, suite: str, mirror: str, folder: Path) -> Path:

@@ -40,9 +40,8 @@ _FOLDERS = ("dev", "proc", "tmp", "var/cache/fontconfig")
 class Made:
     """What a program made."""
 
-    program: str
+    package: str
     version: str
-    """Of its package."""
     entries: tuple[Entry, ...]
 
 
@@ -165,11 +164,13 @@ class _Root:
         origin = f"{package.name} {package.version}"
         if maker.stdout:
             text = self._there("\n".join([*ended.lines, ""]))
-            entry = Entry(self._there(self._here(maker.stdout)), "file", 0o644, source=text.encode())
-            return Made(maker.name, package.version, (entry,))
+            entry = Entry(
+                self._there(self._here(maker.stdout)), "file", 0o644, source=text.encode(), origin=origin
+            )
+            return Made(package.name, package.version, (entry,))
         makes = _pattern(maker.makes, self.host)
         changed = [p for p, was in self._state().items() if before.get(p) != was and makes.fullmatch(p)]
-        return Made(maker.name, package.version, tuple(self._entries(sorted(changed), origin)))
+        return Made(package.name, package.version, tuple(self._entries(sorted(changed), origin)))
 
     def _here(self, text: str) -> str:
         return text.replace(TRIPLET, self.host.triplet)

@@ -52,6 +52,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             [entry for one in made for entry in one.entries],
             arguments.output,
             title="made files",
-            contents=[Content("rootfs", one.program, one.version) for one in made if one.entries],
+            contents=tuple(dict.fromkeys(Content("rootfs", m.package, m.version) for m in made if m.entries)),
             compression=arguments.compression,
         )
