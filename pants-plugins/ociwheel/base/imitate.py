@@ -134,6 +134,9 @@ class Imitator:
 
     def _removed(self, path: str) -> bool:
         """Remove what a script made; what a package ships stays, and is not known."""
+        # Before a new installation unpacks anything, there is only what an older version left.
+        if self.effects.hidden:
+            return True
         if UNKNOWN in path:
             return False
         plain = plain_path(path)

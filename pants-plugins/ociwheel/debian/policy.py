@@ -90,7 +90,9 @@ DROPPED_PATHS: tuple[str, ...] = (
     rf"{PERL_MODULES}(?:/.*)?",
     r"usr/share/doc/[^/]+/(?!copyright$)[^/]+(?:/.*)?",
     r"usr/include(?:/.*)?",
-    r"usr/lib/(?:.*/)?[^/]+\.(?:a|la|o)",
+    r"usr/lib/(?:.*/)?[^/]+\.(?:a|o)",
+    # In folders of plug-ins they are read at run time: imagemagick loads its formats by them.
+    r"usr/lib/(?:[^/]+-linux-[^/]+/)?[^/]+\.la",
     r"usr/(?:lib|share)/(?:[^/]+/)?pkgconfig(?:/.*)?",
     # The character sets that trixie moves to libc-gconv-modules-extra; Python has codecs of its own.
     r"usr/lib/[^/]+/gconv/(?!gconv-modules$|gconv-modules\.cache$|(?:UNICODE|UTF-.*|CP1252|ISO8859-15?)\.so$).+",
