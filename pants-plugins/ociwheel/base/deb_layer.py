@@ -46,8 +46,11 @@ def _is_dropped_beside_perl(path: str) -> bool:
     return is_dropped(path) and _PERL.fullmatch(path) is None
 
 
-def without_interpreter(entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield a line for each package whose programs start with a perl that is left out."""
+def without_interpreter(entries: Iterable[Entry], accepted: Collection[str] = ()) -> Iterator[str]:
+    """Yield a line for each package whose programs start with a perl that is left out.
+
+    :param accepted: packages of which nothing is said.
+    """
     there = {entry.path: entry for entry in entries}
     if "usr/bin/perl" in there:
         return
@@ -61,6 +64,8 @@ def without_interpreter(entries: Iterable[Entry]) -> Iterator[str]:
                     if _PERL_SCRIPT.match(stream.read(64)):
                         found.setdefault(entry.origin, []).append(posixpath.basename(path))
     for origin, names in sorted(found.items()):
+        if origin.partition(" ")[0] in accepted:
+            continue
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield (
             f"{origin}: its programs {', '.join(sorted(names)[:_SHOWN])}{more} start with /usr/bin/perl, "

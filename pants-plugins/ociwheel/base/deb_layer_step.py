@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         entries, unknown = layer_entries(packages, arguments.accept_scripts)
         for one in unknown:
             tell(one.note())
-        for line in without_interpreter(entries):
+        for line in without_interpreter(entries, arguments.accept_scripts):
             tell(line)
         if arguments.bytecode != "none":
             _check_interpreter(arguments.python_minor)

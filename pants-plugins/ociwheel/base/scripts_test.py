@@ -174,6 +174,7 @@ def test_programs_in_perl_without_perl(tmp_path: Path) -> None:
         )
     ]
     assert "usr/share/perl5/Pg.pm" not in rows
+    assert made(tmp_path / "accepted", packages, "--accept-scripts", "client")[1] == []
     rows, told = made(tmp_path / "with", {**packages, "perl-base": [Item("./usr/bin/perl", b"elf", 0o755)]})
     assert told == []
     assert "usr/share/perl5/Pg.pm" in rows
