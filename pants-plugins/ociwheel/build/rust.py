@@ -14,6 +14,7 @@ from pathlib import Path
 from ociwheel.build.crates import Crates, read_crates
 from ociwheel.build.rust_version import compiler_version, too_old, wanted_version
 from ociwheel.build.scripts import write_program
+from ociwheel.build.target_python import library_folder
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
 from ociwheel.platforms import Platform, of_machine
@@ -130,7 +131,7 @@ def write_rust(
     maps = {folder / "sysroot": "/rust", tools: "/rust", toolchain.sysroot: "/sysroot", work: "/build"}
     return {
         **_linkers(host, target),
-        **_pyo3(toolchain, work / "cross/python"),
+        **_pyo3(toolchain, library_folder(work / "cross/python", toolchain.target)),
         "CARGO": str(binaries / "cargo"),
         "CARGO_BUILD_TARGET": triple,
         # Separated by 0x1f: a path may hold spaces.

@@ -45,17 +45,29 @@ for _scheme in sysconfig._INSTALL_SCHEMES.values():
 '''
 
 
-def write_target_python(sysroot: Path, target: Target, folder: Path) -> dict[str, str]:
+def library_folder(prefix: Path, target: Target) -> Path:
+    """Return where :func:`write_target_python` writes modules, by the prefix it is given."""
+    return prefix / "lib" / f"python{target.python_minor}"
+
+
+def write_target_python(sysroot: Path, target: Target, prefix: Path) -> dict[str, str]:
     """Write what goes on ``PYTHONPATH`` for the hooks that compile, and return their variables.
 
+    The prefix is laid out as that of an installed Python: from the folder of its library,
+    ``PYO3_CROSS_LIB_DIR``, some build scripts of Rust go to that of its headers.
+
     :param sysroot: holds the target's ``_sysconfigdata_*.py`` and headers.
-    :param folder: the folder to write.
+    :param prefix: the folder to write.
     :raises BuildError: the sysroot lacks the target's Python development files.
     """
     source = _find_sysconfigdata(sysroot, target)
     variables = _read(source)
     include = _find_include(sysroot, target)
+    folder = library_folder(prefix, target)
     folder.mkdir(parents=True)
+    headers = prefix / "include" / include.name
+    headers.parent.mkdir()
+    headers.symlink_to(include)
     name = source.stem
     values = rewrite(variables, sysroot, include, target.platform.triplet)
     text = f"build_time_vars = {pprint.pformat(values, width=110)}\n"
