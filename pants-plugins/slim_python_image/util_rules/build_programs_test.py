@@ -58,9 +58,10 @@ def test_a_lock_of_before_programs_were_locked_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("newest", "said"),
+    ("no_binary", "newest", "said"),
     [
         (
+            (),
             NewestWheels(FrozenDict({"orjson": "3.10.2"})),
             (
                 "it is written in Rust\n  -> or lock orjson==3.10.2: the newest version that the requirements "
@@ -68,17 +69,26 @@ def test_a_lock_of_before_programs_were_locked_has_none() -> None:
             ),
         ),
         (
+            ("orjson",),
+            NewestWheels(FrozenDict({"orjson": "3.10.2"})),
+            (
+                "it is written in Rust\n  -> or take orjson out of `no_binary` of the image and "
+                "[python].resolves_to_no_binary: 3.10.2 has a wheel for linux/amd64 and Python 3.11"
+            ),
+        ),
+        (
+            (),
             NewestWheels(FrozenDict({"orjson": None})),
             (
                 "it is written in Rust\n  no version that the requirements allow has a wheel for linux/amd64 "
                 "and Python 3.11"
             ),
         ),
-        (NewestWheels(error="the index does not answer"), "it is written in Rust"),
+        ((), NewestWheels(error="the index does not answer"), "it is written in Rust"),
     ],
 )
 def test_a_failed_build_names_the_version_that_needs_none(
-    newest: NewestWheels, said: str, monkeypatch: pytest.MonkeyPatch
+    no_binary: tuple[str, ...], newest: NewestWheels, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -88,7 +98,7 @@ def test_a_failed_build_names_the_version_that_needs_none(
 
     monkeypatch.setattr(wheels, "find_newest_wheels", newest_wheel)
     root = Root("orjson<3.11", "//:orjson")
-    request = WheelSetRequest((root,), "x.lock", "default", base_with(), (), ())
+    request = WheelSetRequest((root,), "x.lock", "default", base_with(), no_binary, ())
     advice = wheels.with_advice(BuildFailed("it is written in Rust", "orjson"), request)
     assert str(asyncio.run(advice)) == said
     assert asked == [NewestWheelsRequest(("orjson",), (root,), "x.lock", base_with().target)]

@@ -38,6 +38,7 @@ from slim_python_image.util_rules.emulation import (
 from slim_python_image.util_rules.fetch import fetch_artifact
 from slim_python_image.util_rules.locks import normalized, requirement_name
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
+from slim_python_image.util_rules.plan_coverage import by_choice
 from slim_python_image.util_rules.plans import (
     BuiltRequires,
     PlannedArtifact,
@@ -228,6 +229,11 @@ async def with_advice(error: BuildFailed, request: WheelSetRequest) -> SlimImage
     version = newest.versions.get(error.name)
     if version is None:
         return SlimImageError(f"{error}\n  no version that the requirements allow has a wheel for {where}")
+    if by_choice(error.name, request.no_binary, request.only_binary):
+        return SlimImageError(
+            f"{error}\n  -> or take {error.name} out of `no_binary` of the image and "
+            f"[python].resolves_to_no_binary: {version} has a wheel for {where}"
+        )
     return SlimImageError(
         f"{error}\n  -> or lock {error.name}=={version}: the newest version that the requirements allow "
         f"and that has a wheel for {where}"
