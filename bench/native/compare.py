@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from bench.speed.inputs import Sdist, fetch_sdists
 from bench.table.workshop import Workshop, say
@@ -114,6 +117,24 @@ def build_native(workshop: NativeWorkshop, sdist: Sdist) -> Needed:
     (wheel,) = (folder / "out").glob("*.whl")
     facts = read_wheel(wheel, sdist.name, sdist.version).elf
     return {_module(fact.path): tuple(sorted(fact.needed)) for fact in facts}
+
+
+def taken_from(workshop: NativeWorkshop, cross: Cross, module: str, library: str) -> tuple[str, ...]:
+    """Return the symbols that a module for this machine takes from a library of the base, sorted."""
+    with zipfile.ZipFile(cross.wheel) as archive:
+        (name,) = [n for n in archive.namelist() if _module(n) == module]
+        file = Path(archive.extract(name, cross.wheel.parent / "modules"))
+    folder = workshop.root(workshop.host) / f"usr/lib/{os.uname().machine}-linux-gnu"
+    return tuple(sorted({*_symbols(file, defined=False)} & {*_symbols(folder / library, defined=True)}))
+
+
+def _symbols(file: Path, *, defined: bool) -> Iterable[str]:
+    with file.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".dynsym")
+        if isinstance(table, SymbolTableSection):
+            for symbol in table.iter_symbols():
+                if symbol.name and (symbol["st_shndx"] != "SHN_UNDEF") is defined:
+                    yield symbol.name
 
 
 def _module(path: str) -> str:
