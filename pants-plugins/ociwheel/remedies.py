@@ -76,6 +76,8 @@ WORDS: Mapping[str, str] = {
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
     "emulate": "build it in a container of {platform}, where its programs run (the steps container and "
     "emulate); or use a version that has a wheel for this platform",
+    "emulate-with-package": "build it in a container of {platform} that has Debian's {package} (the steps "
+    "container and emulate); or use a version that has a wheel for this platform",
     "use-gcc": f"set `compiler` of {_SETTINGS} to gcc, and lock the base",
     "builds-fetch-nothing": "where it fetches a finished wheel, lock that wheel by URL and hash instead "
     "(NAME @ URL); where it fetches a library's sources, add Debian's package of it to the builder packages "

@@ -61,6 +61,11 @@ _RUST = (
 )
 _RUSTC = re.compile(r"rustc (?P<have>[\d.]+) is not supported")
 _NESTED = re.compile(r"(?<![^\s:])(?P<file>[^\s:]++):\d+:\d+: error: function definition is not allowed here")
+# Of meson, CMake and numpy's distutils.
+_FORTRAN = re.compile(
+    r"Unknown compiler\(s\): .*gfortran|No CMAKE_Fortran_COMPILER could be found|no Fortran compiler found"
+)
+_USE_WHEEL = "use a version that has a wheel for this platform"
 _COMPILER = re.compile(r"(?P<line>^.*: error: .*|(?<![^\s:])[^\s:]++:\d+:\d+: fatal error: .*)")
 
 
@@ -154,6 +159,7 @@ def _cause(output: Sequence[str], context: Context) -> Cause:
     """Return the cause that explains most, in the order in which one hides another."""
     finders = (
         _foreign_program,
+        _fortran,
         _missing_file,
         _missing_requirement,
         _missing_module,
@@ -176,6 +182,14 @@ def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
     return None
 
 
+def _fortran(output: Sequence[str], context: Context) -> Cause | None:
+    if _first(_FORTRAN, output):
+        return "it has Fortran to compile, and builds on this machine have no Fortran compiler", Remedy(
+            "emulate-with-package", {"platform": context.target.platform.oci, "package": "gfortran"}
+        )
+    return None
+
+
 def _missing_file(output: Sequence[str], context: Context) -> Cause | None:
     return _missing(missing_files(output, context.target), context)
 
@@ -189,6 +203,9 @@ def _missing(found: Sequence[Missing], context: Context) -> Cause | None:
     several = len(found) > 1
     titles = ", ".join(one.title + (f" ({one.package})" if one.package and several else "") for one in found)
     what = f"{titles} {'is' if len(found) == 1 else 'are'} missing"
+    nowhere = [one.file for one in found if not one.in_debian]
+    if nowhere:
+        return f"{what}, and Debian has no package of {', '.join(nowhere)}", Remedy.text(_USE_WHEEL)
     if not packages:
         return what, Remedy("find-builder-package", {"file": unknown[0].file, "base": context.base})
     if unknown:

@@ -24,6 +24,10 @@ EMULATE = (
     "build it in a container of linux/arm/v7, where its programs run (the steps container and emulate); or "
     "use a version that has a wheel for this platform"
 )
+FORTRAN = (
+    "build it in a container of linux/arm/v7 that has Debian's gfortran (the steps container and emulate); or "
+    "use a version that has a wheel for this platform"
+)
 ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
 
 
@@ -72,6 +76,21 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             "source/event_gpio.c:6:22: error: function definition is not allowed here",
             "source/event_gpio.c has a function inside a function, which only gcc compiles",
             "set `compiler` of its build settings to gcc, and lock the base",
+        ),
+        (
+            "../meson.build:78:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang-new'], ['flang'], ['ifort']]",
+            "it has Fortran to compile, and builds on this machine have no Fortran compiler",
+            FORTRAN,
+        ),
+        (
+            "  No CMAKE_Fortran_COMPILER could be found.",
+            "it has Fortran to compile, and builds on this machine have no Fortran compiler",
+            FORTRAN,
+        ),
+        (
+            '  By not providing "FindArrow.cmake" in CMAKE_MODULE_PATH this project has',
+            "the library Arrow is missing, and Debian has no package of Arrow",
+            "use a version that has a wheel for this platform",
         ),
         (
             "make: ./gen: Exec format error",

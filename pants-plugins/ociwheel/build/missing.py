@@ -47,6 +47,8 @@ _CMAKE = {
     "zeromq": "libzmq3-dev",
     "zlib": "zlib1g-dev",
 }
+# What no suite of Debian ships, by the names that configure steps ask for.
+_NOT_IN_DEBIAN = {"arrow", "arrowpython", "parquet"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Missing:
     """A file that its package ships."""
     package: str | None
     """Of Debian, where it is known."""
+    in_debian: bool = True
+    """Whether Debian may have it."""
 
 
 def missing_files(output: Sequence[str], target: Target) -> tuple[Missing, ...]:
@@ -80,6 +84,8 @@ def missing_modules(output: Sequence[str]) -> tuple[Missing, ...]:
     """
 
     def module(name: str) -> Missing:
+        if name.lower() in _NOT_IN_DEBIAN:
+            return Missing(f"the library {name}", name, None, in_debian=False)
         return Missing(f"the library {name} (pkg-config)", f"{name}.pc", pkg_config_package(name))
 
     def required(name: str) -> Missing:
