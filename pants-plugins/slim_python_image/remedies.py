@@ -91,8 +91,8 @@ _TEMPLATES: Mapping[str, str] = {
     "emulate": "build it in a container of that platform, where its programs run: give it "
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
     "emulate-with-package": 'add "{package}" to `emulation_packages` of the base and give it '
-    f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}, then: {{lock_base}}; or use a version that has a wheel '
-    "for this platform",
+    f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}, then: {{lock_base}}; or use a version that has a '
+    "wheel for this platform",
     "use-gcc": f'give it {{{{"compiler": "gcc"}}}} in {_BUILDS}, then: {{lock_base}}',
     "builds-fetch-nothing": "where it fetches a finished wheel, require that wheel by URL (NAME @ URL) and "
     "lock it with `{lock}`; where it fetches a library's sources, add Debian's package of it to {builder} of "
