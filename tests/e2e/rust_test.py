@@ -89,7 +89,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
 
 
 def test_the_crates_of_cargo_lock_are_locked(repository: Repository) -> None:
-    lock = json.loads((repository.root / "3rdparty/python/default.build.lock").read_bytes())
+    lock = json.loads((repository.root / "3rdparty/python/python-default.build.lock").read_bytes())
     (built,) = lock["environments"]
     assert built["sdist"] == f"bcrypt=={BCRYPT}"
     assert set(built["crates"]) == set(lock["crates"])
