@@ -61,9 +61,10 @@ _RUST = (
 )
 _RUSTC = re.compile(r"rustc (?P<have>[\d.]+) is not supported")
 _NESTED = re.compile(r"(?<![^\s:])(?P<file>[^\s:]++):\d+:\d+: error: function definition is not allowed here")
-# Of meson, CMake and numpy's distutils.
+# Of meson, with a cross file and without, of CMake and of numpy's distutils.
 _FORTRAN = re.compile(
-    r"Unknown compiler\(s\): .*gfortran|No CMAKE_Fortran_COMPILER could be found|no Fortran compiler found"
+    r"'fortran' compiler binary not defined|Unknown compiler\(s\): .*gfortran|"
+    r"No CMAKE_Fortran_COMPILER could be found|no Fortran compiler found"
 )
 _USE_WHEEL = "use a version that has a wheel for this platform"
 _COMPILER = re.compile(r"(?P<line>^.*: error: .*|(?<![^\s:])[^\s:]++:\d+:\d+: fatal error: .*)")

@@ -83,6 +83,11 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             FORTRAN,
         ),
         (
+            "../meson.build:88:0: ERROR: 'fortran' compiler binary not defined in cross file [binaries] section",
+            "it has Fortran to compile, and builds on this machine have no Fortran compiler",
+            FORTRAN,
+        ),
+        (
             "  No CMAKE_Fortran_COMPILER could be found.",
             "it has Fortran to compile, and builds on this machine have no Fortran compiler",
             FORTRAN,
