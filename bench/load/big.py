@@ -54,14 +54,23 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--limit", type=int, default=300, metavar="MIB", help="what a step may take (default: %(default)s)"
     )
+    result.add_argument(
+        "--max-layer-size",
+        type=int,
+        metavar="MIB",
+        help="divide the wheel among layers of this size; its large files are then eight or more each",
+    )
     result.add_argument("--core-only", action="store_true", help="measure the steps, without ./pants")
     result.add_argument("--work", type=Path, metavar="DIR", help="default: a temporary folder")
     result.add_argument("--results", type=Path, metavar="DIR", help="default: bench/results")
     return result
 
 
-def packaged(work: Path, wheel: Path) -> dict[str, Any]:
-    """Package an image with the wheel twice; return what that took."""
+def packaged(work: Path, wheel: Path, max_size: int | None) -> dict[str, Any]:
+    """Package an image with the wheel twice; return what that took.
+
+    :param max_size: MiB of a layer.
+    """
     repository = make_repository(
         work / "repository", Caches(work / "caches"), plugin=copy_plugin(work / "plugin")
     )
@@ -72,13 +81,14 @@ def packaged(work: Path, wheel: Path) -> dict[str, Any]:
     lock = f"{name}=={version} --hash=sha256:{sha256_of(wheel)}\n"
     repository.write("3rdparty/python/default.lock", lock)
     repository.write("src/app/app/__main__.py", f"import {name}\n")
+    bound = "" if max_size is None else f', max_layer_size="{max_size}MiB"'
     repository.write(
         "src/app/BUILD",
         f"""\
 python_requirement(name="{name}", requirements=["{name}"])
 python_sources(name="lib", sources=["app/*.py"])
 slim_python_image(
-    name="image", dependencies=[":lib"], entry_point="app", base="{BASE}", platforms=["linux/amd64"],
+    name="image", dependencies=[":lib"], entry_point="app", base="{BASE}", platforms=["linux/amd64"]{bound}
 )
 """,
     )
@@ -101,10 +111,12 @@ def main(root: Path) -> int:
     date = time.strftime("%Y-%m-%d")
     with tempfile.TemporaryDirectory(prefix="bench-big-", dir=args.work) as folder:
         work = Path(folder)
-        wheel = write_big_wheel(work / "links", args.size * MIB)
+        bound = args.max_layer_size
+        pieces = 1 if bound is None else max(8, 2 * args.size // bound)
+        wheel = write_big_wheel(work / "links", args.size * MIB, pieces=pieces)
         try:
-            steps = list(through_the_core(wheel, work / "core"))
-            whole = None if args.core_only else packaged(work, wheel)
+            steps = list(through_the_core(wheel, work / "core", bound and bound * MIB))
+            whole = None if args.core_only else packaged(work, wheel, bound)
         except (StepError, RunFailedError) as e:
             print(f"bench/big_wheel: {e}", file=sys.stderr)
             return 2
@@ -127,7 +139,17 @@ def main(root: Path) -> int:
     text += "\n" + PACKAGED.format(**whole) if whole else ""
     results = args.results or root / "bench/results"
     results.mkdir(parents=True, exist_ok=True)
+    layers = [
+        {"title": one["title"], "bytes": one["descriptor"]["size"], "unpacked": one["unpacked_size"]}
+        for measured in steps
+        for one in measured.document.get("layers", ())
+        if measured.step == "wheel-layers"
+    ]
+    if layers:
+        largest = max(one["bytes"] for one in layers)
+        text += f"\n{len(layers)} layers of at most {bound} MiB; the largest blob has {largest >> 20} MiB.\n"
     document = {"date": date, "machine": machine_text(), "mib": args.size, "steps": rows, "package": whole}
+    document["layers"] = layers
     (results / f"big-wheel-{date}.json").write_text(json.dumps(document, indent=1) + "\n")
     (results / f"big-wheel-{date}.md").write_text(text)
     print(text)

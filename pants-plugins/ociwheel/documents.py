@@ -39,6 +39,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "layer-facts": 1,
     "layer-names": 1,
     "layer-packages": 1,
+    "layers": 1,
     "loaded": 1,
     "lock-entries": 1,
     "newest-wheel": 1,

@@ -93,6 +93,8 @@ WORDS: Mapping[str, str] = {
     # Archives.
     "raise-limit": "it is damaged, or made to do harm; if you trust it, raise the limit: "
     'OCIWHEEL_LIMITS="{limit}={value}"',
+    # Layers.
+    "raise-layer-size": "raise --max-size",
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",

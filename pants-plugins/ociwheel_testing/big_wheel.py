@@ -26,21 +26,29 @@ def _noise(seed: int, size: int) -> Iterator[bytes]:
 
 
 def write_big_wheel(
-    folder: Path, size: int, *, name: str = "big", version: str = "1.0", compressed: bool = False
+    folder: Path,
+    size: int,
+    *,
+    name: str = "big",
+    version: str = "1.0",
+    compressed: bool = False,
+    pieces: int = 1,
 ) -> Path:
     """Write one wheel for linux_x86_64 whose content is incompressible.
 
     :param size: bytes of its content: most in a file of data, the rest in a library and a program.
     :param compressed: deflate its members, which is slow and gains nothing, as real wheels are.
+    :param pieces: how many files stand in the place of each large one, four in a folder, such as the shards
+        of a model.
     """
     info = f"{name}-{version}.dist-info"
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     elf = elf_bytes(Elf(soname=f"lib{name}.so"))
     members: dict[str, tuple[bytes, int]] = {
         f"{name}/__init__.py": (b"BIG = True\n", 0),
-        f"{name}/weights.bin": (b"", int(size * _SHARES["data"])),
-        f"{name}/lib{name}.so": (elf, int(size * _SHARES["library"])),
-        f"{name}-{version}.data/scripts/{name}-tool": (elf, int(size * _SHARES["program"])),
+        **_cut(f"{name}/weights.bin", b"", int(size * _SHARES["data"]), pieces),
+        **_cut(f"{name}/lib{name}.so", elf, int(size * _SHARES["library"]), pieces),
+        **_cut(f"{name}-{version}.data/scripts/{name}-tool", elf, int(size * _SHARES["program"]), pieces),
         f"{info}/METADATA": (f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(), 0),
         f"{info}/WHEEL": (
             b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_x86_64\n",
@@ -62,6 +70,19 @@ def write_big_wheel(
             record.append(f"{member},sha256={value},{len(start) + rest}\n")
         archive.writestr(f"{info}/RECORD", "".join(record) + f"{info}/RECORD,,\n")
     return path
+
+
+def _cut(path: str, start: bytes, size: int, pieces: int) -> dict[str, tuple[bytes, int]]:
+    """Return the files that stand for a large one: how each starts, and the bytes that follow."""
+    if pieces == 1:
+        return {path: (start, size)}
+    folder, _, file = path.rpartition("/")
+    # An installer takes scripts from no folder below theirs.
+    inner = "" if folder.endswith("scripts") else "part{}/"
+    return {
+        f"{folder}/{inner.format(number // 4)}{number:02}-{file}": (start, size // pieces)
+        for number in range(pieces)
+    }
 
 
 def sha256_of(path: Path) -> str:

@@ -21,6 +21,7 @@ from slim_python_image.goals import (
     registry_lock,
     relations,
     run_image,
+    sizes,
     tailor,
     updates,
 )
@@ -122,6 +123,7 @@ def rules() -> Iterable[object]:
             registry_images,
             registry_lock,
             run_image,
+            sizes,
             steps,
             subjects,
             sysroot,

@@ -109,6 +109,8 @@ _TEMPLATES: Mapping[str, str] = {
     # Archives.
     "raise-limit": "it is damaged, or made to do harm; if you trust it, raise the limit: "
     'add "{limit}={value}" to [slim-image].limits',
+    # Layers.
+    "raise-layer-size": "raise `max_layer_size` of the image or of [slim-image]",
     # The audit.
     "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",

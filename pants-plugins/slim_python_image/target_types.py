@@ -31,6 +31,7 @@ from slim_python_image.content_fields import (
     StrictAuditField,
     WritableField,
 )
+from slim_python_image.layer_fields import LayerGroupsField, MaxLayerSizeField, SizeBudgetField
 from slim_python_image.start_fields import (
     EntryPointField,
     EntryPointsField,
@@ -320,6 +321,9 @@ class SlimPythonImageTarget(Target):
         HealthcheckOptionsField,
         FilesAtField,
         LayerBudgetField,
+        LayerGroupsField,
+        MaxLayerSizeField,
+        SizeBudgetField,
         BytecodeField,
         StripField,
         CompressionField,

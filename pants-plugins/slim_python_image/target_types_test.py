@@ -8,6 +8,8 @@ from pants.engine.target import Field, InvalidFieldException
 
 from slim_python_image.base_target import BaseLockfileField
 from slim_python_image.content_fields import FilesAtField, SourceDateEpochField
+from slim_python_image.layer_fields import LayerGroupsField, MaxLayerSizeField, SizeBudgetField
+from slim_python_image.sizes import EXPECTED
 from slim_python_image.start_fields import (
     EntryPointField,
     EntryPointsField,
@@ -119,6 +121,51 @@ ADDRESS = Address("src/x", target_name="image")
             )
             for text in ("/etc/start.sh", "*.sh", "docker/", "")
         ),
+        (
+            LayerGroupsField,
+            {"a b": ["torch"]},
+            (
+                "src/x:image: the field `layer_groups` has the group 'a b'; expected a name of letters, digits, "
+                "'.', '_' and '-', such as 'torch'."
+            ),
+        ),
+        (
+            LayerGroupsField,
+            {"gpu": []},
+            ("src/x:image: the field `layer_groups` has nothing for 'gpu'; expected names of distributions."),
+        ),
+        (
+            LayerGroupsField,
+            {"gpu": ["torch>=2"]},
+            (
+                "src/x:image: the field `layer_groups` has 'torch>=2' for 'gpu'; expected the name of a "
+                "distribution or a glob of names, such as 'nvidia-*'."
+            ),
+        ),
+        *(
+            (
+                MaxLayerSizeField,
+                value,
+                f"src/x:image: the field `max_layer_size` has {str(value)!r}; expected {EXPECTED}, and at least 1 MiB.",
+            )
+            for value in ("a lot", "512Mib", "1KiB", 1024, "-1MiB", "")
+        ),
+        (
+            SizeBudgetField,
+            {"numpy": "much"},
+            (
+                "src/x:image: the field `size_budget` has 'much' for 'numpy'; expected a number of bytes, such "
+                "as '512MiB', '1.5GB' or '536870912'."
+            ),
+        ),
+        (
+            SizeBudgetField,
+            {"numpy>1": "1MiB"},
+            (
+                "src/x:image: the field `size_budget` has 'numpy>1'; expected '*' or the name of a "
+                "distribution."
+            ),
+        ),
         (LayerBudgetField, 1, "src/x:image: the field `layer_budget` has 1; expected 2 to 100."),
         (LayerBudgetField, 101, "src/x:image: the field `layer_budget` has 101; expected 2 to 100."),
     ],
@@ -149,6 +196,20 @@ def test_a_value_that_makes_no_sense(field: type[Field], value: Any, message: st
 )
 def test_a_value_that_does(field: type[Field], value: Any) -> None:
     assert field(value, ADDRESS).value == value
+
+
+@pytest.mark.parametrize(
+    ("value", "bytes_of_it"),
+    [
+        (None, None),
+        ("512MiB", 512 << 20),
+        ("1.5 GB", 1_500_000_000),
+        ("536870912", 512 << 20),
+        (1 << 30, 1 << 30),
+    ],
+)
+def test_how_large_a_layer_may_be(value: Any, bytes_of_it: int | None) -> None:
+    assert MaxLayerSizeField(value, ADDRESS).bytes == bytes_of_it
 
 
 @pytest.mark.parametrize(

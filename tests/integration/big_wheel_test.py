@@ -34,3 +34,16 @@ def test_memory_does_not_grow_with_the_wheel(tmp_path: Path) -> None:
     for name in ("audit", "image", "index"):
         assert steps[name].read < 10_000
         assert steps[name].written < 10_000
+
+
+def test_memory_does_not_grow_with_the_layers_that_a_wheel_is_divided_among(tmp_path: Path) -> None:
+    bound = 48 * MIB
+    wheel = write_big_wheel(tmp_path / "links", CONTENT, pieces=8)
+    steps = iter(through_the_core(wheel, tmp_path / "work", bound))
+    measured = next(one for one in steps if one.step == "wheel-layers")
+    assert measured.peak < LIMIT, f"it took {measured.peak / MIB:.0f} MiB"
+    assert CONTENT < measured.written < CONTENT + 2 * MIB
+    layers = measured.document["layers"]
+    assert len(layers) == 4
+    assert all(one["descriptor"]["size"] <= bound for one in layers)
+    assert sum(one["unpacked_size"] for one in layers) > CONTENT * 0.99

@@ -104,10 +104,12 @@ def run_step(work: Path, arguments: list[str], *, reads: list[str], writes: str)
     )
 
 
-def through_the_core(wheel: Path, work: Path) -> Iterator[Measured]:
+def through_the_core(wheel: Path, work: Path, max_size: int | None = None) -> Iterator[Measured]:
     """Yield what each step from the index to the archives takes for one wheel.
 
     Layouts are made of links, as no step makes one: Pants writes them from the blobs.
+
+    :param max_size: bytes of a layer, ``None`` for one layer.
     """
 
     def step(*arguments: str, reads: list[str], writes: str) -> Measured:
@@ -133,21 +135,24 @@ def through_the_core(wheel: Path, work: Path) -> Iterator[Measured]:
         writes="wheels",
     )
     layer = step(
-        *("wheel-layer", "--wheels", "@wheels", "--target", "@target.json", "--title", name),
+        "wheel-layer" if max_size is None else "wheel-layers",
+        *("--wheels", "@wheels", "--target", "@target.json", "--title", name),
+        *(() if max_size is None else ("--max-size", str(max_size))),
         *("--output", "@layer"),
         reads=["wheels"],
         writes="layer",
     )
     yield layer
-    facts = str(work / "layer/layer-facts.json")
+    documents = layer.document.get("layers", [layer.document])
+    facts = sorted(map(str, (work / "layer").rglob("layer-facts.json")))
     write(
         "audit.json",
-        {"platform": "linux/amd64", "facts": [facts], "accept": ["**/*"], "lock_packages": []},
+        {"platform": "linux/amd64", "facts": facts, "accept": ["**/*"], "lock_packages": []},
     )
-    yield step("audit", "--request", "@audit.json", reads=["audit.json", facts], writes="audit.json")
+    yield step("audit", "--request", "@audit.json", reads=["audit.json", *facts], writes="audit.json")
     request = {
         "platform": "linux/amd64",
-        "layers": [layer.document],
+        "layers": documents,
         "config": _CONFIG,
         "created": 0,
         "annotations": {},
@@ -161,7 +166,7 @@ def through_the_core(wheel: Path, work: Path) -> Iterator[Measured]:
     yield step(
         "index", "--request", "@index.json", "--output", "@layout", reads=["index.json"], writes="layout"
     )
-    for blob in (work / "layer/blobs/sha256").iterdir():
+    for blob in (work / "layer").rglob("blobs/sha256/*"):
         os.link(blob, work / "layout/blobs/sha256" / blob.name)
     for form in ("oci-archive", "docker-archive"):
         yield step(

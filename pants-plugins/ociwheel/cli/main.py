@@ -62,6 +62,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "gcc": ("ociwheel.base.gcc_step", "unpack Debian's gcc for a target"),
     "build-programs": ("ociwheel.base.programs_step", "unpack programs that builds call"),
     "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
+    "wheel-layers": ("ociwheel.layer.wheel_layers_step", "install wheels into layers of a bounded size"),
     "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),
     "account-layer": ("ociwheel.image.account_layer_step", "write the layer of an image's user and folders"),
     "check": ("ociwheel.image.check_step", "check an image as a whole, and what it starts"),

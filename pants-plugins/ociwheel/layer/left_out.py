@@ -7,7 +7,7 @@ extension: pocl reads headers at run time, virtualenv installs the wheels that i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 RULES: Mapping[str, str] = {
@@ -37,6 +37,12 @@ class LeftOut:
         count = self._counts[origin, rule]
         count[0] += files
         count[1] += size
+
+    def of(self, origins: Container[str]) -> LeftOut:
+        """Return what is left out of some origins."""
+        found = LeftOut()
+        found._counts.update({key: count for key, count in self._counts.items() if key[0] in origins})
+        return found
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the ``left_out`` of a layer document: origin, rule, files, bytes."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ociwheel.documents import read_document
 from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
+from ociwheel.formats.entries import Entry
 from ociwheel.layer.arguments import CHECKED, add_common, cache_tag
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.packages import wheel_row
@@ -33,7 +35,7 @@ _EXTENSION_MODULE = re.compile(r"\.(cpython-\w+(-[\w-]+)?|abi3)\.so$")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the step's arguments."""
+    """Add the step's arguments, which ``wheel-layers`` has too."""
     parser.add_argument("--wheels", type=Path, required=True, metavar="DIR", help="folder of .whl files")
     parser.add_argument("--title", required=True, help="what `docker history` shows for the layer")
     parser.add_argument(
@@ -55,6 +57,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
+    with Spool(args.output / ".spool") as spool:
+        installation = install_wheels(args, spool)
+        result = write_wheels(
+            installation, installation.entries, args.output, title=args.title, compression=args.compression
+        )
+    installation.check_machine([args.output])
+    return result
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Installed wheels, before they are written."""
+
+    wheels: Sequence[InstalledWheel]
+    entries: Sequence[Entry]
+    left_out: LeftOut
+    native: frozenset[str]
+    """Origins of wheels for one platform."""
+    platform: Platform
+
+    def check_machine(self, layers: Iterable[Path]) -> None:
+        """Check that the files of layers are code for the platform.
+
+        :param layers: folders with a ``layer-facts.json``.
+        :raises LayerError: naming every wheel and file that are not.
+        """
+        facts = (read_document(folder / "layer-facts.json", "layer-facts") for folder in layers)
+        found = (elf for one in facts for elf in one["elf"])
+        # The layer of a wheel for any platform serves images of all: of code for one, each audit tells.
+        check_machine((elf for elf in found if elf["origin"] in self.native), self.platform)
+
+
+def install_wheels(args: argparse.Namespace, spool: Spool) -> Installation:
+    """Install the wheels that a step was given.
+
+    :raises LayerError: what is wrong with them.
+    """
     target = Target.read(args.target)
     options = Options(
         target,
@@ -67,28 +106,47 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     wheels = sorted(p for p in args.wheels.iterdir() if p.name.endswith(".whl"))
     if not wheels:
         raise LayerError("there is no wheel in it", where=str(args.wheels))
-    with Spool(args.output / ".spool") as spool:
-        left_out = LeftOut()
-        installed = _install_all(wheels, spool, options, left_out)
-        entries = merge(installed, args.prefer)
-        options.venv.guard(entries)
-        result = write_layer(
-            entries,
-            args.output,
-            title=args.title,
-            contents=sorted((w.content for w in installed), key=lambda c: c.name),
-            compression=args.compression,
-            left_out=left_out,
-            packages=[wheel_row(w.content, w.entries) for w in installed],
-            requires={w.content.origin: w.requires for w in installed},
-            opened={w.content.origin: w.opened.to_json() for w in installed if w.opened},
-        )
-    facts = read_document(args.output / "layer-facts.json", "layer-facts")
-    # The layer of a wheel for any platform serves images of all: of code for one, each image's audit tells.
-    own = {w.content for file, w in zip(wheels, installed, strict=True) if not file.name.endswith("-any.whl")}
-    origins = {content.origin for content in own}
-    check_machine((elf for elf in facts["elf"] if elf["origin"] in origins), target.platform)
-    return result
+    left_out = LeftOut()
+    installed = _install_all(wheels, spool, options, left_out)
+    entries = merge(installed, args.prefer)
+    options.venv.guard(entries)
+    native = {
+        w.content.origin
+        for file, w in zip(wheels, installed, strict=True)
+        if not file.name.endswith("-any.whl")
+    }
+    return Installation(installed, entries, left_out, frozenset(native), target.platform)
+
+
+def write_wheels(
+    installation: Installation,
+    entries: Sequence[Entry],
+    output: Path,
+    *,
+    title: str,
+    compression: str,
+    told: Container[str] = (),
+) -> dict[str, Any]:
+    """Write a layer of installed wheels and return its document.
+
+    :param entries: all, or the part that this layer holds.
+    :param told: origins that another layer has already told what they require, open and say of themselves,
+        and what of them is left out.
+    """
+    origins = {entry.origin for entry in entries}
+    here = [w for w in installation.wheels if w.content.origin in origins]
+    new = [w for w in here if w.content.origin not in told]
+    return write_layer(
+        entries,
+        output,
+        title=title,
+        contents=sorted((w.content for w in here), key=lambda c: c.name),
+        compression=compression,
+        left_out=installation.left_out.of({w.content.origin for w in new}),
+        packages=[wheel_row(w.content, w.entries) for w in new],
+        requires={w.content.origin: w.requires for w in new},
+        opened={w.content.origin: w.opened.to_json() for w in new if w.opened},
+    )
 
 
 def _install_all(

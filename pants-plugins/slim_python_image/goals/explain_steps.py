@@ -19,6 +19,7 @@ _FIELDS = {
     "--bytecode": "bytecode",
     "--entry-script": "entry_point",
     "--exclude": "exclude",
+    "--max-size": "max_layer_size",
     "--strip": "strip",
     "--workdir": "workdir",
 }

@@ -21,7 +21,9 @@ from slim_python_image.goals.dist import LayoutRequest, ReplacedRequest, TakenIn
 from slim_python_image.goals.dist_folder import BESIDE
 from slim_python_image.goals.relations import ImageRelations, shared_layers
 from slim_python_image.goals.shared_blobs import shared_layout
+from slim_python_image.layer_fields import SizeBudgetField
 from slim_python_image.products import SlimImageError, StepInputs
+from slim_python_image.sizes import mebibytes
 from slim_python_image.start_fields import EntryPointField
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
@@ -47,6 +49,7 @@ from slim_python_image.util_rules.image import (
 from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.references import ImageNames, archive_references
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
+from slim_python_image.util_rules.size_budget import check_budget
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
 from slim_python_image.wheel_set_target import BaseField, WheelSetDependenciesField
 
@@ -65,6 +68,7 @@ class SlimImageFieldSet(PackageFieldSet):
     image_tags: ImageTagsField
     registries: RegistriesField
     base: BaseField
+    size_budget: SizeBudgetField
 
     def names(self) -> ImageNames:
         """Return what decides the image's names."""
@@ -96,11 +100,6 @@ def output_of(field: OutputPathField) -> str:
             "out"
         )
     return path
-
-
-def mebibytes(size: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{size / 2**20:.1f} MiB"
 
 
 def platform_report(image: PlatformImage) -> dict[str, Any]:
@@ -285,6 +284,7 @@ async def package_image(
     output = output_of(field_set.output_path)
     taken_in.check_alone(output)
     image = await build_image(BuiltImageRequest(field_set.address), **implicitly())
+    await check_budget(image, field_set.size_budget.budgets, options.size_baseline)
     said = await report_image(ReportRequest(field_set.address), **implicitly())
     if field_set.output_format.value == "docker-image":
         replaced = ReplacedRequest((f"{output}.json",), image=output, beside=said.beside)

@@ -9,7 +9,9 @@ from pants.option.option_types import BoolOption, DictOption, IntOption, StrList
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
+from slim_python_image.layer_fields import layer_size
 from slim_python_image.products import GZIP, ZSTD, SlimImageError
+from slim_python_image.sizes import EXPECTED
 
 AUTO, REQUIRED = "auto", "required"
 CLANG, GCC = "clang", "gcc"
@@ -29,6 +31,24 @@ class SlimImageOptions(Subsystem):
             """
             How many layers the wheels of one image may take. The largest wheels get a layer of their
             own, the others share one. An image may set its own with the field `layer_budget`.
+            """
+        ),
+    )
+    max_layer_size = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            How large a layer of wheels may be, such as `512MiB`, where an image does not say so with the
+            field `max_layer_size`. By default, any size.
+            """
+        ),
+    )
+    size_baseline = StrOption(
+        default="image-sizes.json",
+        help=softwrap(
+            """
+            The file, relative to the root of the repository, in which `slim-sizes --record` writes how large
+            images are. The error about a `size_budget` says what grew since.
             """
         ),
     )
@@ -222,6 +242,22 @@ class SlimImageOptions(Subsystem):
                 f"[slim-image].compression is {self.compression!r}\n  -> use 'gzip' or 'zstd'"
             )
         return chosen or self.compression
+
+    def layer_size(self, chosen: Optional[int]) -> Optional[int]:
+        """Return how many bytes a layer of an image's wheels may have, `None` for any.
+
+        :param chosen: what the image says.
+        :raises SlimImageError: the option is no size of a layer.
+        """
+        if chosen is not None or self.max_layer_size is None:
+            return chosen
+        try:
+            return layer_size(self.max_layer_size)
+        except ValueError:
+            raise SlimImageError(
+                f"[slim-image].max_layer_size is {self.max_layer_size!r}\n"
+                f"  -> use {EXPECTED}, and at least 1 MiB"
+            ) from None
 
     def build_settings(self, name: str) -> dict[str, object]:
         """Return the settings of one distribution, by its normalized name."""

@@ -31,9 +31,11 @@ from slim_python_image.util_rules.image_layers import (
     image_layers,
     image_wheels,
     local_wheel_requests,
+    wheel_layers_of,
 )
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
-from slim_python_image.util_rules.layers import source_layer, wheel_layer
+from slim_python_image.util_rules.layer_groups import check_groups, check_groups_early
+from slim_python_image.util_rules.layers import source_layer
 from slim_python_image.util_rules.manifests import (
     IndexRequest,
     Manifest,
@@ -118,7 +120,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         *(source_layer(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),
     ]
     shared, *sources = await concurrently(calls)
-    local = await concurrently(wheel_layer(one, **implicitly()) for one in local_wheel_requests(parts, base))
+    local = await wheel_layers_of(local_wheel_requests(parts, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
     layers = (*layers, *await account_layers(parts, config, base, shared.base))
@@ -166,10 +168,12 @@ async def complete_layout(image: BuiltImage) -> Digest:
 @rule(desc="Build an image")
 async def build_image(request: BuiltImageRequest) -> BuiltImage:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
+    await check_groups_early(parts)
     platforms = await concurrently(
         platform_image(PlatformImageRequest(request.address, platform), **implicitly())
         for platform in parts.platforms
     )
+    check_groups(parts, {wheel.name for one in platforms for wheel in one.wheels})
     bases = await concurrently(
         read_base(BaseRequest(parts.base, one.platform, origin=str(parts.address)), **implicitly())
         for one in platforms

@@ -32,6 +32,10 @@ def platform_context(parts: ImageDefinition, base: Base, wheels: Iterable[Wheel]
     }
 
 
+def _patterns(parts: ImageDefinition) -> dict[str, str]:
+    return {group.name: ", ".join(group.patterns) for group in parts.groups}
+
+
 def image_fields(parts: ImageDefinition, base: Base) -> dict[str, Any]:
     """Return what decides which wheels and layers an image has, and which base image it names.
 
@@ -45,6 +49,8 @@ def image_fields(parts: ImageDefinition, base: Base) -> dict[str, Any]:
         "compression": parts.options.compression,
         "extends": str(parts.extends) if parts.extends else None,
         "layer_budget": parts.layer_budget,
+        **({"layer_groups": _patterns(parts)} if parts.groups else {}),
+        **({"max_layer_size": parts.max_layer_size} if parts.max_layer_size else {}),
         "no_binary": list(parts.no_binary),
         "only_binary": list(parts.only_binary),
         "resolve": parts.resolve,

@@ -32,6 +32,7 @@ from slim_python_image.content_fields import (
     StrictAuditField,
     WritableField,
 )
+from slim_python_image.layer_fields import LayerGroup, LayerGroupsField, MaxLayerSizeField
 from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
 from slim_python_image.start_fields import HealthcheckField, HealthcheckOptionsField, ImageResolveField
 from slim_python_image.subsystems.options import SlimImageOptions
@@ -100,6 +101,7 @@ class ImageDefinition:
     :param placed: files at absolute places.
     :param folders: of the targets that have first-party code.
     :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
+    :param max_layer_size: bytes of a layer of wheels, ``None`` for any.
     """
 
     address: Address
@@ -128,6 +130,8 @@ class ImageDefinition:
     declared: tuple[DeclaredPython, ...] = ()
     folders: tuple[str, ...] = ()
     placed: PlacedFiles | None = None
+    groups: tuple[LayerGroup, ...] = ()
+    max_layer_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -313,6 +317,8 @@ async def read_image(
         declared=declared(targets, requirements.resolve, python_setup),
         folders=code_folders(targets),
         placed=await placed_files(target[FilesAtField], start.first),
+        groups=target[LayerGroupsField].groups,
+        max_layer_size=options.layer_size(target[MaxLayerSizeField].bytes),
     )
 
 

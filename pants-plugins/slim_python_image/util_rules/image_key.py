@@ -29,15 +29,8 @@ from slim_python_image.util_rules.made_files import makes_files
 
 # The steps whose code makes bytes of an image, or what such a step stands on.
 _STEPS = (
-    *(
-        "wheel-layer",
-        "source-layer",
-        "deb-layer",
-        "made-files",
-        "rootfs-layer",
-        "venv-layer",
-        "account-layer",
-    ),
+    *("wheel-layer", "wheel-layers", "source-layer", "deb-layer", "made-files", "rootfs-layer"),
+    *("venv-layer", "account-layer"),
     *("lock-entries", "describe", "plan", "inspect-sdist", "build-pins", "fetch-crates", "interpreter"),
     *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "emulate"),
     *("image", "index"),
@@ -145,6 +138,8 @@ def shared(parts: ImageDefinition) -> dict[str, Any]:
         "only_binary": sorted(parts.only_binary),
         "options": asdict(parts.options),
         "layer_budget": parts.layer_budget,
+        "layer_groups": [[group.name, group.patterns] for group in parts.groups],
+        "max_layer_size": parts.max_layer_size,
         "prefer": list(parts.prefer),
         "workdir": parts.config.workdir,
         "time": parts.time,

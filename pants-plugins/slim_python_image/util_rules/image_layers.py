@@ -14,8 +14,8 @@ from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
-from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layer
-from slim_python_image.util_rules.partition import normalized, partition, title
+from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layers
+from slim_python_image.util_rules.partition import normalized, titled_partition
 from slim_python_image.util_rules.plans import plan_wheels
 from slim_python_image.util_rules.wheels import WheelSet, WheelSetRequest, make_wheel_set, plan_request
 
@@ -50,15 +50,22 @@ def layer_request(
         interpreter=base.interpreter,
         # Of whom it does not hold, a layer knows nothing.
         prefer=tuple(name for name in parts.prefer if normalized(name) in names),
+        max_size=parts.max_layer_size,
     )
 
 
 def layer_requests(parts: ImageDefinition, base: Base, wheels: tuple[Wheel, ...]) -> list[WheelLayerRequest]:
     """Return the wheel layers of an image, bottom first."""
     return [
-        layer_request(parts, base, group, title(group))
-        for group in partition(wheels, parts.layer_budget, parts.prefer)
+        layer_request(parts, base, own, title)
+        for title, own in titled_partition(wheels, parts.layer_budget, parts.prefer, parts.groups)
     ]
+
+
+async def wheel_layers_of(requests: Iterable[WheelLayerRequest]) -> tuple[Layer, ...]:
+    """Return the layers of several requests, bottom first."""
+    made = await concurrently(wheel_layers(one, **implicitly()) for one in requests)
+    return tuple(layer for one in made for layer in one.layers)
 
 
 def missing_wheels(
@@ -157,9 +164,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
                 **implicitly(),
             ),
         )
-        own = await concurrently(
-            wheel_layer(one, **implicitly()) for one in layer_requests(parts, base, wheel_set.wheels)
-        )
+        own = await wheel_layers_of(layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(below.layers, own, wheel_set)
     parent = ancestors[0]
     wheel_set, inherited = await concurrently(
@@ -167,7 +172,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
         image_layers(ImageLayersRequest(parent.address, request.platform), **implicitly()),
     )
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
-    own = await concurrently(wheel_layer(one, **implicitly()) for one in layer_requests(parts, base, extra))
+    own = await wheel_layers_of(layer_requests(parts, base, extra))
     return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
 
 

@@ -12,14 +12,17 @@ from slim_python_image.bases import Interpreter
 from slim_python_image.by_name import collect_rules, rule
 from slim_python_image.products import Layer, LayerOptions, TargetEnvironment, Wheel
 from slim_python_image.util_rules.interpreter import interpreter_tree
-from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.layer_steps import make_layer, make_layers
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
 
 @dataclass(frozen=True)
 class WheelLayerRequest:
-    """Install wheels into one layer."""
+    """Install wheels into one layer, or more where it would be too large.
+
+    :param max_size: bytes of a layer, ``None`` for one layer of any size.
+    """
 
     wheels: tuple[Wheel, ...]
     title: str
@@ -27,6 +30,14 @@ class WheelLayerRequest:
     options: LayerOptions
     interpreter: Interpreter
     prefer: tuple[str, ...] = ()
+    max_size: int | None = None
+
+
+@dataclass(frozen=True)
+class WheelLayers:
+    """The layers of a request, bottom first."""
+
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
@@ -56,32 +67,33 @@ def option_arguments(options: LayerOptions) -> tuple[str, ...]:
 
 
 @rule
-async def wheel_layer(request: WheelLayerRequest, toolbox: Toolbox) -> Layer:
+async def wheel_layers(request: WheelLayerRequest, toolbox: Toolbox) -> WheelLayers:
     wheels = await engine.merge(wheel.digest for wheel in request.wheels)
     where = "" if all(w.pure for w in request.wheels) else f" for {request.target.platform}"
-    return await make_layer(
-        StepRequest(
-            step="wheel-layer",
-            arguments=(
-                *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
-                *option_arguments(request.options),
-                *("--strip", "debug" if request.options.strip else "none"),
-                *(part for name in request.prefer for part in ("--prefer", name)),
-                *("--output", OUT),
-            ),
-            description=f"Layer {request.title}{where}",
-            toolbox=toolbox,
-            inputs=await engine.merge(
-                (
-                    await engine.add_prefix(wheels, "wheels"),
-                    await engine.create_files({"target.json": request.target.to_json()}),
-                )
-            ),
-            interpreter=await interpreter_tree(request.interpreter),
-            output_directories=(OUT,),
+    step = StepRequest(
+        step="wheel-layer" if request.max_size is None else "wheel-layers",
+        arguments=(
+            *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
+            *option_arguments(request.options),
+            *("--strip", "debug" if request.options.strip else "none"),
+            *(part for name in request.prefer for part in ("--prefer", name)),
+            *(() if request.max_size is None else ("--max-size", str(request.max_size))),
+            *("--output", OUT),
         ),
-        request.options.compression,
+        description=f"Layer {request.title}{where}",
+        toolbox=toolbox,
+        inputs=await engine.merge(
+            (
+                await engine.add_prefix(wheels, "wheels"),
+                await engine.create_files({"target.json": request.target.to_json()}),
+            )
+        ),
+        interpreter=await interpreter_tree(request.interpreter),
+        output_directories=(OUT,),
     )
+    if request.max_size is None:
+        return WheelLayers((await make_layer(step, request.options.compression),))
+    return WheelLayers(await make_layers(step, request.options.compression))
 
 
 async def _placed_inputs(placed: PlacedFiles | None) -> tuple[Digest, ...]:

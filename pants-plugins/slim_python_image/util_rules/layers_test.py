@@ -51,6 +51,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[StepRequest]:
     return steps
 
 
+def test_a_step_that_writes_several_layers(asked: list[StepRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[str] = []
+
+    async def run_step(request: StepRequest, **_: object) -> StepOutcome:
+        asked.append(request)
+        one, other = {**DOCUMENT, "title": "x, part 1 of 2"}, {**DOCUMENT, "title": "x, part 2 of 2"}
+        document = {"layers": [one, other], "notes": ["a large file"]}
+        return StepOutcome(canonical_json(document).decode(), EMPTY_DIGEST)
+
+    async def subset(digest: Digest, *globs: str) -> Digest:
+        places.extend(globs)
+        return digest
+
+    monkeypatch.setattr(layer_steps, "run_step", run_step)
+    monkeypatch.setattr(engine, "subset", subset)
+    layers = asyncio.run(layer_steps.make_layers(REQUEST, "gzip"))
+    assert [layer.title for layer in layers] == ["x, part 1 of 2", "x, part 2 of 2"]
+    assert [layer.fields().get("notes") for layer in layers] == [["a large file"], None]
+    assert [place for place in places if place.startswith("out/")] == ["out/000/**", "out/001/**"]
+
+
 def test_what_gzip_makes_has_nothing_of_other_compressions_in_its_key(asked: list[StepRequest]) -> None:
     asyncio.run(layer_steps.make_layer(REQUEST, "gzip"))
     assert asked == [REQUEST]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterable
 
+from slim_python_image.layer_fields import LayerGroup
 from slim_python_image.products import Wheel
 
 # A layer costs a request to pull and a mount to run; below this many bytes of wheel it is not worth it.
@@ -43,6 +44,44 @@ def partition(
         tuple(wheel for wheel in light if wheel.pure),
     ]
     return tuple(group for group in groups if group)
+
+
+def grouped(wheels: Iterable[Wheel], groups: Iterable[LayerGroup]) -> dict[str, tuple[Wheel, ...]]:
+    """Return the wheels of each group that has some, by its name; the first group that matches has it."""
+    found: dict[str, list[Wheel]] = {}
+    for wheel in sorted(wheels, key=lambda one: one.name):
+        name = normalized(wheel.name)
+        group = next((one for one in groups if one.pattern_of(name)), None)
+        if group is not None:
+            found.setdefault(group.name, []).append(wheel)
+    return {name: tuple(own) for name, own in sorted(found.items())}
+
+
+def titled_partition(
+    wheels: Iterable[Wheel],
+    budget: int,
+    prefer: Iterable[str] = (),
+    groups: Iterable[LayerGroup] = (),
+) -> tuple[tuple[str, tuple[Wheel, ...]], ...]:
+    """Return what each layer is called and holds, bottom first: groups, then what no group has.
+
+    Groups lie at the bottom: they are large and change rarely, and what lies above a layer that
+    changed is unpacked again.
+    """
+    wheels = tuple(wheels)
+    chosen = grouped(wheels, tuple(groups))
+    taken = {wheel for own in chosen.values() for wheel in own}
+    rest = [wheel for wheel in wheels if wheel not in taken]
+    named = [(group_title(name, own), own) for name, own in chosen.items()]
+    return (
+        *named,
+        *((title(own), own) for own in partition(rest, max(budget - len(chosen), 2), prefer)),
+    )
+
+
+def group_title(name: str, wheels: tuple[Wheel, ...]) -> str:
+    """Return what the layer of a group is called."""
+    return f"{name} ({len(wheels)} wheel{'s' if len(wheels) > 1 else ''})"
 
 
 def title(group: tuple[Wheel, ...]) -> str:

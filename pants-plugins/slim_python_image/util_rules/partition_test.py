@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
 
+from slim_python_image.layer_fields import LayerGroup
 from slim_python_image.products import Wheel
-from slim_python_image.util_rules.partition import HEAVY, partition, title
+from slim_python_image.util_rules.partition import HEAVY, partition, title, titled_partition
 
 
 def wheel(name: str, size: int, platform: str = "any") -> Wheel:
@@ -64,3 +65,29 @@ def test_preferred_distributions_lie_above_all_others() -> None:
         ["Other.One", "llama-parse"],
     ]
     assert partition(wheels, 10, ["absent"]) == partition(wheels, 10)
+
+
+def test_groups_lie_below_the_rest_and_count_towards_the_budget() -> None:
+    wheels = [
+        wheel("torch", 9 * HEAVY),
+        wheel("nvidia_nccl", 5 * HEAVY),
+        wheel("idna", 5),
+        wheel("zoo", HEAVY),
+        wheel("ant", 2 * HEAVY),
+    ]
+    groups = (LayerGroup("gpu", ("torch", "nvidia-*")), LayerGroup("absent", ("jax",)))
+    assert [(title, [w.name for w in own]) for title, own in titled_partition(wheels, 4, (), groups)] == [
+        ("gpu (2 wheels)", ["nvidia_nccl", "torch"]),
+        ("ant 1.0", ["ant"]),
+        ("2 pure wheels", ["idna", "zoo"]),
+    ]
+    assert [own for _, own in titled_partition(wheels, 4)] == list(partition(wheels, 4))
+
+
+def test_wheels_of_two_groups_have_one_place_whatever_their_order() -> None:
+    wheels = [wheel("torch", 1), wheel("tea", 1)]
+    groups = (LayerGroup("a", ("torch",)), LayerGroup("b", ("t*",)))
+    expected = [("a (1 wheel)", ["torch"]), ("b (1 wheel)", ["tea"])]
+    for order in (wheels, wheels[::-1]):
+        found = titled_partition(order, 24, (), groups)
+        assert [(title, [w.name for w in own]) for title, own in found] == expected
