@@ -115,7 +115,10 @@ def test_groups_and_bounded_layers_hold_the_same_files(repository: Repository, t
     ]
     assert all(one["size"] <= 1.2 * MIB for one in made)
     assert [[(c["name"], c["unpacked_size"]) for c in one["contents"]] for one in made[:2]] == [
-        [("alpha", made[0]["contents"][0]["unpacked_size"]), ("beta", made[0]["contents"][1]["unpacked_size"])],
+        [
+            ("alpha", made[0]["contents"][0]["unpacked_size"]),
+            ("beta", made[0]["contents"][1]["unpacked_size"]),
+        ],
         [("alpha", 900_000)],
     ]
     assert tree(repository) == plain

@@ -32,7 +32,8 @@ FILE = "image-sizes.json"
 def layer(rest: int = 0, kind: str = "wheel", **contents: int) -> Layer:
     """Return a layer that holds distributions, and ``rest`` bytes of nobody's."""
     rows = [
-        {"type": kind, "name": name, "version": "1", "unpacked_size": size * MIB} for name, size in contents.items()
+        {"type": kind, "name": name, "version": "1", "unpacked_size": size * MIB}
+        for name, size in contents.items()
     ]
     size = (sum(contents.values()) + rest) * MIB
     return Layer(
