@@ -138,14 +138,14 @@ def test_groups_and_bounded_layers_hold_the_same_files(repository: Repository, t
 def test_groups_that_do_not_fit_are_told_before_anything_is_built(repository: Repository) -> None:
     build_file(repository, layer_groups={"a": ["alpha", "beeta"], "b": ["*"]})
     assert repository.failure(IMAGE) == (
-        f"{IMAGE}: the field `layer_groups` does not fit the image\n"
+        f"SlimImageError: {IMAGE}: the field `layer_groups` does not fit the image\n"
         "  'beeta' of 'a' matches no distribution of the image\n"
         "  alpha is in 'a' (alpha) and 'b' (*)\n"
         "  -> name each distribution in one group, and leave out what the image does not have"
     )
     build_file(repository, layer_groups={"a b": ["alpha"]})
     assert repository.failure(IMAGE) == (
-        f"{IMAGE}: the field `layer_groups` has the group 'a b'; expected a name of letters, digits, '.', '_' "
+        f"InvalidFieldException: {IMAGE}: the field `layer_groups` has the group 'a b'; expected a name of letters, digits, '.', '_' "
         "and '-', such as 'torch'."
     )
 
@@ -155,7 +155,7 @@ def test_a_budget_says_what_is_large_and_what_grew(repository: Repository) -> No
     build_file(repository, size_budget={"alpha": "1MiB"})
     before = report.read_bytes()
     over = (
-        f"{IMAGE}: it is larger than the field `size_budget` allows\n"
+        f"SlimImageError: {IMAGE}: it is larger than the field `size_budget` allows\n"
         "  linux/amd64: alpha has 1.9 MiB, 0.9 MiB more than its budget of 1.0 MiB\n"
     )
     remedy = "  -> leave out what is not needed (`exclude`, fewer requirements), or raise the budget"
