@@ -145,8 +145,8 @@ def test_groups_that_do_not_fit_are_told_before_anything_is_built(repository: Re
     )
     build_file(repository, layer_groups={"a b": ["alpha"]})
     assert repository.failure(IMAGE) == (
-        f"InvalidTargetException: {BUILD}:2: {IMAGE}: the field `layer_groups` has the group 'a b'; expected a name of letters, digits, '.', '_' "
-        "and '-', such as 'torch'."
+        f"InvalidTargetException: {BUILD}:2: {IMAGE}: the field `layer_groups` has the group 'a b'; expected a "
+        "name of letters, digits, '.', '_' and '-', such as 'torch'."
     )
 
 

@@ -18,7 +18,6 @@ SCHEMA = "slim-python-image.sizes/1"
 BASE, OWN = "the base", "first-party code"
 """What is no distribution; their names have spaces, those of distributions have none."""
 _SHOWN = 5
-_RECORD = f"{bin_name()} slim-sizes --record ::"
 
 Sizes = Mapping[str, int]
 """Bytes of files by distribution, and of :data:`BASE` and :data:`OWN`."""
@@ -128,7 +127,7 @@ def parse_recorded(data: bytes | None, where: str) -> dict[str, dict[str, Sizes]
         raise SlimImageError(
             f"{where}: holds no sizes ({SCHEMA})\n"
             "  -> name another file with [slim-image].size_baseline, or remove it and run "
-            f"`{_RECORD}` again"
+            f"`{bin_name()} slim-sizes --record ::` again"
         ) from None
 
 
@@ -152,7 +151,11 @@ async def check_budget(image: BuiltImage, budgets: Budgets, baseline: str) -> No
         for platform, found in sizes.items()
         for line in fault_lines(platform, found, budgets, recorded.get(platform), baseline)
     ]
-    known = "" if recorded else f"; `{_RECORD}` writes down what later errors compare with"
+    known = (
+        ""
+        if recorded
+        else f"; `{bin_name()} slim-sizes --record ::` writes down what later errors compare with"
+    )
     raise SlimImageError(
         f"{image.address}: it is larger than the field `size_budget` allows\n" + "\n".join(lines) + "\n"
         f"  -> leave out what is not needed (`exclude`, fewer requirements), or raise the budget{known}"
