@@ -23,8 +23,13 @@ from slim_python_image.image_test_target import InsideTestsField
 from slim_python_image.products import GZIP, Layer, Root, SlimImageError, Wheel, canonical_json
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.image_definition import FirstParty, ImageDefinition, first_party
-from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels, layer_request
-from slim_python_image.util_rules.layers import SourceLayerRequest, source_layer, wheel_layer
+from slim_python_image.util_rules.image_layers import (
+    ancestors_of,
+    image_wheels,
+    layer_request,
+    wheel_layers_of,
+)
+from slim_python_image.util_rules.layers import SourceLayerRequest, source_layer
 from slim_python_image.util_rules.locks import LockEntriesRequest, normalized, read_lock, requirement_name
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.requirements import requirements_of
@@ -219,7 +224,9 @@ async def tested_content(
     paths = sorted(stripped.stripped_source_files.snapshot.files)
     wheels = await wheels_brought(request, targets, own, pytest, python_setup)
     options = replace(parts.options, bytecode="none", exclude=(), strip=False, compression=GZIP)
-    behind = replace(layer_request(parts, base, wheels, f"wheels of {request.owner}"), prefer=())
+    behind = replace(
+        layer_request(parts, base, wheels, f"wheels of {request.owner}"), prefer=(), max_size=None
+    )
     sources = [t[PythonTestSourceField].file_path for t in tests]
     config = await _config(pytest, {os.path.dirname(path) for path in sources}, sources)
     placed = PlacedFiles(
@@ -245,7 +252,7 @@ async def tested_content(
         placed=placed if config else None,
     )
     layers = (
-        await wheel_layer(replace(behind, options=replace(options, prefix=PLACE)), **implicitly()),
+        *await wheel_layers_of([replace(behind, options=replace(options, prefix=PLACE))]),
         await source_layer(code, **implicitly()),
     )
     configured = tuple(part for name in config for part in ("-c", f"{PLACE}/{name}"))
