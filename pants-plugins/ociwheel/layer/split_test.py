@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ociwheel.errors import LayerError
 from ociwheel.formats.entries import Entry, arrange
 from ociwheel.layer import split as split_module
+from ociwheel.layer import tar
 from ociwheel.layer.compress import compressor
 from ociwheel.layer.split import MOST_PARTS, is_over, split
 from ociwheel.layer.writer import write_layer
@@ -112,9 +113,7 @@ def test_every_entry_once_whatever_their_order_and_never_more_than_the_bound(
 
 def tar_size(entries: Any) -> int:
     """Return the bytes of a layer's tar, as the writer lays it out."""
-    return split_module._Unit([e for e in arrange(entries) if e.kind == "file"]).alone + len(
-        split_module.tar.END
-    )
+    return split_module._Unit([e for e in arrange(entries) if e.kind == "file"]).alone + len(tar.END)
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
