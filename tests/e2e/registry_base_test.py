@@ -7,11 +7,9 @@ meanwhile is read from its access log.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +18,10 @@ from typing import Any
 
 import pytest
 
-from ociwheel.elf.reader import read_facts
 from tests.e2e.conftest import Packaged
 from tests.integration.repository import Layout, Repository, Run, fresh_clone, stopped
 from tests.support.base_pair import DISTROLESS, FULL, PLATFORMS, make_layouts, push
 from tests.support.engine import Engine, register_emulation
-from tests.support.musl_image import musl_builder, musl_image
 from tests.support.publisher import LIMITS, SERVICES, Podman, Publisher
 from tests.support.registry_server import Access, Registry, running_registry
 from tests.support.zstd_layer import zstd_pair
@@ -333,51 +329,6 @@ def test_an_image_without_shell_and_package_database_is_a_base(
     with engine.run(image) as container:
         assert container.wait_for_health()["name"] == "service"
         assert container.execute("/bin/sh", "-c", "true").returncode != 0
-
-
-def test_an_image_of_musl_takes_musllinux_wheels(on_registry: OnRegistry, tmp_path: Path) -> None:
-    repository = on_registry.repository
-    push(musl_image(tmp_path), f"{on_registry.registry.host}/musl:3.11")
-    lock = on_registry.add_base("musl", "@local/musl:3.11")
-    assert lock["platforms"]["linux/amd64"]["target"] == {
-        "libc": "musl", "libc_version": "1.2", "platform": "linux/amd64", "python": "3.11.2",
-    }  # fmt: skip
-    repository.write(
-        "src/musl/BUILD",
-        'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"],\n'
-        '    base="//3rdparty/images:musl", platforms=["linux/amd64"])\n',
-    )
-    repository.package("src/musl:wheels", daemon=True)
-    (wheel,) = (repository.root / "dist/src.musl/wheels/linux-amd64").iterdir()
-    assert re.search(r"^ciso8601-.*-musllinux_1_[12]_x86_64\.whl$", wheel.name)
-
-
-def test_an_sdist_is_compiled_for_musl(on_registry: OnRegistry, tmp_path: Path) -> None:
-    repository, registry = on_registry.repository, on_registry.registry
-    push(musl_image(tmp_path), f"{registry.host}/musl:3.11")
-    push(musl_builder(tmp_path), f"{registry.host}/musl-builder:3.11")
-    on_registry.add_base("musl-pair", "@local/musl:3.11", builder_image="@local/musl-builder:3.11")
-    own = 'base="//3rdparty/images:musl-pair", platforms=["linux/amd64"], no_binary=["ciso8601"]'
-    code = "import ciso8601\n\n\ndef run():\n    print(ciso8601)\n"
-    repository.write("src/brewblox/compiled/app/__init__.py", code)
-    repository.write(
-        "src/brewblox/compiled/BUILD",
-        'python_sources(name="lib", sources=["app/*.py"])\n'
-        f'python_wheel_set(name="wheels", dependencies=["//3rdparty/python:reqs#ciso8601"], {own})\n'
-        f'slim_python_image(name="image", dependencies=[":lib"], entry_point="app:run", {own})\n',
-    )
-    repository.package("src/brewblox/compiled::", daemon=True)
-    (wheel,) = (repository.root / "dist/src.brewblox.compiled/wheels/linux-amd64").iterdir()
-    assert wheel.name.endswith("-cp311-cp311-linux_x86_64.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (one for one in archive.namelist() if one.endswith(".so"))
-        facts = read_facts(io.BytesIO(archive.read(name)), name, wheel.name)
-    assert name == "ciso8601.cpython-311-x86_64-linux-musl.so"
-    assert facts is not None
-    # musl's loader knows its own libc by this name too; no symbol has a version of glibc.
-    assert facts.needed == ("libc.so",)
-    assert facts.needed_versions == {}
-    assert len(repository.layout("src.brewblox.compiled/image").layers()) > 2
 
 
 # --- a layout of the repository ----------------------------------------------------------------------------

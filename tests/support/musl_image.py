@@ -1,64 +1,68 @@
-"""Images of musl, made of Debian's musl and of what stands for a Python that is linked with it.
+"""A pair like ``python:3.11-alpine``: musl, and a Python that is linked with it; nothing of glibc.
 
-No Python of musl is to be had where tests run, so such images can be locked, built on and compiled for, not run.
+musl is Debian's, its files where Alpine has them. The builder's image has headers besides, of Python and of musl,
+and no compiler.
 """
 
 from __future__ import annotations
 
+import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.registry import Entry, tar
 
 from ociwheel.platforms import platform
-from tests.support.base_pair import FULL, Kitchen, Layer, Recipe, added_layer, write_layout
+from tests.support.base_pair import added_layer, write_layout
+from tests.support.musl_python import musl_python
 
-MUSL = Recipe("musl", ("base-files", "musl"))
 _AMD64 = platform("linux/amd64")
-_HEADERS = "usr/include/python3.11/"
-# Debian keeps what differs between architectures apart, Alpine does not.
-_OWN_HEADER = "usr/include/x86_64-linux-gnu/python3.11/pyconfig.h"
-_VARIABLES = "usr/lib/python3.11/_sysconfigdata__x86_64-linux-gnu.py"
+_LOADER = "lib/ld-musl-x86_64.so.1"
+_DEVELOPMENT = ("usr/local/include/", "usr/local/lib/pkgconfig/")
+_DEBIAN_HEADERS = Path("/usr/include/x86_64-linux-musl")
 
 
 def musl_image(folder: Path) -> Path:
-    """Make an image that services could run on, and return its layout."""
-    top = added_layer(tar(_python()), folder / "python.tar.gz")
-    return write_layout(folder / "musl", {_AMD64: [Kitchen().layer(MUSL, _AMD64), top]})
+    """Make the image that services run on, and return its layout."""
+    return _layout(folder / "musl", lambda path: not path.startswith(_DEVELOPMENT), [])
 
 
 def musl_builder(folder: Path) -> Path:
-    """Make an image with the headers of its Python, and return its layout."""
-    kitchen = Kitchen()
-    headers = [*_python(), *_development(kitchen.layer(FULL, _AMD64))]
-    top = added_layer(tar(headers), folder / "headers.tar.gz")
-    return write_layout(folder / "musl-builder", {_AMD64: [kitchen.layer(MUSL, _AMD64), top]})
+    """Make the image with headers, and return its layout."""
+    return _layout(folder / "musl-builder", lambda _: True, [*_headers()])
 
 
-def _python() -> list[Entry]:
-    program = Elf(machine=62, needed=["libc.musl-x86_64.so.1"], interp="/lib/ld-musl-x86_64.so.1")
-    return [
-        Entry("usr/bin/python3.11", elf_bytes(program) + b"\0003.11.2\0", mode=0o755),
-        Entry("usr/lib/python3.11/os.py"),
-        # As Alpine has it.
-        Entry("usr/lib/libc.musl-x86_64.so.1", type=tarfile.SYMTYPE, link="ld-musl-x86_64.so.1"),
-    ]
+def _layout(folder: Path, wanted: Callable[[str], bool], more: list[Entry]) -> Path:
+    folder.mkdir(parents=True)
+    system = added_layer(tar([*_system()]), folder.with_suffix(".system.tar.gz"))
+    python = added_layer(tar([*_python(wanted), *more]), folder.with_suffix(".python.tar.gz"))
+    return write_layout(folder, {_AMD64: [system, python]})
 
 
-def _development(debian: Layer) -> Iterator[Entry]:
-    """Yield the headers and build variables of Debian's Python, as they are called where musl is."""
-    with tarfile.open(debian.blob) as archive:
+def _system() -> Iterator[Entry]:
+    # Where it was compiled, the loader is a link to the library.
+    yield Entry(_LOADER, Path("/", _LOADER).read_bytes(), mode=0o755)
+    yield Entry("lib/libc.musl-x86_64.so.1", type=tarfile.SYMTYPE, link=Path(_LOADER).name)
+    yield Entry("etc/passwd", b"root:x:0:0:root:/root:/bin/ash\n")
+    yield Entry("etc/group", b"root:x:0:root\n")
+    yield Entry("etc/os-release", b'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.18.0\n')
+    yield Entry("tmp", type=tarfile.DIRTYPE, mode=0o1777)
+
+
+def _python(wanted: Callable[[str], bool]) -> Iterator[Entry]:
+    with tarfile.open(musl_python()) as archive:
         for info in archive:
-            path = info.name.removeprefix("./")
-            stream = archive.extractfile(info) if info.isfile() else None
-            if stream is None:
+            if not wanted(info.name):
                 continue
-            if path == _OWN_HEADER:
-                yield Entry(f"{_HEADERS}pyconfig.h", stream.read())
-            elif path == _VARIABLES:
-                text = stream.read().replace(b"-linux-gnu", b"-linux-musl")
-                yield Entry(path.replace("-gnu", "-musl"), text)
-            elif path.startswith(_HEADERS) and not path.endswith("/pyconfig.h"):
-                yield Entry(path, stream.read())
+            stream = archive.extractfile(info) if info.isreg() else None
+            if stream:
+                yield Entry(info.name, stream.read(), mode=stat.S_IMODE(info.mode))
+            elif info.issym():
+                yield Entry(info.name, type=tarfile.SYMTYPE, link=info.linkname)
+
+
+def _headers() -> Iterator[Entry]:
+    for path in sorted(_DEBIAN_HEADERS.rglob("*")):
+        if path.is_file():
+            yield Entry(f"usr/include/{path.relative_to(_DEBIAN_HEADERS).as_posix()}", path.read_bytes())

@@ -281,6 +281,19 @@ def test_scripts(image: Image) -> None:
     assert image.check(start={"script": "ask"}, whole=False) == []
 
 
+def test_scripts_above_a_base_that_is_not_looked_into(image: Image) -> None:
+    # The image's own layers: its Python is a link into the base.
+    names = json.loads(Path(image.names[0]).read_bytes())
+    names["files"] = [row for row in names["files"] if row[0].startswith("app")]
+    assert [row[1] for row in names["files"] if row[0] == "app/bin/python"] == ["l"]
+    Path(image.names[0]).write_text(json.dumps(names))
+    image.wheels(uvicorn={"files": {"a.py": b""}, "entry_points": "[console_scripts]\nuvicorn = a:main\n"})
+    assert image.check(start={"script": "uvicorn"}, whole=False) == []
+    assert image.fails(start={"script": "uvicorn"}).startswith(
+        "the field `script`: /app/bin/uvicorn starts with #!/app/bin/python, but the image has no /app/bin/python\n"
+    )
+
+
 def test_everything_that_is_wrong_is_told_at_once(image: Image) -> None:
     image.wheels(one={"files": {"x.py": b"1"}})
     image.wheels(two={"files": {"x.py": b"2"}})
