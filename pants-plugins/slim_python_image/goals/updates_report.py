@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 SCHEMA = "slim-python-image.updates/1"
-_SHORT = len("sha256:") + 12
+_SHORT = 19
+"""Characters of a digest for people: the algorithm, and twelve digits."""
 
 
 class FailOn(Enum):
