@@ -20,6 +20,8 @@ from tests.support.registry_server import running_registry
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 COMPILED = {"ciso8601", "httptools", "netifaces"}
+USER = "65532"
+"""By number, as the image says it: the base has no such name."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_wheels_are_those_of_musl_and_sdists_are_compiled(on_musl: Repository) -
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_services_answer(on_musl: Repository, engine: Engine, service: str) -> None:
     image = engine.load(on_musl.root / f"dist/src.brewblox.{service}/image.tar")
-    with engine.run(image) as container:
+    with engine.run(image, "--user", USER) as container:
         assert container.wait_for_health()["name"] == service
         # No C library but musl is there; what was compiled here is loaded by it.
         code = "import sys, httptools, pydantic_core; print(open('/proc/self/maps').read())"
@@ -92,7 +94,7 @@ def test_the_services_answer(on_musl: Repository, engine: Engine, service: str) 
 
 def test_code_compiled_for_musl_runs(on_musl: Repository, engine: Engine) -> None:
     image = engine.load(on_musl.root / "dist/src.brewblox.devcon_spark/image.tar")
-    with engine.run(image) as container:
+    with engine.run(image, "--user", USER) as container:
         assert container.wait_for_health()["name"] == "devcon_spark"
         code = (
             "import ciso8601, netifaces; "
