@@ -128,6 +128,13 @@ def _command(root: Path, tools: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Root:
+    """Where programs run that make files.
+
+    :param words: the command that opens it.
+    :param host: the platform of this machine, whose programs run.
+    :param row: the image's platform.
+    """
+
     folder: Path
     words: tuple[str, ...]
     host: Platform

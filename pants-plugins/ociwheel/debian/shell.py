@@ -51,6 +51,8 @@ class ShellError(Exception):
 
 @dataclass(frozen=True)
 class _Token:
+    """What the reader takes at once."""
+
     kind: str
     """``word``, ``operator``, ``line`` or ``end``."""
     text: str
