@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.installed.compare import Comparison
 from ociwheel.base.deb_layer import is_dropped
 from ociwheel.base.merge import merged_path
 
@@ -56,17 +55,6 @@ _RULES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _COMPILED = {name: re.compile("|".join(patterns)) for name, patterns in _RULES.items()}
-
-
-@dataclass
-class Comparison:
-    """What was found."""
-
-    files: int = 0
-    equal: int = 0
-    by_rule: Counter[str] = field(default_factory=Counter)
-    findings: list[str] = field(default_factory=list)
-    """What no rule explains, a line each."""
 
 
 def compare(image: Path, system: Path, packages: frozenset[str]) -> Comparison:

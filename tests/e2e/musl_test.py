@@ -43,7 +43,7 @@ def on_musl(packaged: Packaged, tmp_path_factory: pytest.TempPathFactory) -> Ite
         defaults = repository.root / "src/brewblox/BUILD"
         text = defaults.read_text().replace("//3rdparty/debian:bookworm-py311", "//3rdparty/images:alpine")
         # ujson's musllinux wheel brings a libstdc++ that musl loads from 1.2.4 on (DT_RELR); Debian's is 1.2.3.
-        text = text.replace('no_binary=[', 'no_binary=["ujson", ')
+        text = text.replace("no_binary=[", 'no_binary=["ujson", ')
         defaults.write_text(re.sub(r"platforms=\[.*?\]", 'platforms=["linux/amd64"]', text))
         for service in SERVICES:
             build, head = repository.root / f"src/brewblox/{service}/BUILD", "slim_python_image(\n"

@@ -109,13 +109,8 @@ def make_key(folder: Path, password: str) -> None:
 def referrers_registry() -> Iterator[str]:
     """Give the address of a registry that lists what refers to an image."""
     host = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen([peer(_REGISTRY), host], stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _answers(host), seconds=20)
+    with _serving(host, [peer(_REGISTRY), host], dict(os.environ)):
         yield host
-    finally:
-        process.kill()
-        process.wait(10)
 
 
 @contextmanager
@@ -129,15 +124,18 @@ def distribution_registry(folder: Path) -> Iterator[str]:
     storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}"
     configuration.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}\nhttp: {{addr: {host}}}\n")
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
-    process = subprocess.Popen(
-        [peer("registry"), "serve", str(configuration)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with _serving(host, [peer("registry"), "serve", str(configuration)], environment):
+        yield host
+
+
+@contextmanager
+def _serving(host: str, argv: list[str], env: dict[str, str]) -> Iterator[None]:
+    """Run a registry until it is not wanted any more."""
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(argv, env=env, stdout=quiet, stderr=quiet)
     try:
         wait_for(lambda: _answers(host), seconds=20)
-        yield host
+        yield
     finally:
         process.kill()
         process.wait(10)

@@ -143,12 +143,14 @@ def engine_for_builds(machine: Path | None, where: str) -> ContainerEngine:
     """
     needed = "is built in a container (its setting `emulate`), and"
     programs, env = machine_engines(machine)
-    said: list[str] = []
-    for program in programs:
-        try:
-            return reach(program, env)
-        except ToolError as e:
-            said += [f"{program}: {e.what}", *(f"  {line}" for line in e.details)]
+    found, failed = _first(programs, env)
+    if found:
+        return found
+    said = [
+        line
+        for program, e in failed
+        for line in (f"{program}: {e.what}", *(f"  {detail}" for detail in e.details))
+    ]
     if not said:
         what = f"{needed} this machine has neither docker nor podman"
         raise ToolError(what, where=where, hint=_INSTALL)
@@ -166,15 +168,26 @@ def engine_for_tests(wanted: str) -> ContainerEngine:
     """
     folder = os.environ.get("OCIWHEEL_MACHINE")
     programs, env = machine_engines(Path(folder) if folder else None)
-    said: list[str] = []
-    for program in programs:
-        if wanted in ENGINES and Path(program).name != wanted:
-            continue
-        try:
-            return reach(program, env)
-        except ToolError as e:
-            said += [f"{program}: {' '.join(e.details)}"]
+    if wanted in ENGINES:
+        programs = [one for one in programs if Path(one).name == wanted]
+    found, failed = _first(programs, env)
+    if found:
+        return found
+    said = [f"{program}: {' '.join(e.details)}" for program, e in failed]
     raise ToolError("no container engine answers", details=said, hint=_INSTALL)
+
+
+def _first(
+    programs: Sequence[str], env: Mapping[str, str]
+) -> tuple[ContainerEngine | None, list[tuple[str, ToolError]]]:
+    """Return the first engine that answers, and why those before it do not."""
+    failed: list[tuple[str, ToolError]] = []
+    for program in programs:
+        try:
+            return reach(program, env), failed
+        except ToolError as e:
+            failed.append((program, e))
+    return None, failed
 
 
 def machine_engines(machine: Path | None) -> tuple[list[str], dict[str, str]]:

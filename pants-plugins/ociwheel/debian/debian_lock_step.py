@@ -9,18 +9,15 @@ compiler of emulated builds; without any, no such builds are locked).
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.debian.archive_client import ArchiveClient, Suite
 from ociwheel.debian.debian_lock import build_lock, render_lock
 from ociwheel.debian.lock_request import Request
-from ociwheel.debian.opener import opener
+from ociwheel.debian.opener import add_keyrings, archive_client
 from ociwheel.debian.packages import Universe
-from ociwheel.debian.release import default_keyrings
 from ociwheel.documents import read_value, write_whole
-from ociwheel.transport.settings import load
 
 if TYPE_CHECKING:
     import argparse
@@ -30,25 +27,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--request", type=Path, required=True, help="what to lock, a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="the lock file to write")
-    parser.add_argument(
-        "--keyring",
-        type=Path,
-        action="append",
-        default=[],
-        help="a binary OpenPGP keyring to trust instead of the Debian archive's keys; may be repeated",
-    )
+    add_keyrings(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the lock and return it."""
     request = Request.parse(read_value(arguments.request))
-    settings = load()
-    client = ArchiveClient(
-        opener=opener(settings),
-        mirrors=settings.debian_mirrors,
-        keyrings=tuple(arguments.keyring) or default_keyrings(),
-        now=datetime.now(UTC),
-    )
+    client = archive_client(arguments.keyring)
     suites = [client.suite(name) for name in request.suites]
     lock = build_lock(request, lambda architecture: _load(client, request, suites, architecture))
     write_whole(arguments.output, render_lock(lock))

@@ -7,41 +7,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ociwheel.debian.archive_client import ArchiveClient, Suite
 from ociwheel.debian.debian_updates import Locked, Offered, updates
-from ociwheel.debian.opener import opener
-from ociwheel.debian.release import default_keyrings
+from ociwheel.debian.opener import add_keyrings, archive_client
 from ociwheel.documents import document, read_value
 from ociwheel.errors import BaseError
-from ociwheel.transport.settings import load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the step's arguments."""
     parser.add_argument("--lock", type=Path, required=True, metavar="FILE", help="the lock of a base")
-    parser.add_argument(
-        "--keyring",
-        type=Path,
-        action="append",
-        default=[],
-        help="a binary OpenPGP keyring to trust instead of the Debian archive's keys; may be repeated",
-    )
+    add_keyrings(parser)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Ask the mirrors."""
     lock = Locked.parse(read_value(arguments.lock, BaseError))
-    settings = load()
-    client = ArchiveClient(
-        opener=opener(settings),
-        mirrors=settings.debian_mirrors,
-        keyrings=tuple(arguments.keyring) or default_keyrings(),
-        now=datetime.now(UTC),
-    )
+    client = archive_client(arguments.keyring)
     suites = [client.suite(name) for name in lock.suites]
 
     def offered(architecture: str) -> Iterator[Offered]:

@@ -1,19 +1,51 @@
-"""How a file of a mirror is read: over the network, or from a folder that is one."""
+"""Who asks mirrors for steps, and how a file of one is read: over the network, or from a folder that is one."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
+from ociwheel.debian.archive_client import ArchiveClient
+from ociwheel.debian.release import default_keyrings
 from ociwheel.errors import FetchError
 from ociwheel.reading import bytes_of
 from ociwheel.transport.failure import Failure
 from ociwheel.transport.network import Network
+from ociwheel.transport.settings import load
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
     from ociwheel.debian.archive_client import Opener
     from ociwheel.transport.settings import NetworkSettings
+
+
+def add_keyrings(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names the keys of a step which asks mirrors."""
+    parser.add_argument(
+        "--keyring",
+        type=Path,
+        action="append",
+        default=[],
+        help="a binary OpenPGP keyring to trust instead of the Debian archive's keys; may be repeated",
+    )
+
+
+def archive_client(keyrings: Sequence[Path]) -> ArchiveClient:
+    """Return who asks the machine's mirrors.
+
+    :param keyrings: to trust; without any, the Debian archive's.
+    """
+    settings = load()
+    return ArchiveClient(
+        opener=opener(settings),
+        mirrors=settings.debian_mirrors,
+        keyrings=tuple(keyrings) or default_keyrings(),
+        now=datetime.now(UTC),
+    )
 
 
 def opener(settings: NetworkSettings) -> Opener:

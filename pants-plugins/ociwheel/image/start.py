@@ -130,8 +130,10 @@ def _problem(image: Image, path: str, line: str) -> Problem | None:
 
 
 def _is_there(image: Image, program: str) -> bool:
-    if image.tree.find(program) is not None or image.whole:
-        return image.tree.find(program) is not None
+    if image.tree.find(program) is not None:
+        return True
+    if image.whole:
+        return False
     # A base that is not looked into may have what is not the image's own, and what its own links lead to.
     own = image.tree.names.get(program.lstrip("/"))
     return not program.startswith(f"{image.prefix}/") or (own is not None and own.kind == "l")

@@ -11,7 +11,6 @@ from pants.engine.target import Targets
 from pants.util.strutil import softwrap
 
 from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
-from slim_python_image.goals.package_image import SlimImageFieldSet
 from slim_python_image.util_rules.image_key import ImageKeyRequest, image_key
 
 logger = logging.getLogger(__name__)
@@ -43,9 +42,8 @@ class SlimDigest(Goal):
 @goal_rule
 async def slim_digest(console: Console, subsystem: SlimDigestSubsystem, targets: Targets) -> SlimDigest:
     """Print a line for each image, as `sha256sum` does for files."""
-    chosen = sorted(target.address for target in targets if SlimImageFieldSet.is_applicable(target))
+    chosen = [one.address for one in images_among(targets)]
     if not chosen:
-        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
         return SlimDigest(exit_code=0)
     keys = await concurrently(image_key(ImageKeyRequest(one), **implicitly()) for one in chosen)
     with subsystem.output(console) as write:

@@ -21,7 +21,7 @@ from slim_python_image.by_name import collect_rules, concurrently, goal_rule, im
 from slim_python_image.goals.explain_report import SCHEMA, Explanation, explain, parse_report
 from slim_python_image.goals.explain_steps import Document
 from slim_python_image.goals.explain_text import text_report
-from slim_python_image.goals.package_image import SlimImageFieldSet, output_of, report
+from slim_python_image.goals.package_image import SlimImageFieldSet, images_among, output_of, report
 from slim_python_image.picture.page import comparison, page
 from slim_python_image.picture.parts import platforms
 from slim_python_image.picture.svg import drawing
@@ -206,15 +206,10 @@ async def slim_explain(
     dist_dir: DistDir,
 ) -> SlimExplain:
     """Build, and print, draw or write what was asked for."""
-    chosen = sorted(
-        (target for target in targets if SlimImageFieldSet.is_applicable(target)),
-        key=lambda target: target.address,
-    )
-    if not chosen:
-        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
+    fields = images_among(targets)
+    if not fields:
         return SlimExplain(exit_code=0)
     root = Path(build_root.path)
-    fields = [SlimImageFieldSet.create(target) for target in chosen]
     # Before anything is built: building may take long, a wrong path shows at once.
     earlier = {} if subsystem.graph else gather(subsystem.against, fields, root, root / dist_dir.relpath)
     built = await concurrently(build_image(BuiltImageRequest(one.address), **implicitly()) for one in fields)

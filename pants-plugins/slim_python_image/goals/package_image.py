@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Iterable, cast
@@ -12,6 +13,7 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
+from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
 from slim_python_image import engine
@@ -53,6 +55,8 @@ from slim_python_image.util_rules.size_budget import check_budget
 from slim_python_image.util_rules.wheels import WheelSetRequest, make_wheel_set
 from slim_python_image.wheel_set_target import BaseField, WheelSetDependenciesField
 
+logger = logging.getLogger(__name__)
+
 REPORT_SCHEMA = "slim-python-image.report/2"
 
 
@@ -73,6 +77,16 @@ class SlimImageFieldSet(PackageFieldSet):
     def names(self) -> ImageNames:
         """Return what decides the image's names."""
         return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
+
+
+def images_among(targets: Iterable[Target]) -> tuple[SlimImageFieldSet, ...]:
+    """Return the images among the targets that a goal was given, by address; with none, say so."""
+    chosen = sorted(
+        (one for one in targets if SlimImageFieldSet.is_applicable(one)), key=lambda one: one.address
+    )
+    if not chosen:
+        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
+    return tuple(SlimImageFieldSet.create(one) for one in chosen)
 
 
 @dataclass(frozen=True)

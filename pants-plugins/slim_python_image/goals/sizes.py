@@ -15,7 +15,6 @@ from pants.util.strutil import softwrap
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
-from slim_python_image.goals.package_image import SlimImageFieldSet
 from slim_python_image.sizes import mebibytes
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
@@ -96,14 +95,9 @@ async def slim_sizes(
     options: SlimImageOptions,
 ) -> SlimSizes:
     """Build, print, and write down."""
-    chosen = sorted(
-        (target for target in targets if SlimImageFieldSet.is_applicable(target)),
-        key=lambda target: target.address,
-    )
-    if not chosen:
-        logger.warning("No `slim_python_image` target is among those given. Use `::` for all of them.")
+    fields = images_among(targets)
+    if not fields:
         return SlimSizes(exit_code=0)
-    fields = [SlimImageFieldSet.create(target) for target in chosen]
     path = options.size_baseline
     # Before anything is built: a file that cannot be read shows at once.
     recorded = parse_recorded(await engine.read_path(path), path)
