@@ -1,4 +1,4 @@
-"""Who asks mirrors for steps, and how a file of one is read: over the network, or from a folder that is one."""
+"""Who asks mirrors for steps, and how a file of one is read: over the network, or from a folder."""
 
 from __future__ import annotations
 

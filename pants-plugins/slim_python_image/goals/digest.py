@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Iterable
 
 from pants.engine.console import Console
@@ -11,9 +10,8 @@ from pants.engine.target import Targets
 from pants.util.strutil import softwrap
 
 from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
+from slim_python_image.goals.package_image import images_among
 from slim_python_image.util_rules.image_key import ImageKeyRequest, image_key
-
-logger = logging.getLogger(__name__)
 
 
 class SlimDigestSubsystem(Outputting, GoalSubsystem):

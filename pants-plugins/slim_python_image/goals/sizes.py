@@ -15,6 +15,7 @@ from pants.util.strutil import softwrap
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, goal_rule, implicitly
+from slim_python_image.goals.package_image import images_among
 from slim_python_image.sizes import mebibytes
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
