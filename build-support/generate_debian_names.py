@@ -1,4 +1,4 @@
-"""Write ``build/data/debian_names.json.gz``: Debian packages of headers, libraries and pkg-config modules.
+"""Write ``build/data/debian_names.json.gz``: packages of headers, libraries, modules and ``*-config``.
 
 Run it with the indexes of a release's files (``main/Contents-amd64.gz`` and ``main/Contents-all.gz``):
 ``PYTHONPATH=pants-plugins python build-support/generate_debian_names.py FILE...``.
@@ -23,6 +23,7 @@ _KINDS = {
     "header": re.compile(r"usr/include/(?:x86_64-linux-gnu/)?(?P<name>[^/\s]+(?:/|\.h(?:pp|h)?$))"),
     "library": re.compile(r"usr/lib/(?:x86_64-linux-gnu/)?lib(?P<name>[^/\s]+)\.so$"),
     "module": re.compile(r"usr/(?:lib/x86_64-linux-gnu|share|lib)/pkgconfig/(?P<name>[^/\s]+)\.pc$"),
+    "program": re.compile(r"usr/bin/(?P<name>[^/\s]+[-_]config)$"),
 }
 _LEAST_SAYING = 3
 """Letters of a header's name that have to stand in its package's."""

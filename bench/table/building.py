@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,13 @@ class Result:
     """Why not; the step's message, whole."""
     filename: str = ""
     sha256: str = ""
-    elf_files: int = 0
-    needed: tuple[str, ...] = ()
-    """Shared libraries that its ELF files link to."""
+    elf: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Its ELF files, each with the shared libraries that it names, sorted."""
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Result:
         """Read a result of an earlier run."""
-        return Result(**{**value, "needed": tuple(value["needed"])})
+        return Result(**value)
 
 
 class _BuildFailedError(Exception):
@@ -181,8 +180,7 @@ class _Once:
             said and f"built, but does not run:\n{said}",
             filename=fields["filename"],
             sha256=fields["sha256"],
-            elf_files=len(fields["elf"]),
-            needed=tuple(sorted({name for fact in fields["elf"] for name in fact["needed"]})),
+            elf={fact["path"]: sorted(fact["needed"]) for fact in fields["elf"]},
         )
 
     def _step(self, step: str, *arguments: object) -> dict[str, Any]:

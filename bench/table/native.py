@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.table.listing import Package
+from bench.table.listing import Distribution, Package
 from bench.table.workshop import Workshop, say
 
 _TIMEOUT = 1200
@@ -16,7 +16,7 @@ _FOLDER = "build-table"
 
 
 def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any] | None:
-    """Return whether ``pip wheel`` makes a wheel of the locked sdist, and the end of what it says if not.
+    """Return whether ``pip wheel`` makes a wheel of the sdist, with its ELF files or the end of its output.
 
     :returns: nothing where a busy machine took too long to tell.
     :param root: a Debian root with python3-venv, python3-dev, gcc and the -dev packages; has the network.
@@ -45,19 +45,27 @@ def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any] | 
             timeout=_TIMEOUT,
             check=False,
         )
-        ok = any((place / "out").glob("*.whl"))
+        elf = _elf(place / "out", sdist)
     except subprocess.TimeoutExpired:
         say(f"{sdist.key} natively: not known, it takes longer than {_TIMEOUT} s")
         return None
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    say(f"{sdist.key} natively: {'built' if ok else 'FAILED'}")
-    return _row(ok, done.stdout + done.stderr)
+    say(f"{sdist.key} natively: {'FAILED' if elf is None else 'built'}")
+    if elf is not None:
+        return {"ok": True, "reason": "", "elf": elf}
+    tail = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-12:]
+    return {"ok": False, "reason": "\n".join(line[:300] for line in tail), "elf": {}}
 
 
-def _row(ok: bool, said: str) -> dict[str, Any]:
-    tail = [line for line in said.splitlines() if line.strip()][-12:]
-    return {"ok": ok, "reason": "" if ok else "\n".join(line[:300] for line in tail)}
+def _elf(folder: Path, sdist: Distribution) -> dict[str, list[str]] | None:
+    """Return the ELF files of the wheel in a folder, each with the libraries that it names."""
+    from ociwheel.build.checks import read_wheel  # noqa: PLC0415  importable once the toolbox is there
+
+    for wheel in folder.glob("*.whl"):
+        facts = read_wheel(wheel, sdist.name, sdist.version).elf
+        return {fact.path: sorted(fact.needed) for fact in facts}
+    return None
 
 
 def _carry(root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from bench.table.listing import Distribution, Listing, Package
 
 _JSON = "bench/results/compiled-packages.json"
 _PAGE = "docs/reference/compiled-packages.md"
+_NATIVE = "linux/amd64"
+"""The platform of the machine that native builds run on."""
 
 
 @dataclass
@@ -134,6 +136,7 @@ class Results:
             ("What no message led to", by_hand),
             ("Why not", list(self._failures())),
             ("Not built natively either", list(self._natively())),
+            ("Other than a native build", list(self._unlike())),
         ):
             lines += ["", f"## {title}", "", *notes] if notes else []
         return "\n".join(lines) + "\n"
@@ -156,7 +159,23 @@ class Results:
                 f"* {platform}: {sum(of_all)} of {len(of_all)} tried are built and called; of those that "
                 f"build natively, {fine} of {len(counted)}{share}."
             )
+        beside = [not found for _, found in self._beside()]
+        said.append(
+            f"* {_NATIVE}: {sum(beside)} of {len(beside)} that are built both ways have the same ELF files, "
+            "which name the same libraries."
+        )
         return said
+
+    def _beside(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the distributions built natively and by us, with what their ELF files differ in."""
+        for package in self.listing.packages:
+            row = self.row(package)
+            ours = row.platforms.get(_NATIVE)
+            if row.native and row.native["ok"] and ours and ours.ok:
+                yield self.locked[package.key].key, unlike(ours.elf, row.native["elf"])
+
+    def _unlike(self) -> Iterator[str]:
+        yield from (f"* {key}: {'; '.join(found)}" for key, found in self._beside() if found)
 
     def _failures(self) -> Iterator[str]:
         """Say why a package is not built, platforms of one message together."""
@@ -207,11 +226,22 @@ layer, the image's files were audited, and the base's Python imported it there a
 Whoever built them knew nothing of them: `builder_packages` (what it is compiled against), `packages` (of
 the base, what it needs to run) and settings of `[slim-image].builds` are what the messages of failed builds
 told to add. *messages* is how many it took, on all platforms together. *native* is `pip wheel` in a Debian
-of the same suite with gcc and the -dev packages.
+of the same suite with gcc and the -dev packages of all rows, where a build also finds what it can do without.
 
 A cell is the seconds of the last build step, on a machine that did other work as well. *Not tried*: the run
 did not get that far. What is made once per platform is not in the seconds.
 """
+
+
+def unlike(ours: Mapping[str, Sequence[str]], native: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return, in words, how the ELF files of two wheels and the libraries that they name differ."""
+    found = [f"`{name}` is in ours alone" for name in sorted({*ours} - {*native})]
+    found += [f"`{name}` is in the native one alone" for name in sorted({*native} - {*ours})]
+    for name in sorted({*ours} & {*native}):
+        more, less = {*ours[name]} - {*native[name]}, {*native[name]} - {*ours[name]}
+        found += [f"`{name}` names {', '.join(sorted(more))} in ours alone"] if more else []
+        found += [f"`{name}` names {', '.join(sorted(less))} in the native one alone"] if less else []
+    return found
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -78,6 +78,7 @@ WORDS: Mapping[str, str] = {
     "emulate); or use a version that has a wheel for this platform",
     "emulate-with-package": "build it in a container of {platform} that has Debian's {package} (the steps "
     "container and emulate); or use a version that has a wheel for this platform",
+    "add-emulation-package": 'add "{package}" to the packages of the container, and lock the base again',
     "use-gcc": f"set `compiler` of {_SETTINGS} to gcc, and lock the base",
     "builds-fetch-nothing": "where it fetches a finished wheel, lock that wheel by URL and hash instead "
     "(NAME @ URL); where it fetches a library's sources, add Debian's package of it to the builder packages "

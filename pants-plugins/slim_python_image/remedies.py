@@ -93,6 +93,7 @@ _TEMPLATES: Mapping[str, str] = {
     "emulate-with-package": 'add "{package}" to `emulation_packages` of the base and give it '
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}, then: {{lock_base}}; or use a version that has a '
     "wheel for this platform",
+    "add-emulation-package": 'add "{package}" to `emulation_packages` of the base, then: {lock_base}',
     "use-gcc": f'give it {{{{"compiler": "gcc"}}}} in {_BUILDS}, then: {{lock_base}}',
     "builds-fetch-nothing": "where it fetches a finished wheel, require that wheel by URL (NAME @ URL) and "
     "lock it with `{lock}`; where it fetches a library's sources, add Debian's package of it to {builder} of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.table.following import Choice, follow
-from bench.table.report import Row
+from bench.table.report import Row, unlike
 from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.elf.audit import Fault
 from ociwheel.elf.audit_step import audit_error
@@ -47,3 +47,16 @@ def test_what_names_nothing_to_add_changes_nothing() -> None:
 def test_a_row_is_read_as_it_was_written() -> None:
     row = Row("setuptools", Choice(("a",), ("b",), "gcc", ("bookworm-security",)), native={"ok": True})
     assert Row.from_json(row.to_json()) == row
+
+
+def test_what_differs_from_a_native_build_is_told_by_file_and_library() -> None:
+    same = {"a.so": ["libc.so.6"]}
+    assert unlike(same, same) == []
+    assert unlike(
+        {"a.so": ["libc.so.6", "libm.so.6"], "ours.so": []}, {"a.so": ["libc.so.6", "libz.so.1"], "b.so": []}
+    ) == [
+        "`ours.so` is in ours alone",
+        "`b.so` is in the native one alone",
+        "`a.so` names libm.so.6 in ours alone",
+        "`a.so` names libz.so.1 in the native one alone",
+    ]

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from ociwheel.build.backend import Environment
+from ociwheel.build import no_network
+from ociwheel.build.backend import Environment, base_environment
 from ociwheel.build.build_systems import merged, write_build_system_files
+from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.pip_resolver import PipResolver
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
@@ -27,6 +30,30 @@ message(STATUS "headers: ${Python_INCLUDE_DIRS}")
 """
 
 
+FETCHES = """\
+cmake_minimum_required(VERSION 3.24)
+project(demo LANGUAGES NONE)
+include(FetchContent)
+FetchContent_Declare(thing URL https://files.host.invalid/thing.tar.gz)
+FetchContent_MakeAvailable(thing)
+"""
+
+
+@pytest.fixture(scope="module")
+def cmake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the cmake that builds take from the index."""
+    folder = tmp_path_factory.mktemp("cmake")
+    client = IndexClient(settings.load())
+    (found,) = PipResolver(client.settings, folder / "pip").resolve(["cmake==4.1.0"], ())
+    wanted = Wanted(found.pin.name, found.pin.version, found.filename, found.sha256)
+    fetch_artifact(client, wanted, folder / "wheel")
+    with zipfile.ZipFile(folder / "wheel" / found.filename) as archive:
+        archive.extractall(folder / "cmake")
+    program = folder / "cmake/cmake/data/bin/cmake"
+    program.chmod(0o755)
+    return program
+
+
 @pytest.mark.parametrize("users", ["-Dblas=none", ["-Dblas=none"]])
 def test_a_users_words_come_after_the_cross_file_and_do_not_replace_it(users: object) -> None:
     ours = {"setup-args": ["--cross-file=x"]}
@@ -39,15 +66,7 @@ def test_other_settings_stay_as_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_a_project_that_knows_cmake_4_1_finds_the_targets_python(tmp_path: Path) -> None:
-    client = IndexClient(settings.load())
-    (found,) = PipResolver(client.settings, tmp_path / "pip").resolve(["cmake==4.1.0"], ())
-    wanted = Wanted(found.pin.name, found.pin.version, found.filename, found.sha256)
-    fetch_artifact(client, wanted, tmp_path / "wheel")
-    with zipfile.ZipFile(tmp_path / "wheel" / found.filename) as archive:
-        archive.extractall(tmp_path / "cmake")
-    cmake = tmp_path / "cmake/cmake/data/bin/cmake"
-    cmake.chmod(0o755)
+def test_a_project_that_knows_cmake_4_1_finds_the_targets_python(tmp_path: Path, cmake: Path) -> None:
     binaries, include = tmp_path / "bin", tmp_path / "sysroot/usr/include/python3.11"
     for folder in (binaries, include, tmp_path / "project"):
         folder.mkdir(parents=True)
@@ -77,3 +96,24 @@ def test_a_project_that_knows_cmake_4_1_finds_the_targets_python(tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert f"-- headers: {include}\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_cmake_fetches_fails_at_once_and_names_the_host(tmp_path: Path, cmake: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/CMakeLists.txt").write_text(FETCHES)
+    environment = base_environment(Environment(Path(sys.executable), tmp_path / "site-packages", tmp_path))
+    start = time.monotonic()
+    command: list[str | Path] = [sys.executable, no_network.__file__, cmake, "-G", "Unix Makefiles"]
+    command += ["-DCMAKE_MAKE_PROGRAM=/bin/true", "-S", tmp_path / "project", "-B", tmp_path / "build"]
+    done = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert time.monotonic() - start < 60  # CMake tries again for 85 s where a proxy refuses a connection
+    error = diagnose((done.stdout + done.stderr).splitlines(), Context("demo", "default", "base", TARGET))
+    assert error.what == "the build tries to reach the host files.host.invalid, and builds have no network"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.build.checks import BuiltWheel
-from ociwheel.build.diagnose import Context, diagnose
+from ociwheel.build.diagnose import LOCKED, MACHINE, Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.isolation import Isolation, Job, run_hook
 from ociwheel.build.sdist_settings import Settings
@@ -94,7 +94,8 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
     if answer.needs_cxx:
         raise CxxNeededError
     if answer.failed_hook or answer.wheel is None:
-        raise diagnose(done.lines, Context(where, settings.resolve, settings.base, target))
+        programs = LOCKED if done.isolation == "root" else MACHINE
+        raise diagnose(done.lines, Context(where, settings.resolve, settings.base, target, programs))
     made = done.output / answer.wheel
     if made.is_symlink() or not made.is_file():
         raise BuildError(f"the backend left no file {answer.wheel}", where=where)

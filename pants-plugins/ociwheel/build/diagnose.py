@@ -11,7 +11,13 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
-from ociwheel.build.missing import Missing, missing_files, missing_modules
+from ociwheel.build.missing import (
+    Missing,
+    config_program_package,
+    missing_files,
+    missing_modules,
+    program_package,
+)
 from ociwheel.build.rust_version import parse, too_old
 from ociwheel.errors import BuildError
 from ociwheel.remedies import Remedy
@@ -22,11 +28,13 @@ from ociwheel.target import Target
 _TAIL = 30
 # Each looks back for the start of a word: trying from every character of it is quadratic, and command lines
 # of compilers are long.
-_TOOL = (
+_TOOL: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?:FileNotFoundError|OSError).*No such file or directory: '(?P<name>[\w.+-]+)'"),
     re.compile(r"\S: (?:\d+: )?(?:line \d+: )?(?P<name>[\w.+-]+): (?:command )?not found"),
     re.compile(r"error: (?P<name>[\w.+-]+): (?:command not found|No such file or directory)"),
 )
+# What a setup.py reads of its own sdist is no program.
+_A_FILE = re.compile(r".*\.(?!sh$)[A-Za-z]\w*")
 # As bash, make and Python say it.
 _FOREIGN = re.compile(
     r"(?:(?<![\w./+-])(?P<name>[\w./+-]++): )?(?:cannot execute(?: binary file)?: )?Exec format error"
@@ -70,6 +78,9 @@ _USE_WHEEL = "use a version that has a wheel for this platform"
 _COMPILER = re.compile(r"(?P<line>^.*: error: .*|(?<![^\s:])[^\s:]++:\d+:\d+: fatal error: .*)")
 
 
+LOCKED, MACHINE, CONTAINER = "locked", "machine", "container"
+
+
 @dataclass(frozen=True)
 class Context:
     """What messages name."""
@@ -78,6 +89,8 @@ class Context:
     resolve: str
     base: str
     target: Target
+    programs: str = LOCKED
+    """Where the build finds programs: :data:`LOCKED`, :data:`MACHINE` or :data:`CONTAINER`."""
 
     @property
     def relock_requirements(self) -> Remedy:
@@ -87,6 +100,13 @@ class Context:
     def add_package(self, package: str) -> Remedy:
         """Return what to do for a package that the builder lacks."""
         return Remedy("add-builder-package", {"package": package, "base": self.base})
+
+    def add_program(self, package: str) -> Remedy:
+        """Return what to do for a program, which a package of Debian has."""
+        if self.programs == CONTAINER:
+            return Remedy("add-emulation-package", {"package": package})
+        platform = self.target.platform.oci
+        return Remedy("emulate-with-package", {"platform": platform, "package": package})
 
 
 def check_requirements(system: BuildSystem, site_packages: Path, context: Context) -> None:
@@ -185,9 +205,8 @@ def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
 
 def _fortran(output: Sequence[str], context: Context) -> Cause | None:
     if _first(_FORTRAN, output):
-        return "it has Fortran to compile, and builds on this machine have no Fortran compiler", Remedy(
-            "emulate-with-package", {"platform": context.target.platform.oci, "package": "gfortran"}
-        )
+        place = "its container has" if context.programs == CONTAINER else "builds on this machine have"
+        return f"it has Fortran to compile, and {place} no Fortran compiler", context.add_program("gfortran")
     return None
 
 
@@ -244,13 +263,19 @@ def _missing_module(output: Sequence[str], context: Context) -> Cause | None:
     return _missing(missing_modules(output), context)
 
 
-def _missing_program(output: Sequence[str], _context: Context) -> Cause | None:
-    for pattern in _TOOL:
-        if match := _first(pattern, output):
-            name = match["name"]
-            hint = f"install it (apt-get install {name}, brew install {name})"
-            return f"the build calls the program {name}, which is not on this machine", hint
-    return None
+def _missing_program(output: Sequence[str], context: Context) -> Cause | None:
+    found = (match["name"] for pattern in _TOOL for line in output if (match := pattern.search(line)))
+    name = next((name for name in found if not _A_FILE.fullmatch(name)), None)
+    if name is None:
+        return None
+    if package := config_program_package(name):
+        return f"the program {name} is missing", context.add_package(package)
+    calls, package = f"the build calls the program {name}", program_package(name)
+    if context.programs == MACHINE:
+        hint = f"install it (apt-get install {package}, brew install {name})"
+        return f"{calls}, which is not on this machine", hint
+    place = "its container does not have" if context.programs == CONTAINER else "builds do not have"
+    return f"{calls}, which {place}", context.add_program(package)
 
 
 def _newer_rust(output: Sequence[str], context: Context) -> Cause | None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ociwheel.build.diagnose import Context, check_requirements, diagnose, explain
+from ociwheel.build.diagnose import CONTAINER, MACHINE, Context, check_requirements, diagnose, explain
 from ociwheel.build.missing import header_package, library_package, packages, pkg_config_package
 from ociwheel.errors import BuildError
 from ociwheel.platforms import platform
@@ -24,10 +25,11 @@ EMULATE = (
     "build it in a container of linux/arm/v7, where its programs run (the steps container and emulate); or "
     "use a version that has a wheel for this platform"
 )
-FORTRAN = (
-    "build it in a container of linux/arm/v7 that has Debian's gfortran (the steps container and emulate); or "
+IN_A_CONTAINER = (
+    "build it in a container of linux/arm/v7 that has Debian's {} (the steps container and emulate); or "
     "use a version that has a wheel for this platform"
 )
+FORTRAN = IN_A_CONTAINER.format("gfortran")
 ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
 
 
@@ -119,13 +121,28 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
         ),
         (
             "FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
-            "the build calls the program cmake, which is not on this machine",
-            "install it (apt-get install cmake, brew install cmake)",
+            "the build calls the program cmake, which builds do not have",
+            IN_A_CONTAINER.format("cmake"),
         ),
         (
-            "/bin/sh: 1: make: not found",
-            "the build calls the program make, which is not on this machine",
-            "install it (apt-get install make, brew install make)",
+            "/bin/sh: 1: autoreconf: not found",
+            "the build calls the program autoreconf, which builds do not have",
+            IN_A_CONTAINER.format("autoconf"),
+        ),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'mysql_config'",
+            "the program mysql_config is missing",
+            f'add "libmariadb-dev-compat" {ADD}',
+        ),
+        (
+            "/bin/sh: 1: curl-config: not found",
+            "the program curl-config is missing",
+            f'add "libcurl4-openssl-dev" {ADD}',
+        ),
+        (
+            "src/google_crc32c/_crc32c.c:3:10: fatal error: 'crc32c/crc32c.h' file not found",
+            "the header crc32c/crc32c.h is missing, and Debian has no package of crc32c/crc32c.h",
+            "use a version that has a wheel for this platform",
         ),
     ],
 )
@@ -224,6 +241,42 @@ def test_causes(line: str, what: str, hint: str) -> None:
 def test_all_of_one_output_is_told_together(lines: list[str], what: str, hint: str) -> None:
     error = diagnose(lines, CONTEXT)
     assert (error.what, error.hint) == (what, hint)
+
+
+@pytest.mark.parametrize(
+    ("programs", "line", "what", "hint"),
+    [
+        (
+            MACHINE,
+            "/bin/sh: 1: autoreconf: not found",
+            "the build calls the program autoreconf, which is not on this machine",
+            "install it (apt-get install autoconf, brew install autoreconf)",
+        ),
+        (
+            CONTAINER,
+            "/bin/sh: 1: swig: not found",
+            "the build calls the program swig, which its container does not have",
+            'add "swig" to the packages of the container, and lock the base again',
+        ),
+        (
+            CONTAINER,
+            "  No CMAKE_Fortran_COMPILER could be found.",
+            "it has Fortran to compile, and its container has no Fortran compiler",
+            'add "gfortran" to the packages of the container, and lock the base again',
+        ),
+    ],
+)
+def test_a_program_comes_from_where_the_build_finds_programs(
+    programs: str, line: str, what: str, hint: str
+) -> None:
+    error = diagnose([line], replace(CONTEXT, programs=programs))
+    assert (error.what, error.hint) == (what, hint)
+
+
+@pytest.mark.parametrize("name", ["README.rst", "requirements.txt", "VERSION.in"])
+def test_a_file_of_the_sdist_is_no_program(name: str) -> None:
+    line = f"FileNotFoundError: [Errno 2] No such file or directory: '{name}'"
+    assert diagnose([line], CONTEXT).what == "the build backend failed"
 
 
 def test_a_compiler_error_has_no_hint() -> None:

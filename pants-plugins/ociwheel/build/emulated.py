@@ -18,7 +18,7 @@ from pathlib import Path
 
 import ociwheel
 from ociwheel.build.checks import BuiltWheel
-from ociwheel.build.diagnose import Context, diagnose
+from ociwheel.build.diagnose import CONTAINER, Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.in_container import ROOT, STARTED, Result
 from ociwheel.build.sdist_settings import Settings
@@ -69,7 +69,7 @@ def build(session: Session, inputs: Inputs, settings: Settings, work: Path, outp
     if result.error:
         raise read_error(Value(result.error, "error", failing(ToolError, where)), BuildError)
     if result.failed_hook or result.wheel is None:
-        raise diagnose(result.lines, Context(where, settings.resolve, settings.base, target))
+        raise diagnose(result.lines, Context(where, settings.resolve, settings.base, target, CONTAINER))
     made = work / "out" / Path(result.wheel).name
     if not made.exists() or not stat.S_ISREG(made.lstat().st_mode):
         raise BuildError(f"the backend left no file {result.wheel}", where=where)

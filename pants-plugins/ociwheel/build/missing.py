@@ -47,8 +47,29 @@ _CMAKE = {
     "zeromq": "libzmq3-dev",
     "zlib": "zlib1g-dev",
 }
-# What no suite of Debian ships, by the names that configure steps ask for.
-_NOT_IN_DEBIAN = {"arrow", "arrowpython", "parquet"}
+# What no suite of Debian ships, by the names that configure steps ask for, and the folders of its headers.
+_NOT_IN_DEBIAN = {"arrow", "arrowpython", "crc32c", "parquet"}
+# Programs that builds call and that are not called as their package is.
+_PROGRAMS = {
+    "aclocal": "automake",
+    "autoheader": "autoconf",
+    "autoreconf": "autoconf",
+    "c++": "g++",
+    "cc": "gcc",
+    "go": "golang-go",
+    "java": "default-jdk-headless",
+    "javac": "default-jdk-headless",
+    "libtoolize": "libtool",
+    "makeinfo": "texinfo",
+    "msgfmt": "gettext",
+    "ninja": "ninja-build",
+    "node": "nodejs",
+    "objdump": "binutils",
+    "protoc": "protobuf-compiler",
+    "rpcgen": "rpcsvc-proto",
+    "thrift": "thrift-compiler",
+    "yacc": "bison",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,8 @@ def missing_files(output: Sequence[str], target: Target) -> tuple[Missing, ...]:
     """Return the headers and libraries that compilers and linkers did not find, each once."""
 
     def header(name: str) -> Missing:
-        return Missing(f"the header {name}", name, header_package(name, target))
+        there = name.partition("/")[0].lower() not in _NOT_IN_DEBIAN
+        return Missing(f"the header {name}", name, header_package(name, target), in_debian=there)
 
     def library(name: str) -> Missing:
         return Missing(f"the library lib{name}", f"lib{name}.so", library_package(name))
@@ -143,6 +165,16 @@ def header_package(header: str, target: Target) -> str | None:
 def library_package(library: str) -> str | None:
     """Return the Debian package with the linker name ``-l<library>``."""
     return packages()["library"].get(library)
+
+
+def config_program_package(name: str) -> str | None:
+    """Return the Debian package for developers with a ``NAME-config`` program."""
+    return packages()["program"].get(name)
+
+
+def program_package(name: str) -> str:
+    """Return the Debian package with a program: most are called as it is."""
+    return _PROGRAMS.get(name, name)
 
 
 def pkg_config_package(module: str) -> str | None:
