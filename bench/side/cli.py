@@ -75,22 +75,18 @@ def _chosen(text: str | None, names: list[str], what: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _site(root: Path, work: Path, platforms: Sequence[str]) -> Iterator[Site]:
+def made_site(root: Path, work: Path, platforms: Sequence[str]) -> Iterator[Site]:
     """Give the servers, with the base images in the registry."""
-    group = Group(f"bench-side-{os.getpid()}")
     with (
+        # First, so that what is started here counts as the bench's own.
+        Group(f"bench-side-{os.getpid()}") as group,
         serving(work / "mirror") as mirror,
         running_registry(work / "registry") as registry,
         relayed(registry.port) as relay,
     ):
         for platform in platforms:
             push_bases(registry, mirror.mirror, work, platform)
-        _fill(mirror.mirror)
-        group.create()
-        try:
-            yield Site(root, work, mirror, relay, Meter(group, mirror, relay, None))
-        finally:
-            group.remove()
+        yield Site(root, work, mirror, relay, Meter(group, mirror, relay, None))
 
 
 def _fill(mirror: Mirror) -> None:
@@ -137,7 +133,8 @@ def run(root: Path, args: argparse.Namespace) -> None:
     needed = [*(["buildah"] if "buildah" in names else []), *(["arch-test"] if foreign else [])]
     if missing := [tool for tool in needed if not find_tool(tool)]:
         raise ValueError(f"needs {', '.join(missing)}\n  -> as root: apt-get install {' '.join(missing)}")
-    with _site(root, work, platforms) as site:
+    with made_site(root, work, platforms) as site:
+        _fill(site.mirror.mirror)
         _write_distributions(site)
         runner = Runner(site, log, scenarios, args.repeats or (1 if args.quick else 3))
         try:

@@ -58,18 +58,25 @@ class Target:
     :param figure: of the sample.
     :param share: at most so much of it.
     :param against: contenders; empty is every one but ours and the floor.
+    :param of: the scenario of theirs that ours is held against; the same by default.
     """
 
     key: str
     figure: str
     share: float
     against: tuple[str, ...] = ()
+    of: str = ""
+
+    @property
+    def their_key(self) -> str:
+        """The scenario of theirs."""
+        return self.of or self.key
 
 
 def best(log: Log, target: Target, others: Sequence[str]) -> tuple[str, float] | None:
     """Return the best other contender and its median, or None when none was measured."""
     names = target.against or others
-    medians = {name: cell(log, name, target.key, target.figure).median for name in names}
+    medians = {name: cell(log, name, target.their_key, target.figure).median for name in names}
     known = [(value, name) for name, value in medians.items() if value is not None]
     return (min(known)[1], min(known)[0]) if known else None
 
@@ -81,10 +88,20 @@ def ended_after(log: Log, key: str, others: Sequence[str]) -> tuple[str, float] 
     return (min(found)[1], min(found)[0]) if found else None
 
 
-def load_range(log: Log) -> tuple[float, float] | None:
-    """Return the smallest and largest load average of a minute at the start of a measurement."""
-    loads = [entry.figures["load"] for entry in log.entries if "load" in entry.figures]
-    return (min(loads), max(loads)) if loads else None
+def loudest(log: Log) -> dict[int, Entry]:
+    """Return the measurement of each turn in which the machine was busiest with anything else."""
+    found: dict[int, Entry] = {}
+    for entry in log.entries:
+        if "load" in entry.figures and (
+            entry.repeat not in found or foreign_load(entry) > foreign_load(found[entry.repeat])
+        ):
+            found[entry.repeat] = entry
+    return dict(sorted(found.items()))
+
+
+def foreign_load(entry: Entry) -> float:
+    """Return how many processors others kept busy; where that is not known, the load average, ours included."""
+    return entry.figures.get("others", entry.figures.get("load", 0.0))
 
 
 def not_measured(log: Log, contender: str, key: str, figure: str) -> str:

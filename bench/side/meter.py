@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from bench.side.mirror import MirrorServer
 from bench.side.wire import Relay, Traffic
@@ -21,6 +23,9 @@ from bench.side.wire import Relay, Traffic
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD_SECONDS = 0.1
 _STALE_SECONDS = 5
+# What others do in so short a time before a measurement is their share in it, also of one of 0.2 s.
+_BEFORE_SECONDS = 1.0
+_CGROUPS = Path("/proc/self/cgroup")
 _WRITTEN = re.compile(r"^write_bytes: (\d+)$", re.MULTILINE)
 
 
@@ -36,6 +41,8 @@ class Sample:
     :param received: from the registry, headers included.
     :param cache_received: from the remote cache, headers included.
     :param misses: how often the mirror had to go to the network.
+    :param load: the machine's load average of the minute before, in which the bench itself counts.
+    :param others: processors that anything but the bench kept busy, in the measurement and the second before.
     """
 
     wall: float = 0.0
@@ -48,10 +55,11 @@ class Sample:
     cache_received: int = 0
     misses: int = 0
     load: float = 0.0
+    others: float | None = None
 
 
 class Group:
-    """A control group, with those below it.
+    """A control group, with those below it, and one more for the bench itself; a context manager.
 
     :param name: of the group, one part.
     """
@@ -62,24 +70,39 @@ class Group:
         self.supported = found and os.geteuid() == 0
         self._cpu = ROOT / "cpuacct" / name
         # Below our own, which may have a limit.
-        own = re.search(r"^\d+:memory:/(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
+        own = re.search(r"^\d+:memory:/(.*)$", _CGROUPS.read_text(), re.MULTILINE)
         self._memory = ROOT / "memory" / (own[1] if own else "") / name
         # Where dockerd puts containers, which starts from the root of each hierarchy.
         self._containers = ROOT / "memory" / name
         self.parent = f"/{name}"
+        # This process and what it starts outside of the group: the mirror, the registry, clients that only look.
+        self._own = ROOT / "cpuacct" / f"{name}-own"
+        found_own = re.search(r"^\d+:[^:]*\bcpuacct\b[^:]*:/(.*)$", _CGROUPS.read_text(), re.MULTILINE)
+        self._before = ROOT / "cpuacct" / (found_own[1] if found_own else "")
+
+    def __enter__(self) -> Self:
+        self.create()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.remove()
 
     def create(self) -> None:
-        """Make the groups."""
+        """Make the groups, and enter the bench's own."""
         if self.supported:
-            for folder in {self._cpu, self._memory, self._containers}:
+            for folder in {self._cpu, self._memory, self._containers, self._own}:
                 folder.mkdir(parents=True, exist_ok=True)
+            _move(self._own)
 
     def remove(self) -> None:
         """Remove the groups; processes that still run go to the group above."""
         if not self.supported:
             return
+        _move(self._before)
         deadline = time.monotonic() + _STALE_SECONDS
-        for folder in {self._cpu, self._memory, self._containers}:
+        for folder in {self._cpu, self._memory, self._containers, self._own}:
             for inner in sorted(folder.rglob("*/"), reverse=True):
                 with contextlib.suppress(OSError):
                     inner.rmdir()
@@ -99,6 +122,13 @@ class Group:
         """Return the processor time used so far."""
         return int((self._cpu / "cpuacct.usage").read_text()) / 1e9 if self.supported else None
 
+    def others_seconds(self) -> float | None:
+        """Return the processor time that the machine has spent on anything but the group and the bench."""
+        if not self.supported:
+            return None
+        known = sum(int((folder / "cpuacct.usage").read_text()) for folder in (self._cpu, self._own))
+        return busy_seconds(Path("/proc/stat").read_text()) - known / 1e9
+
     def anonymous_memory(self) -> int:
         """Return the anonymous memory of all processes now, bytes."""
         total = 0
@@ -114,6 +144,20 @@ class Group:
             with contextlib.suppress(OSError):
                 found.update(map(int, file.read_text().split()))
         return found
+
+
+def busy_seconds(stat: str) -> float:
+    """Return the processor time that a machine has spent since it started, in seconds of one processor.
+
+    :param stat: text of ``/proc/stat``; what other machines on the same hardware took (steal) counts as spent.
+    """
+    user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, stat.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _move(folder: Path) -> None:
+    """Put this process into a control group."""
+    (folder / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def _written_by(pid: int | str) -> int:
@@ -147,6 +191,8 @@ class Meter:
         """Give a sample that is complete at the end of the block."""
         sample, done = Sample(load=os.getloadavg()[0]), threading.Event()
         watcher = threading.Thread(target=self._watch, args=(sample, done), daemon=True)
+        others, looked = self.group.others_seconds(), time.monotonic()
+        time.sleep(_BEFORE_SECONDS)
         before = self._state()
         if self.group.supported:
             watcher.start()
@@ -159,6 +205,9 @@ class Meter:
             if self.group.supported:
                 watcher.join()
             self._finish(sample, before)
+            now = self.group.others_seconds()
+            if now is not None and others is not None:
+                sample.others = max(0.0, now - others) / (time.monotonic() - looked)
 
     def _state(self) -> tuple[float | None, int, int, int, Traffic, Traffic]:
         mirror = self._mirror

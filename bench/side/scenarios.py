@@ -148,6 +148,16 @@ def _publish(turn: Turn) -> None:
     contender.build()
 
 
+def _deliver(turn: Turn) -> None:
+    """Bring an edit into a registry that has what was there before."""
+    turn.ensure_built()
+    contender = turn.contender
+    contender.publish()
+    with contender.copy.edited(contender.copy.source_edit(SPARK, turn.mark())):
+        turn.measure("deliver", contender.deliver)
+    contender.build()
+
+
 def _cache(turn: Turn) -> None:
     turn.ensure_built()
     turn.contender.fill_cache()
@@ -204,6 +214,8 @@ SCENARIOS = (
     Scenario("pure", "one pure-Python lock line", _line("pure", PURE_LINE)),
     Scenario("compiled", "one compiled lock line", _line("compiled", COMPILED_LINE)),
     Scenario("publish", "publish and pull", _publish, rows=("publish-first", "publish", "pull")),
+    # After it: the registry shall have none of a contender's images when it is first published.
+    Scenario("deliver", "from an edit to the registry", _deliver),
     Scenario("size", "sizes", _size, rows=_of_services("size")),
     Scenario("start", "start", _start, rows=_of_services("start")),
     Scenario("cache", "a fresh machine with a filled cache", _cache, quick=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.side.contenders.base import Contender
 from bench.side.contenders.buildah import Buildah
+from bench.side.contenders.buildkit import BuildKitUv
 from bench.side.contenders.dockerfiles import Classic, Inherited, Uv
 from bench.side.contenders.ours import Floor, Ours
 from bench.side.contenders.pants_docker import PantsDocker
@@ -13,6 +14,7 @@ CONTENDERS: tuple[type[Contender], ...] = (
     Classic,
     Inherited,
     Uv,
+    BuildKitUv,
     PantsDocker,
     Buildah,
     Floor,

@@ -68,6 +68,11 @@ class Contender(ABC):
     def publish(self, services: Sequence[Service] = SERVICES) -> None:
         """Push the images, from which no edit is left to build, to the registry."""
 
+    def deliver(self, services: Sequence[Service] = SERVICES) -> None:
+        """Build the images and push them: what a developer types to have an edit in the registry."""
+        self.build(services)
+        self.publish(services)
+
     @abstractmethod
     def reference(self, service: Service) -> str:
         """Return the name of a published image."""

@@ -25,18 +25,13 @@ IGNORE = """\
 """
 
 
-class DockerfileContender(Contender):
-    """One Dockerfile per service, at the root of the repository, built side by side.
+class DockerfileSources(Contender):
+    """One Dockerfile per service, at the root of the repository, whatever builds it.
 
     :cvar template: the file in bench/side/dockerfiles.
     """
 
     template: ClassVar[str]
-
-    def __init__(self, site: Site, platform: str = AMD64) -> None:
-        super().__init__(site, platform)
-        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group)
-        self._cache_from = False
 
     def prepare(self) -> None:
         """Make the copy, with a Dockerfile and a part of the lock for each service."""
@@ -92,6 +87,19 @@ class DockerfileContender(Contender):
     def _base(self, name: str) -> str:
         return f"{self.site.registry.host}/{image_name(name, self.platform)}"
 
+    def _export(self, services: Sequence[Service]) -> None:
+        for service in services:
+            self.copy.write(f"requirements/{service.name}/requirements.txt", self._requirements(service))
+
+
+class DockerfileContender(DockerfileSources):
+    """Dockerfiles that an engine builds side by side."""
+
+    def __init__(self, site: Site, platform: str = AMD64) -> None:
+        super().__init__(site, platform)
+        self.engine = GroupedEngine(site.work / "e" / self.slug, group=site.meter.group)
+        self._cache_from = False
+
     def reset(self) -> None:
         """Replace the engine by one that is empty."""
         self._cache_from = False
@@ -102,10 +110,6 @@ class DockerfileContender(Contender):
         """Build the images, all at the same time."""
         self._export(services)
         self.site.run(self.name, *(self._build(service) for service in services))
-
-    def _export(self, services: Sequence[Service]) -> None:
-        for service in services:
-            self.copy.write(f"requirements/{service.name}/requirements.txt", self._requirements(service))
 
     def _build(self, service: Service) -> Command:
         options = ["--file", self.dockerfile(service), "--tag", self.reference(service)]
