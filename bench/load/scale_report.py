@@ -63,6 +63,10 @@ def _details(one: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _shared(one: dict[str, Any]) -> str:
+    return f", with shared blobs {_mib(one['shared_dist_bytes'])} MiB" if "shared_dist_bytes" in one else ""
+
+
 def render(document: dict[str, Any]) -> str:
     """Return the report as Markdown."""
     first = document["measurements"][0]
@@ -75,8 +79,7 @@ def render(document: dict[str, Any]) -> str:
     parts = [head + _seconds(document), _ratios(document)]
     parts += [
         f"## {one['images']} images\n\n"
-        f"`dist` takes {_mib(one['dist_bytes'])} MiB, with shared blobs "
-        f"{_mib(one['shared_dist_bytes'])} MiB. The line of the lock is that of "
+        f"`dist` takes {_mib(one['dist_bytes'])} MiB{_shared(one)}. The line of the lock is that of "
         f"{one['images_of_the_lock_line']} images.\n\n{_details(one)}"
         for one in document["measurements"]
     ]

@@ -15,11 +15,14 @@ ACCEPT = "bench/smoke --accept"
 HEAD = f"""\
 # What packaging a small repository costs, by scenario: written by `{ACCEPT}`, checked by `bench/smoke`.
 # Bytes are of files: `store` those over 512 KiB that Pants's store gained, `new` those of blobs that
-# `dist` did not have before.
+# `dist` did not have before. Processor time is that of the cheapest step of a kind, in empty steps; twice as
+# much is a slip.
 
 """
+UNITS = "processor time, in empty steps"
 
 Counts = dict[str, int]
+Units = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,13 @@ def _sum_of_new(after: Mapping[str, int], before: Mapping[str, int]) -> int:
     return sum(size for name, size in after.items() if name not in before)
 
 
-def counts(repository: Repository, sample: Sample, before: Contents) -> Counts:
+def counts(
+    repository: Repository, sample: Sample, before: Contents, processes: Mapping[str, int]
+) -> Counts:
     """Return what a run did and left.
 
     :param before: what was on the disk before the run.
+    :param processes: of steps, with the programs that they started.
     """
     after = contents(repository)
     files = [path for path in (repository.root / "dist").rglob("*") if path.is_file()]
@@ -63,6 +69,7 @@ def counts(repository: Repository, sample: Sample, before: Contents) -> Counts:
     return {
         **{f"step: {name}": number for name, number in sorted(sample.started.items())},
         "steps": sample.started.total(),
+        **processes,
         "cache requests": sample.counters["local_cache_requests"],
         "cache hits": sample.counters["local_cache_requests_cached"],
         "store bytes": _sum_of_new(after.store, before.store),
@@ -86,15 +93,17 @@ def differences(expected: Mapping[str, Counts], found: Mapping[str, Counts]) -> 
                 yield f"{scenario}: {name}: {before} expected, {after} found ({after - before:+})"
 
 
-def render(scenarios: Mapping[str, Counts]) -> str:
-    """Return counts as TOML."""
+def render(scenarios: Mapping[str, Counts], units: Units) -> str:
+    """Return counts as TOML, and the processor time of the kinds of steps."""
     tables = [
         f"[{json.dumps(scenario)}]\n" + "".join(f"{json.dumps(name)} = {n}\n" for name, n in found.items())
-        for scenario, found in scenarios.items()
+        for scenario, found in (*scenarios.items(), (UNITS, units))
     ]
     return HEAD + "\n".join(tables)
 
 
-def read(file: Path) -> dict[str, Counts]:
-    """Return the counts that are kept in a file; none where it is missing."""
-    return tomllib.loads(file.read_text()) if file.exists() else {}
+def read(file: Path) -> tuple[dict[str, Counts], Units]:
+    """Return what is kept in a file, as :func:`render` takes it; nothing where it is missing."""
+    document = tomllib.loads(file.read_text()) if file.exists() else {}
+    units = document.pop(UNITS, {})
+    return document, units
