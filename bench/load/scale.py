@@ -184,7 +184,9 @@ def measure(work: Path, plugin: Path, count: int, repeat: int, *, quick: bool) -
             scenarios.unchanged()
     shutil.rmtree(folder)
     folder = work / f"{count}-images"
-    found = _measure_images(images_repository(folder, Caches(folder / "caches"), plugin, shape), repeat, quick)
+    found = _measure_images(
+        images_repository(folder, Caches(folder / "caches"), plugin, shape), repeat, quick
+    )
     shutil.rmtree(folder)
     return {
         "images": count,

@@ -51,9 +51,7 @@ def _sum_of_new(after: Mapping[str, int], before: Mapping[str, int]) -> int:
     return sum(size for name, size in after.items() if name not in before)
 
 
-def counts(
-    repository: Repository, sample: Sample, before: Contents, processes: Mapping[str, int]
-) -> Counts:
+def counts(repository: Repository, sample: Sample, before: Contents, processes: Mapping[str, int]) -> Counts:
     """Return what a run did and left.
 
     :param before: what was on the disk before the run.
@@ -95,11 +93,12 @@ def differences(expected: Mapping[str, Counts], found: Mapping[str, Counts]) -> 
 
 def render(scenarios: Mapping[str, Counts], units: Units) -> str:
     """Return counts as TOML, and the processor time of the kinds of steps."""
-    tables = [
-        f"[{json.dumps(scenario)}]\n" + "".join(f"{json.dumps(name)} = {n}\n" for name, n in found.items())
-        for scenario, found in (*scenarios.items(), (UNITS, units))
-    ]
+    tables = [*(_table(name, found) for name, found in scenarios.items()), _table(UNITS, units)]
     return HEAD + "\n".join(tables)
+
+
+def _table(name: str, numbers: Mapping[str, float]) -> str:
+    return f"[{json.dumps(name)}]\n" + "".join(f"{json.dumps(key)} = {n}\n" for key, n in numbers.items())
 
 
 def read(file: Path) -> tuple[dict[str, Counts], Units]:

@@ -1,4 +1,4 @@
-"""What each step's process uses: processor time and processes of its own, by kind, in units of an empty one."""
+"""What steps use by kind: processes, and processor time in units of an empty step's."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 FACTOR = 2.0
 """How much more than what is kept is a slip: with load, processor time varies less than that."""
 FEWEST = 4
-"""Of how many processes of a kind the least is one that load did not slow down, and bytecode did not wait for."""
+"""Of so many steps of a kind one is not slowed down by load, and finds bytecode made."""
 _UNIT_TIMES = 15
 # What starts in each step, whatever it does: Python, and the parts of the standard library that all import.
 _EMPTY = "import dataclasses, enum, json, pathlib, re, typing"
 
 _ENTRY = Path("ociwheel/sandbox/__main__.py")
 _CALL = "    code = main(sys.argv[1:])\n"
-# Asked for events, Python tells of each program that is started; the shell that started Python is in its own time.
+# Python tells of each program that is started; the shell that became Python is in its own time.
 _METERED = """\
     import resource
 
@@ -97,23 +97,22 @@ def processes(found: Iterable[Use]) -> dict[str, int]:
 
 
 def in_units(found: Iterable[Use], unit: float) -> dict[str, float]:
-    """Return what the cheapest step of each kind took, in empty steps; of kinds with :data:`FEWEST` or more."""
+    """Return what the cheapest step of each kind took, in empty steps; of kinds with :data:`FEWEST`."""
     seconds: dict[str, list[float]] = {}
     for use in found:
         seconds.setdefault(use.step, []).append(use.seconds)
-    return {
-        step: round(min(each) / unit, 1) for step, each in sorted(seconds.items()) if len(each) >= FEWEST
-    }
+    return {step: round(min(each) / unit, 1) for step, each in sorted(seconds.items()) if len(each) >= FEWEST}
 
 
 def slips(kept: Mapping[str, float], found: Mapping[str, float]) -> Iterator[str]:
-    """Yield a line for each kind of step that takes much more processor time than what is kept, or is not kept."""
+    """Yield a line for each kind of step that takes much more processor time than is kept, or is not kept."""
     for step, units in found.items():
         if step not in kept:
             yield f"processor time: {step}: nothing kept, {units} empty steps found"
         elif units > FACTOR * kept[step]:
             most = FACTOR * kept[step]
-            yield f"processor time: {step}: {kept[step]} empty steps kept, {units} found, more than {most:.1f}"
+            kept_units = f"{kept[step]} empty steps kept"
+            yield f"processor time: {step}: {kept_units}, {units} found, more than {most:.1f}"
 
 
 def table(found: Iterable[Use]) -> str:

@@ -53,7 +53,9 @@ def programs(folder: Path) -> Path:
         return made
     go = find_tool("go") or shutil.which("go", path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
     if go is None:
-        raise BuildKitError("BuildKit is compiled, which takes Go\n  -> install Go 1.25 or newer (https://go.dev/dl)")
+        raise BuildKitError(
+            "BuildKit is compiled, which takes Go\n  -> install Go 1.25 or newer (https://go.dev/dl)"
+        )
     module = folder / "module"
     module.mkdir(parents=True, exist_ok=True)
     # The parent may be a module, or a repository whose state is of no interest to what is built here.
@@ -116,7 +118,14 @@ class BuildKit:
         config = self.folder / "buildkitd.toml"
         config.write_text(self.config())
         # Builds use the host's network: the mirror is on the loopback interface.
-        options = ["--config", str(config), "--addr", f"unix://{self.folder / 'sock'}", "--oci-worker-net", "host"]
+        options = [
+            "--config",
+            str(config),
+            "--addr",
+            f"unix://{self.folder / 'sock'}",
+            "--oci-worker-net",
+            "host",
+        ]
         command = [*self.group.prefix(), str(self.binaries / "buildkitd"), *options]
         with (self.folder / "log").open("wb") as log:
             self._daemon = subprocess.Popen(
@@ -132,7 +141,10 @@ class BuildKit:
 
     def _answers(self) -> bool:
         command = self.ctl("debug", "workers")
-        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+        return (
+            subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode
+            == 0
+        )
 
     def stop(self) -> None:
         """Stop it and remove what it kept."""

@@ -100,7 +100,7 @@ def loudest(log: Log) -> dict[int, Entry]:
 
 
 def foreign_load(entry: Entry) -> float:
-    """Return how many processors others kept busy; where that is not known, the load average, ours included."""
+    """Return how many processors others kept busy; where that is not known, the load average."""
     return entry.figures.get("others", entry.figures.get("load", 0.0))
 
 

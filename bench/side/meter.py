@@ -42,7 +42,7 @@ class Sample:
     :param cache_received: from the remote cache, headers included.
     :param misses: how often the mirror had to go to the network.
     :param load: the machine's load average of the minute before, in which the bench itself counts.
-    :param others: processors that anything but the bench kept busy, in the measurement and the second before.
+    :param others: processors that anything but the bench kept busy, then and in the second before.
     """
 
     wall: float = 0.0
@@ -75,7 +75,7 @@ class Group:
         # Where dockerd puts containers, which starts from the root of each hierarchy.
         self._containers = ROOT / "memory" / name
         self.parent = f"/{name}"
-        # This process and what it starts outside of the group: the mirror, the registry, clients that only look.
+        # This process and what it starts outside of the group: mirror, registry, clients that only look.
         self._own = ROOT / "cpuacct" / f"{name}-own"
         found_own = re.search(r"^\d+:[^:]*\bcpuacct\b[^:]*:/(.*)$", _CGROUPS.read_text(), re.MULTILINE)
         self._before = ROOT / "cpuacct" / (found_own[1] if found_own else "")
@@ -149,7 +149,7 @@ class Group:
 def busy_seconds(stat: str) -> float:
     """Return the processor time that a machine has spent since it started, in seconds of one processor.
 
-    :param stat: text of ``/proc/stat``; what other machines on the same hardware took (steal) counts as spent.
+    :param stat: text of ``/proc/stat``; what other machines took (steal) counts as spent.
     """
     user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, stat.split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")

@@ -61,7 +61,7 @@ PUBLISH_BYTES = 24_000
 Format = Callable[[float], str]
 
 QUIET = 0.5
-"""Processors kept busy by others, above which a turn is not called quiet: load slows some contenders down more."""
+"""Processors kept busy by others, above which a turn is not called quiet: some are slowed down more."""
 
 
 def _seconds(value: float) -> str:
@@ -131,7 +131,9 @@ def _head(facts: Mapping[str, str], log: Log, source: str) -> list[str]:
 
 def _quiet(repeat: int, entry: Entry) -> str:
     """Say of a turn whether it was one without other load."""
-    what = "processors kept busy by others" if "others" in entry.figures else "load average of the minute before"
+    what = (
+        "processors kept busy by others" if "others" in entry.figures else "load average of the minute before"
+    )
     load = foreign_load(entry)
     verdict = "quiet" if load <= QUIET else f"**not quiet**, which is at most {QUIET}"
     return f"Turn {repeat}: {what} at most {load:.2f} [{entry.line}]: {verdict}."
@@ -156,7 +158,15 @@ def _target(log: Log, target: Target) -> list[str]:
         ratio = ours / ended[1]
         failed = [n for n in _others() if cell(log, n, target.key, "wall").reason.startswith("failed")]
         verdict = "met" if ratio <= target.share and not failed else "not known"
-        return [*row, f"more than {ended[1]:.0f} {unit} ({ended[0]})", f"< {ratio:.2f}", share, verdict, "", ""]
+        return [
+            *row,
+            f"more than {ended[1]:.0f} {unit} ({ended[0]})",
+            f"< {ratio:.2f}",
+            share,
+            verdict,
+            "",
+            "",
+        ]
     if ours is None or other is None:
         names = ", ".join(target.against)
         return [*row, names, "", share, "not measured", "", ""]
@@ -170,7 +180,7 @@ def _target(log: Log, target: Target) -> list[str]:
 
 
 def _ratio(log: Log, target: Target, figure: str, other: str) -> str:
-    """Return another ratio of a target's scenario: of processor time, which load changes least, or to another."""
+    """Return another ratio of a scenario: of processor time, which load changes least, or to another."""
     ours = cell(log, OURS, target.key, figure).median
     theirs = cell(log, other, target.their_key, figure).median
     return f"{ours / theirs:.2f}" if ours and theirs else ""

@@ -20,8 +20,8 @@ class BuildKitUv(DockerfileSources):
     name = "buildkit"
     title = "BuildKit, uv's Dockerfile"
     guide = (
-        f"BuildKit {VERSION} by `buildctl`, its own client, without Docker: uv's Dockerfile, the three at the same "
-        "time, each exported to a folder that is an OCI layout, or pushed. Its shared cache is "
+        f"BuildKit {VERSION} by `buildctl`, its own client, without Docker: uv's Dockerfile, the three at "
+        "the same time, each exported to a folder that is an OCI layout, or pushed. Its shared cache is "
         "`--export-cache type=registry,mode=max`"
     )
     python = "/app/.venv/bin/python"
@@ -64,7 +64,9 @@ class BuildKitUv(DockerfileSources):
 
     def _each(self, services: Sequence[Service], *options: str) -> None:
         self._export(services)
-        commands = [self._build(service, f"type=oci,tar=false,dest={self.layout(service)}") for service in services]
+        commands = [
+            self._build(service, f"type=oci,tar=false,dest={self.layout(service)}") for service in services
+        ]
         self.site.run(self.name, *(Command([*one.argv, *options], one.cwd) for one in commands))
 
     def _build(self, service: Service, output: str) -> Command:
@@ -83,7 +85,8 @@ class BuildKitUv(DockerfileSources):
         """Build again with another output, the registry: that is how BuildKit pushes."""
         self._export(services)
         commands = (
-            self._build(service, f"type=image,push=true,name={self.reference(service)}") for service in services
+            self._build(service, f"type=image,push=true,name={self.reference(service)}")
+            for service in services
         )
         self.site.run(self.name, *commands)
 
