@@ -12,14 +12,13 @@ from pathlib import Path
 
 from bench.side.contenders.base import AMD64, ARM
 from bench.side.mirror import Mirror
-from bench.side.site import FULL, SLIM, UV, image_name
+from bench.side.site import FULL, SLIM, UV, UV_VERSION, image_name
 from bench.sizes import bases
 from tests.support.engine import Engine, register_emulation
 from tests.support.registry_server import Registry
 
 SUITE = "bookworm"
 # What the official python:3.11 images end with; Debian's pip forgets what it compiled for a lock with hashes.
-UV_VERSION = "0.13.9"
 PIP = "pip-24.0-py3-none-any.whl"
 _ADD_PIP = f"""\
 FROM @RAW@

@@ -19,7 +19,9 @@ from bench.side.wire import Relay
 # Names of the base images in the registry.
 FULL = "python:3.11"
 SLIM = "python:3.11-slim"
-UV = "uv:latest"
+# Of the package index; its name has the version, so that an image made of an older one is not taken for it.
+UV_VERSION = "0.13.9"
+UV = f"uv:{UV_VERSION}"
 _END_LINES = 25
 _KILL_SECONDS = 20
 # Where packages come from is said to every tool by the bench.

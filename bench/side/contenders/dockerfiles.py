@@ -9,7 +9,7 @@ from typing import ClassVar
 from bench.side.contenders.base import AMD64, Contender
 from bench.side.engine import GroupedEngine
 from bench.side.repository import FOURTH, HISTORY, LOCK, SERVICE, SERVICES, SPARK, Service
-from bench.side.site import FULL, SLIM, UV, Command, Site, image_name
+from bench.side.site import FULL, SLIM, UV, UV_VERSION, Command, Site, image_name
 from bench.sizes.classic import lock_subset
 from tests.support.engine import Engine, find_tool
 
@@ -211,8 +211,8 @@ class Uv(DockerfileContender):
     name = "uv"
     title = "uv, multi-stage"
     guide = (
-        "uv's guide for Docker: cache and bind mounts, `UV_LINK_MODE=copy`, `UV_COMPILE_BYTECODE=1`, the "
-        "environment copied into `python:3.11-slim`, sources last; BuildKit, the three at the same time"
+        f"uv {UV_VERSION}, by its guide for Docker: cache and bind mounts, `UV_LINK_MODE=copy`, "
+        "`UV_COMPILE_BYTECODE=1`, the environment copied into `python:3.11-slim`, sources last; BuildKit, the three at the same time"
     )
     python = "/app/.venv/bin/python"
     template = "uv"
