@@ -76,7 +76,7 @@ def test_the_page_of_the_large_image_says_what_missed_and_stands_beside_the_othe
         "buildkit, same": 2.0,
         "buildkit, source": 3.0,
     }
-    document = {
+    document: dict[str, Any] = {
         "date": "2026-01-01",
         "machine": "2 cores",
         "modules": MODULES,
@@ -104,7 +104,7 @@ def test_a_quick_run_of_scale_has_the_ratio_that_the_limit_is_about() -> None:
     rows = [row(scale.COLD_DAEMON, 200.0), row(scale.SAME_DAEMON, 1.8), row(scale.SOURCE, 2.2)]
     rows += [row(scale.ARCHIVES + scale.COLD_DAEMON, 20.0), row(scale.ARCHIVES + scale.SAME_DAEMON, 1.5)]
     measured = {"images": 300, "wheels": 50, "wheels_of_an_image": 8, "images_of_the_lock_line": 39}
-    document = {
+    document: dict[str, Any] = {
         "date": "2026-01-01",
         "machine": "2 cores",
         "measurements": [{**measured, "dist_bytes": 1 << 30, "rows": rows}],
