@@ -212,8 +212,8 @@ class Uv(DockerfileContender):
     title = "uv, multi-stage"
     guide = (
         f"uv {UV_VERSION}, by its guide for Docker: cache and bind mounts, `UV_LINK_MODE=copy`, "
-        "`UV_COMPILE_BYTECODE=1`, the environment copied into `python:3.11-slim`, sources last; BuildKit, the "
-        "three at the same time"
+        "`UV_COMPILE_BYTECODE=1`, the environment copied into `python:3.11-slim`, sources last; BuildKit, "
+        "the three at the same time"
     )
     python = "/app/.venv/bin/python"
     template = "uv"
