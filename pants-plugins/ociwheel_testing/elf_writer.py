@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _DT = {"needed": 1, "soname": 14, "rpath": 15, "runpath": 29}
-_DT_STRTAB, _DT_STRSZ, _DT_NULL = 5, 10, 0
+_DT_STRTAB, _DT_STRSZ, _DT_RELR, _DT_NULL = 5, 10, 36, 0
 _SHT = {
     ".dynstr": 3,
     ".dynamic": 6,
     ".gnu.version_d": 0x6FFFFFFD,
     ".gnu.version_r": 0x6FFFFFFE,
+    ".rodata": 1,
     ".shstrtab": 3,
 }
 
@@ -37,6 +38,8 @@ class Elf:
     big_endian: bool = False
     names: Sequence[str] = ()
     """Names of symbols; there is no table of them."""
+    relr: bool = False
+    rodata: bytes = b""
 
     @property
     def order(self) -> str:
@@ -67,6 +70,8 @@ def elf_bytes(elf: Elf) -> bytes:
         folders = getattr(elf, key)
         if folders:
             tags.append((_DT[key], strings.add(":".join(folders))))
+    if elf.relr:
+        tags.append((_DT_RELR, 0))
     verneed, verneed_count = _verneed(elf, strings)
     verdef = b"".join(
         _verdef(order, number, name, strings, last=number == len(elf.defined_versions))
@@ -92,6 +97,7 @@ def elf_bytes(elf: Elf) -> bytes:
         ".dynamic": dynamic,
         ".gnu.version_r": verneed,
         ".gnu.version_d": verdef,
+        ".rodata": elf.rodata,
     }
     for name, data in parts.items():
         if not data:

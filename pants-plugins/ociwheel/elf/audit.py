@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from ociwheel.elf.debian_libraries import LibraryTable
 from ociwheel.elf.facts import ElfFacts, machine_name
-from ociwheel.elf.loader import Load, Loader
+from ociwheel.elf.loader import GLIBC, Load, Loader
 from ociwheel.elf.reached import Opened, in_packages, is_driver, is_optional, started
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
@@ -19,6 +19,8 @@ _PYTHON_PACKAGE = re.compile(r"(lib)?python\d[\d.]*(-minimal|-stdlib)?")
 _OPENED_BY_LIBC = "libgcc_s.so.1"
 ERROR = "error"
 NOTHING_OPENED = Opened()
+_RELR_GUARD = "GLIBC_ABI_DT_RELR"
+_MUSL_WITH_RELR = (1, 2, 4)
 _LIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 
@@ -95,6 +97,7 @@ def audit(
             faults.append(
                 Fault(facts.origin, path, "", f"needs the loader {facts.interp}, which is not in the image")
             )
+        faults += _packed_relocations(facts, loader)
     by_member: dict[str, list[Load]] = {p: [] for p in loads}
     for root, load in loads.items():
         # One that needs nothing, such as Debian's musl, is loaded, and has nothing to check.
@@ -143,6 +146,37 @@ def _wrong_machine(facts: ElfFacts, platform: Platform) -> Fault:
         "",
         f"is code for {machine_name(facts.machine, facts.elf_class)}, not for {platform.oci}",
     )
+
+
+def _packed_relocations(facts: ElfFacts, loader: Loader) -> Iterable[Fault]:
+    """Yield what a loader makes of relative relocations that are packed (System V gABI, ``DT_RELR``).
+
+    One that does not know them starts the code unrelocated: the process dies. glibc's linkers guard a file by
+    a symbol version, whose lack is a fault of its own.
+    """
+    if not facts.relr:
+        return
+    has = "has packed relocations (DT_RELR), which"
+    musl, glibc = loader.musl, loader.glibc
+    if musl is not None and musl.musl and _numbers(musl.musl) < _MUSL_WITH_RELR:
+        text = f"{has} musl reads from 1.2.4 on, and the image's is {musl.musl}: the process would die"
+        yield Fault(facts.origin, facts.path, "", text)
+    if musl is not None or glibc is None or not glibc.defined_versions:
+        return
+    guarded = _RELR_GUARD in facts.needed_versions.get(GLIBC, ())
+    if _RELR_GUARD not in glibc.defined_versions and not guarded:
+        newest = _newest_glibc(glibc)
+        which = f" is {newest[0]}.{newest[1]}" if newest else " is older"
+        text = f"{has} glibc reads from 2.36 on, and the image's{which}: the process would die"
+        yield Fault(facts.origin, facts.path, "", text)
+    elif not guarded and facts.needed_versions and any(n.startswith("libc.so.") for n in facts.needed):
+        # elf/dl-version.c, _dl_check_map_versions
+        text = f"{has} glibc refuses without a need for {_RELR_GUARD}"
+        yield Fault(facts.origin, facts.path, "", text)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _library_faults(

@@ -339,6 +339,57 @@ def test_musl_behind_a_link_is_found_by_the_name_of_the_loader(tmp_path: Path) -
     assert _audit(tmp_path, wheels, base=base, base_links=links, packages=[], libc="musl")["elf_files"] == 3
 
 
+@pytest.mark.parametrize("version", ["1.2.3", "1.1.24-git-12-gabcdef0", "1.2.4", "1.2.10", "?"])
+def test_packed_relocations_need_a_musl_that_reads_them(tmp_path: Path, version: str) -> None:
+    """ujson's musllinux wheel brings a libstdc++ that has some: on musl 1.2.3 the process dies."""
+    strings = b"\0" + b"127.0.0.1\0" + version.encode() + b"\0musl libc (x86_64)\nVersion %s\n\0"
+    loader, real = "lib/ld-musl-x86_64.so.1", "lib/x86_64-linux-musl/libc.so"
+    python = Elf(needed=["libc.musl-x86_64.so.1"], interp=f"/{loader}")
+    base = {real: (Elf(rodata=strings), "the base image"), "usr/bin/python3.11": (python, "the base image")}
+    links = [Entry(loader, "symlink", 0, target="x86_64-linux-musl/libc.so")]
+    packed = Elf(soname="libstdc++.so.6", needed=["libc.so"], relr=True)
+    wheels = {
+        f"{_SITE}/ujson.libs/libstdc++.so.6": (packed, "ujson 1"),
+        f"{_SITE}/ujson.so": (Elf(needed=["libstdc++.so.6"], rpath=["$ORIGIN/ujson.libs"]), "ujson 1"),
+    }
+    options: dict[str, Any] = {"base": base, "base_links": links, "packages": [], "libc": "musl"}
+    if version in ("1.2.4", "1.2.10", "?"):
+        assert _audit(tmp_path, wheels, **options)["not_loadable"] == []
+        return
+    assert _fails(tmp_path, wheels, **options) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  ujson 1: /{_SITE}/ujson.libs/libstdc++.so.6 has packed relocations (DT_RELR), which musl reads "
+        f"from 1.2.4 on, and the image's is {version.partition('-')[0]}: the process would die\n"
+        f"{_OTHERWISE}"
+    )
+
+
+def test_packed_relocations_need_a_glibc_that_reads_them(tmp_path: Path) -> None:
+    old = replace(_LIBC, defined_versions=["GLIBC_2.17", "GLIBC_2.31"])
+    base = {**_BASE, f"{_LIB}/libc.so.6": (old, "libc6 2.31")}
+    guarded = {"libc.so.6": ["GLIBC_2.17", "GLIBC_ABI_DT_RELR"]}
+    wheels = {
+        f"{_SITE}/_a.so": (_module(relr=True), "a 1"),
+        f"{_SITE}/_b.so": (_module(relr=True, needed_versions=guarded), "b 1"),
+    }
+    assert _fails(tmp_path, wheels, base=base).splitlines()[1:3] == [
+        f"  a 1: /{_SITE}/_a.so has packed relocations (DT_RELR), which glibc reads from 2.36 on, and the "
+        "image's is 2.31: the process would die",
+        f"  b 1: /{_SITE}/_b.so needs GLIBC_ABI_DT_RELR of libc.so.6, but libc6 2.31 has versions up to "
+        "GLIBC_2.31: the file was built for a newer system",
+    ]
+    new = replace(_LIBC, defined_versions=["GLIBC_2.17", "GLIBC_2.36", "GLIBC_ABI_DT_RELR"])
+    base = {**_BASE, f"{_LIB}/libc.so.6": (new, "libc6 2.36")}
+    assert _fails(tmp_path, wheels, base=base).splitlines()[1:-1] == [
+        f"  a 1: /{_SITE}/_a.so has packed relocations (DT_RELR), which glibc refuses without a need for "
+        "GLIBC_ABI_DT_RELR"
+    ]
+    del wheels[f"{_SITE}/_a.so"]
+    # A file that names no version at all is taken as it is.
+    wheels[f"{_SITE}/_c.so"] = (_module(relr=True, needed_versions={}), "c 1")
+    assert _audit(tmp_path, wheels, base=base)["not_loadable"] == []
+
+
 def test_a_library_without_name_and_needs_is_loaded_as_any(tmp_path: Path) -> None:
     """Debian's musl is one: no DT_SONAME, no DT_NEEDED."""
     base = {**_BASE, f"{_LIB}/libplain.so": (Elf(), "plain 1")}

@@ -38,6 +38,10 @@ class ElfFacts:
     """``name version`` of what ships the file."""
     module: bool = False
     """Whether it has the function that Python calls to import a module of the file's name."""
+    relr: bool = False
+    """Whether its relative relocations are packed (``DT_RELR``), which older loaders pass over in silence."""
+    musl: str | None = None
+    """Version of musl that it is, of musl's own loader."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``elf`` item of a layer-facts document."""
@@ -54,6 +58,8 @@ class ElfFacts:
             "defined_versions": list(self.defined_versions),
             "origin": self.origin,
             "module": self.module,
+            **({"relr": True} if self.relr else {}),
+            **({"musl": self.musl} if self.musl else {}),
         }
 
     @staticmethod
@@ -72,6 +78,8 @@ class ElfFacts:
             defined_versions=tuple(value["defined_versions"]),
             origin=value["origin"],
             module=value["module"],
+            relr=value.get("relr", False),
+            musl=value.get("musl"),
         )
 
 

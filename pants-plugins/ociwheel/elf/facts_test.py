@@ -43,6 +43,19 @@ def test_facts_of_every_platform(row: Platform) -> None:
     assert machine_name(facts.machine, facts.elf_class) == row.oci
 
 
+def test_packed_relocations_and_the_version_of_musl() -> None:
+    strings = b"\0" + b"127.0.0.1\0" + b"1.2.5\0" + b"musl libc (x86_64)\nVersion %s\nDynamic\0"
+    for path in ("lib/ld-musl-x86_64.so.1", "usr/lib/libc.so", "lib/libc.musl-x86_64.so.1"):
+        facts = read_facts(io.BytesIO(elf_bytes(Elf(relr=True, rodata=strings))), path, "")
+        assert facts is not None
+        assert (facts.relr, facts.musl) == (True, "1.2.5")
+        assert ElfFacts.from_json(facts.to_json()) == facts
+    for path, rodata in (("lib/libother.so", strings), ("lib/libc.so", strings.replace(b"musl", b"some"))):
+        facts = read_facts(io.BytesIO(elf_bytes(Elf(rodata=rodata))), path, "")
+        assert facts is not None
+        assert (facts.relr, facts.musl) == (False, None)
+
+
 def test_a_path_and_a_stream_that_stays_open(tmp_path: Path) -> None:
     path = tmp_path / "x.so"
     path.write_bytes(elf_bytes(Elf(rpath=["/a"])))

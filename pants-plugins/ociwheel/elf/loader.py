@@ -16,6 +16,7 @@ from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.tree import ImageTree
 from ociwheel.platforms import Platform
 
+GLIBC = "libc.so.6"
 _MUSL_LOADER = re.compile(r"/(?:usr/)?lib/ld-musl-[^/]+\.so\.1")
 # musl's loader takes these for itself, whatever follows (ldso/dynlink.c, load_library).
 _MUSL_OWN = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\..*|ld-musl-.*")
@@ -70,6 +71,17 @@ class Loader:
             names = {f.interp for f in tree.elf.values() if f.interp and _MUSL_LOADER.fullmatch(f.interp)}
             found = [facts.path for name in sorted(names) if (facts := tree.find_elf(name))]
             self._musl = found[0] if found else None
+
+    @property
+    def musl(self) -> ElfFacts | None:
+        """The image's musl, ``None`` for another libc or none."""
+        return self._tree.elf[self._musl] if self._musl else None
+
+    @property
+    def glibc(self) -> ElfFacts | None:
+        """The image's glibc, ``None`` for another libc or none."""
+        places = (self._tree.find_elf(f"{folder}/{GLIBC}") for folder in self._default)
+        return next((facts for facts in places if facts is not None and self.fits(facts)), None)
 
     def fits(self, facts: ElfFacts) -> bool:
         """Tell whether a file is for the image's machine."""

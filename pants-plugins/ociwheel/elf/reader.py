@@ -5,6 +5,7 @@ Apart from them, because the library that reads ELF takes longer to load than mo
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,11 @@ from ociwheel.wording import said_by
 MOST_ENTRIES = 10_000
 _WEAK = 0x2  # VER_FLG_WEAK
 _BASE = 0x1  # VER_FLG_BASE: the file itself, not a version
+# Alpine's loader is a file of that name, Debian's a link to libc.so.
+_MUSL_FILE = re.compile(r"ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1|libc\.so")
+_MUSL_TITLE = b"musl libc ("
+_MUSL_VERSION = re.compile(rb"(?<=\0)(\d+\.\d+\.\d+)(?:-git[\w.-]*)?(?=\0)")
+_MOST_STRINGS = 16 << 20
 
 
 def read_facts(
@@ -72,7 +78,7 @@ def _parse(file: Any, path: str, origin: str) -> ElfFacts:
         raise ValueError("too many sections or segments")
     tags: dict[str, list[str]] = {"DT_NEEDED": [], "DT_SONAME": [], "DT_RPATH": [], "DT_RUNPATH": []}
     attributes = {"DT_NEEDED": "needed", "DT_SONAME": "soname", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
-    interp = None
+    interp, relr = None, False
     for segment in elf.iter_segments():
         if isinstance(segment, InterpSegment):
             interp = _text(segment.get_interp_name())
@@ -81,6 +87,7 @@ def _parse(file: Any, path: str, origin: str) -> ElfFacts:
                 if number > MOST_ENTRIES:
                     raise ValueError("too many dynamic entries")
                 name = tag.entry.d_tag
+                relr |= name == "DT_RELR"
                 if name in attributes:
                     tags[name].append(_text(getattr(tag, attributes[name])))
     needed_versions, defined_versions = _versions(elf)
@@ -97,7 +104,19 @@ def _parse(file: Any, path: str, origin: str) -> ElfFacts:
         defined_versions=defined_versions,
         origin=origin,
         module=_is_module(elf, path),
+        relr=relr,
+        musl=_musl(elf, path),
     )
+
+
+def _musl(elf: Any, path: str) -> str | None:
+    """Return the version of musl that a file is: ``ld-musl-x86_64.so.1 --help`` tells it (ldso/dynlink.c)."""
+    strings = elf.get_section_by_name(".rodata") if _MUSL_FILE.fullmatch(path.rpartition("/")[2]) else None
+    if strings is None or strings.data_size > _MOST_STRINGS:
+        return None
+    data = strings.data()
+    found = _MUSL_VERSION.search(data) if _MUSL_TITLE in data else None
+    return found[1].decode() if found else None
 
 
 def _is_module(elf: Any, path: str) -> bool:
