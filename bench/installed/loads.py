@@ -95,8 +95,8 @@ def opened_by(site: Path) -> Opened:
     own: dict[str, frozenset[str]] = {}
     for record in sorted(site.glob("*.dist-info/RECORD")):
         rows = csv.reader(record.read_text(encoding="utf-8").splitlines())
-        files = [site / row[0] for row in rows if row and row[0].endswith(".py")]
-        found = opened_names(file.read_bytes() for file in files if file.is_file())
+        names = [row[0] for row in rows if row and row[0].endswith(".py") and (site / row[0]).is_file()]
+        found = opened_names({name: (site / name).read_bytes for name in names}, site.as_posix())
         if found:
             own[record.parent.name] = found.files
     return Opened(own)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from ociwheel.elf.by_name import Libraries, known
 from ociwheel.elf.debian_libraries import LibraryTable
 from ociwheel.elf.facts import ElfFacts, machine_name
 from ociwheel.elf.loader import GLIBC, Load, Loader
@@ -106,13 +107,14 @@ def audit(
                 by_member[member].append(load)
     for path, load in loads.items():
         faults += _library_faults(files[path], [*by_member[path], load], tree, packages, libraries)
+    faults += _opened_faults(tree, opened, libraries)
     faults = [f for f in faults if f.origin not in trusted]
     accepted = [f for f in faults if _accepts(f, accept)]
     reached: set[str] = set()
     for path, facts in files.items():
         if started(facts, opened):
             reached |= loads[path].loaded if path in loads else {path}
-    left = [_weighed(f, files[f.path], reached, strict=strict) for f in faults if f not in accepted]
+    left = [_weighed(f, files.get(f.path), reached, strict=strict) for f in faults if f not in accepted]
     return Report(
         len(tree.elf),
         tuple(sorted(f for f in left if f.weight == ERROR)),
@@ -122,14 +124,19 @@ def audit(
     )
 
 
-def _weighed(fault: Fault, facts: ElfFacts, reached: set[str], *, strict: bool) -> Fault:
-    """Return a fault with its weight."""
+def _weighed(fault: Fault, facts: ElfFacts | None, reached: set[str], *, strict: bool) -> Fault:
+    """Return a fault with its weight.
+
+    :param facts: of the file, ``None`` for Python code that is imported.
+    """
     if strict:
         return fault
     if is_driver(fault.library):
         return replace(fault, weight="driver")
     if fault.elsewhere and all(in_packages(path) for path in fault.elsewhere):
         return replace(fault, weight="elsewhere")
+    if facts is None:
+        return fault
     if is_optional(facts):
         return replace(fault, weight="optional")
     return fault if fault.path in reached else replace(fault, weight="unreached")
@@ -173,6 +180,18 @@ def _packed_relocations(facts: ElfFacts, loader: Loader) -> Iterable[Fault]:
         # elf/dl-version.c, _dl_check_map_versions
         text = f"{has} glibc refuses without a need for {_RELR_GUARD}"
         yield Fault(facts.origin, facts.path, "", text)
+
+
+def _opened_faults(tree: ImageTree, opened: Opened, libraries: LibraryTable) -> Iterable[Fault]:
+    """Yield what importing a distribution opens, and the image lacks, where Debian has it."""
+    there = Libraries(tree)
+    for call in opened.at_import:
+        package = known(call.names, libraries)
+        if package is None or there.has_one(call.names) or there.may_be_own(call.origin, call.names):
+            continue
+        name, debian = package
+        text = f"opens {name} when it is imported, which is not in the image; Debian's {debian} has it"
+        yield Fault(call.origin, call.path, name, text, debian)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ociwheel.elf.audit import Fault
+from ociwheel.elf.by_name import Libraries, known
 from ociwheel.elf.debian_libraries import LibraryTable
 from ociwheel.elf.reached import Opened
 from ociwheel.elf.tree import ImageTree
@@ -58,39 +57,21 @@ def opened_lines(opened: Opened, tree: ImageTree, libraries: LibraryTable) -> li
     """Return what Python code opens by name, and the image lacks.
 
     A call that tries several names is satisfied by one. Of names that no Debian package is known for (those
-    of other operating systems) nothing is said.
+    of other operating systems) nothing is said, and of those that are errors the audit has said it.
     """
-    there = {posixpath.basename(path) for path in tree.elf}
-    there |= {facts.soname for facts in tree.elf.values() if facts.soname}
-    stems = {name.partition(".so")[0] for name in there}
+    there = Libraries(tree)
     missing: dict[str, dict[str, str]] = {}
     for origin, calls in sorted(opened.system.items()):
+        told = {call.names for call in opened.at_import if call.origin == origin}
         for call in calls:
-            if any(name in there or _stem(name) in stems for name in call):
-                continue
-            known = [(name, package) for name in call if (package := _package(name, libraries))]
-            if known:
-                missing.setdefault(origin, {}).setdefault(*known[0])
+            package = None if call in told or there.has_one(call) else known(call, libraries)
+            if package:
+                missing.setdefault(origin, {}).setdefault(*package)
     lines = []
     for origin, names in missing.items():
         listed = ", ".join(f"{name} (Debian's {package} has it)" for name, package in names.items())
         lines.append(f"{origin}: its code opens libraries that are not in the image: {listed}")
     return lines
-
-
-def _stem(name: str) -> str:
-    """Return ``libmagic`` of ``magic``, as ``find_library`` takes it, and of ``libmagic.so.1``."""
-    stem = name.partition(".so")[0]
-    return stem if stem.startswith("lib") else f"lib{stem}"
-
-
-def _package(name: str, libraries: LibraryTable) -> str | None:
-    if ".so." in name:
-        return libraries.package(name)
-    if "." in name.removesuffix(".so").removesuffix(".0"):  # .dll and .dylib
-        return None
-    wanted = re.compile(rf"{re.escape(_stem(name).lower())}-?\d[\d.]*(?:t64)?")
-    return min((package for package in libraries.packages if wanted.fullmatch(package)), default=None)
 
 
 def _files(count: int) -> str:

@@ -367,22 +367,21 @@ def test_packed_relocations_need_a_musl_that_reads_them(tmp_path: Path, version:
 def test_packed_relocations_need_a_glibc_that_reads_them(tmp_path: Path) -> None:
     old = replace(_LIBC, defined_versions=["GLIBC_2.17", "GLIBC_2.31"])
     base = {**_BASE, f"{_LIB}/libc.so.6": (old, "libc6 2.31")}
-    guarded = {"libc.so.6": ["GLIBC_2.17", "GLIBC_ABI_DT_RELR"]}
+    packed, guard = "has packed relocations (DT_RELR), which", "GLIBC_ABI_DT_RELR"
+    newer = "GLIBC_2.31: the file was built for a newer system"
+    guarded = {"libc.so.6": ["GLIBC_2.17", guard]}
     wheels = {
         f"{_SITE}/_a.so": (_module(relr=True), "a 1"),
         f"{_SITE}/_b.so": (_module(relr=True, needed_versions=guarded), "b 1"),
     }
     assert _fails(tmp_path, wheels, base=base).splitlines()[1:3] == [
-        f"  a 1: /{_SITE}/_a.so has packed relocations (DT_RELR), which glibc reads from 2.36 on, and the "
-        "image's is 2.31: the process would die",
-        f"  b 1: /{_SITE}/_b.so needs GLIBC_ABI_DT_RELR of libc.so.6, but libc6 2.31 has versions up to "
-        "GLIBC_2.31: the file was built for a newer system",
+        f"  a 1: /{_SITE}/_a.so {packed} glibc reads from 2.36 on, and the image's is 2.31: the process would die",
+        f"  b 1: /{_SITE}/_b.so needs {guard} of libc.so.6, but libc6 2.31 has versions up to {newer}",
     ]
     new = replace(_LIBC, defined_versions=["GLIBC_2.17", "GLIBC_2.36", "GLIBC_ABI_DT_RELR"])
     base = {**_BASE, f"{_LIB}/libc.so.6": (new, "libc6 2.36")}
     assert _fails(tmp_path, wheels, base=base).splitlines()[1:-1] == [
-        f"  a 1: /{_SITE}/_a.so has packed relocations (DT_RELR), which glibc refuses without a need for "
-        "GLIBC_ABI_DT_RELR"
+        f"  a 1: /{_SITE}/_a.so {packed} glibc refuses without a need for {guard}"
     ]
     del wheels[f"{_SITE}/_a.so"]
     # A file that names no version at all is taken as it is.
@@ -556,6 +555,30 @@ def _openblas(tmp_path: Path) -> list[Entry]:
     scratch.mkdir()
     debs = write_debs(tmp_path / "debs", {"libopenblas0-pthread": items})
     return layer_entries(read_debs(debs, scratch))[0]
+
+
+def test_what_code_opens_when_it_is_imported_is_an_error(tmp_path: Path) -> None:
+    ffi = f"{_SITE}/cairocffi/ffi.py"
+    early = [{"path": ffi, "names": ["cairo-2", "cairo", "libcairo.so.2"]}]
+    opened = {
+        "cairocffi 1": {"files": [], "calls": [["cairo-2", "cairo", "libcairo.so.2"]], "at_import": early}
+    }
+    assert _fails(tmp_path, {}, opened=opened) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  cairocffi 1: /{ffi} opens cairo when it is imported, which is not in the image; "
+        "Debian's libcairo2 has it\n"
+        '  -> add "libcairo2" to the packages of the base and lock it again'
+    )
+    # Let pass it is told once, and not again by a note.
+    passed = _audit(tmp_path, {}, opened=opened, accept=["cairo"])
+    assert (len(passed["accepted"]), passed["notes"]) == (1, [])
+    there = {f"{_LIB}/libcairo.so.2": (_module(soname="libcairo.so.2"), "libcairo2 1")}
+    assert _audit(tmp_path, {}, opened=opened, base={**_BASE, **there})["accepted"] == []
+    own = {f"{_SITE}/cairocffi.libs/libcairo-1f2e3d4c.so.2.1": (_module(), "cairocffi 1")}
+    assert _audit(tmp_path, own, opened=opened)["notes"] == []
+    # Of a library that no package has nothing is known: perhaps it is another system's.
+    opened["cairocffi 1"]["at_import"] = [{"path": ffi, "names": ["libobjc.dylib", "nothing-like-it"]}]
+    assert _audit(tmp_path, {}, opened=opened)["accepted"] == []
 
 
 def test_blas_is_found_after_the_advice_was_taken(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ociwheel.elf.facts import ElfFacts
 
@@ -42,6 +43,16 @@ OPTIONAL_FILES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class OpenedAtImport:
+    """A place in Python code that opens a library when it is imported, and raises where there is none."""
+
+    origin: str
+    path: str
+    names: tuple[str, ...]
+    """What is tried."""
+
+
+@dataclass(frozen=True)
 class Opened:
     """Names of libraries beside calls that open libraries, in Python code."""
 
@@ -49,6 +60,7 @@ class Opened:
     """Origin: names of files that its code opens, perhaps of its own."""
     system: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     """Origin: for each call, the names that it tries."""
+    at_import: tuple[OpenedAtImport, ...] = ()
 
 
 def importable(facts: ElfFacts) -> bool:
@@ -89,7 +101,7 @@ def in_packages(path: str) -> bool:
     return _FOLDER.fullmatch(path) is not None or "/site-packages/" in path
 
 
-def merge_opened(documents: Collection[Mapping[str, object]]) -> Opened:
+def merge_opened(documents: Collection[Mapping[str, Mapping[str, Any]]]) -> Opened:
     """Return what the code of all layers opens.
 
     :param documents: ``opened`` of layer-facts documents.
@@ -98,7 +110,12 @@ def merge_opened(documents: Collection[Mapping[str, object]]) -> Opened:
     system: dict[str, tuple[tuple[str, ...], ...]] = {}
     for value in documents:
         for origin, found in value.items():
-            assert isinstance(found, dict)  # noqa: S101  what write_layer wrote
             own[origin] = own.get(origin, frozenset()) | frozenset(found["files"])
             system[origin] = (*system.get(origin, ()), *(tuple(call) for call in found["calls"]))
-    return Opened(own, system)
+    early = (
+        OpenedAtImport(origin, call["path"], tuple(call["names"]))
+        for value in documents
+        for origin, found in value.items()
+        for call in found.get("at_import", ())
+    )
+    return Opened(own, system, tuple(early))

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_CALLS = frozenset({"CDLL", "PyDLL", "LoadLibrary", "dlopen", "_dlopen", "find_library", "load_library"})
+from ociwheel.layer.import_time import CALLS, AtImport, Read, at_import, callee, parsed, texts
+
 _MENTION = re.compile(rb"\b(?:CDLL|PyDLL|LoadLibrary|_?dlopen|find_library|load_library)\b")
 # A quoted file name of a library: "lib_lightgbm.so", 'lib/libtvm.so', "libcublas.so.12".
 _FILE = re.compile(rb"""(?:['"/])([\w+-][\w.+-]*\.so(?:\.\d+)*)['"]""")
-_NAME = re.compile(r"[\w.+-]+")
 # A module that is larger is data.
 _MOST_BYTES = 4 << 20
 
@@ -29,52 +28,53 @@ class OpenedNames:
     """Names of files, wherever its code has them."""
     calls: tuple[tuple[str, ...], ...]
     """For each place that opens libraries, the names that it tries."""
+    at_import: tuple[AtImport, ...] = ()
+    """Places that do so when it is imported, and raise where there is none."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the item of a layer-facts document."""
-        return {"files": sorted(self.files), "calls": [list(call) for call in self.calls]}
+        found = [{"path": one.path, "names": list(one.names)} for one in self.at_import]
+        return {
+            "files": sorted(self.files),
+            "calls": [list(call) for call in self.calls],
+            **({"at_import": found} if found else {}),
+        }
 
 
-def opened_names(sources: Iterable[bytes]) -> OpenedNames | None:
+def opened_names(modules: Mapping[str, Read], site: str) -> OpenedNames | None:
     """Return what the modules of a distribution open, ``None`` for nothing.
 
     A name often stands in another module than the call. So one call anywhere makes the names of files in all
     modules count; of other libraries, only those in the call itself do.
+
+    :param modules: its Python files, by path below site-packages; those of others by any other path.
+    :param site: that folder, as the image has it.
     """
     files: set[str] = set()
     calls: dict[tuple[str, ...], None] = {}
-    mentioned = False
-    for data in sources:
+    opening: set[str] = set()
+    large: set[str] = set()
+    for path, read in modules.items():
+        data = read()
         if len(data) > _MOST_BYTES:
+            large.add(path)
             continue
         files.update(name.decode() for name in _FILE.findall(data))
         if _MENTION.search(data):
-            mentioned = True
+            opening.add(path)
             calls.update(dict.fromkeys(_calls(data)))
-    return OpenedNames(frozenset(files), tuple(sorted(calls))) if mentioned and (files or calls) else None
+    if not opening or not (files or calls):
+        return None
+    kept = {path: read for path, read in modules.items() if path not in large}
+    found = at_import(kept, frozenset(opening)) if calls else ()
+    early = tuple(AtImport(f"{site}/{one.path}", one.names) for one in found)
+    return OpenedNames(frozenset(files), tuple(sorted(calls)), early)
 
 
 def _calls(data: bytes) -> Iterator[tuple[str, ...]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
-        if name in _CALLS:
-            wanted = tuple(text for text in _texts(node.args) if _NAME.fullmatch(text))
+    tree = parsed(data)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Call) and callee(node) in CALLS:
+            wanted = tuple(texts(node.args))
             if wanted:
                 yield wanted
-
-
-def _texts(arguments: Iterable[ast.expr]) -> Iterator[str]:
-    """Yield the strings among arguments, and those in lists of names to try: cairocffi's."""
-    for argument in arguments:
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-            yield argument.value
-        elif isinstance(argument, ast.Tuple | ast.List):
-            yield from _texts(argument.elts)

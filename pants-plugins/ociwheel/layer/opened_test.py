@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-from ociwheel.layer.opened import opened_names
+from functools import partial
+
+from ociwheel.layer.opened import OpenedNames, opened_names
+
+_SITE = "app/site"
+
+
+def _opened(sources: list[bytes]) -> OpenedNames | None:
+    return opened_names({f"a/{n}.py": partial(bytes, data) for n, data in enumerate(sources)}, _SITE)
 
 
 def test_names_beside_calls_that_open_libraries() -> None:
-    found = opened_names(
+    found = _opened(
         [
             b"import os\npath = os.path.join(here, 'lib', 'lib_lightgbm.so')\n",
             b"lib = ctypes.cdll.LoadLibrary(find())\n",
@@ -19,17 +27,17 @@ def test_names_beside_calls_that_open_libraries() -> None:
 
 
 def test_names_in_lists_of_names_to_try() -> None:
-    found = opened_names([b"cairo = dlopen(ffi, ('cairo-2', 'cairo'), ['libcairo.so.2', (name, 1)])\n"])
+    found = _opened([b"cairo = dlopen(ffi, ('cairo-2', 'cairo'), ['libcairo.so.2', (name, 1)])\n"])
     assert found is not None
     assert found.calls == (("cairo-2", "cairo", "libcairo.so.2"),)
 
 
 def test_without_a_call_names_are_only_words() -> None:
-    assert opened_names([b"NAME = 'lib_x.so'\n", b"def load(): ...\n"]) is None
-    assert opened_names([]) is None
+    assert _opened([b"NAME = 'lib_x.so'\n", b"def load(): ...\n"]) is None
+    assert _opened([]) is None
 
 
 def test_code_that_does_not_parse_or_is_huge_is_passed_over() -> None:
-    assert opened_names([b"CDLL('libx.so.1') = \n"]) is not None
-    assert opened_names([b"CDLL('libx.so.1')\n" + b"#" * (5 << 20)]) is None
-    assert opened_names([b"CDLL('a b')\nCDLL(1)\nCDLL()\n"]) is None
+    assert _opened([b"CDLL('libx.so.1') = \n"]) is not None
+    assert _opened([b"CDLL('libx.so.1')\n" + b"#" * (5 << 20)]) is None
+    assert _opened([b"CDLL('a b')\nCDLL(1)\nCDLL()\n"]) is None

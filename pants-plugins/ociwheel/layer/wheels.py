@@ -16,6 +16,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -33,6 +34,7 @@ from ociwheel.formats.guard import Guard
 from ociwheel.formats.times import CONSTANT, of_content
 from ociwheel.formats.zip import check_sizes
 from ociwheel.layer.exclude import excluded
+from ociwheel.layer.import_time import Read
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.opened import OpenedNames, opened_names
 from ociwheel.layer.prefer import hint, ranks
@@ -103,7 +105,8 @@ def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut
         raise LayerError(f"the wheel cannot be installed: {_one_line(e, wheel)}", where=wheel.name) from e
     entries = destination.entries()
     notes = (*gaps, *destination.notes)
-    return InstalledWheel(content, entries, notes, opened_names(_sources(entries)), _requires(entries))
+    opened = opened_names(_sources(entries, options.venv), options.venv.site_packages)
+    return InstalledWheel(content, entries, notes, opened, _requires(entries))
 
 
 def _requires(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -115,11 +118,14 @@ def _requires(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(" ".join(str(text).split()) for text in headers.get_all("Requires-Dist") or ())
 
 
-def _sources(entries: Sequence[Entry]) -> Iterator[bytes]:
-    for entry in entries:
-        if entry.path.endswith(".py"):
-            with entry.open() as stream:
-                yield stream.read()
+def _sources(entries: Sequence[Entry], venv: Venv) -> dict[str, Read]:
+    site = f"{venv.site_packages}/"
+    return {e.path.removeprefix(site): partial(_read, e) for e in entries if e.path.endswith(".py")}
+
+
+def _read(entry: Entry) -> bytes:
+    with entry.open() as stream:
+        return stream.read()
 
 
 def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> list[Entry]:
