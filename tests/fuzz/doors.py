@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fuzz import archive_doors, document_doors, elf_doors, index_doors, registry_doors
+from tests.fuzz import archive_doors, document_doors, elf_doors, index_doors, registry_doors, script_doors
 from tests.fuzz.harness import Door
 
 DOORS: dict[str, Door] = {
     door.name: door
-    for module in (archive_doors, document_doors, elf_doors, index_doors, registry_doors)
+    for module in (archive_doors, document_doors, elf_doors, index_doors, registry_doors, script_doors)
     for door in module.DOORS
 }

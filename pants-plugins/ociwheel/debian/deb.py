@@ -26,8 +26,13 @@ from ociwheel.wording import quoted
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 # Texts of the control tarball, and their most bytes: the largest of Debian have a tenth of that.
 _TEXTS: Mapping[str, int] = {"control": MB // 4, "md5sums": 8 * MB}
-# The longest script that is followed; the longest of libc6 has a twentieth of it.
-_SCRIPTS: Mapping[str, int] = {"preinst": MB // 4, "postinst": MB // 4, "templates": 4 * MB}
+MOST_SCRIPT_BYTES = MB // 4
+"""The longest script that is followed; the longest of libc6 has a twentieth of it."""
+_SCRIPTS: Mapping[str, int] = {
+    "preinst": MOST_SCRIPT_BYTES,
+    "postinst": MOST_SCRIPT_BYTES,
+    "templates": 4 * MB,
+}
 # Debian Policy 5.6.1, 5.6.8 and 5.6.12, in any case of letters.
 _FIELDS = {
     "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
