@@ -37,6 +37,9 @@ UNKNOWN = "\0"
 _MOST_STEPS = 20_000
 _MOST_DEPTH = 40
 _MOST_TEXT = 1 << 16
+_MOST_MADE = 8 << 20
+"""Characters of all words that a script is followed with, each word counted with what it takes besides."""
+_A_WORD = 64
 _MOST_TRIMMED = 1 << 11
 """Characters of a value, and of one that is cut to a pattern."""
 
@@ -87,6 +90,7 @@ class Follower:
     _sure: bool = True
     _steps: int = 0
     _depth: int = 0
+    _made: int = 0
 
     def follow(self, script: str, arguments: Sequence[str]) -> tuple[Call, ...]:
         """Return what a script would call.
@@ -314,7 +318,14 @@ class Follower:
     def _text(self, word: Word) -> str:
         """Return a word without dividing it."""
         text = "".join(self._part(part) for part in word)
+        self._count(1, len(text))
         return text if len(text) <= _MOST_TEXT else UNKNOWN
+
+    def _count(self, words: int, characters: int) -> None:
+        """Bound what a script is followed with: ``set -- "$@" "$@"`` doubles it each time."""
+        self._made += words * _A_WORD + characters
+        if self._made > _MOST_MADE:
+            raise ShellError(f"its words have more than {_MOST_MADE} characters together")
 
     def _part(self, part: Text | Parameter | Substitution) -> str:
         if isinstance(part, Text):
@@ -327,15 +338,18 @@ class Follower:
         found: list[str] = []
         for word in words:
             if len(word) > 0 and any(isinstance(p, Parameter) and p.name == "@" for p in word):
+                self._count(len(self.arguments), 0)
                 found += self.arguments
                 continue
             current: str | None = None
             for part in word:
                 text = self._part(part)
+                self._count(1, len(text))
                 if isinstance(part, Text) or part.quoted:
                     current = (current or "") + text
                     continue
                 pieces = text.split()
+                self._count(len(pieces), 0)
                 for number, piece in enumerate(pieces):
                     if (number or text[0].isspace()) and current is not None:
                         found.append(current)

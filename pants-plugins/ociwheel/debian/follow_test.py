@@ -86,6 +86,14 @@ def test_no_script(script: str) -> None:
         follow(script)
 
 
+def test_words_are_bounded() -> None:
+    """A finding of the fuzzer: arguments that double took all memory."""
+    with pytest.raises(ShellError, match="its words have more than 8388608 characters together"):
+        follow("set -- a b c d; " + 'set -- "$@" "$@"; ' * 40)
+    with pytest.raises(ShellError, match="its words have"):
+        follow("x=" + "a" * 60_000 + "; " + "run $x; " * 200)
+
+
 @pytest.mark.parametrize(
     "script",
     [
