@@ -135,7 +135,7 @@ def _script(data: bytes, folder: Path) -> None:
     """Follow a script and raise what a person would read of it, so that it is looked at."""
     text = _START + data[:MOST_SCRIPT_BYTES].decode("utf-8", "replace")
     placed = {"usr/bin/foo": Entry("usr/bin/foo", "file", 0o755, source=b"x", origin="foo 1")}
-    scripts = {"preinst": text, "postinst": text, "templates": text}
+    scripts = {"postinst": text, "templates": text}
     package = Package("foo", "1", "amd64", "", "", tuple(placed.values()), scripts)
     _, unknown = effects_of([package], placed, {"root"})
     for one in unknown:
