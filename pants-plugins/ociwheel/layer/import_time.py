@@ -176,7 +176,7 @@ class _Distribution:
         if path not in self._parsed:
             tree = parsed(self.modules[path]())
             functions = {} if tree is None else {n.name: n for n in tree.body if isinstance(n, _Function)}
-            self._parsed[path] = tree and _Module(path, tree, functions, self._names(path))
+            self._parsed[path] = _Module(path, tree, functions, self._names(path)) if tree else None
         return self._parsed[path]
 
     def _names(self, path: str) -> Mapping[str, tuple[str, str]]:
