@@ -299,6 +299,18 @@ def test_a_hook_of_another_repository_is_left_alone(
     assert git(other, "status", "--porcelain") == ""
 
 
+def test_a_mirror_that_git_is_told_of(
+    repository: Path, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f'[url "{repository.parent.as_uri()}/"]\n insteadOf = https://git.invalid/team/\n')
+    monkeypatch.setitem(ENV, "GIT_CONFIG_GLOBAL", str(settings))
+    here = source_of(repository, commit=first)
+    there = dataclasses.replace(here, url=f"https://git.invalid/team/{repository.name}")
+    mirrored = fetched(there, tmp_path / "mirrored").read_bytes()
+    assert mirrored == fetched(here, tmp_path / "direct").read_bytes()
+
+
 def test_settings_of_the_machine_change_no_bytes(
     hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,34 @@ def test_what_stands_beside_a_pex_is_told() -> None:
     ]
 
 
+def test_the_venv_of_a_pex_that_other_stages_make() -> None:
+    stage = read_dockerfile(
+        """\
+FROM python:3.11 as deps
+COPY src.shop/bin.pex /bin.pex
+RUN PEX_TOOLS=1 python /bin.pex venv --scope=deps --compile /bin/app
+FROM python:3.11 AS srcs
+COPY src.shop/bin.pex /bin.pex
+RUN PEX_TOOLS=1 python /bin.pex venv --scope=srcs --compile /bin/app
+FROM node:22
+RUN npm run build
+FROM srcs AS both
+COPY --from=0 /bin/app /bin/app
+FROM python:3.11-slim
+ENTRYPOINT ["/bin/app/pex"]
+COPY --from=deps /bin/app /bin/app
+COPY --from=srcs /bin/app /bin/app
+COPY --from=both /bin/app /bin/app
+COPY --from=2 /web /web
+"""
+    )
+    assert stage.copied == ["src.shop/bin.pex"]
+    assert stage.notes == [
+        "FROM python:3.11-slim: name a base with that Python",
+        "COPY --from=2 /web /web: name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
+    ]
+
+
 def test_the_file_that_a_pex_starts_is_that_from_the_image() -> None:
     assert migrate.moved({"entry_point": "app.py:main"}, "src/shop", "src/shop") == {
         "entry_point": "app.py:main"

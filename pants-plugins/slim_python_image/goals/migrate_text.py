@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 PLACEHOLDER_BASE = "//3rdparty/debian:bookworm-py311"
 # Fields that mean the same, by name here.
@@ -48,6 +48,9 @@ _POINTLESS = frozenset(
     }
 )
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+_FROM_STAGE = re.compile(r"(?:.*\s)?--from=(\S+).*")
+# A PEX, or what its virtual environment starts it by.
+_STARTS_PEX = re.compile(r"\.pex\b|/pex\b")
 _ADVICE = {
     "RUN": "Debian packages belong in `extra_packages` of the base; what else it does has no place",
     "COPY": "name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
@@ -66,6 +69,11 @@ class Stage:
     fields: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
+    """The PEX files that it copies, from other stages too."""
+
+    def copy(self, files: Iterable[str]) -> None:
+        """Note PEX files, each once."""
+        self.copied += [one for one in files if one not in self.copied]
 
 
 def logical_lines(text: str) -> list[str]:
@@ -95,13 +103,26 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def read_dockerfile(text: str) -> Stage:
-    """Return what the last stage of a Dockerfile says."""
+    """Return what the last stage of a Dockerfile says.
+
+    What it copies from a stage that a PEX was copied to is that PEX: its virtual environment, in one piece or two.
+    """
     stage = Stage()
+    stages: dict[str, Stage] = {}
+    count = 0
     for line in logical_lines(text):
         word, _, rest = line.partition(" ")
-        _read_instruction(stage, word.upper(), rest.strip(), line)
+        origin = stages.get(_FROM_STAGE.sub(r"\1", rest)) if word.upper() == "COPY" else None
         if word.upper() == "FROM":
             stage = Stage(notes=[f"{line}: name a base with that Python"])
+            image, *named = [one for one in rest.split() if not one.startswith("--")] or [""]
+            stage.copy(stages[image].copied if image in stages else ())
+            stages.update({str(count): stage, **({named[-1]: stage} if named else {})})
+            count += 1
+        elif origin and origin.copied:
+            stage.copy(origin.copied)
+        else:
+            _read_instruction(stage, word.upper(), rest.strip(), line)
     return stage
 
 
@@ -120,7 +141,7 @@ def _read_instruction(stage: Stage, word: str, rest: str, line: str) -> None:
         fields["healthcheck"] = _words(command)
         found = {k.replace("-", "_"): v for k, v in re.findall(r"--([a-z-]+)=(\S+)", options)}
         fields.update({"healthcheck_options": found} if found else {})
-    elif word in ("COPY", "ADD", "ENTRYPOINT", "CMD") and ".pex" in rest:
+    elif word in ("COPY", "ADD", "ENTRYPOINT", "CMD") and _STARTS_PEX.search(rest):
         _read_pex(stage, word, rest, line)
     elif word in ("ARG", "HEALTHCHECK", "MAINTAINER") or word in _ADVICE:
         stage.notes.append(f"{line}: {_ADVICE.get(word, 'it has no place here')}")
@@ -131,10 +152,10 @@ def _read_pex(stage: Stage, word: str, rest: str, line: str) -> None:
     words = [one for one in _words(rest) if not one.startswith("--")]
     if word in ("COPY", "ADD"):
         sources = words[:-1]
-        stage.copied += [one for one in sources if one.endswith(".pex")]
+        stage.copy(one for one in sources if one.endswith(".pex"))
         if not all(one.endswith(".pex") for one in sources):
             stage.notes.append(f"{line}: {_ADVICE[word]}")
-    elif not _words(rest)[-1].endswith(".pex"):
+    elif not _words(rest)[-1].endswith((".pex", "/pex")):
         # The command is that of the pex_binary; what is given to it is not.
         stage.notes.append(f"{line}: {_ADVICE['CMD']}")
 

@@ -1,0 +1,1 @@
+"""Puts the plugin into public monorepos, with as small a patch as it takes."""
