@@ -18,16 +18,16 @@ from bench.load.machine import machine_text
 from tests.support.engine import Engine, EngineError
 
 DESCRIPTION = """\
-Copy each monorepo at the commit that is known here, apply the patch of ours, and do what its developers would:
-lock the base, package, start each service in a Docker engine, edit a file and package again. Then the same with the
-targets that it had before. Writes what it found to bench/results/adopt.json and docs/reference/adopted.md.
+Copy each monorepo at the commit that is known here, apply the patch of ours, and do what its developers
+would: lock the base, package, start each service in a Docker engine, edit a file and package again. Then
+the same with the targets that it had before. Writes bench/results/adopt.json and docs/reference/adopted.md.
 """
 EPILOG = """\
-exit status: 0 where all that were tried work; 1 where one does not; 2 where something is missing
+exit status: 0 where all that were tried work; 1 where one does not
 
-CHECKOUTS has a checkout of each monorepo by its name, and a clone, bare or not, of each git repository that a lock names. Nothing
-is fetched from where these are developed: git is told by `url.<base>.insteadOf` to take them from there. Needs root, for
-the engine, and Pants's own launcher for versions after 2.17.1.
+CHECKOUTS has a checkout of each monorepo by its name, and a clone, bare or not, of each git repository that
+a lock names: git is told by `url.<base>.insteadOf` to take them from there. Needs root, for the engine, and
+Pants's own launcher for versions after 2.17.1.
 """
 
 
@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("checkouts", type=Path, metavar="CHECKOUTS", help="folder with them")
     result.add_argument("--only", action="append", metavar="NAME", help="one of them; may be repeated")
-    result.add_argument("--work", type=Path, metavar="DIR", help="kept afterwards (default: a temporary folder)")
+    result.add_argument(
+        "--work", type=Path, metavar="DIR", help="kept afterwards (default: a temporary folder)"
+    )
     result.add_argument(
         "--launcher",
         action="append",

@@ -32,8 +32,8 @@ class TrialError(Exception):
 class Machine:
     """What all trials of a run share.
 
-    :param checkouts: a folder with a checkout of each monorepo by its name, and a clone, bare or not, of each git
-        repository that a lock names by the last part of its address.
+    :param checkouts: a folder with a checkout of each monorepo by its name, and a clone, bare or not, of
+        each git repository that a lock names by the last part of its address.
     :param work: where they are tried.
     :param launchers: what starts Pants, by version; 2.17.1 is started by this repository's own.
     """
@@ -132,16 +132,32 @@ class Trial:
     def run(self, engine: Engine) -> dict[str, Any]:
         """Do it all; return what there is to say of it."""
         with stopped(self.repository):
-            locks = {name: round(self.pants("generate-lockfiles", f"--resolve={name}"), 1) for name in self.monorepo.locks}
+            locks = {
+                name: round(self.pants("generate-lockfiles", f"--resolve={name}"), 1)
+                for name in self.monorepo.locks
+            }
             ours = self._thrice(tuple(service.target for service in self.monorepo.services))
             services = []
             for service in self.monorepo.services:
                 layout = self._layout(service.target)
                 image = load(engine, layout, self.repository.root.parent)
                 began = start(engine, image, service)
-                services.append({**self._sizes(layout), "target": service.target, "line": began.line, "seconds": round(began.seconds, 1)})
+                services.append(
+                    {
+                        **self._sizes(layout),
+                        "target": service.target,
+                        "line": began.line,
+                        "seconds": round(began.seconds, 1),
+                    }
+                )
             had = self._thrice(self.monorepo.had) if self.monorepo.had else {}
-        return {"locks": locks, "seconds": ours, "services": services, "had": had, "had_bytes": self._had_bytes()}
+        return {
+            "locks": locks,
+            "seconds": ours,
+            "services": services,
+            "had": had,
+            "had_bytes": self._had_bytes(),
+        }
 
     def _layout(self, target: str) -> Path:
         path, _, name = target.partition(":")
@@ -165,5 +181,7 @@ class Trial:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        ("/usr/bin/env", "git", *arguments), cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    )
     return done.stdout.strip()

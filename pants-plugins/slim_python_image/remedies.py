@@ -113,11 +113,12 @@ _TEMPLATES: Mapping[str, str] = {
     # Layers.
     "raise-layer-size": "raise `max_layer_size` of the image or of [slim-image]",
     # The audit.
-    "add-runtime-packages": "add {packages} to packages of the debian_python_base, then run: {lock_base}",
+    "add-runtime-packages": "add {packages} to extra_packages of the debian_python_base, "
+    "then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
     # The check of a whole image.
-    "add-script-package": 'add "{package}" to packages of the debian_python_base, then run: {lock_base}; '
-    "or write the script in Python",
+    "add-script-package": 'add "{package}" to extra_packages of the debian_python_base, '
+    "then run: {lock_base}; or write the script in Python",
     "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
 _OWN: Mapping[str, str] = {

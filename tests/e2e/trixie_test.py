@@ -137,7 +137,7 @@ def test_psycopg2_on_a_base_without_libpq(message: str) -> None:
         "in the image; Debian's libpq5 has it"
     )
     assert hints == [
-        '  -> add "libpq5" to packages of the debian_python_base, then run: ./pants generate-lockfiles',
+        '  -> add "libpq5" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles',
         (
             "  -> the base of src/ledger:image is 3rdparty/trixie:trixie; then: ./pants generate-lockfiles "
             "--resolve=trixie"

@@ -115,7 +115,7 @@ def hint(name: str) -> str:
 
 
 def add(package: str) -> str:
-    return f'  -> add "{package}" to packages of the debian_python_base, then run: ./pants generate-lockfiles'
+    return f'  -> add "{package}" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles'
 
 
 def test_psycopg2_on_a_base_without_libpq(repository: Repository) -> None:

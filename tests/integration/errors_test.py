@@ -262,7 +262,8 @@ def test_an_entry_point_and_a_script(message: Message) -> None:
 def test_neither_entry_point_nor_script(message: Message) -> None:
     assert message(image(entry_point=None)) == (
         "SlimImageError: src/broken:image: no field says what the image starts\n"
-        "  -> set one of `entry_point`, `executable` and `script`"
+        "  -> set one of `entry_point`, `executable` and `script`; what a `pex_binary` among the dependencies "
+        "starts is not taken from there"
     )
 
 

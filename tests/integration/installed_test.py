@@ -204,7 +204,7 @@ def test_a_script_without_its_interpreter(
 ) -> None:
     assert repository.failure(f"src/app:{name}") == (
         f"SlimImageError: src/app:{name}: the field `script`: {what}, but the image has no {program}\n"
-        f'  -> add "{package}" to packages of the debian_python_base, then run: ./pants generate-lockfiles '
+        f'  -> add "{package}" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles '
         "--resolve=bookworm-py311; or write the script in Python"
     )
 

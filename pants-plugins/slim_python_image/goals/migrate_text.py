@@ -105,7 +105,7 @@ def _pairs(text: str) -> dict[str, str]:
 def read_dockerfile(text: str) -> Stage:
     """Return what the last stage of a Dockerfile says.
 
-    What it copies from a stage that a PEX was copied to is that PEX: its virtual environment, in one piece or two.
+    What it copies from a stage that a PEX was copied to is that PEX: its virtual environment.
     """
     stage = Stage()
     stages: dict[str, Stage] = {}

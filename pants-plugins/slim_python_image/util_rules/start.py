@@ -155,7 +155,9 @@ async def start_of(target: Target, python_setup: PythonSetup) -> Start:
     if len(given) != 1:
         listed = " and ".join(f"`{name}`" for name in given)
         what = f"the fields {listed} are set together" if given else "no field says what the image starts"
-        raise SlimImageError(f"{address}: {what}\n  -> set one of `entry_point`, `executable` and `script`")
+        more = "" if given else "; what a `pex_binary` among the dependencies starts is not taken from there"
+        remedy = f"set one of `entry_point`, `executable` and `script`{more}"
+        raise SlimImageError(f"{address}: {what}\n  -> {remedy}")
     resolve = resolve_of(target[ImageResolveField].value, address, python_setup)
     entry_point = await resolved_entry_point(
         target[EntryPointField].value, target[ExecutableField].value, address, resolve
