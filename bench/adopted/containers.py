@@ -39,7 +39,7 @@ def load(engine: Engine, layout: Path, folder: Path) -> str:
         archive.unlink()
 
 
-def _found(service: Service, output: str) -> str:
+def found_line(service: Service, output: str) -> str:
     """Return the line that a service had to print.
 
     :raises EngineError: it did not; with the end of what it printed.
@@ -64,7 +64,7 @@ def start(engine: Engine, image: str, service: Service) -> Start:
         if done.returncode != service.exit_code:
             last = "\n".join(output.splitlines()[-30:])
             raise EngineError(f"{service.target}: ended with {done.returncode}:\n{last}")
-        return Start(time.perf_counter() - began, _found(service, output))
+        return Start(time.perf_counter() - began, found_line(service, output))
     number = engine.docker("run", "--detach", *locked, *service.options, image, *service.command).strip()
     try:
         asked = ("exec", number, "/app/bin/python", "-c", service.asks or "")
@@ -73,6 +73,6 @@ def start(engine: Engine, image: str, service: Service) -> Start:
             if not alive or time.perf_counter() - began > _SECONDS:
                 raise EngineError(f"{service.target}: no answer; {engine.docker('logs', number, merge=True)}")
             time.sleep(0.5)
-        return Start(time.perf_counter() - began, _found(service, done.stdout))
+        return Start(time.perf_counter() - began, found_line(service, done.stdout))
     finally:
         engine.call("rm", "--force", "--volumes", number)

@@ -76,7 +76,7 @@ class Trial:
             "PANTS_ANONYMOUS_TELEMETRY_ENABLED": "false",
         }
         self._launcher()
-        self._mirrors()
+        self.tell_git()
 
     def _launcher(self) -> None:
         root = self.repository.root
@@ -89,7 +89,7 @@ class Trial:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, root / path)
 
-    def _mirrors(self) -> None:
+    def tell_git(self) -> None:
         """Let git find what locks name on this machine, as the configuration of a company does."""
         lines = []
         for url in self.monorepo.mirrors:
