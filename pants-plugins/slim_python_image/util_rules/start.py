@@ -155,8 +155,8 @@ async def start_of(target: Target, python_setup: PythonSetup) -> Start:
     if len(given) != 1:
         listed = " and ".join(f"`{name}`" for name in given)
         what = f"the fields {listed} are set together" if given else "no field says what the image starts"
-        more = "" if given else "; what a `pex_binary` among the dependencies starts is not taken from there"
-        remedy = f"set one of `entry_point`, `executable` and `script`{more}"
+        hint = "" if given else "; what a `pex_binary` among the dependencies starts is not taken from there"
+        remedy = f"set one of `entry_point`, `executable` and `script`{hint}"
         raise SlimImageError(f"{address}: {what}\n  -> {remedy}")
     resolve = resolve_of(target[ImageResolveField].value, address, python_setup)
     entry_point = await resolved_entry_point(
