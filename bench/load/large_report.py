@@ -15,7 +15,7 @@ HEAD = """\
 # Large images
 
 ```console
-$ bench/large          # {distributions} distributions; --distributions N, --megabytes MB for others
+$ bench/large --distributions {distributions} --megabytes {megabytes} --small {small}
 ```
 
 Made by `bench/large` on {date}: {machine} (`{source}`); {load}.
