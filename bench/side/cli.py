@@ -14,8 +14,10 @@ from types import FrameType
 
 from bench.load.machine import machine_text
 from bench.side.bases import push_bases
+from bench.side.buildkit import BuildKitError, programs
 from bench.side.contenders import CONTENDERS
 from bench.side.contenders.base import AMD64, ARM
+from bench.side.contenders.buildkit import BuildKitUv
 from bench.side.contenders.ours import Ours
 from bench.side.meter import Group, Meter
 from bench.side.mirror import Mirror, serving
@@ -33,7 +35,8 @@ DESCRIPTION = """\
 Build the three services of the example with our plugin and with what people would use instead, on this
 machine, scenario by scenario, and compare. Writes bench/results/side-by-side-<name>.jsonl, one line per
 measurement, and from it docs/reference/side-by-side.md with its plots. Needs root on Linux, and
-apt-get install docker.io docker-registry mmdebstrap buildah, and arch-test qemu-user-static for linux/arm/v7
+apt-get install docker.io docker-registry mmdebstrap buildah, and arch-test qemu-user-static for linux/arm/v7;
+Go, for the current BuildKit, which is compiled once. Contenders that --only leaves out need nothing
 """
 EPILOG = """\
 Fetched packages, base images and the output of all commands stay in --work. exit status: 0 done, whatever the
@@ -133,6 +136,9 @@ def run(root: Path, args: argparse.Namespace) -> None:
     needed = [*(["buildah"] if "buildah" in names else []), *(["arch-test"] if foreign else [])]
     if missing := [tool for tool in needed if not find_tool(tool)]:
         raise ValueError(f"needs {', '.join(missing)}\n  -> as root: apt-get install {' '.join(missing)}")
+    if BuildKitUv.name in names:
+        say("BuildKit's programs, which are compiled where they are not there yet")
+        programs(work / "buildkit")
     with made_site(root, work, platforms) as site:
         _fill(site.mirror.mirror)
         _write_distributions(site)
@@ -165,7 +171,7 @@ def main(root: Path) -> int:
         signal.signal(number, _interrupt)
     try:
         run(root, args)
-    except (EngineError, ContenderError, ValueError) as error:
+    except (BuildKitError, EngineError, ContenderError, ValueError) as error:
         say(str(error))
         return 2
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,6 +18,8 @@ from typing import ClassVar
 
 import pytest
 
+from bench.side import buildkit
+from bench.side.buildkit import PROGRAMS, VERSION, BuildKit, BuildKitError, programs
 from bench.side.contenders import CONTENDERS
 from bench.side.figures import Target, best, cell
 from bench.side.meter import ROOT as ROOT_GROUP
@@ -277,3 +280,34 @@ def test_what_others_do_is_what_is_busy_and_not_ours(tmp_path: Path) -> None:
     assert machine_after - machine > 0.8
     # The child is the bench's: its second is in the machine's, and not in that of others.
     assert after - before < machine_after - machine - 0.8
+
+
+def test_a_daemon_of_buildkit_is_its_own_and_runs_where_it_is_measured(tmp_path: Path) -> None:
+    group = Group("bench-test-buildkit")
+    kit = BuildKit(tmp_path / "kit", tmp_path / "bin", group, ("127.0.0.1:5000",))
+    config = tomllib.loads(kit.config())
+    assert config["root"] == str(tmp_path / "kit/root")
+    assert config["worker"]["containerd"] == {"enabled": False}
+    assert config["worker"]["oci"]["enabled"] is True
+    if group.supported:
+        assert config["worker"]["oci"]["defaultCgroupParent"] == group.parent
+    assert config["registry"] == {"127.0.0.1:5000": {"http": True}}
+    assert kit.ctl("build") == [
+        str(tmp_path / "bin/buildctl"),
+        "--addr",
+        f"unix://{tmp_path}/kit/sock",
+        "build",
+    ]
+
+
+def test_buildkit_is_compiled_once_and_says_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buildkit, "find_tool", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(BuildKitError, match="install Go"):
+        programs(tmp_path)
+    (tmp_path / VERSION).mkdir()
+    for name in PROGRAMS:
+        (tmp_path / VERSION / name).touch()
+    assert programs(tmp_path) == tmp_path / VERSION
