@@ -18,7 +18,7 @@ from bench.load.machine import machine_text
 from bench.load.made_wheels import MODULES, Shape, fill
 from bench.side.buildkit import BuildKitError
 from bench.side.cli import TOOLS as SITE_TOOLS
-from bench.side.cli import made_site
+from bench.side.cli import end_in_order, made_site
 from bench.side.contenders.base import AMD64
 from bench.side.meter import Sample
 from bench.side.site import ContenderError, Site
@@ -196,8 +196,12 @@ def main(root: Path) -> int:
     if missing:
         say(f"needs {', '.join(missing)}\n  -> as root: apt-get install docker.io docker-registry mmdebstrap")
         return 2
+    end_in_order()
     try:
         return run(root, args)
     except (BuildKitError, ContenderError, EngineError, ValueError) as error:
         say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        say("cut: nothing is written")
         return 2

@@ -155,6 +155,12 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def end_in_order() -> None:
+    """Let a run that is cut by a signal end its daemons and servers."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
 def main(root: Path) -> int:
     """Run the command and return its exit status.
 
@@ -166,9 +172,8 @@ def main(root: Path) -> int:
         say(f"needs {', '.join(missing)}\n  -> as root: apt-get install docker.io docker-registry mmdebstrap")
         return 2
     os.environ["DOCKER_BUILDKIT"] = "1"
-    # A run that is cut ends its daemons and writes what it has; --resume takes it up again.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    # It also writes what it has; --resume takes it up again.
+    end_in_order()
     try:
         run(root, args)
     except (BuildKitError, EngineError, ContenderError, ValueError) as error:
