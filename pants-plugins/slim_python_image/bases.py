@@ -84,8 +84,9 @@ class DebianBase:
     :param programs: what builds call on this machine, by the package that was asked for.
     :param gcc: Debian's own compiler for this platform; empty where none was locked.
     :param accept_scripts: names of packages of whose maintainer scripts nothing is said.
-    :param made_with: the base's packages of the platform whose programs this machine runs; empty where the
-        base is not locked for it.
+    :param made_with: its packages of the platform whose programs this machine runs; empty where they are not
+        locked for it.
+    :param added: what the field `extra_packages` of an image, and of those that it extends, adds.
     """
 
     resolve: str
@@ -99,6 +100,12 @@ class DebianBase:
     gcc: tuple[DebPackage, ...] = ()
     accept_scripts: tuple[str, ...] = ()
     made_with: tuple[DebPackage, ...] = ()
+    added: tuple[LayerGroup, ...] = ()
+
+    @property
+    def packages(self) -> tuple[DebPackage, ...]:
+        """What images on it hold."""
+        return tuple(one for group in (*self.groups, *self.added) for one in group.packages)
 
 
 @dataclass(frozen=True)
@@ -134,11 +141,16 @@ Base = Union[DebianBase, RegistryBase]
 
 @dataclass(frozen=True)
 class BaseRequest:
-    """One platform of a base."""
+    """One platform of a base.
+
+    :param packages: what images add to it, lowest image first, each with what those below it add; as in
+        `Depends`: `("tini", "curl, tini")`.
+    """
 
     address: Address
     platform: str
     origin: str = field(compare=False, default="")
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

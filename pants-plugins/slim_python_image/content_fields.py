@@ -17,6 +17,8 @@ from pants.engine.target import (
 from pants.util.frozendict import FrozenDict
 from pants.util.strutil import help_text
 
+# Debian Policy 5.6.1, names of packages.
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # From the 2nd of January 1980 to what a tar header holds, as the core has them (formats/times.py).
 _FOLDER = re.compile(r"(/[^/\0]+)+/?")
 _PLACED_OPTION = re.compile(r"mode=0?[0-7]{3}|owner=[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
@@ -32,6 +34,30 @@ class WritableField(StringSequenceField):
         a read-only root filesystem, mount a volume or a tmpfs there.
         """
     )
+
+
+class ImageExtraPackagesField(StringSequenceField):
+    alias = "extra_packages"
+    default = ()
+    help = help_text(
+        """
+        Debian packages that this image has beside those of its base, with what they depend on: `["tini",
+        "curl"]`. They are locked with the base (`pants generate-lockfiles --resolve=<name of the base>`), and
+        lie in a layer above the base's, below the wheels. Images that extend this one have them too. Images
+        that name the same packages share the layer. The base has to be a `debian_python_base`.
+        """
+    )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Optional[Tuple[str, ...]]:
+        value = super().compute_value(raw_value, address)
+        for name in value or ():
+            if not _PACKAGE.fullmatch(name):
+                raise InvalidFieldException(
+                    f"{address}: the field `{cls.alias}` has {name!r}; expected a Debian package such as "
+                    "'tini'."
+                )
+        return value
 
 
 class FilesAtField(DictStringToStringSequenceField, AsyncFieldMixin):

@@ -26,6 +26,7 @@ from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import matches
 from slim_python_image.content_fields import (
     FilesAtField,
+    ImageExtraPackagesField,
     PreferField,
     SourceDateEpochField,
     StrictAuditField,
@@ -299,6 +300,7 @@ class SlimPythonImageTarget(Target):
         ImageDependenciesField,
         BaseField,
         ExtendsField,
+        ImageExtraPackagesField,
         ImagePlatformsField,
         ImageResolveField,
         EntryPointField,

@@ -322,6 +322,7 @@ _DEBIAN_REQUEST = {
     "python": "3.11",
     "components": ["main"],
     "builder_groups": {"lxml": ["libxml2-dev"]},
+    "image_packages": {"curl, tini": ["linux/amd64"]},
 }
 _ERROR = BuildError("x", where="y", hint="z", details=["d"], errors=[BuildError("w")]).to_json()
 _NETWORK = {

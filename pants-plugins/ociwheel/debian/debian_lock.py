@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,23 +24,17 @@ from ociwheel.debian.policy import (
     RUST_PROGRAMS,
     partition,
 )
+from ociwheel.debian.pythons import check_loader, check_python, default_python
 from ociwheel.debian.resolver import resolve
 from ociwheel.documents import document
 from ociwheel.errors import BaseError, ErrorCollector, FetchError
 from ociwheel.platforms import PLATFORMS, Platform, platform
-from ociwheel.remedies import Remedy
 
 if TYPE_CHECKING:
     from ociwheel.debian.packages import Candidate, Universe
 
 INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 """The machines that build: each lock has the interpreter for all of them."""
-
-PYTHONS_OF_SUITES = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
-"""The Python of each release of Debian whose libc is new enough: of those, a release has one."""
-LEAST_GLIBC = (2, 33)
-"""The first whose loader knows ``--argv0``, by which the interpreter runs from any folder."""
-
 
 @dataclass(frozen=True)
 class _Closures:
@@ -53,6 +46,8 @@ class _Closures:
     interpreter: tuple[Candidate, ...] = ()
     groups: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """What a group adds to ``builder``."""
+    images: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """What packages of images add to ``runtime``."""
     emulation: tuple[Candidate, ...] = ()
     tools: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """Programs for a machine that builds, by the package that was asked for."""
@@ -60,7 +55,7 @@ class _Closures:
     """Debian's gcc for a machine that builds, by target."""
 
     def all(self) -> Iterable[Candidate]:
-        parts = (self.groups, self.tools, self.compilers)
+        parts = (self.groups, self.images, self.tools, self.compilers)
         more = itertools.chain.from_iterable(closure for part in parts for closure in part.values())
         return (*self.runtime, *self.builder, *more, *self.emulation, *self.interpreter)
 
@@ -79,65 +74,15 @@ def build_lock(request: Request, load: Callable[[str], Universe]) -> dict[str, A
         try:
             universe = load(row.debian)
             minor = minor or default_python(universe)
-            _check_python(universe, minor, row)
-            _check_loader(universe, row)
+            check_python(universe, minor, row)
+            if row.oci in INTERPRETER_PLATFORMS:
+                check_loader(universe, row)
             closures[row.oci] = _close(request, minor, row, universe, errors)
         except (BaseError, FetchError) as e:
             errors.add(e)
     errors.raise_if_any()
     check_rust(closures)
     return _document(request, minor, closures)
-
-
-def default_python(universe: Universe) -> str:
-    """Return the minor version that the package ``python3`` of the suites stands for.
-
-    :raises BaseError: there is no such package.
-    """
-    for candidate in universe.named("python3"):
-        for group in candidate.dependencies:
-            match = re.fullmatch(r"python(3\.[0-9]+)", group[0].name)
-            if match:
-                return match[1]
-    raise BaseError(
-        f"the suites have no default Python for {universe.architecture}",
-        hint='name one in the base: python="3.11"',
-    )
-
-
-def _check_python(universe: Universe, minor: str, row: Platform) -> None:
-    """Tell once what would otherwise be a fault of each closure."""
-    if not universe.exists(f"python{minor}"):
-        there = sorted(name for name in universe.names() if re.fullmatch(r"python3\.[0-9]+", name))
-        raise BaseError(
-            f"the suites have no python{minor} for {row.oci}",
-            details=["they have " + (", ".join(there) or "no Python at all")],
-            hint=Remedy("find-python", {"minor": minor, "suites": suites_with(minor)}),
-        )
-
-
-def suites_with(minor: str) -> str:
-    """Return which releases of Debian have a Python, in words."""
-    found = [suite for suite, python in PYTHONS_OF_SUITES.items() if python == minor]
-    if found:
-        return f"{' and '.join(found)} has python{minor}"
-    listed = ", ".join(f"{suite} {python}" for suite, python in PYTHONS_OF_SUITES.items())
-    return f"no release of Debian has python{minor}: {listed}"
-
-
-def _check_loader(universe: Universe, row: Platform) -> None:
-    """Check that a Python of the suites can be run from any folder, as building with it needs."""
-    versions = [candidate.version for candidate in universe.named("libc6")]
-    numbers = [
-        tuple(map(int, found.groups())) for v in versions if (found := re.match(r"(\d+)\.(\d+)", str(v)))
-    ]
-    if row.oci in INTERPRETER_PLATFORMS and numbers and max(numbers) < LEAST_GLIBC:
-        newest, least = (".".join(map(str, numbers)) for numbers in (max(numbers), LEAST_GLIBC))
-        raise BaseError(
-            f"the suites have glibc {newest} for {row.oci}, whose loader starts no Python from another "
-            f"folder: that takes {least}",
-            hint=Remedy("find-loader"),
-        )
 
 
 def _close(
@@ -176,9 +121,37 @@ def _close(
             tools=result.tools,
             compilers=result.compilers,
             groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
+            images=_images(request, python, row, universe, runtime, errors),
             emulation=builder.container(python),
         )
     return result
+
+
+def _images(
+    request: Request,
+    python: Sequence[str],
+    row: Platform,
+    universe: Universe,
+    runtime: tuple[Candidate, ...],
+    errors: ErrorCollector,
+) -> Mapping[str, tuple[Candidate, ...]]:
+    """Return what packages of images add to the runtime.
+
+    Where no image of the platform needs them, they may be missing: a machine of that platform that builds
+    for another runs their programs where it can.
+    """
+    there = {c.key for c in runtime}
+    found: dict[str, tuple[Candidate, ...]] = {}
+    for asked, needed in request.image_packages.items() if runtime else ():
+        roots = [*python, *request.packages, asked]
+        try:
+            closure = resolve(universe, roots, request.excluded_packages, f"{row.oci}, extra_packages {asked}")
+        except BaseError as e:
+            if row.oci in needed:
+                errors.add(e)
+            continue
+        found[asked] = tuple(c for c in closure if c.key not in there)
+    return found
 
 
 Closure = Callable[[Sequence[str], Iterable[str], str], tuple["Candidate", ...]]
@@ -322,6 +295,7 @@ def _platform_entry(minor: str, name: str, closure: _Closures) -> dict[str, Any]
     # Absent where not asked for: a lock of a base without them stays as it is.
     optional = {
         "builder_groups": {name: [c.key for c in group] for name, group in closure.groups.items()},
+        "image_packages": {name: [c.key for c in group] for name, group in closure.images.items()},
         "emulation": [c.key for c in closure.emulation],
     }
     return {

@@ -2,8 +2,9 @@
 
 The request is a JSON object: suites, packages, builder_packages, excluded_packages, python (a minor
 version, or null for the distribution's own), platforms, and optionally components (["main"]),
-builder_groups ({distribution: [packages that only it is compiled against]}) and emulation_packages (the
-compiler of emulated builds; without any, no such builds are locked).
+builder_groups ({distribution: [packages that only it is compiled against]}), image_packages ({"curl, tini":
+[platforms of the images that add these packages to the base]}) and emulation_packages (the compiler of
+emulated builds; without any, no such builds are locked).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ociwheel.debian import debian_lock_step
-from ociwheel.debian.debian_lock import suites_with
 from ociwheel.debian.policy import EMULATION_PROGRAMS
+from ociwheel.debian.pythons import suites_with
 from ociwheel.errors import OciwheelError, ToolError, UsageError
 from tests.support.debian import Mirror, SigningKey, paragraph, signing_key
 
@@ -256,6 +256,54 @@ def test_a_groups_faults_name_its_distribution(tmp_path: Path, mirror: Mirror, k
         lock(tmp_path, key, builder_groups={"lxml": "libxslt-dev"})
 
 
+def publish_with_curl(mirror: Mirror) -> None:
+    programs = {
+        one: [
+            paragraph("curl", architecture=one, Depends="libcurl4, libextra"),
+            paragraph("libcurl4", architecture=one, Depends="libc6, debconf"),
+        ]
+        for one in ("amd64", "arm64")
+    }
+    only_here = [paragraph("tini", Depends="libc6")]
+    mirror.publish(
+        "tiny",
+        {
+            "amd64": [*index("amd64"), *programs["amd64"], *only_here],
+            "arm64": [*index("arm64"), *programs["arm64"]],
+        },
+    )
+
+
+def test_packages_of_images_are_locked_as_what_they_add_to_the_runtime(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish_with_curl(mirror)
+    lock(tmp_path, key)
+    before = (tmp_path / "base.lock").read_text().splitlines()
+    wanted = {"curl": ["linux/amd64"], "curl, tini": ["linux/amd64"], "libextra": ["linux/amd64"]}
+    result = lock(tmp_path, key, image_packages=wanted)
+    assert result["platforms"]["linux/amd64"]["image_packages"] == {
+        "curl": ["curl=1.0-1:amd64", "libcurl4=1.0-1:amd64"],
+        "curl, tini": ["curl=1.0-1:amd64", "libcurl4=1.0-1:amd64", "tini=1.0-1:amd64"],
+        "libextra": [],
+    }
+    assert result["inputs"]["image_packages"] == wanted
+    # What was there stays, line by line.
+    assert not set(before) - set((tmp_path / "base.lock").read_text().splitlines())
+
+
+def test_packages_of_images_may_be_missing_where_no_image_needs_them(
+    tmp_path: Path, mirror: Mirror, key: SigningKey
+) -> None:
+    publish_with_curl(mirror)
+    both = ["linux/amd64", "linux/arm64"]
+    result = lock(tmp_path, key, platforms=both, image_packages={"tini": ["linux/amd64"], "curl": both})
+    assert list(result["platforms"]["linux/arm64"]["image_packages"]) == ["curl"]
+    message = fault(tmp_path, key, platforms=both, image_packages={"tini": both})
+    assert "linux/arm64, extra_packages tini: these packages cannot be installed together on arm64" in message
+    assert "linux/amd64" not in message
+
+
 def test_emulation_locks_a_compiler_with_its_libc_and_a_shell(
     tmp_path: Path, mirror: Mirror, key: SigningKey
 ) -> None:
@@ -435,10 +483,10 @@ def test_faults_of_all_platforms_come_together(tmp_path: Path, mirror: Mirror, k
         "3 problems:",
         "  linux/amd64, packages: these packages cannot be installed together on amd64:",
         "    libnothing: no suite has libnothing",
-        "    -> change packages, builder_packages, excluded_packages or suites of the base",
+        "    -> change packages, extra_packages, builder_packages, excluded_packages or suites",
         "  linux/arm64, packages: these packages cannot be installed together on arm64:",
         "    libnothing: no suite has libnothing",
-        "    -> change packages, builder_packages, excluded_packages or suites of the base",
+        "    -> change packages, extra_packages, builder_packages, excluded_packages or suites",
         "  tiny: the suite has no component 'main' for i386",
         "    its architectures: amd64, arm64",
     ]

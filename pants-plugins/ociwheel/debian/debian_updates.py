@@ -58,9 +58,12 @@ class Locked:
     def parse(cls, value: Value) -> Locked:
         """Return what a lock holds; what is wrong is an error of the document's."""
         inputs = check_schema(value, "debian-lock").at("inputs")
-        platforms = value.at("platforms").members().values()
+        platforms = tuple(value.at("platforms").members().values())
         layers = itertools.chain.from_iterable(one.at("layers").items() for one in platforms)
-        shipped = {key for layer in layers for key in layer.at("packages").texts()}
+        added = (one.optional("image_packages", Value.members) or {} for one in platforms)
+        lists = [layer.at("packages") for layer in layers]
+        lists += itertools.chain.from_iterable(one.values() for one in added)
+        shipped = {key for keys in lists for key in keys.texts()}
         packages = (
             LockedPackage(
                 row.at("name").text(), row.at("version").text(), row.at("architecture").text(), key in shipped

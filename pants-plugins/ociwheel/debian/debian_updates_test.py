@@ -87,6 +87,19 @@ def test_security_comes_first_then_what_is_in_images(tmp_path: Path, mirror: Mir
     ]  # fmt: skip
 
 
+def test_what_an_image_adds_is_in_images(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
+    mirror.publish("tiny", suite(libc6="2.36-9+deb12u1"))
+    mirror.publish("tiny-security", {"amd64": [], "arm64": []})
+    platforms: dict[str, Any] = json.loads(json.dumps(LOCK["platforms"]))
+    platforms["linux/amd64"]["image_packages"] = {"libc6": ["libc6=2.36-9:amd64"]}
+    found = [
+        (one["name"], one["in_image"])
+        for lock in (LOCK, {**LOCK, "platforms": platforms})
+        for one in ask(tmp_path, key, lock)
+    ]
+    assert found == [("libc6", False), ("libc6", True)]
+
+
 def test_a_package_that_the_suites_have_no_more(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
     without = {name: [one for one in rows if "gone" not in one] for name, rows in suite().items()}
     mirror.publish("tiny", without)

@@ -28,6 +28,8 @@ class Request:
     builder_packages: tuple[str, ...]
     builder_groups: Mapping[str, tuple[str, ...]]
     """Builder packages that only one distribution is compiled against, by its name."""
+    image_packages: Mapping[str, tuple[str, ...]]
+    """What images add to the base, as ``Depends`` has it, and the platforms that cannot do without."""
     emulation_packages: tuple[str, ...]
     """The compiler of emulated builds; without any, there are none."""
     excluded_packages: tuple[str, ...]
@@ -42,7 +44,7 @@ class Request:
     @classmethod
     def parse(cls, value: Value) -> Request:
         """Return the request that a document holds; what is wrong is an error of the document's."""
-        value.only(*_LISTS, "python", "name", "builder_groups")
+        value.only(*_LISTS, "python", "name", "builder_groups", "image_packages")
         given = {key: value.maybe(key) for key in _LISTS}
         lists = {key: item.texts(empty=False) if item else () for key, item in given.items()}
         for key in ("suites", "platforms"):
@@ -58,7 +60,17 @@ class Request:
         python = value.optional(
             "python", lambda item: item.matching(_MINOR, 'a minor version such as "3.11"')
         )
-        groups = value.optional("builder_groups", Value.members) or {}
         inputs = {key: item for key, item in value.raw.items() if key != "name"}
-        checked = {name: groups[name].texts(empty=False) for name in sorted(groups)}
-        return cls(python=python, inputs=inputs, builder_groups=checked, **lists)
+        return cls(
+            python=python,
+            inputs=inputs,
+            builder_groups=_texts_by_name(value, "builder_groups"),
+            image_packages=_texts_by_name(value, "image_packages"),
+            **lists,
+        )
+
+
+def _texts_by_name(value: Value, key: str) -> dict[str, tuple[str, ...]]:
+    """Return an optional object of lists of texts, sorted."""
+    found = value.optional(key, Value.members) or {}
+    return {name: found[name].texts(empty=False) for name in sorted(found)}

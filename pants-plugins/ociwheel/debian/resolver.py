@@ -186,7 +186,7 @@ def _error(universe: Universe, attempt: _Attempt, faults: Sequence[str], where: 
         f"these packages cannot be installed together on {universe.architecture}:",
         where=where,
         details=faults,
-        hint=" ".join(hints) or "change packages, builder_packages, excluded_packages or suites of the base",
+        hint=" ".join(hints) or "change packages, extra_packages, builder_packages, excluded_packages or suites",
     )
 
 

@@ -103,7 +103,7 @@ def test_all_that_is_unsatisfiable_is_told_with_who_required_it() -> None:
         "  libb (>= 2): libb is there as 1.0-1 (required by liba 1.0-1, by app 1.0-1)\n"
         "  libc-virtual (>= 3): libc-virtual is only provided by others, in no fitting version "
         "(required by liba 1.0-1, by app 1.0-1)\n"
-        "  -> change packages, builder_packages, excluded_packages or suites of the base"
+        "  -> change packages, extra_packages, builder_packages, excluded_packages or suites"
     )
 
 
@@ -126,7 +126,7 @@ def test_a_conflict_is_told_with_both_sides(field: str, verb: str) -> None:
     assert fault(index, ["app"]) == (
         "linux/amd64, packages: these packages cannot be installed together on amd64:\n"
         f"  liba 1.0-1 {verb} libb (<< 2), and libb 1.0-1 is chosen (required by app 1.0-1)\n"
-        "  -> change packages, builder_packages, excluded_packages or suites of the base"
+        "  -> change packages, extra_packages, builder_packages, excluded_packages or suites"
     )
 
 

@@ -156,7 +156,7 @@ async def _tested(field_set: ImageTestFieldSet, machine: Platform) -> _Tested:
     parts = await read_image(ImageDefinitionRequest(address), **implicitly())
     platform = platform_to_test(address, parts.platforms, machine)
     image = await platform_image(PlatformImageRequest(address, platform), **implicitly())
-    read = await read_base(BaseRequest(parts.base, platform, origin=str(address)), **implicitly())
+    read = await read_base(parts.base_on(platform), **implicitly())
     config = config_on_base(parts.config, read.base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     return _Tested(parts, image, read.base, config)
 

@@ -8,6 +8,7 @@ from pants.engine.addresses import Address, UnparsedAddressInputs
 from pants.engine.target import Target
 
 from slim_python_image import engine
+from slim_python_image.content_fields import ImageExtraPackagesField
 from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import ExtendsField
 from slim_python_image.wheel_set_target import BaseField
@@ -73,6 +74,26 @@ async def ancestry(target: Target) -> Ancestry:
         base = await one_address(str(below[BaseField].value), below.address, BaseField.alias)
         below = await _image(base, line[-1], BaseField.alias)
     return Ancestry(base, parent, inherits=base != own)
+
+
+async def added_packages(target: Target) -> tuple[str, ...]:
+    """Return the Debian packages that an image and those it extends add, as :class:`BaseRequest` has them.
+
+    :raises SlimImageError: as :func:`ancestry`; images that extend each other are for others to report.
+    """
+    line = [target]
+    below = await ancestry(target)
+    while below.extends is not None and below.extends not in {one.address for one in line}:
+        line.append(await engine.target(below.extends, f"the field `extends` of {line[-1].address}"))
+        below = await ancestry(line[-1])
+    names: set[str] = set()
+    found: list[str] = []
+    for one in reversed(line):
+        own = set(one[ImageExtraPackagesField].value or ()) - names
+        if own:
+            names |= own
+            found.append(", ".join(sorted(names)))
+    return tuple(found)
 
 
 async def _parent(target: Target) -> Address | None:

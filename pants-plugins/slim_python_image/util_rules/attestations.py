@@ -18,7 +18,7 @@ from ociwheel.errors import OciwheelError
 from ociwheel.sbom.compose import VERSION as VERSION_OF_CORE
 from ociwheel.sbom.compose import Inventory, encode, inventory, material, materials, provenance, sbom, source
 from slim_python_image import engine
-from slim_python_image.bases import Base, BaseRequest, DebianBase, DebPackage, DebPackages
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Artifact, SlimImageError, Wheel
 from slim_python_image.remedies import render_fault
@@ -211,7 +211,7 @@ def inventory_request(
     """Return the core's request of an inventory, without what is known of the layers."""
     planned = zip(plan.artifacts, plan.required_by)
     debian = base if isinstance(base, DebianBase) else None
-    packages = [one for group in debian.groups for one in group.packages] if debian else []
+    packages = debian.packages if debian else ()
     return {
         "tool": {"name": _TOOL, "version": VERSION_OF_CORE},
         "roots": sorted({requirement_name(root.requirement) for root in wheels.roots}),
@@ -232,8 +232,7 @@ async def platform_inventory(
 
     :raises SlimImageError: the layers hold something else than the locks say.
     """
-    request = BaseRequest(parts.base, image.platform, origin=str(parts.address))
-    base = (await read_base(request, **implicitly())).base
+    base = (await read_base(parts.base_on(image.platform), **implicitly())).base
     wheels = image_wheels(parts, await ancestors_of(parts), base)
     plan = (await make_wheel_set(wheels, **implicitly())).plan
     builds = await builds_of(wheels, plan, options)

@@ -78,12 +78,11 @@ def audit_request(
 
     :param facts: the lists of files of the layers to look at; by default, those that the layers have.
     """
-    groups = base.groups if isinstance(base, DebianBase) else ()
     return AuditRequest(
         platform=base.target.platform,
         facts=tuple(layer.facts for layer in audited(layers)) if facts is None else facts,
         libc=base.target.libc,
-        packages=tuple(sorted(one.name for group in groups for one in group.packages)),
+        packages=tuple(sorted(one.name for one in base.packages)) if isinstance(base, DebianBase) else (),
         accept=parts.accept,
         strict=parts.strict_audit,
         library_path=parts.config.env.get("LD_LIBRARY_PATH", ""),

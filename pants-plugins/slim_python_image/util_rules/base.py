@@ -25,6 +25,13 @@ from slim_python_image.util_rules.registry_base import read_registry_base
 async def read_base(request: BaseRequest) -> PlatformBase:
     target = await engine.target(request.address, request.origin or "the field `base`")
     if target.has_field(RegistryImageField):
+        if request.packages:
+            raise SlimImageError(
+                f"{request.origin}: the field `extra_packages` names {request.packages[-1]}, but its base "
+                f"{request.address} is an image of a registry, whose packages nobody here can lock\n"
+                "  -> name an image that has them in the field `image` of the base, or let the image have a "
+                "`debian_python_base`"
+            )
         return PlatformBase(await read_registry_base(request, **implicitly()))
     if not target.has_field(BaseSuitesField):
         whose = f"{request.origin}: " if request.origin else ""
@@ -38,7 +45,7 @@ async def read_base(request: BaseRequest) -> PlatformBase:
     locked = LockedBase(request.address, path, parse_lock(request.address, path, data, LOCK_SCHEMA))
     check_inputs(target, locked)
     accepted = accepted_scripts(target, locked)
-    return PlatformBase(debian_base(locked, request.platform, host_platform(), accepted))
+    return PlatformBase(debian_base(locked, request, host_platform(), accepted))
 
 
 def rules() -> Iterable[object]:

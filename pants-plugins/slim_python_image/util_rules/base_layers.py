@@ -8,7 +8,14 @@ from typing import Iterable
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
-from slim_python_image.bases import Base, DebPackages, Interpreter, LayerGroup, RegistryBase
+from slim_python_image.bases import (
+    Base,
+    DebianBase,
+    DebPackages,
+    Interpreter,
+    LayerGroup,
+    RegistryBase,
+)
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import GZIP, Layer, TargetEnvironment, canonical_json
 from slim_python_image.remote_layers import RemoteLayers
@@ -164,7 +171,15 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
             **implicitly(),
         )
         return BaseLayers((*remote_layers(base.image), venv))
-    groups = await concurrently(
+    groups = await _deb_layers(request, base, base.groups)
+    made = await _made_layers(request, base)
+    return BaseLayers((await _rootfs(request, groups), *groups, *made))
+
+
+async def _deb_layers(
+    request: BaseLayersRequest, base: DebianBase, groups: Iterable[LayerGroup]
+) -> tuple[Layer, ...]:
+    return await concurrently(
         deb_layer(
             DebLayerRequest(
                 group,
@@ -176,22 +191,46 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
             ),
             **implicitly(),
         )
-        for group in base.groups
+        for group in groups
     )
-    made: tuple[Layer, ...] = ()
-    if makes_files(base):
-        layer = await made_files(MadeFilesRequest.of(base, request.compression), **implicitly())
-        made = (layer,) if layer.fields()["contents"] or layer.fields().get("notes") else ()
-    rootfs = await rootfs_layer(
+
+
+async def _made_layers(request: BaseLayersRequest, base: DebianBase) -> tuple[Layer, ...]:
+    if not makes_files(base):
+        return ()
+    layer = await made_files(MadeFilesRequest.of(base, request.compression), **implicitly())
+    return (layer,) if layer.fields()["contents"] or layer.fields().get("notes") else ()
+
+
+async def _rootfs(request: BaseLayersRequest, layers: Iterable[Layer]) -> Layer:
+    return await rootfs_layer(
         RootfsLayerRequest(
-            base.target,
+            request.base.target,
             request.prefix,
-            tuple(one.facts for one in groups if one.elf_files),
+            tuple(one.facts for one in layers if one.elf_files),
             request.compression,
         ),
         **implicitly(),
     )
-    return BaseLayers((rootfs, *groups, *made))
+
+
+async def added_layers(
+    request: BaseLayersRequest, groups: tuple[LayerGroup, ...], below: tuple[Layer, ...]
+) -> tuple[Layer, ...]:
+    """Return the layers of packages that an image adds.
+
+    What no package ships is written anew where it follows from all of them: the loader's cache, and files that
+    programs make. The first lies below the packages, as in a base, so that their own files win.
+
+    :param request: its base has no other packages added than these, and those of the images below.
+    :param below: the layers of packages that it stands on.
+    """
+    if not groups:
+        return ()
+    assert isinstance(request.base, DebianBase)
+    own = await _deb_layers(request, request.base, groups)
+    rootfs = (await _rootfs(request, (*below, *own)),) if any(one.elf_files for one in own) else ()
+    return (*rootfs, *own, *await _made_layers(request, request.base))
 
 
 def rules() -> Iterable[object]:

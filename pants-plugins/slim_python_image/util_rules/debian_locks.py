@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 from pants.engine.addresses import Address
 from pants.engine.target import Target
@@ -21,7 +21,15 @@ from slim_python_image.base_target import (
     BasePythonField,
     BaseSuitesField,
 )
-from slim_python_image.bases import BuilderGroup, DebianBase, DebPackage, DebPackages, Interpreter, LayerGroup
+from slim_python_image.bases import (
+    BaseRequest,
+    BuilderGroup,
+    DebianBase,
+    DebPackage,
+    DebPackages,
+    Interpreter,
+    LayerGroup,
+)
 from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base_locks import relock_command
 
@@ -139,19 +147,61 @@ def accepted_scripts(target: Target, locked: LockedBase) -> tuple[str, ...]:
     return tuple(sorted(accepted))
 
 
+def added_groups(
+    locked: LockedBase, platform: str, wanted: Iterable[str], origin: str
+) -> tuple[LayerGroup, ...]:
+    """Return what images add to a base, a group for each that adds something.
+
+    :param wanted: as :class:`BaseRequest` has them.
+    :param origin: who asks.
+    :raises SlimImageError: the lock does not have them.
+    """
+    rows = locked.lock["platforms"][platform].get("image_packages", {})
+    found: list[LayerGroup] = []
+    names: set[str] = set()
+    there: set[DebPackage] = set()
+    for asked in wanted:
+        if asked not in rows:
+            raise SlimImageError(
+                f"{origin or locked.address}: the packages {asked} (the field `extra_packages`) are not in "
+                f"{locked.path} for {platform}\n  -> lock them: {relock_command(locked.resolve)}"
+            )
+        own = tuple(one for one in locked.packages(rows[asked]) if one not in there)
+        title = ", ".join(name for name in asked.split(", ") if name not in names)
+        names.update(asked.split(", "))
+        there.update(own)
+        if own:
+            found.append(LayerGroup(f"packages {title}", bytecode=False, packages=own))
+    return tuple(found)
+
+
 def runtime_packages(locked: LockedBase, platform: str) -> tuple[DebPackage, ...]:
     """Return the packages of a platform's layers; of a platform that the lock has not, none."""
     layers = locked.lock["platforms"].get(platform, {}).get("layers", ())
     return tuple(package for layer in layers for package in locked.packages(layer["packages"]))
 
 
+def made_with(locked: LockedBase, runs: str, wanted: Sequence[str]) -> tuple[DebPackage, ...]:
+    """Return all packages of a platform's images; none where some of them are not locked for it.
+
+    :param wanted: as :class:`BaseRequest` has them.
+    """
+    runtime = runtime_packages(locked, runs)
+    rows = locked.lock["platforms"].get(runs, {}).get("image_packages", {})
+    if not runtime or any(asked not in rows for asked in wanted):
+        return ()
+    added = dict.fromkeys(key for asked in wanted for key in rows[asked])
+    return (*runtime, *locked.packages(list(added)))
+
+
 def debian_base(
-    locked: LockedBase, platform: str, runs: str, accept_scripts: tuple[str, ...] = ()
+    locked: LockedBase, request: BaseRequest, runs: str, accept_scripts: tuple[str, ...] = ()
 ) -> DebianBase:
     """Return one platform of a base.
 
     :param runs: the platform whose programs this machine runs.
     """
+    platform = request.platform
     one = locked.lock["platforms"][platform]
     environment = TargetEnvironment.of(one["target"])
     return DebianBase(
@@ -171,5 +221,6 @@ def debian_base(
         programs=build_programs(locked, runs),
         gcc=locked.packages(locked.lock.get("compilers", {}).get(runs, {}).get(platform, [])),
         accept_scripts=accept_scripts,
-        made_with=runtime_packages(locked, runs),
+        made_with=made_with(locked, runs, request.packages),
+        added=added_groups(locked, platform, request.packages, request.origin),
     )

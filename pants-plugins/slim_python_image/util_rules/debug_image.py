@@ -7,7 +7,7 @@ from typing import Iterable
 
 from pants.engine.fs import Digest
 
-from slim_python_image.bases import Base, BaseRequest, DebianBase, DebPackage, LayerGroup
+from slim_python_image.bases import Base, DebianBase, DebPackage, LayerGroup
 from slim_python_image.by_name import implicitly
 from slim_python_image.products import Layer, SlimImageError
 from slim_python_image.util_rules.base import read_base
@@ -52,7 +52,7 @@ def debug_packages(base: DebianBase, origin: str) -> tuple[DebPackage, ...]:
             f"{origin}: the lock of {base.resolve} has no tools to look around with\n"
             f"  -> lock them: {relock_command(base.resolve)}"
         )
-    there = {package.name for group in base.groups for package in group.packages}
+    there = {package.name for package in base.packages}
     found = {package for name in TOOLS for package in base.programs[name] if package.name not in there}
     return tuple(sorted(found))
 
@@ -73,7 +73,7 @@ def shell(layers: Iterable[Layer]) -> tuple[str, ...]:
 async def debug_image(parts: ImageDefinition, platform: str) -> DebugImage:
     """Build one platform of an image, with a shell."""
     image = await platform_image(PlatformImageRequest(parts.address, platform), **implicitly())
-    read = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+    read = await read_base(parts.base_on(platform), **implicitly())
     layers = await debug_layers(read.base, str(parts.address))
     config = config_on_base(parts.config, read.base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     config = replace(config, entrypoint=shell(layers), cmd=(), healthcheck=None)

@@ -12,7 +12,6 @@ from pants.engine.platform import Platform
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Layer, SlimImageError, canonical_json
 from slim_python_image.util_rules.base import read_base
@@ -83,7 +82,7 @@ async def layout_of(
     document = {"manifests": [json.loads(manifest.descriptor)], "annotations": {}, "name": "latest"}
     index = await write_index(IndexRequest(canonical_json(document).decode()), **implicitly())
     blobs = dict.fromkeys(layer.blobs for layer in layers if not layer.remote)
-    read = await read_base(BaseRequest(parts.base, platform, origin=str(parts.address)), **implicitly())
+    read = await read_base(parts.base_on(platform), **implicitly())
     remote = remote_of(layers, read.base)
     fetched = [(await fetch_layers(remote, **implicitly())).digest] if remote else []
     return await engine.merge((*blobs, *fetched, manifest.blobs, index.layout))

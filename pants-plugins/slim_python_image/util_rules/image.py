@@ -10,7 +10,6 @@ from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
-from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Layer, StepInputs, Wheel, canonical_json
 from slim_python_image.remote_layers import RemoteLayers
@@ -105,10 +104,7 @@ class BuiltImage:
 @rule(desc="Build one platform of an image")
 async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
-    read = await read_base(
-        BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
-    )
-    base = read.base
+    base = (await read_base(parts.base_on(request.platform), **implicitly())).base
     check_declared(parts.declared, (base,), parts.address, parts.base)
     ancestors = await ancestors_of(parts)
     wanted = plan_request(image_wheels(parts, ancestors, base))
@@ -123,7 +119,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     local = await wheel_layers_of(local_wheel_requests(parts, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     layers = (*shared.base, *shared.wheels, *local, *sources)
-    layers = (*layers, *await account_layers(parts, config, base, shared.base))
+    layers = (*layers, *await account_layers(parts, config, base, (*shared.base, *shared.added)))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
     notes = checked(check, parts, base)
     facts = await audited_facts(audited(layers), base)
@@ -175,8 +171,7 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
     )
     check_groups(parts, {wheel.name for one in platforms for wheel in one.wheels})
     bases = await concurrently(
-        read_base(BaseRequest(parts.base, one.platform, origin=str(parts.address)), **implicitly())
-        for one in platforms
+        read_base(parts.base_on(one.platform), **implicitly()) for one in platforms
     )
     document = {
         "manifests": [json.loads(one.manifest.descriptor) for one in platforms],

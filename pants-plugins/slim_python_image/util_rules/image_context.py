@@ -48,6 +48,7 @@ def image_fields(parts: ImageDefinition, base: Base) -> dict[str, Any]:
         "base": str(parts.base),
         "compression": parts.options.compression,
         "extends": str(parts.extends) if parts.extends else None,
+        **({"extra_packages": parts.packages[-1].split(", ")} if parts.packages else {}),
         "layer_budget": parts.layer_budget,
         **({"layer_groups": _patterns(parts)} if parts.groups else {}),
         **({"max_layer_size": parts.max_layer_size} if parts.max_layer_size else {}),

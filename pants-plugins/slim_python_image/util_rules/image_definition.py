@@ -24,6 +24,7 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import BasePlatformsField
+from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.content_fields import (
     FilesAtField,
@@ -54,7 +55,7 @@ from slim_python_image.target_types import (
     VolumesField,
     WorkdirField,
 )
-from slim_python_image.util_rules.ancestry import ancestry
+from slim_python_image.util_rules.ancestry import added_packages, ancestry
 from slim_python_image.util_rules.declared_python import DeclaredPython, declared
 from slim_python_image.util_rules.placed import PlacedFiles, check_taken, named_targets, placed_files
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
@@ -102,6 +103,7 @@ class ImageDefinition:
     :param folders: of the targets that have first-party code.
     :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
     :param max_layer_size: bytes of a layer of wheels, ``None`` for any.
+    :param packages: of Debian, that it and those it extends add to the base, as in :class:`BaseRequest`.
     """
 
     address: Address
@@ -132,6 +134,11 @@ class ImageDefinition:
     placed: PlacedFiles | None = None
     groups: tuple[LayerGroup, ...] = ()
     max_layer_size: int | None = None
+    packages: tuple[str, ...] = ()
+
+    def base_on(self, platform: str) -> BaseRequest:
+        """Return the request of what it stands on, with the packages that it adds."""
+        return BaseRequest(self.base, platform, str(self.address), self.packages)
 
 
 @dataclass(frozen=True)
@@ -319,6 +326,7 @@ async def read_image(
         placed=await placed_files(target[FilesAtField], start.first),
         groups=target[LayerGroupsField].groups,
         max_layer_size=options.layer_size(target[MaxLayerSizeField].bytes),
+        packages=await added_packages(target),
     )
 
 

@@ -14,7 +14,7 @@ from pants.engine.fs import Digest, FileEntry
 
 from ociwheel.layer.exclude import excluded
 from slim_python_image import engine
-from slim_python_image.bases import Base, BaseRequest, DebianBase, DebPackage, DebPackages
+from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Root, canonical_json
 from slim_python_image.subsystems.options import SlimImageOptions
@@ -69,7 +69,9 @@ def runtime(base: Base, *, bytecode: bool) -> dict[str, Any]:
     python = _debs(source.packages) if bytecode and isinstance(source, DebPackages) else []
     common = {"target": asdict(base.target), "interpreter": python}
     if isinstance(base, DebianBase):
-        groups = [[group.title, group.bytecode, _debs(group.packages)] for group in base.groups]
+        groups = [
+            [group.title, group.bytecode, _debs(group.packages)] for group in (*base.groups, *base.added)
+        ]
         return {
             **common,
             "groups": groups,
@@ -226,8 +228,7 @@ async def image_key(request: ImageKeyRequest, core: CoreSources, options: SlimIm
     lock = await engine.read_path(build_lock_path(parts.resolve, parts.lockfile)) if parts.roots else None
     platforms = {}
     for platform in parts.platforms:
-        asked = BaseRequest(parts.base, platform, origin=str(parts.address))
-        base = (await read_base(asked, **implicitly())).base
+        base = (await read_base(parts.base_on(platform), **implicitly())).base
         platforms[platform] = platform_part(base, line, lines, lock, options)
     document = {
         "code": {step: core.steps[step].fingerprint for step in _STEPS},

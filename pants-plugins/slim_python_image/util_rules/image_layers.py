@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterable
 
 from pants.engine.addresses import Address
 
-from slim_python_image.bases import Base, BaseRequest
+from slim_python_image.bases import Base, DebianBase, LayerGroup
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Layer, SlimImageError, Wheel
 from slim_python_image.util_rules.base import read_base
-from slim_python_image.util_rules.base_layers import BaseLayersRequest, base_layers
+from slim_python_image.util_rules.base_layers import BaseLayersRequest, added_layers, base_layers
 from slim_python_image.util_rules.first_party import neutral
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.layers import WheelLayerRequest, wheel_layers
@@ -30,11 +30,17 @@ class ImageLayersRequest:
 
 @dataclass(frozen=True)
 class ImageLayers:
-    """Base and wheel layers of an image, those of the image it extends first."""
+    """Layers of an image below its own code, those of the image it extends first.
+
+    :param base: what all images on its base start with.
+    :param wheels: what lies above, those of packages that images add included.
+    :param added: of these, the layers of packages.
+    """
 
     base: tuple[Layer, ...]
     wheels: tuple[Layer, ...]
     wheel_set: WheelSet
+    added: tuple[Layer, ...] = ()
 
 
 def layer_request(
@@ -138,17 +144,36 @@ def image_wheels(
         check_parent(parts, parent, base.target.platform)
     roots = {root for one in (parts, *ancestors[:1]) for root in one.roots}
     return WheelSetRequest(
-        tuple(sorted(roots)), parts.lockfile, parts.resolve, base, parts.no_binary, parts.only_binary
+        tuple(sorted(roots)),
+        parts.lockfile,
+        parts.resolve,
+        without_added(base),
+        parts.no_binary,
+        parts.only_binary,
     )
+
+
+def without_added(base: Base) -> Base:
+    """Return a base without what images add to it: what wheels are built on."""
+    return replace(base, added=()) if isinstance(base, DebianBase) else base
+
+
+def added_to(base: Base, below: Base | None = None) -> tuple[LayerGroup, ...]:
+    """Return the packages that an image adds.
+
+    :param base: the image's.
+    :param below: that of the image which it extends.
+    """
+    if not isinstance(base, DebianBase):
+        return ()
+    theirs = below.added if isinstance(below, DebianBase) else ()
+    return base.added[len(theirs) :]
 
 
 @rule(desc="Make the layers of an image")
 async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
-    read = await read_base(
-        BaseRequest(parts.base, request.platform, origin=str(parts.address)), **implicitly()
-    )
-    base = read.base
+    base = (await read_base(parts.base_on(request.platform), **implicitly())).base
     ancestors = await ancestors_of(parts)
     wheels = image_wheels(parts, ancestors, base)
     # What is to be compiled decides how long all takes. So it is known before the packages of the base are
@@ -156,24 +181,27 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     await plan_wheels(plan_request(wheels), **implicitly())
     # Nobody replaces the standard library: one layer of it serves both kinds of bytecode.
     of_base = "none" if parts.options.bytecode == "none" else "unchecked-hash"
+    below = BaseLayersRequest(base, parts.options.prefix, of_base, parts.options.compression)
     if not ancestors:
-        wheel_set, below = await concurrently(
+        wheel_set, shared = await concurrently(
             make_wheel_set(wheels, **implicitly()),
-            base_layers(
-                BaseLayersRequest(base, parts.options.prefix, of_base, parts.options.compression),
-                **implicitly(),
-            ),
+            base_layers(replace(below, base=without_added(base)), **implicitly()),
         )
+        added = await added_layers(below, added_to(base), shared.layers)
         own = await wheel_layers_of(layer_requests(parts, base, wheel_set.wheels))
-        return ImageLayers(below.layers, own, wheel_set)
+        return ImageLayers(shared.layers, (*added, *own), wheel_set, added)
     parent = ancestors[0]
     wheel_set, inherited = await concurrently(
         make_wheel_set(wheels, **implicitly()),
         image_layers(ImageLayersRequest(parent.address, request.platform), **implicitly()),
     )
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
+    theirs = (await read_base(parent.base_on(request.platform), **implicitly())).base
+    added = await added_layers(below, added_to(base, theirs), (*inherited.base, *inherited.added))
     own = await wheel_layers_of(layer_requests(parts, base, extra))
-    return ImageLayers(inherited.base, (*inherited.wheels, *own), wheel_set)
+    return ImageLayers(
+        inherited.base, (*inherited.wheels, *added, *own), wheel_set, (*inherited.added, *added)
+    )
 
 
 def local_wheel_requests(parts: ImageDefinition, base: Base) -> list[WheelLayerRequest]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import AbstractSet, Iterator
 
-from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import implicitly
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.base import read_base
@@ -59,8 +58,7 @@ async def check_groups_early(parts: ImageDefinition) -> None:
     ancestors = await ancestors_of(parts)
     names: set[str] = set()
     for platform in parts.platforms:
-        asked = BaseRequest(parts.base, platform, origin=str(parts.address))
-        base = (await read_base(asked, **implicitly())).base
+        base = (await read_base(parts.base_on(platform), **implicitly())).base
         plan = await plan_wheels(plan_request(image_wheels(parts, ancestors, base)), **implicitly())
         if any(one.artifact.kind != "wheel" for one in plan.artifacts):
             return

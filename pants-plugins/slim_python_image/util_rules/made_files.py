@@ -60,8 +60,7 @@ class MadeFilesRequest:
 
 
 def _making(base: DebianBase) -> list[str]:
-    names = {package.name for group in base.groups for package in group.packages}
-    return sorted(names & MAKING_PACKAGES)
+    return sorted({package.name for package in base.packages} & MAKING_PACKAGES)
 
 
 def makes_files(base: DebianBase) -> bool:

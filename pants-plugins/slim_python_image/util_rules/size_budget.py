@@ -32,6 +32,9 @@ def sizes_of(image: PlatformImage) -> dict[str, int]:
     """
     found: dict[str, int] = {BASE: sum(map(_unpacked, image.layers[: image.base_layers]))}
     for layer in image.layers[image.base_layers :]:
+        if _of_packages(layer):
+            found[BASE] += layer.unpacked_size
+            continue
         rest = layer.unpacked_size
         for content in layer.fields()["contents"]:
             if content["type"] == "wheel":
@@ -40,6 +43,13 @@ def sizes_of(image: PlatformImage) -> dict[str, int]:
                 rest -= content["unpacked_size"]
         found[OWN] = found.get(OWN, 0) + rest
     return {name: size for name, size in sorted(found.items()) if size}
+
+
+def _of_packages(layer: Layer) -> bool:
+    """Tell whether a layer is of Debian packages that an image adds to its base."""
+    kinds = {one["type"] for one in layer.fields()["contents"]}
+    names = {one["name"] for one in layer.fields()["contents"]}
+    return bool(kinds) and kinds <= {"deb", "rootfs"} and "account" not in names
 
 
 def _unpacked(layer: Layer) -> int:
