@@ -23,9 +23,13 @@ from pants.engine.fs import (
     Snapshot,
     SymlinkEntry,
 )
-from pants.engine.internals.graph import resolve_target, resolve_unparsed_address_inputs
+from pants.engine.internals.graph import (
+    resolve_target,
+    resolve_targets,
+    resolve_unparsed_address_inputs,
+)
 from pants.engine.process import FallibleProcessResult, Process, ProcessExecutionEnvironment
-from pants.engine.target import Target, WrappedTargetRequest
+from pants.engine.target import Target, Targets, WrappedTargetRequest
 
 from slim_python_image.by_name import implicitly
 
@@ -118,3 +122,8 @@ async def target(address: Address, origin: str) -> Target:
     """Return the target of an address."""
     request = WrappedTargetRequest(address, description_of_origin=origin)
     return (await resolve_target(request, **implicitly())).target
+
+
+async def generated_targets(found: Addresses) -> Targets:
+    """Return the targets of addresses; in the place of a target generator, what it generates."""
+    return await resolve_targets(**implicitly({found: Addresses}))

@@ -118,6 +118,7 @@ _RULES = {
     "pants.engine.internals.graph": (
         "resolve_dependencies",
         "resolve_target",
+        "resolve_targets",
         "resolve_unparsed_address_inputs",
         "transitive_targets",
     ),

@@ -7,7 +7,7 @@ from pants.engine.addresses import Address
 from pants.engine.target import Field, InvalidFieldException
 
 from slim_python_image.base_target import BaseLockfileField
-from slim_python_image.content_fields import FilesAtField, SourceDateEpochField
+from slim_python_image.content_fields import FilesAtField, ImageExtraPackagesField, SourceDateEpochField
 from slim_python_image.layer_fields import LayerGroupsField, MaxLayerSizeField, SizeBudgetField
 from slim_python_image.sizes import EXPECTED
 from slim_python_image.start_fields import (
@@ -54,6 +54,14 @@ ADDRESS = Address("src/x", target_name="image")
             PortsField,
             ["70000"],
             "src/x:image: the field `ports` has '70000'; ports are 1 to 65535.",
+        ),
+        (
+            ImageExtraPackagesField,
+            ["curl, tini"],
+            (
+                "src/x:image: the field `extra_packages` has 'curl, tini'; expected a Debian package such as "
+                "'tini'."
+            ),
         ),
         (WorkdirField, "app", "src/x:image: the field `workdir` has 'app'; expected an absolute path."),
         (

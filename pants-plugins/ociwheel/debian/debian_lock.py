@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 INTERPRETER_PLATFORMS = ("linux/amd64", "linux/arm64")
 """The machines that build: each lock has the interpreter for all of them."""
 
+
 @dataclass(frozen=True)
 class _Closures:
     """What one architecture needs."""
@@ -121,7 +122,12 @@ def _close(
             tools=result.tools,
             compilers=result.compilers,
             groups={name: builder.added(own, name, group) for name, group in request.builder_groups.items()},
-            images=_images(request, python, row, universe, runtime, errors),
+            images={
+                name: tuple(c for c in found if c not in runtime)
+                for name, found in _images(request, python, row, universe, errors).items()
+            }
+            if runtime
+            else {},
             emulation=builder.container(python),
         )
     return result
@@ -132,25 +138,22 @@ def _images(
     python: Sequence[str],
     row: Platform,
     universe: Universe,
-    runtime: tuple[Candidate, ...],
     errors: ErrorCollector,
 ) -> Mapping[str, tuple[Candidate, ...]]:
-    """Return what packages of images add to the runtime.
+    """Return the runtime with packages of images.
 
     Where no image of the platform needs them, they may be missing: a machine of that platform that builds
     for another runs their programs where it can.
     """
-    there = {c.key for c in runtime}
     found: dict[str, tuple[Candidate, ...]] = {}
-    for asked, needed in request.image_packages.items() if runtime else ():
+    for asked, needed in request.image_packages.items():
         roots = [*python, *request.packages, asked]
+        where = f"{row.oci}, extra_packages {asked}"
         try:
-            closure = resolve(universe, roots, request.excluded_packages, f"{row.oci}, extra_packages {asked}")
+            found[asked] = resolve(universe, roots, request.excluded_packages, where)
         except BaseError as e:
             if row.oci in needed:
                 errors.add(e)
-            continue
-        found[asked] = tuple(c for c in closure if c.key not in there)
     return found
 
 

@@ -186,7 +186,8 @@ def _error(universe: Universe, attempt: _Attempt, faults: Sequence[str], where: 
         f"these packages cannot be installed together on {universe.architecture}:",
         where=where,
         details=faults,
-        hint=" ".join(hints) or "change packages, extra_packages, builder_packages, excluded_packages or suites",
+        hint=" ".join(hints)
+        or "change packages, extra_packages, builder_packages, excluded_packages or suites",
     )
 
 

@@ -23,7 +23,7 @@ from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
-from slim_python_image.bases import Base, BaseRequest
+from slim_python_image.bases import Base
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.image_test_target import (
     CommandsField,

@@ -31,7 +31,6 @@ from slim_python_image.util_rules.debian_locks import lock_inputs
 from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
 
-
 logger = logging.getLogger(__name__)
 
 

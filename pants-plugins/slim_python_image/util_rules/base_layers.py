@@ -161,21 +161,6 @@ def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
     )
 
 
-@rule
-async def base_layers(request: BaseLayersRequest) -> BaseLayers:
-    base = request.base
-    if isinstance(base, RegistryBase):
-        # The environment's layer is the image's own: everything below it is somebody else's, by digest.
-        venv = await venv_layer(
-            VenvLayerRequest(base.target, base.python, request.prefix, request.compression),
-            **implicitly(),
-        )
-        return BaseLayers((*remote_layers(base.image), venv))
-    groups = await _deb_layers(request, base, base.groups)
-    made = await _made_layers(request, base)
-    return BaseLayers((await _rootfs(request, groups), *groups, *made))
-
-
 async def _deb_layers(
     request: BaseLayersRequest, base: DebianBase, groups: Iterable[LayerGroup]
 ) -> tuple[Layer, ...]:
@@ -219,8 +204,8 @@ async def added_layers(
 ) -> tuple[Layer, ...]:
     """Return the layers of packages that an image adds.
 
-    What no package ships is written anew where it follows from all of them: the loader's cache, and files that
-    programs make. The first lies below the packages, as in a base, so that their own files win.
+    What no package ships is written anew where it follows from all of them: the loader's cache, and files
+    that programs make. The first lies below the packages, as in a base, so that their own files win.
 
     :param request: its base has no other packages added than these, and those of the images below.
     :param below: the layers of packages that it stands on.
@@ -230,7 +215,25 @@ async def added_layers(
     assert isinstance(request.base, DebianBase)
     own = await _deb_layers(request, request.base, groups)
     rootfs = (await _rootfs(request, (*below, *own)),) if any(one.elf_files for one in own) else ()
-    return (*rootfs, *own, *await _made_layers(request, request.base))
+    found = (*rootfs, *own, *await _made_layers(request, request.base))
+    # Programs without libraries change nothing in either: an image has no layer twice.
+    there = {one.digest for one in below}
+    return tuple(one for one in found if one.digest not in there)
+
+
+@rule
+async def base_layers(request: BaseLayersRequest) -> BaseLayers:
+    base = request.base
+    if isinstance(base, RegistryBase):
+        # The environment's layer is the image's own: everything below it is somebody else's, by digest.
+        venv = await venv_layer(
+            VenvLayerRequest(base.target, base.python, request.prefix, request.compression),
+            **implicitly(),
+        )
+        return BaseLayers((*remote_layers(base.image), venv))
+    groups = await _deb_layers(request, base, base.groups)
+    made = await _made_layers(request, base)
+    return BaseLayers((await _rootfs(request, groups), *groups, *made))
 
 
 def rules() -> Iterable[object]:

@@ -10,16 +10,18 @@ from pants.engine.addresses import Address
 from pants.util.docutil import bin_name
 
 from slim_python_image.base_target import DebianPythonBaseTarget
-from slim_python_image.bases import BuilderGroup, DebPackage
+from slim_python_image.bases import BuilderGroup, DebPackage, LayerGroup
 from slim_python_image.products import SlimImageError
 from slim_python_image.util_rules.base_locks import host_platform, parse_lock
 from slim_python_image.util_rules.debian_locks import (
     LOCK_SCHEMA,
     LockedBase,
     accepted_scripts,
+    added_groups,
     builder_groups,
     check_inputs,
     lock_inputs,
+    made_with,
     runtime_packages,
 )
 
@@ -176,6 +178,41 @@ def test_scripts_are_accepted_of_packages_that_the_base_has() -> None:
     assert str(e.value) == (
         f"{PATH}: `accept_scripts` of 3rdparty/debian:b names fontconfg, which the base does not have\n"
         "  -> take it out of that field"
+    )
+
+
+def test_packages_of_images_are_read_from_the_lock() -> None:
+    tini, curl, fonts = (
+        DebPackage(name, "1", "amd64", "debian", f"pool/{name}.deb", 1, "0" * 64)
+        for name in ("tini", "curl", "fonts")
+    )
+    rows = {"tini": ["tini=1"], "curl, tini": ["curl=1", "tini=1"], "fonts": ["fonts=1"], "libc6": []}
+    lock = locked(
+        target(platforms=["linux/amd64", "linux/arm64"]),
+        packages={f"{one.name}=1": asdict(one) for one in (tini, curl, fonts)},
+        platforms={
+            "linux/amd64": {"layers": [{"packages": ["fonts=1"]}], "image_packages": rows},
+            "linux/arm64": {"layers": []},
+        },
+    )
+    check_inputs(target(platforms=["linux/amd64", "linux/arm64"]), lock)
+    assert added_groups(lock, "linux/amd64", (), "a:image") == ()
+    assert added_groups(lock, "linux/amd64", ("libc6",), "a:image") == ()
+    assert added_groups(lock, "linux/amd64", ("tini", "curl, tini"), "a:image") == (
+        LayerGroup("packages tini", bytecode=False, packages=(tini,)),
+        LayerGroup("packages curl", bytecode=False, packages=(curl,)),
+    )
+    assert added_groups(lock, "linux/amd64", ("curl, tini",), "a:image") == (
+        LayerGroup("packages curl, tini", bytecode=False, packages=(curl, tini)),
+    )
+    # Programs that make files see all of them, or none where this machine runs none of them.
+    assert made_with(lock, "linux/amd64", ("tini", "curl, tini")) == (fonts, tini, curl)
+    assert made_with(lock, "linux/arm64", ("tini",)) == made_with(lock, "linux/riscv64", ()) == ()
+    with pytest.raises(SlimImageError) as e:
+        added_groups(lock, "linux/arm64", ("tini",), "a:image")
+    assert str(e.value) == (
+        f"a:image: the packages tini (the field `extra_packages`) are not in {PATH} for linux/arm64\n"
+        f"  -> lock them: {bin_name()} generate-lockfiles --resolve=b"
     )
 
 

@@ -170,9 +170,7 @@ async def build_image(request: BuiltImageRequest) -> BuiltImage:
         for platform in parts.platforms
     )
     check_groups(parts, {wheel.name for one in platforms for wheel in one.wheels})
-    bases = await concurrently(
-        read_base(parts.base_on(one.platform), **implicitly()) for one in platforms
-    )
+    bases = await concurrently(read_base(parts.base_on(one.platform), **implicitly()) for one in platforms)
     document = {
         "manifests": [json.loads(one.manifest.descriptor) for one in platforms],
         # One target is the base of all platforms.

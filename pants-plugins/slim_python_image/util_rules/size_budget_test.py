@@ -63,6 +63,16 @@ def budgets(**texts: str) -> Any:
 IMAGE = image(layer(numpy=30, Py_YAML=2), layer(numpy=5), layer(3, kind="source"), layer(own_dist=1))
 
 
+def test_packages_that_an_image_adds_count_as_its_base() -> None:
+    added = image(layer(curl=7, kind="deb"), layer(0, rootfs=1, kind="rootfs"), layer(numpy=3))
+    (one,) = added.platforms
+    assert {name: size // MIB for name, size in sizes_of(one).items()} == {"numpy": 3, "the base": 58}
+    own = image(layer(0, account=1, kind="rootfs"))
+    assert {name: size // MIB for name, size in sizes_of(own.platforms[0]).items()} == {
+        "first-party code": 1, "the base": 50,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
