@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.debian.mirrors import archive_mirrors, archive_of_suite
@@ -15,12 +17,12 @@ from ociwheel.errors import BaseError, FetchError, OciwheelError
 from ociwheel.notes import warn
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 Opener = Callable[[str, int], bytes]
 """Returns what a URL gives, at most so many bytes; raises :class:`OciwheelError`."""
 
+_STATE = re.compile(r"/(\d{8}T\d{6}Z)/?\Z")
 _SUFFIXES = (".xz", ".gz", "")
 MOST_RELEASE = 16 << 20
 """Bytes of an ``InRelease``; Debian's have some hundred thousand."""
@@ -78,6 +80,21 @@ class _Gunzip:
         return self._inner.unused_data
 
 
+def time_of(mirror: str, now: datetime) -> datetime:
+    """Return the time at which releases of a mirror have to be valid.
+
+    A URL that ends with a time, as those of snapshot.debian.org do, names a state of the archive: nobody who
+    names it expects a later one, and its releases are those of that time.
+
+    :param mirror: its URL.
+    """
+    found = _STATE.search(mirror)
+    try:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if found else now
+    except ValueError:  # digits, and no time
+        return now
+
+
 @dataclass(frozen=True)
 class Suite:
     """A suite with its verified release and the mirror that gave it."""
@@ -114,7 +131,8 @@ class ArchiveClient:
             where = f"{mirror}/dists/{name}/InRelease"
             try:
                 text = verified_text(self.opener(where, MOST_RELEASE), self.keyrings, where)
-                return Suite(name, archive, mirror, parse_release(text, name, self.now, where))
+                release = parse_release(text, name, time_of(mirror, self.now), where)
+                return Suite(name, archive, mirror, release)
             except (BaseError, FetchError) as e:
                 faults.append(e)
         if len(faults) == 1:

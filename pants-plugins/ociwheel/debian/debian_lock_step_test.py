@@ -417,6 +417,28 @@ def test_an_expired_release_is_refused(tmp_path: Path, mirror: Mirror, key: Sign
     )
 
 
+def test_a_mirror_that_is_a_state_of_the_archive_is_valid_as_of_its_time(
+    tmp_path: Path, mirror: Mirror, machine: Path, key: SigningKey
+) -> None:
+    """Releases of testing are valid for a week; a state of the archive has them for good."""
+    mirror.extra["Valid-Until"] = "Sat, 08 Jan 2022 00:00:00 UTC"
+    publish(mirror)
+
+    def locked_as_of(state: str) -> dict[str, Any]:
+        place = mirror.root.parent / state
+        if not place.exists():
+            shutil.copytree(mirror.root, place)
+        mirrors = {"debian_mirrors": {"debian": [place.as_uri()]}}
+        (machine / "network.json").write_text(json.dumps(mirrors))
+        return lock(tmp_path, key)
+
+    assert locked_as_of("20220105T120000Z")["python"] == "3.11"
+    assert "Z" not in (tmp_path / "base.lock").read_text()
+    for late in ("20220109T000000Z", "20229999T000000Z", "20220105T120000Z/debian"):
+        with pytest.raises(OciwheelError, match="the release was valid until"):
+            locked_as_of(late)
+
+
 def test_the_release_of_another_suite_is_refused(tmp_path: Path, mirror: Mirror, key: SigningKey) -> None:
     publish(mirror, "old")
     shutil.copytree(mirror.root / "dists/old", mirror.root / "dists/tiny")
