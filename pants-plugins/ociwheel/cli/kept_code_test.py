@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 import subprocess
@@ -138,3 +139,53 @@ def test_what_was_kept_long_ago_goes(core: Path) -> None:
     assert new.exists()
     assert not old.exists()
     assert list((core.parent / "code").glob("plan-1-*"))
+
+
+MAKES = """\
+import re
+from dataclasses import dataclass
+
+WORD = re.compile("[a-z]+", re.IGNORECASE)
+RAW = re.compile(b"(?P<first>.)(.)")
+
+
+@dataclass(frozen=True)
+class Pair:
+    \"\"\"Two.\"\"\"
+
+    one: int
+    two: int = 2
+
+
+def main(argv):
+    found = re.compile(argv[0]).fullmatch("run-time"), WORD.match("Ab1").group(), RAW.match(b"xy").groupdict()
+    print(found[0] is not None, *found[1:], Pair(1) == Pair(1, 2), hash(Pair(1)) == hash(Pair(1, 2)), Pair(3))
+    return 0
+"""
+
+
+def test_what_modules_make_when_they_are_imported_is_kept_and_no_more(core: Path) -> None:
+    (core / "ociwheel/cli/main.py").write_text(MAKES)
+    first = start(core, "run-t.*")
+    assert first == (0, "True Ab {'first': b'x'} True True Pair(one=3, two=2)\n")
+    before = kept(core).read_bytes()
+    _, made, patterns = marshal.loads(before[8:])  # noqa: S302 (written by the entry)
+    assert any("def __init__" in text for text in made)
+    assert set(patterns) >= {("[a-z]+", 2), (b"(?P<first>.)(.)", 0)}
+    assert not [key for key in patterns if key[0] == "run-t.*"]
+    # The second start reads them, and writes nothing.
+    stamp = kept(core).stat().st_mtime_ns
+    assert start(core, "run-.*") == first
+    assert kept(core).read_bytes() == before
+    assert kept(core).stat().st_mtime_ns == stamp
+
+
+def test_what_is_printed_and_what_is_to_be_done_at_the_end_is_done(core: Path) -> None:
+    (core / "ociwheel/cli/main.py").write_text(
+        "import atexit, sys\n"
+        "def main(argv):\n"
+        "    atexit.register(lambda: print('last'))\n"
+        "    sys.stdout.write('first ')\n"
+        "    return 7\n"
+    )
+    assert start(core) == (7, "first last\n")

@@ -8,6 +8,9 @@ it each time: see docs/decisions/029. Its name says which sources it is of.
 """
 
 import _imp
+import _sre  # type: ignore[import-not-found] # typeshed has no word of it
+import atexit
+import builtins
 import marshal
 import os
 import sys
@@ -21,6 +24,7 @@ _LATER = (
     *("random", "selectors", "shutil", "ssl", "subprocess", "sysconfig", "tempfile", "zipfile"),
 )
 _KEPT_SECONDS = 30 * 86400
+_Patterns = dict[tuple[object, int], tuple[object, ...]]
 
 
 class _Later(ModuleType):
@@ -48,12 +52,15 @@ class _Kept:
         self._path = path
         self._roots = roots
         self._code: dict[str, tuple[int, str, bool, bytes]] = {}
+        self._made: dict[str, bytes] = {}
+        self._patterns: _Patterns = {}
         self._new = False
         try:
             with open(path, "rb") as file:
                 mark, data = file.read(8), file.read()
             if mark == _mark(data):
-                self._code = marshal.loads(data)  # noqa: S302 (written by this class, on this machine)
+                # Written by this class, on this machine.
+                self._code, self._made, self._patterns = marshal.loads(data)  # noqa: S302
         except (OSError, EOFError, ValueError, TypeError):
             pass
 
@@ -91,11 +98,45 @@ class _Kept:
                 self._new = True
                 return
 
+    def watch(self) -> None:
+        """Keep, too, what modules make when they are imported: methods of dataclasses, and patterns.
+
+        Compiling those costs a step as much as all else that it imports.
+        """
+        import dataclasses
+        from re import _compiler  # type: ignore[attr-defined]
+
+        # Both look their functions up when they call them, so that these are found first.
+        dataclasses.exec = self._execute  # type: ignore[attr-defined]
+        make = _compiler.compile
+
+        def compiled(pattern: object, flags: int = 0) -> object:
+            # Others depend on what a step reads, and would be ever more.
+            if sys._getframe(3).f_code.co_name != "<module>":  # noqa: SLF001
+                return make(pattern, flags)
+            if (pattern, flags) not in self._patterns:
+                _compiler._sre = _Watched(self._patterns, (pattern, flags))  # noqa: SLF001
+                try:
+                    make(pattern, flags)
+                finally:
+                    _compiler._sre = _sre  # noqa: SLF001
+                self._new = True
+            return _sre.compile(*self._patterns[pattern, flags])
+
+        _compiler.compile = compiled
+
+    def _execute(self, text: str, names: dict[str, object], found: dict[str, object]) -> None:
+        """Run the source of a dataclass's methods."""
+        if text not in self._made:
+            self._made[text] = marshal.dumps(compile(text, "<string>", "exec"))
+            self._new = True
+        builtins.exec(marshal.loads(self._made[text]), names, found)  # noqa: S102, S302 (as above)
+
     def write(self) -> None:
         """Write what is new, as a whole or not at all; where that cannot be, the next step compiles again."""
         if not self._new:
             return
-        data = marshal.dumps(self._code)
+        data = marshal.dumps((self._code, self._made, self._patterns))
         partial = f"{self._path}.{os.getpid()}"
         try:
             with open(partial, "wb") as file:
@@ -110,6 +151,24 @@ class _Kept:
         for other in os.scandir(os.path.dirname(self._path)):
             if other.stat().st_mtime < os.stat(self._path).st_mtime - _KEPT_SECONDS:
                 os.unlink(other.path)
+
+
+class _Watched:
+    """Python's engine of patterns, for the one pattern whose compiled form is to be kept."""
+
+    def __init__(
+        self, patterns: dict[tuple[object, int], tuple[object, ...]], key: tuple[object, int]
+    ) -> None:
+        self._patterns = patterns
+        self._key = key
+
+    def compile(self, pattern: object, flags: int, code: list[int], *groups: object) -> None:
+        """Keep what a pattern is made from."""
+        # The numbers have names, and are of a class that only that module knows.
+        self._patterns[self._key] = (pattern, int(flags), [int(one) for one in code], *groups)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(_sre, name)
 
 
 class _Loader(SourceFileLoader):
@@ -150,6 +209,7 @@ def _main() -> int:
         python = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
         kept = _Kept(f"{os.path.abspath(os.environ['OCIWHEEL_CODE'])}-{python}", paths)
         sys.meta_path.insert(-1, kept)
+        kept.watch()
     from ociwheel.cli.main import main
 
     code = main(sys.argv[1:])
@@ -158,5 +218,13 @@ def _main() -> int:
     return code
 
 
+def _leave(code: int) -> None:
+    """End, as ``sys.exit`` does, without taking apart what was loaded: that costs as much as loading some."""
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(_main())
+    _leave(_main())
