@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import url2pathname
+from urllib.parse import unquote
 
 from ociwheel.debian.archive_client import ArchiveClient
 from ociwheel.debian.release import default_keyrings
@@ -65,7 +65,7 @@ def opener(settings: NetworkSettings) -> Opener:
 
 
 def _read_file(url: str, most: int) -> bytes:
-    path = Path(url2pathname(url.removeprefix("file://").removeprefix("file:")))
+    path = Path(unquote(url.removeprefix("file://").removeprefix("file:")))
     try:
         return bytes_of(path, most)
     except OSError as e:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import io
 import ssl
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ociwheel import __version__
-from ociwheel.transport import pace
 from ociwheel.transport.failure import LONGEST_NUMBER, Failure, Kind, failure_of, reason_of
+from ociwheel.transport.pool import Pool, Way, proxy_of
 from ociwheel.transport.settings import NetworkSettings, host_of
 from ociwheel.transport.urls import split_url
 from ociwheel.wording import redact
@@ -48,15 +47,21 @@ class Body:
 class Response:
     """An open answer: its URL, status, headers, and a body whose length is checked."""
 
-    def __init__(self, url: str, raw: Any) -> None:
+    def __init__(self, url: str, raw: Any, done: Callable[[], None] | None = None) -> None:
         self.url = url
         self.status: int = raw.status
         self.headers: Message = raw.headers
         self._raw = raw
-        self.close: Callable[[], None] = raw.close
+        self._done: Callable[[], None] | None = done or raw.close
         self.content_type: str = raw.headers.get("Content-Type", "")
         length = raw.headers.get("Content-Length", "")
         self.length = int(length) if length.isdecimal() and len(length) < LONGEST_NUMBER else None
+
+    def close(self) -> None:
+        """Let go of the connection, once."""
+        done, self._done = self._done, None
+        if done is not None:
+            done()
 
     def chunks(self, size: int = 1 << 18, *, most: int = MAX_FILE) -> Iterator[bytes]:
         """Yield the body.
@@ -91,30 +96,6 @@ class Response:
         return body
 
 
-class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """Leaves every answer to us, redirects too: urllib's own handlers may fail with the answer open."""
-
-    def http_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002 (urllib's own signature)
-        return response
-
-    def https_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002 (likewise)
-        return response
-
-
-class _Proxies(urllib.request.ProxyHandler):
-    """Uses the settings' ``no`` list; urllib's own handler only looks at the environment."""
-
-    def __init__(self, proxies: Mapping[str, str]) -> None:
-        super().__init__({k: v for k, v in proxies.items() if k in ("http", "https")})
-        self._all = dict(proxies)
-
-    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:  # noqa: A002
-        host = req.host or ""
-        if urllib.request.proxy_bypass_environment(host, self._all):  # type: ignore[attr-defined]
-            return None
-        return super().proxy_open(req, proxy, type)
-
-
 def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     """Return a context that trusts ``ca_bundle``, or without one what the machine trusts."""
     if ca_bundle is not None:
@@ -131,19 +112,16 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _trust_nobody() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 class Connections:
-    """Sends requests with the settings of this machine.
+    """Sends requests with the settings of this machine, over connections that are kept for the next one.
 
     :param settings: proxies, certificates, time limits.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
-        self._openers: dict[tuple[bool, bool], urllib.request.OpenerDirector] = {}
+        self._pool = Pool(settings.pace, settings.timeout, self._context)
+        self._contexts: dict[bool, ssl.SSLContext] = {}
 
     def open(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Response:
         """Send one request, without credentials of its own.
@@ -153,47 +131,57 @@ class Connections:
         """
         if not url.startswith(("http://", "https://")):
             raise Failure(Kind.ANSWER, url, "is no URL of http or https")
-        with body.open() if body else contextlib.nullcontext() as stream:
-            try:
-                request = urllib.request.Request(url, data=stream, method=method)  # noqa: S310 (checked above)
-                if body or method in ("PUT", "POST"):
-                    request.add_header("Content-Length", str(body.size if body else 0))
-                    request.add_header("Content-Type", "application/octet-stream")
-                # A transparent recompression would change the bytes that the hash is of.
-                for name, value in {**_OWN_HEADERS, **headers}.items():
-                    request.add_header(name, value)
-                return Response(url, self._opener(url).open(request, timeout=self._settings.timeout))
-            except (OSError, http.client.HTTPException, ValueError) as e:
-                raise self._proxied(url, failure_of(url, e)) from e
+        own = dict(_OWN_HEADERS)
+        if body or method in ("PUT", "POST"):
+            own["Content-Length"] = str(body.size if body else 0)
+            own["Content-Type"] = "application/octet-stream"
+        # A transparent recompression would change the bytes that the hash is of.
+        request = (method, url, {**own, **headers}, body)
+        try:
+            way = Way.to(url, self._settings.proxies, trusted=self._is_trusted(url))
+            connection, answer = self._ask(way, *request)
+        except (OSError, http.client.HTTPException, ValueError) as e:
+            raise self._proxied(url, failure_of(url, e)) from e
+        return Response(url, answer, lambda: self._pool.give(way, connection, answer))
 
-    def _opener(self, url: str) -> urllib.request.OpenerDirector:
-        host = split_url(url).hostname or ""
-        trusted = bool({host, host_of(url)} & self._settings.trusted_hosts)
-        # Reading a machine's certificates costs more than a small download, so it is done for TLS alone.
-        secure = any(each.startswith("https:") for each in (url, *self._settings.proxies.values()))
-        if (trusted, secure) not in self._openers:
+    def _ask(
+        self, way: Way, method: str, url: str, headers: Mapping[str, str], body: Body | None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        while True:
+            connection, kept = self._pool.take(way)
             try:
-                context = tls_context(self._settings.ca_bundle) if secure else _trust_nobody()
+                with body.open() if body else contextlib.nullcontext() as stream:
+                    connection.request(method, way.target(url), stream, {**way.headers, **headers})
+                return connection, connection.getresponse()
+            except BaseException as e:
+                connection.close()
+                # RFC 9112, 9.3.1: a server may end a connection that is kept at any time, also when a request
+                # is under way to it. It then is sent again; what is sent here may be sent twice.
+                if not (kept and isinstance(e, ConnectionError)):
+                    raise
+
+    def _is_trusted(self, url: str) -> bool:
+        host = split_url(url).hostname or ""
+        return bool({host, host_of(url)} & self._settings.trusted_hosts)
+
+    def _context(self, way: Way) -> ssl.SSLContext:
+        """Return what a way trusts. Reading a machine's certificates costs more than a small download."""
+        if way.trusted not in self._contexts:
+            try:
+                context = tls_context(self._settings.ca_bundle)
             except (OSError, ssl.SSLError) as e:
                 answer = f"cannot read the CA bundle {self._settings.ca_bundle}: {reason_of(e)}"
-                raise Failure(Kind.TLS, url, answer) from e
-            if trusted:
+                raise Failure(Kind.TLS, way.url, answer) from e
+            if way.trusted:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            self._openers[trusted, secure] = urllib.request.build_opener(
-                _Proxies(self._settings.proxies),
-                *pace.handlers(context, self._settings.pace),
-                _AnyStatus(),
-            )
-        return self._openers[trusted, secure]
+            self._contexts[way.trusted] = context
+        return self._contexts[way.trusted]
 
     def _proxied(self, url: str, failure: Failure) -> Failure:
         """Return ``failure``, as one of the proxy when it was the proxy that could not be reached."""
-        proxy = self._settings.proxies.get(split_url(url).scheme)
-        bypass = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined]
-            host_of(url), dict(self._settings.proxies)
-        )
-        if failure.kind is not Kind.UNREACHABLE or not proxy or bypass:
+        proxy = proxy_of(url, self._settings.proxies)
+        if failure.kind is not Kind.UNREACHABLE or not proxy:
             return failure
         answer = f"{failure.answer} (through the proxy {redact(proxy)})"
         return Failure(Kind.PROXY, url, answer, retry_after=failure.retry_after)

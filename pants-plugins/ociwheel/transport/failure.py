@@ -7,7 +7,6 @@ import http.client
 import socket
 import ssl
 import time
-import urllib.error
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -115,8 +114,8 @@ def _late(url: str, error: Exception) -> Failure:
 
 
 def failure_of(url: str, error: Exception) -> Failure:
-    """Return what an exception of urllib, ssl or a socket means."""
-    inner: Any = error.reason if isinstance(error, urllib.error.URLError) else error
+    """Return what an exception of http.client, ssl or a socket means."""
+    inner: Any = error
     if isinstance(inner, ssl.SSLError) and "timed out" not in str(inner):
         return _tls_failure(url, inner)
     if isinstance(inner, OSError) and "Tunnel connection failed" in str(inner):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import io
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +84,9 @@ class _Paced(io.RawIOBase):
         super().close()
 
 
-def _response_class(pace: Pace) -> type[http.client.HTTPResponse]:
+def response_class(pace: Pace) -> type[http.client.HTTPResponse]:
+    """Return the class of answers that keep to ``pace``."""
+
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
@@ -94,27 +95,3 @@ def _response_class(pace: Pace) -> type[http.client.HTTPResponse]:
             self.fp = io.BufferedReader(_Paced(raw, pace), 1 << 16)
 
     return Response
-
-
-def handlers(context: Any, pace: Pace) -> tuple[urllib.request.BaseHandler, ...]:
-    """Return urllib's handlers of http and https, whose answers keep to ``pace``.
-
-    :param context: of TLS.
-    """
-    response = _response_class(pace)
-
-    class Plain(http.client.HTTPConnection):
-        response_class = response
-
-    class Secure(http.client.HTTPSConnection):
-        response_class = response
-
-    class Http(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(Plain, req)
-
-    class Https(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(Secure, req, context=context)
-
-    return Http(), Https(context=context)

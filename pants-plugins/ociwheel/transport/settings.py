@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +61,7 @@ def _indexes(pip: PipConfig, default: str | None) -> tuple[str, ...]:
 
 
 def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
-    # On macOS the system's own settings count where the environment names none.
-    proxies = dict(urllib.request.getproxies()) if sys.platform == "darwin" else {}
+    proxies = _system_proxies() if sys.platform == "darwin" else {}
     proxies |= _env_proxies(environ)
     if "all" in proxies:
         proxies.setdefault("http", proxies["all"])
@@ -73,6 +71,13 @@ def _proxies(pip: PipConfig, environ: Mapping[str, str]) -> dict[str, str]:
         own = own if "://" in own else f"http://{own}"
         proxies |= {"http": own, "https": own}
     return proxies
+
+
+def _system_proxies() -> dict[str, str]:
+    """Return what counts on macOS where the environment names none."""
+    from urllib.request import getproxies  # noqa: PLC0415 (it imports much, and only macOS has settings)
+
+    return dict(getproxies())
 
 
 def _env_proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 Login = tuple[str, str]
@@ -45,4 +44,4 @@ def split_userinfo(url: str) -> tuple[str, Login | None]:
 
 def local_path(url: str) -> Path:
     """Return the path that a ``file://`` URL names."""
-    return Path(urllib.request.url2pathname(split_url(url).path))
+    return Path(urllib.parse.unquote(split_url(url).path))
