@@ -93,6 +93,43 @@ def test_after_an_edit_only_what_changed_goes_up(registry: Registry, push: Pushe
     assert registry.tag("edit/a", "latest") == digest_of(tmp_path / "after")
 
 
+def test_what_a_tags_image_has_is_not_asked_for_blob_by_blob(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    image = f"--image={registry.host}/asked/a:latest"
+    push(write_layout(tmp_path / "one", "print(1)"), image)
+    registry.accesses()
+    second = push(write_layout(tmp_path / "two", "print(2)"), image)
+    log = registry.accesses()
+    asked = [one.path.rpartition("/")[2] for one in log if one.method == "HEAD" and "/blobs/" in one.path]
+    assert sorted(asked) == sorted(one["digest"] for one in second["sent"])
+    assert second["present"] > 0
+    assert registry.check_complete("asked/a", "latest") == 6
+
+
+def test_the_first_push_of_a_run_says_which_others_need_none(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layouts = {name: write_layout(tmp_path / name, f"print({name!r})") for name in ("a", "b", "c")}
+    run = tmp_path / "run"
+    run.mkdir()
+    for name, layout in layouts.items():
+        images = [f"{registry.host}/run/{name}:{tag}" for tag in ("1", "2")]
+        (run / f"{name}.json").write_text(json.dumps({"images": images, "digest": digest_of(layout)}))
+    push(layouts["b"], *(f"--image={registry.host}/run/b:{tag}" for tag in ("1", "2")))
+    push(layouts["c"], f"--image={registry.host}/run/c:1")
+    (run / "d.json").write_text('{"images": ["127.0.0.1:1/nobody/listens:1"], "digest": "sha256:0"}')
+    process = push.start(layouts["a"], f"--image={registry.host}/run/a:1", f"--run={run}")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    # `c` lacks a tag, and nobody answers for `d`: their own pushes meet that.
+    assert sorted(path.name for path in run.glob("*.done")) == ["b.done"]
+    assert f"{registry.host}/run/b:1,2: already there, nothing sent; {digest_of(layouts['b'])}" in err
+    (run / "b.done").unlink()
+    push(layouts["c"], f"--image={registry.host}/run/c:1", f"--run={run}")
+    assert not list(run.glob("*.done")), "one push of a run asks for all"
+
+
 def test_blobs_that_images_share_go_up_once(registry: Registry, push: Pusher, tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         layout = write_layout(tmp_path / name, f"print({name!r})", common=b"shared")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ociwheel import process
 from ociwheel.errors import ToolError
 from ociwheel.image_name import DEFAULT_DOMAIN, DEFAULT_LOGIN, ImageName
 from ociwheel.notes import note
@@ -126,6 +125,8 @@ def _ask(helper: str, key: str, environ: Mapping[str, str]) -> RegistryLogin | N
     program = shutil.which(f"docker-credential-{helper}", path=environ.get("PATH") or _HELPER_PATH)
     if program is None or "/" in helper:
         return None
+    from ociwheel import process  # noqa: PLC0415 (most logins are in a file)
+
     try:
         done = process.run([program, "get"], env={"PATH": _HELPER_PATH, **environ}, stdin=key.encode())
     except (ToolError, OSError):

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ociwheel.digest import Digest
 from ociwheel.image.layout import INDEX, MANIFEST, Blob, Descriptor
+from ociwheel.reading import parse_json
 from ociwheel.registry.content import Content, KnownRepositories, Manifest
 from ociwheel.registry.messages import Answer, Request
 from ociwheel.registry.refusals import RegistryError, push_error
@@ -27,6 +28,11 @@ from ociwheel.transport.failure import RETRIED, Failure, Kind
 from ociwheel.transport.urls import join_url
 from ociwheel.wording import quoted
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+_Asked = TypeVar("_Asked")
+_Told = TypeVar("_Told")
 _ACCEPT = f"{INDEX}, {MANIFEST}"
 _STORED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 # What an upload that did not arrive whole, or whose session the registry lost, is answered with.
@@ -45,6 +51,11 @@ class Destination:
     def repository_name(self) -> str:
         """Registry and repository."""
         return f"{self.domain}/{self.repository}"
+
+    @property
+    def names(self) -> str:
+        """The repository with its tags, for messages."""
+        return f"{self.repository_name}:{','.join(self.tags)}"
 
 
 @dataclass
@@ -98,6 +109,7 @@ class Push:
         self._dry = dry
         self._lock = threading.Lock()
         self._scopes = (scope(destination.repository, "pull,push"),)
+        self._tagged: frozenset[str] = frozenset()
         self.tally = Tally()
 
     @property
@@ -125,10 +137,11 @@ class Push:
     def _run(self, announce: Callable[[int, int], None], before_tags: Callable[[Push], None]) -> Tally:
         self._session.connect(self._to.repository)
         root = self._content.root
-        stale = [tag for tag in self._to.tags if self._digest_of(tag) != root.digest]
+        named = {tag: self._digest_of(tag) for tag in self._to.tags}
+        stale = [tag for tag, digest in named.items() if digest != root.digest]
         # A tag that names the digest shows that the digest is there.
         if len(stale) == len(self._to.tags) and self._digest_of(root.digest) != root.digest:
-            self._push_content(announce)
+            self._push_content(announce, {digest for digest in named.values() if digest})
         before_tags(self)
         for tag in stale:
             if not self._dry:
@@ -136,14 +149,47 @@ class Push:
             self.tally.tags.append(tag)
         return self.tally
 
-    def _push_content(self, announce: Callable[[int, int], None]) -> None:
-        manifests = [one for one in self._content.manifests if self._digest_of(one.descriptor.digest) is None]
-        self._push_blobs(manifests, announce)
-        for one in manifests:
-            self.send_manifest(one.descriptor, one.data)
+    def _push_content(self, announce: Callable[[int, int], None], tagged: Iterable[str]) -> None:
+        """Send what the repository lacks, without a tag.
+
+        :param tagged: digests that the tags name now.
+        """
+        # What asks only whether the tags are right loads no more than that.
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            digests = [one.descriptor.digest for one in self._content.manifests]
+            there = self._all(pool, self._digest_of, digests)
+            new = [one for one, digest in zip(self._content.manifests, there, strict=True) if digest is None]
+            if new:
+                self._tagged = frozenset(self._blobs_of(pool, tagged))
+            self._push_blobs(pool, new, announce)
+            self._all(pool, lambda one: self.send_manifest(one.descriptor, one.data), new)
         root = self._content.root
         if all(one.descriptor.digest != root.digest for one in self._content.manifests):
             self.send_manifest(root, self._content.data)
+
+    def _blobs_of(self, pool: ThreadPoolExecutor, tagged: Iterable[str]) -> Iterator[str]:
+        """Yield the digests of blobs of the images that tags name now: they need not be asked for one by one.
+
+        A tag's image is there with all that is below it, as said at the head of this module.
+        """
+        documents = self._all(pool, self._read, tagged)
+        below = {str(row.get("digest")) for one in documents for row in _rows(one, "manifests")}
+        documents += self._all(pool, self._read, filter(Digest.fits, sorted(below)))
+        for one in documents:
+            for row in (one.get("config"), *_rows(one, "layers")):
+                if isinstance(row, dict):
+                    yield str(row.get("digest"))
+
+    def _read(self, digest: str) -> Mapping[str, object]:
+        """Return a manifest or an index; one that cannot be had, or is damaged, has nothing in it."""
+        try:
+            answer = self.request("GET", f"manifests/{digest}", headers={"Accept": _ACCEPT})
+            value = parse_json(answer.body) if Digest.of(answer.body) == digest else None
+        except (Failure, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
     # --- manifests ------------------------------------------------------------------------------------
 
@@ -162,7 +208,8 @@ class Push:
         """Send a manifest whose blobs are there, by its digest or by a tag."""
         if not self._dry:
             self._put_manifest(descriptor, data, tag or descriptor.digest)
-        self.tally.manifests.append(descriptor)
+        with self._lock:
+            self.tally.manifests.append(descriptor)
 
     def _put_manifest(self, descriptor: Descriptor, data: bytes, reference: str) -> None:
         answer = self.request(
@@ -182,20 +229,23 @@ class Push:
 
     # --- blobs ----------------------------------------------------------------------------------------
 
-    def _push_blobs(self, manifests: Iterable[Manifest], announce: Callable[[int, int], None]) -> None:
+    def _push_blobs(
+        self, pool: ThreadPoolExecutor, manifests: Iterable[Manifest], announce: Callable[[int, int], None]
+    ) -> None:
         blobs = {blob.digest: blob for one in manifests for blob in one.blobs}
-        with ThreadPoolExecutor(self._jobs) as pool:
-            there = self._all(pool, self._has_or_mounts, blobs.values())
-            missing = [blob for blob, found in zip(blobs.values(), there, strict=True) if not found]
-            announce(len(missing), sum(blob.size for blob in missing))
-            # The largest first: the last one to end is then a small one.
-            self._all(pool, self._upload, sorted(missing, key=lambda blob: -blob.size))
+        there = self._all(pool, self._has_or_mounts, blobs.values())
+        missing = [blob for blob, found in zip(blobs.values(), there, strict=True) if not found]
+        announce(len(missing), sum(blob.size for blob in missing))
+        # The largest first: the last one to end is then a small one.
+        self._all(pool, self._upload, sorted(missing, key=lambda blob: -blob.size))
 
     @staticmethod
     def _all(
-        pool: ThreadPoolExecutor, work: Callable[[Descriptor], bool], blobs: Iterable[Descriptor]
-    ) -> list[bool]:
-        futures = [pool.submit(work, blob) for blob in blobs]
+        pool: ThreadPoolExecutor, work: Callable[[_Asked], _Told], items: Iterable[_Asked]
+    ) -> list[_Told]:
+        from concurrent.futures import FIRST_EXCEPTION, wait  # noqa: PLC0415 (as above)
+
+        futures = [pool.submit(work, item) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
@@ -207,7 +257,7 @@ class Push:
         return [future.result() for future in futures]
 
     def _has_or_mounts(self, blob: Descriptor) -> bool:
-        if self._has(blob, self._to.repository, self._scopes):
+        if blob.digest in self._tagged or self._has(blob, self._to.repository, self._scopes):
             with self._lock:
                 self.tally.present += 1
                 self._known.add(self._to.domain, blob.digest, self._to.repository)
@@ -358,3 +408,9 @@ class Push:
         return RegistryError(
             f"the registry answered {answer.text()}, {doing}", where=self._to.repository_name, hint=hint
         )
+
+
+def _rows(document: Mapping[str, object], name: str) -> list[dict[str, object]]:
+    """Return the descriptors that a document lists, none where it does not."""
+    rows = document.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -13,7 +13,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,11 @@ from ociwheel.errors import UsageError
 from ociwheel.image.layout import Descriptor
 from ociwheel.image_name import ImageName
 from ociwheel.registry import content
-from ociwheel.registry.attach import Statements, read_statements
-from ociwheel.registry.client import RegistryClient
 from ociwheel.registry.logins import logins, machine_environment
 from ociwheel.registry.push import Destination, Push, Tally
 from ociwheel.registry.session import Session
+from ociwheel.registry.together import mark_present
 from ociwheel.transport import settings
-from ociwheel.transport.download import download
 from ociwheel.wording import shown
 
 _INTERRUPTED = 130
@@ -75,6 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="private key that signs, a file or env://NAME; its password: COSIGN_PASSWORD",
     )
     parser.add_argument("--libraries", type=Path, metavar="DIR", help="keeps the libraries that sign")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="JSON documents (images, digest) of what the same run pushes; what is there is marked so",
+    )
     parser.add_argument("--jobs", type=int, default=4, help="how many blobs go up at the same time")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be sent, in bytes")
 
@@ -85,18 +90,28 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--jobs is {args.jobs}, expected at least 1")
     to = destination(args.image)
     image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
-    login = logins(machine_environment())
-    session = Session(to.domain, settings.load(), login, insecure=to.domain in args.insecure)
+    login, network = logins(machine_environment()), settings.load()
+
+    def session_of(domain: str) -> Session:
+        return Session(domain, network, login, insecure=domain in args.insecure)
+
+    session = session_of(to.domain)
     known = content.KnownRepositories.load(args.known)
 
+    scratch = _Scratch()
+
     def fetch(repository: str, blob: Descriptor) -> Path:
+        # Most pushes read nothing.
+        from ociwheel.registry.client import RegistryClient  # noqa: PLC0415
+        from ociwheel.transport.download import download  # noqa: PLC0415
+
         client = RegistryClient(session, ImageName(to.domain, repository, None, None))
-        path = Path(scratch) / blob.digest.hex
+        path = scratch.folder() / blob.digest.hex
         return download(
             client, client.blob_url(blob.digest), path, sha256=blob.digest.hex, size=blob.size
         ).path
 
-    said = statements(args, image)
+    before_tags = statements(args, image)
     push = Push(
         session,
         image,
@@ -107,24 +122,34 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         jobs=args.jobs,
         dry=args.dry_run,
     )
-    names = f"{to.repository_name}:{','.join(to.tags)}"
+    names = to.names
 
     def announce(blobs: int, size: int) -> None:
         _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
 
-    with tempfile.TemporaryDirectory(prefix="ociwheel-push-") as scratch, _interruptible(names, scratch):
-        tally = push.run(announce, said.before_tags)
+    with contextlib.closing(scratch), _interruptible(names, scratch):
+        tally = push.run(announce, before_tags)
     if not args.dry_run:
         known.save()
     _say(f"{names}: {summary(tally, dry=args.dry_run)}; {image.root.digest}")
+    if args.run:
+        for other, digest in mark_present(
+            args.run, to, lambda domain: session if domain == to.domain else session_of(domain), destination
+        ):
+            _say(f"{other.names}: {summary(Tally(), dry=False)}; {digest}")
     return document("push", fields_of(image.root.digest, to, tally))
 
 
-def statements(args: argparse.Namespace, image: content.Content) -> Statements:
-    """Return what is said of the image, and who signs it.
+def statements(args: argparse.Namespace, image: content.Content) -> Callable[[Push], None]:
+    """Return what attaches what is said of the image, and signs it.
 
     :raises UsageError: the key cannot be used.
     """
+    if not args.attach and not args.sign:
+        return lambda _: None
+    # Most pushes do neither.
+    from ociwheel.registry.attach import Statements, read_statements  # noqa: PLC0415
+
     signer = None
     if args.sign:
         # They know how libraries are fetched, and most pushes sign nothing.
@@ -133,7 +158,7 @@ def statements(args: argparse.Namespace, image: content.Content) -> Statements:
         if args.libraries:
             libraries.prepare(args.libraries)
         signer = key.signer(key.read_key(args.sign, os.environ), args.sign, os.environ)
-    return Statements(image, read_statements(args.attach) if args.attach else (), signer)
+    return Statements(image, read_statements(args.attach) if args.attach else (), signer).before_tags
 
 
 def destination(images: Iterable[str]) -> Destination:
@@ -189,20 +214,37 @@ def fields_of(digest: str, to: Destination, tally: Tally) -> dict[str, Any]:
     }
 
 
+class _Scratch:
+    """A folder for what is read from the registry, made when something is."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._lock = threading.Lock()
+
+    def folder(self) -> Path:
+        with self._lock:
+            self._folder = self._folder or Path(tempfile.mkdtemp(prefix="ociwheel-push-"))
+            return self._folder
+
+    def close(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"{shown(text)}\n")
     sys.stderr.flush()
 
 
 @contextlib.contextmanager
-def _interruptible(names: str, scratch: str) -> Any:
+def _interruptible(names: str, scratch: _Scratch) -> Any:
     """End at once on Ctrl-C: threads that send would go on to the end of their blob.
 
-    :param scratch: a folder to remove then.
+    :param scratch: to remove then.
     """
 
     def stop(*_args: object) -> None:
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.close()
         _say(f"{names}: stopped; what was sent stays, no tag names an incomplete image")
         os._exit(_INTERRUPTED)
 

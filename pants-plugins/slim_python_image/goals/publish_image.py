@@ -8,9 +8,14 @@ so that no process and no log holds a secret.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import shutil
+import time
+import uuid
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -27,11 +32,13 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
 from pants.engine.target import AllTargets
+from pants.option.global_options import GlobalOptions
 from pants.util.frozendict import FrozenDict
 
 from ociwheel.image_name import ImageName
 from slim_python_image import engine
-from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.by_name import collect_rules, implicitly, rule, uncacheable_rule
+from slim_python_image.files import replace_file
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.remedies import names as remedy_names
 from slim_python_image.remedies import words_document
@@ -47,7 +54,7 @@ from slim_python_image.target_types import (
 from slim_python_image.util_rules.attestations import Attestations, AttestationsRequest, attest
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
-from slim_python_image.util_rules.machine import MachineReady
+from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
 from slim_python_image.util_rules.references import Destination, ImageNames, destinations, skipped_by_field
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.registry_locks import layout_folder
@@ -59,6 +66,8 @@ _BLOBS = "blobs"
 _ORIGINS = "origins.json"
 _ATTACHED, _LIST = "attached", "list.json"
 _PASSWORD = "COSIGN_PASSWORD"  # noqa: S105 (a variable's name)
+_RUNS = "publish"
+_KEPT_SECONDS = 86400
 # Beside the machine's settings, because it is about registries, not about an image.
 _KNOWN = f"{MACHINE}/known-blobs.json"
 _LIBRARIES = f"{MACHINE}/signing"
@@ -202,6 +211,37 @@ def push_arguments(destination: Destination, options: PublishOptions, root: str)
     )
 
 
+@dataclass(frozen=True)
+class PublishRun:
+    """One run of Pants, as its pushes know each other: a folder among the machine's settings.
+
+    Pants runs them one after the other. The first of them looks at all images, and those that it finds in
+    their registry start no Python: docs/decisions/030.
+    """
+
+    folder: str
+    name: str
+
+    def leave(self, destination: Destination, digest: str) -> str:
+        """Tell the first push of an image; return the file that says that nothing is left to do."""
+        key = hashlib.sha256(destination.repository.encode()).hexdigest()[:32]
+        place = Path(self.folder) / self.name
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        document = {"images": list(destination.references), "digest": digest}
+        replace_file(place / f"{key}.json", canonical_json(document))
+        return f"{MACHINE}/{_RUNS}/{self.name}/{key}.done"
+
+
+@uncacheable_rule(desc="Begin a publish")
+async def begin_run(global_options: GlobalOptions, _: MachineReady) -> PublishRun:
+    folder = Path(global_options.named_caches_dir) / CACHE_NAME / _RUNS
+    for old in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if old.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+    return PublishRun(str(folder), uuid.uuid4().hex)
+
+
 async def secrets(options: PublishOptions) -> dict[str, str]:
     """Return the variables that signing needs: for the process of a push alone, which no cache keeps."""
     if not options.sign_key:
@@ -211,15 +251,17 @@ async def secrets(options: PublishOptions) -> dict[str, str]:
 
 
 def push_process(
-    request: StepRequest, core: Digest, words: Digest, secret: Mapping[str, str]
+    request: StepRequest, core: Digest, words: Digest, secret: Mapping[str, str], done: str = ""
 ) -> InteractiveProcess:
     """Return the process of a push; its document is for programs, so it goes to a file.
 
     :param words: a tree with the words of remedies: what the process prints goes straight to the user.
     :param secret: variables that it may know besides.
+    :param done: a file that says that there is nothing to do.
     """
     process = step_process(replace(request, trees=FrozenDict({**request.trees, WORDS: words})), core)
-    argv = ("/bin/sh", "-c", 'exec /bin/sh "$0" "$@" >push.json', *process.argv[1:])
+    script = '[ -f "$0" ] && exit 0; exec /bin/sh "$@" >push.json'
+    argv = ("/bin/sh", "-c", script, done or "/nowhere", *process.argv[1:])
     env = FrozenDict({**process.env, **secret, "OCIWHEEL_REMEDIES": f"{WORDS}/{WORDS_FILE}"})
     return InteractiveProcess.from_process(replace(process, argv=argv, env=env))
 
@@ -293,6 +335,7 @@ async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
     _: MachineReady,
     all_targets: AllTargets,
     build_root: BuildRoot,
+    run: PublishRun,
 ) -> PublishProcesses:
     field_set = request.field_set
     assert isinstance(field_set, PublishImageFieldSet)
@@ -319,7 +362,11 @@ async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
         else:
             known = remedy_names(base=next((one.resolve for one in image.remote), None))
             words = await engine.create_files({WORDS_FILE: words_document(known)})
-            process = push_process(step, core.steps["push"], words, await secrets(options))
+            done = ""
+            if not options.attach and not options.sign_key:
+                done = run.leave(destination, image.index_digest)
+                step = replace(step, arguments=(*step.arguments, "--run", os.path.dirname(done)))
+            process = push_process(step, core.steps["push"], words, await secrets(options), done)
             jobs.append(PublishPackages(destination.references, process, data=data))
     return PublishProcesses(jobs)
 

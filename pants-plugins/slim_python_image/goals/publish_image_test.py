@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from pants.engine.addresses import Address
@@ -8,11 +10,12 @@ from pants.engine.fs import EMPTY_DIGEST, Digest
 from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 
-from slim_python_image.goals.publish_image import check_attached, push_process
+from slim_python_image.goals.publish_image import PublishRun, check_attached, push_process
 from slim_python_image.products import SlimImageError
 from slim_python_image.remedies import CODES, names, words_document
 from slim_python_image.subsystems.publish import PublishOptions
 from slim_python_image.util_rules.attestations import Attestation, Attestations
+from slim_python_image.util_rules.references import Destination
 from slim_python_image.util_rules.steps import StepRequest
 
 
@@ -28,6 +31,22 @@ def test_what_a_push_says_is_in_the_words_of_pants() -> None:
     assert set(document["words"]) == CODES
     said = document["words"]["read-base-or-relock"].format_map(document["names"])
     assert said.endswith(f"or lock the base again: {bin_name()} generate-lockfiles --resolve=py311")
+
+
+def test_a_push_that_has_nothing_to_do_starts_no_python(tmp_path: Path) -> None:
+    run = PublishRun(str(tmp_path), "one")
+    destination = Destination("a.example/b/c", ("a.example/b/c:1",), None)
+    done = run.leave(destination, "sha256:1")
+    (document,) = (tmp_path / "one").iterdir()
+    assert json.loads(document.read_bytes()) == {"images": ["a.example/b/c:1"], "digest": "sha256:1"}
+    assert Path(done).name == document.with_suffix(".done").name
+    request = StepRequest("push", ("--jobs", "1"), "Publish x", None)
+    process = push_process(request, EMPTY_DIGEST, EMPTY_DIGEST, {}, done).process
+    (tmp_path / process.argv[3]).parent.mkdir(parents=True)
+    # No core is here, so that it cannot but fail unless it is told.
+    assert subprocess.run(process.argv, cwd=tmp_path, check=False, capture_output=True).returncode != 0
+    (tmp_path / done).touch()
+    assert subprocess.run(process.argv, cwd=tmp_path, check=False, capture_output=True).returncode == 0
 
 
 def test_a_secret_is_the_pushs_alone() -> None:
