@@ -35,7 +35,7 @@ def test_what_a_push_says_is_in_the_words_of_pants() -> None:
 
 def test_a_push_that_has_nothing_to_do_starts_no_python(tmp_path: Path) -> None:
     run = PublishRun(str(tmp_path), "one")
-    destination = Destination("a.example/b/c", ("a.example/b/c:1",), None)
+    destination = Destination(("a.example/b/c:1",))
     done = run.leave(destination, "sha256:1")
     (document,) = (tmp_path / "one").iterdir()
     assert json.loads(document.read_bytes()) == {"images": ["a.example/b/c:1"], "digest": "sha256:1"}
