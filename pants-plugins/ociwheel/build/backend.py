@@ -32,9 +32,9 @@ SOURCE_DATE_EPOCH = 315532800
 """1980-01-01, the first time that a zip archive can hold."""
 # Nothing listens there. A second belt: where the kernel gives no network namespace, clients that
 # honour proxies fail at once and name the reason.
-# A name that no resolver knows (RFC 2606). CMake tries six times, with 85 s of pauses, where a proxy refuses
-# a connection, and once where there is none.
-_NO_PROXY_HERE = "http://builds-have-no-network.invalid:9"
+# CMake tries six times, with 85 s of pauses, where a host or a proxy has no address or refuses a connection,
+# and once where the proxy's own address has no meaning, as that of a port that cannot be.
+_NO_PROXY_HERE = "http://builds-have-no-network.invalid:99999"
 
 T = TypeVar("T")
 
