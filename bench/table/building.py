@@ -103,6 +103,8 @@ class Attempt:
     choice: Choice
     """What is known to be needed so far."""
     rounds: list[Round] = field(default_factory=list)
+    built: dict[tuple[str, ...], tuple[dict[str, Any], float]] = field(default_factory=dict)
+    """Answers and seconds of build steps by what they got: what an image lacks builds no wheel again."""
 
     def run(self) -> Result:
         """Return the last round's result; :attr:`choice` and :attr:`rounds` tell the way to it."""
@@ -156,25 +158,16 @@ class _Once:
         return self.workshop.work / "builds" / self.attempt.platform / self.attempt.sdist.key
 
     def run(self) -> Result:
-        workshop, attempt = self.workshop, self.attempt
-        platform, sdist = attempt.platform, attempt.sdist
         folder = self._folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        arguments = [*self._hook_arguments(), "--output", "out", *self._requirements()]
-        start = time.monotonic()
-        fields = self._step("build", *arguments)
-        seconds = round(time.monotonic() - start, 1)
-        wheels = workshop.work / "wheels" / platform / sdist.key
-        shutil.rmtree(wheels, ignore_errors=True)
-        wheels.mkdir(parents=True)
-        shutil.move(folder / "out" / fields["filename"], wheels)
+        fields, seconds = self._build()
         layer = self._layer()
         self._audit(layer)
         said = self._smoke(layer)
         shutil.rmtree(folder)
         return Result(
-            platform,
+            self.attempt.platform,
             not said,
             seconds,
             said and f"built, but does not run:\n{said}",
@@ -182,6 +175,22 @@ class _Once:
             sha256=fields["sha256"],
             elf={fact["path"]: sorted(fact["needed"]) for fact in fields["elf"]},
         )
+
+    def _build(self) -> tuple[dict[str, Any], float]:
+        """Return the build step's answer and seconds, with the wheel among those of the platform."""
+        attempt, folder = self.attempt, self._folder
+        arguments = [*self._hook_arguments(), "--output", "out", *self._requirements()]
+        wanted = sorted(path.name for path in (folder / "requirements").iterdir())
+        key = (*map(str, arguments), *wanted, (folder / "settings.json").read_text())
+        if key not in attempt.built:
+            start = time.monotonic()
+            fields = self._step("build", *arguments)
+            attempt.built[key] = fields, round(time.monotonic() - start, 1)
+            wheels = self.workshop.work / "wheels" / attempt.platform / attempt.sdist.key
+            shutil.rmtree(wheels, ignore_errors=True)
+            wheels.mkdir(parents=True)
+            shutil.move(folder / "out" / fields["filename"], wheels)
+        return attempt.built[key]
 
     def _step(self, step: str, *arguments: object) -> dict[str, Any]:
         return self.workshop.steps.step(
