@@ -171,8 +171,10 @@ class Results:
         for package in self.listing.packages:
             row = self.row(package)
             ours = row.platforms.get(_NATIVE)
-            if row.native and row.native["ok"] and ours and ours.ok:
-                yield self.locked[package.key].key, unlike(ours.elf, row.native["elf"])
+            # What was built natively before ELF files were written down has none.
+            native = row.native["elf"] if row.native else {}
+            if native and ours and ours.ok:
+                yield self.locked[package.key].key, unlike(ours.elf, native)
 
     def _unlike(self) -> Iterator[str]:
         yield from (f"* {key}: {'; '.join(found)}" for key, found in self._beside() if found)
