@@ -131,7 +131,8 @@ def find_python(files: LayerStack, path: str | None, where: str) -> Program:
         "it has no Python with a standard library",
         where=where,
         details=[f"without one: {place}" for place in dict.fromkeys(seen)],
-        hint="choose an image that has Python, such as python:3.11-slim",
+        hint="choose an image that has Python, such as python:3.11-slim, or name the folder of its Python in "
+        "PATH of the image's configuration",
     )
 
 

@@ -119,6 +119,39 @@ def test_the_path_of_the_image_decides_between_pythons(tmp_path: Path) -> None:
     assert learned(tmp_path, both, path="/usr/bin:/usr/local/bin").python == "3.9.2"
 
 
+def own_build(folder: str) -> list[Entry]:
+    """As `make install` leaves it, or uv: all below a folder of its own."""
+    return [
+        Entry(f"{folder}/bin/python3.12", program(version="3.12.4"), mode=0o755),
+        Entry(f"{folder}/bin/python3", type=LINK, link="python3.12"),
+        Entry(f"{folder}/lib/python3.12/os.py", b"os"),
+    ]
+
+
+def test_an_own_build_is_found_by_the_path_of_the_image_or_by_a_link(tmp_path: Path) -> None:
+    system = [entry for entry in official() if "python" not in entry.path]
+    found = learned(tmp_path, system, own_build("opt/python"), path="/opt/python/bin:/usr/bin")
+    assert (found.interpreter, found.stdlib) == ("/opt/python/bin/python3.12", "/opt/python/lib/python3.12")
+    folder = "root/.local/share/uv/python/cpython-3.12.4-linux-x86_64-gnu"
+    links = [
+        Entry("usr/local/bin/python3", type=LINK, link=f"/{folder}/bin/python3.12"),
+        Entry("venv/bin/python", type=LINK, link="/usr/local/bin/python3"),
+    ]
+    for path in (None, "/venv/bin:/usr/bin"):
+        found = learned(tmp_path, system, own_build(folder), links, path=path)
+        assert (found.python, found.interpreter) == ("3.12.4", f"/{folder}/bin/python3.12")
+
+
+def test_an_own_build_elsewhere_is_not_looked_for(tmp_path: Path) -> None:
+    system = [entry for entry in official() if "python" not in entry.path]
+    with pytest.raises(BaseError, match="no Python with a standard library") as caught:
+        learned(tmp_path, system, own_build("opt/python"))
+    assert (
+        "-> choose an image that has Python, such as python:3.11-slim, or name the folder of its Python in PATH "
+        "of the image's configuration"
+    ) in caught.value.render()
+
+
 def test_a_python_without_a_standard_library_is_none(tmp_path: Path) -> None:
     with pytest.raises(BaseError, match="no Python with a standard library") as caught:
         learned(tmp_path, [Entry("usr/bin/python3.11", program())])
