@@ -28,6 +28,7 @@ Made by the command `bench/fidelity` on {date}; a sample of 20 distributions run
 _LONGEST = 200
 _OPENS = "its code opens libraries that are not in the image: "
 _STEM = re.compile(r"([\w.+-]+?)(?:\.so[\d.]*)? \(Debian's")
+_EARLY = re.compile(r"opens (\S+) when it is imported")
 _KINDS = {
     "imported": "imported",
     "named": "lack a library that the audit refused",
@@ -158,6 +159,7 @@ def kinds(imported: Iterable[Imported], refused: str, notes: Iterable[str]) -> l
     :param refused: its error, empty where it refused nothing.
     :param notes: of the image's report.
     """
+    early = [stem.partition(".so")[0] for stem in _EARLY.findall(refused)]
     named = [stem for note in notes if _OPENS in note for stem in _STEM.findall(note.partition(_OPENS)[2])]
     rows: list[dict[str, Any]] = []
     for one in imported:
@@ -165,6 +167,9 @@ def kinds(imported: Iterable[Imported], refused: str, notes: Iterable[str]) -> l
         kind = "imported" if not one.error else "otherwise"
         if library:
             kind = "named" if library in refused else "unnamed"
+        opened = next((stem for stem in early if stem in one.error), None)
+        if opened and one.error:
+            kind, library = "named", library or opened
         noted = next((stem for stem in named if stem in one.error), None)
         if noted and kind in ("unnamed", "otherwise"):
             kind, library = "noted", library or noted
