@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS = 120
+_SECONDS = 600
 _SCRATCH = "/run"
 """A folder that a module may write to."""
 LIBRARY = re.compile(
