@@ -96,6 +96,7 @@ WORDS: Mapping[str, str] = {
     'OCIWHEEL_LIMITS="{limit}={value}"',
     # Layers.
     "raise-layer-size": "raise --max-size",
+    "divide-file": "divide the file, leave it out of the image, or raise --max-size",
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",

@@ -235,4 +235,11 @@ class Layer:
         return value
 
 
+@dataclass(frozen=True)
+class Layers:
+    """Layers of an image, bottom first."""
+
+    layers: tuple[Layer, ...]
+
+
 # --- coverage ---------------------------------------------------------------------------------------

@@ -74,9 +74,9 @@ def without_interpreter(entries: Iterable[Entry], accepted: Collection[str] = ()
         )
 
 
-def contents(packages: Iterable[Package]) -> list[Content]:
-    """Return the packages as a layer document names them."""
-    return [Content("deb", package.name, package.version) for package in packages]
+def content(package: Package) -> Content:
+    """Return a package as a layer document names it."""
+    return Content("deb", package.name, package.version)
 
 
 def layer_entries(

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ociwheel.base.deb_layer import bytecode_entries, contents, layer_entries, without_interpreter
+from ociwheel.base.deb_layer import bytecode_entries, content, layer_entries, without_interpreter
 from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
+from ociwheel.formats.entries import origins_of
 from ociwheel.layer.packages import deb_row, system_rows
 from ociwheel.layer.writer import write_layer
 from ociwheel.notes import tell
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Container, Iterator, Sequence
+
+    from ociwheel.debian.deb import Package
+    from ociwheel.formats.entries import Entry
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the step's arguments."""
+    """Add the step's arguments, which ``deb-layers`` has too."""
     parser.add_argument("--debs", type=Path, required=True, help="the folder with the packages")
     parser.add_argument("--title", required=True, help="the layer's title")
     parser.add_argument("--python-minor", help="the image's Python, 3.11; needed with --bytecode")
@@ -39,6 +45,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
+    with unpacked(arguments) as (packages, entries):
+        return write_debs(
+            packages,
+            entries,
+            arguments.output,
+            title=arguments.title,
+            compression=arguments.compression,
+        )
+
+
+@contextmanager
+def unpacked(arguments: argparse.Namespace) -> Iterator[tuple[tuple[Package, ...], list[Entry]]]:
+    """Give the packages that a step was given, and the entries of a layer with them."""
     with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
         packages = read_debs(arguments.debs, Path(scratch))
         entries, unknown = layer_entries(packages, arguments.accept_scripts)
@@ -49,14 +68,34 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.bytecode != "none":
             _check_interpreter(arguments.python_minor)
             entries += bytecode_entries(tuple(entries), arguments.python_minor)
-        return write_layer(
-            entries,
-            arguments.output,
-            title=arguments.title,
-            contents=contents(packages),
-            packages=[*(deb_row(one.control) for one in packages), *system_rows(entries)],
-            compression=arguments.compression,
-        )
+        yield packages, entries
+
+
+def write_debs(
+    packages: Sequence[Package],
+    entries: Sequence[Entry],
+    output: Path,
+    *,
+    title: str,
+    compression: str,
+    told: Container[str] = (),
+) -> dict[str, Any]:
+    """Write a layer of packages and return its document.
+
+    :param packages: all, of which the layer may hold some.
+    :param told: origins that another layer has already told what they say of themselves.
+    """
+    origins = origins_of(entries)
+    here = [one for one in packages if content(one).origin in origins]
+    new = [one for one in here if content(one).origin not in told]
+    return write_layer(
+        entries,
+        output,
+        title=title,
+        contents=[content(one) for one in here],
+        packages=[*(deb_row(one.control) for one in new), *system_rows(entries)],
+        compression=compression,
+    )
 
 
 def _check_interpreter(minor: str | None) -> None:

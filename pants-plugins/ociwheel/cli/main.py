@@ -48,6 +48,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "tell which locked packages have newer versions",
     ),
     "deb-layer": ("ociwheel.base.deb_layer_step", "unpack Debian packages into a layer"),
+    "deb-layers": ("ociwheel.base.deb_layers_step", "unpack Debian packages into layers of a bounded size"),
     "made-files": ("ociwheel.build.made_files_step", "run the base's programs that make files of others"),
     "rootfs-layer": ("ociwheel.base.rootfs_layer_step", "write the layer of users and folders"),
     "sysroot": ("ociwheel.base.sysroot_step", "unpack builder packages or a builder image into a sysroot"),
@@ -64,6 +65,10 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "wheel-layer": ("ociwheel.layer.wheel_layer_step", "install wheels into a layer"),
     "wheel-layers": ("ociwheel.layer.wheel_layers_step", "install wheels into layers of a bounded size"),
     "source-layer": ("ociwheel.layer.source_layer_step", "put first-party code into a layer"),
+    "source-layers": (
+        "ociwheel.layer.source_layers_step",
+        "put first-party code into layers of a bounded size",
+    ),
     "account-layer": ("ociwheel.image.account_layer_step", "write the layer of an image's user and folders"),
     "check": ("ociwheel.image.check_step", "check an image as a whole, and what it starts"),
     "image": ("ociwheel.image.image_step", "write config and manifest of one platform"),

@@ -140,6 +140,11 @@ def arrange(entries: Iterable[Entry], contents: Sequence[Content] = ()) -> tuple
     return tuple(by_path[path] for path in sorted(by_path))
 
 
+def origins_of(entries: Iterable[Entry]) -> set[str]:
+    """Return whose files are among entries; a folder may be there for a file of somebody else."""
+    return {entry.origin for entry in entries if entry.kind != "dir"}
+
+
 def _problem(entry: Entry) -> str | None:
     """Return what is wrong with one entry by itself."""
     parts = entry.path.split("/")

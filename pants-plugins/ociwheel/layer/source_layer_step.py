@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ _MODE = re.compile(r"0?[0-7]{3}")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the step's arguments."""
+    """Add the step's arguments, which ``source-layers`` has too."""
     parser.add_argument("--sources", type=Path, metavar="DIR", help="goes to site-packages")
     parser.add_argument("--files", type=Path, metavar="DIR", help="goes to --workdir as it is")
     parser.add_argument("--workdir", default="/app", help="folder in the image for --files (default: /app)")
@@ -61,36 +61,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
+    left_out = LeftOut()
+    with Spool(args.output / ".spool") as spool:
+        entries = entries_of(args, spool, left_out)
+        return write_sources(entries, args.output, args, title=args.title, left_out=left_out)
+
+
+def entries_of(args: argparse.Namespace, spool: Spool, left_out: LeftOut) -> list[Entry]:
+    """Return what the step's arguments ask for.
+
+    :param spool: gets bytecode.
+    :param left_out: is told of what is not taken.
+    """
     target = Target.read(args.target)
     venv = Venv.of(target, args.prefix)
     tag = cache_tag(args, target)
     entries: list[Entry] = []
-    left_out = LeftOut()
-    with Spool(args.output / ".spool") as spool:
-        if args.sources:
-            entries += _kept(
-                tree(args.sources, venv.site_packages, left_out), venv.site_packages, args, left_out
-            )
-        if tag:
-            compiled = compile_entries(entries, spool, tag, checked=args.bytecode == CHECKED)
-            for note in compiled.notes:
-                tell(note)
-            entries += compiled.entries
-        if args.files:
-            workdir = args.workdir.strip("/")
-            entries += _kept(tree(args.files, workdir, left_out), workdir, args, left_out)
-        entries += [venv.parse_entry_script(text, ORIGIN) for text in args.entry_script]
-        if args.places:
-            entries += placed(args.placed, read_value(args.places))
-        venv.guard(entries)
-        return write_layer(
-            entries if args.time is None else [replace(e, mtime=args.time) for e in entries],
-            args.output,
-            title=args.title,
-            contents=(Content("source", ORIGIN, ""),),
-            compression=args.compression,
-            left_out=left_out,
-        )
+    if args.sources:
+        entries += _kept(tree(args.sources, venv.site_packages, left_out), venv.site_packages, args, left_out)
+    if tag:
+        compiled = compile_entries(entries, spool, tag, checked=args.bytecode == CHECKED)
+        for note in compiled.notes:
+            tell(note)
+        entries += compiled.entries
+    if args.files:
+        workdir = args.workdir.strip("/")
+        entries += _kept(tree(args.files, workdir, left_out), workdir, args, left_out)
+    entries += [venv.parse_entry_script(text, ORIGIN) for text in args.entry_script]
+    if args.places:
+        entries += placed(args.placed, read_value(args.places))
+    venv.guard(entries)
+    return entries if args.time is None else [replace(e, mtime=args.time) for e in entries]
+
+
+def write_sources(
+    entries: Iterable[Entry], output: Path, args: argparse.Namespace, *, title: str, left_out: LeftOut | None
+) -> dict[str, Any]:
+    """Write a layer of first-party code and return its document."""
+    return write_layer(
+        entries,
+        output,
+        title=title,
+        contents=(Content("source", ORIGIN, ""),),
+        compression=args.compression,
+        left_out=left_out,
+    )
 
 
 def _seconds(text: str) -> int:

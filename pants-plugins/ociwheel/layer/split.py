@@ -2,7 +2,8 @@
 
 Whole distributions stay together where they fit, then whole folders, then files: of what lies in one folder
 most is in one layer, and an edit of one folder leaves the layers of the others as they are. The layers
-together unpack to what the one would have: no path is in two of them but folders, which all have alike.
+together unpack to what the one would have: no path is in two of them but folders, which all have alike, and hard
+links are where their file is.
 
 The bound is one of the tar before it is compressed, so that the division depends on files alone, never on a
 compressor. A blob is never larger: see :data:`_GROWTH`.
@@ -11,6 +12,7 @@ compressor. A blob is never larger: see :data:`_GROWTH`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from ociwheel.errors import LayerError
 from ociwheel.formats.entries import Entry
@@ -35,8 +37,10 @@ def split(entries: Iterable[Entry], most: int) -> tuple[tuple[Entry, ...], ...]:
     :raises LayerError: there would be too many layers.
     """
     room = _room(most)
+    everything = tuple(entries)
+    folders = _filled_folders(everything)
     parts: list[_Part] = []
-    for unit in _units(entries, room):
+    for unit in _units((entry for entry in everything if entry.path not in folders), room):
         for part in parts:
             if part.take(unit, room):
                 break
@@ -47,12 +51,33 @@ def split(entries: Iterable[Entry], most: int) -> tuple[tuple[Entry, ...], ...]:
             f"its files make {len(parts)} layers of at most {most} bytes, more than {MOST_PARTS}",
             hint=Remedy("raise-layer-size"),
         )
-    return tuple(tuple(part.entries) for part in parts)
+    # What says the mode and owner of a folder says it wherever that folder is.
+    return tuple(
+        (*part.entries, *(folders[path] for path in sorted(part.folders & folders.keys()))) for part in parts
+    )
 
 
 def is_over(entries: Sequence[Entry], most: int) -> bool:
-    """Tell whether what :func:`split` returns of one layer is larger than a layer may be: a single file."""
-    return _Unit(entries).alone > _room(most)
+    """Tell whether what :func:`split` returns of one layer is larger than a layer may be: a single file.
+
+    The file is the first of the entries.
+    """
+    return _Unit([entry for entry in entries if entry.kind != "dir"]).alone > _room(most)
+
+
+def _filled_folders(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Return the folders among entries that others lie in, by path."""
+    found = {entry.path: entry for entry in entries if entry.kind == "dir"}
+    if not found:
+        return {}
+    above = {path for entry in entries for path in _above(entry.path)}
+    return {path: entry for path, entry in found.items() if path in above}
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, the innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _room(most: int) -> int:
@@ -66,6 +91,8 @@ def _cost(entry: Entry) -> int:
     return len(tar.header(entry, size)) + size + len(tar.padding(size))
 
 
+# A folder is asked for as often as there are folders in it.
+@lru_cache(maxsize=1 << 12)
 def _folder_cost(path: str) -> int:
     return len(tar.header(Entry(path, "dir", 0o755), 0))
 
@@ -79,8 +106,9 @@ class _Unit:
         self.folders: dict[str, int] = {}
         """The folders that they lie in, and what each takes in a tar."""
         for entry in entries:
-            path = entry.path
-            while (path := path.rpartition("/")[0]) and path not in self.folders:
+            for path in _above(entry.path):
+                if path in self.folders:
+                    break
                 self.folders[path] = _folder_cost(path)
 
     @property
@@ -94,7 +122,7 @@ class _Part:
 
     def __init__(self, unit: _Unit) -> None:
         self.entries = list(unit.entries)
-        self._folders = set(unit.folders)
+        self.folders = set(unit.folders)
         self._size = unit.alone
 
     def take(self, unit: _Unit, room: int) -> bool:
@@ -102,26 +130,32 @@ class _Part:
         size = self._size + unit.size
         if size > room:
             return False
-        size += sum(cost for path, cost in unit.folders.items() if path not in self._folders)
+        size += sum(cost for path, cost in unit.folders.items() if path not in self.folders)
         if size > room:
             return False
         self.entries += unit.entries
-        self._folders.update(unit.folders)
+        self.folders.update(unit.folders)
         self._size = size
         return True
 
 
 def _units(entries: Iterable[Entry], room: int) -> Iterator[_Unit]:
     """Yield what stays together: distributions, or folders of those that are too large, or files of these."""
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    files = {entry.path for entry in ordered if entry.kind == "file"}
+    links: dict[str, list[Entry]] = {}
     by_origin: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_origin.setdefault(entry.origin, []).append(entry)
+    for entry in ordered:
+        if entry.kind == "hardlink" and entry.target in files:
+            links.setdefault(entry.target, []).append(entry)
+        else:
+            by_origin.setdefault(entry.origin, []).append(entry)
     for _, own in sorted(by_origin.items()):
         # Not a recursion: a path has up to some thousand folders.
-        waiting = [(sorted(own, key=lambda entry: entry.path), 0)]
+        waiting = [(own, 0)]
         while waiting:
             group, depth = waiting.pop()
-            unit = _Unit(group)
+            unit = _Unit([one for entry in group for one in (entry, *links.get(entry.path, ()))])
             if len(group) == 1 or unit.alone <= room:
                 yield unit
             else:

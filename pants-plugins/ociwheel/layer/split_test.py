@@ -77,6 +77,32 @@ def test_a_path_of_many_folders_is_followed_without_a_recursion() -> None:
     assert len(parts) == 2
 
 
+def test_a_folder_says_its_mode_wherever_its_files_are() -> None:
+    entries = [
+        Entry("var/mail", "dir", 0o2775, gid=8, origin="base-files 1"),
+        Entry("var/empty", "dir", 0o700, origin="base-files 1"),
+        file("var/mail/a", 900_000, "mail 1"),
+        file("var/mail/b", 900_000, "mail 1"),
+        file("z", 900_000, "other 1"),
+    ]
+    parts = split(entries, MIB)
+    assert paths(parts) == [["var/empty", "var/mail/a", "var/mail"], ["var/mail/b", "var/mail"], ["z"]]
+    assert {entry.mode for part in parts for entry in part if entry.path == "var/mail"} == {0o2775}
+    # A layer that is full is not over for the folders that are told with it.
+    nearly = [file("var/mail/a", MIB - MIB // 1024 - 1024 - 512 - 2 * 512, "mail 1"), *entries[:1]]
+    assert [is_over(part, MIB) for part in split(nearly, MIB)] == [False]
+
+
+def test_hard_links_are_where_their_file_is() -> None:
+    entries = [
+        Entry("usr/bin/z", "hardlink", 0o755, target="usr/bin/a", origin="p 1"),
+        file("usr/bin/a", 900_000, "p 1"),
+        file("usr/bin/b", 900_000, "p 1"),
+        Entry("opt/other", "hardlink", 0o755, target="usr/bin/b", origin="q 1"),
+    ]
+    assert paths(split(entries, MIB)) == [["usr/bin/a", "usr/bin/z"], ["usr/bin/b", "opt/other"]]
+
+
 def test_too_many_layers_are_an_error() -> None:
     with pytest.raises(
         LayerError, match=rf"make {MOST_PARTS + 1} layers of at most {MIB} bytes, more than"

@@ -4,7 +4,6 @@ import argparse
 import json
 import random
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ociwheel_testing.wheel_writer import write_wheel
 from ociwheel.errors import LayerError, UsageError
 from ociwheel.layer import wheel_layer_step, wheel_layers_step
 from ociwheel.notes import take_told
+from tests.support.layers import unpacked_tree
 
 _MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _SITE = f"app/lib/python{_MINOR}/site-packages"
@@ -43,20 +43,6 @@ def step(tmp_path: Path) -> Step:
     return run
 
 
-def tree(*layers: Path) -> dict[str, tuple[int, int, float, bytes]]:
-    """Return what layers unpack to, each above those before it."""
-    found: dict[str, tuple[int, int, float, bytes]] = {}
-    for folder in layers:
-        (blob,) = (folder / "blobs/sha256").iterdir()
-        with tarfile.open(blob) as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                row = (member.mode, member.uid, member.mtime, content.read() if content else b"")
-                assert member.isdir() or member.name not in found, f"{member.name} is there twice"
-                assert found.setdefault(member.name, row) == row
-    return found
-
-
 def test_a_large_wheel_becomes_several_layers_with_the_same_tree(tmp_path: Path, step: Step) -> None:
     write_wheel(
         tmp_path / "wheels",
@@ -78,7 +64,7 @@ def test_a_large_wheel_becomes_several_layers_with_the_same_tree(tmp_path: Path,
     assert [one["title"] for one in layers] == [f"demo, part {n} of 3" for n in (1, 2, 3)]
 
     whole = step("whole", module=wheel_layer_step)
-    assert tree(*folders) == tree(tmp_path / "whole")
+    assert unpacked_tree(*folders) == unpacked_tree(tmp_path / "whole")
     assert sum(one["unpacked_size"] for one in layers) == whole["unpacked_size"]
     # What is told of a distribution is told once, with the first of its files.
     assert [one["left_out"] for one in layers] == [whole["left_out"], [], []]

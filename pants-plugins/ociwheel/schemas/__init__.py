@@ -56,7 +56,7 @@ ANSWERS: Mapping[str, str] = {
     "yanked": "yanked",
     **dict.fromkeys(("account-layer", "deb-layer", "made-files", "rootfs-layer"), "layer"),
     **dict.fromkeys(("source-layer", "venv-layer", "wheel-layer"), "layer"),
-    "wheel-layers": "layers",
+    **dict.fromkeys(("deb-layers", "source-layers", "wheel-layers"), "layers"),
     **dict.fromkeys(("blob-facts", "build-programs", "container", "gcc", "interpreter"), "tree"),
     **dict.fromkeys(("sysroot", "toolbox", "zig", "zig-libc"), "tree"),
 }

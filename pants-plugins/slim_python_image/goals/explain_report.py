@@ -13,6 +13,7 @@ SCHEMA = "slim-python-image.explain/1"
 READABLE = ("slim-python-image.report/1", "slim-python-image.report/2")
 # Names of the OCI configuration that are other than those of the fields.
 _CONFIG_FIELDS = {"cmd": "args", "entrypoint": "entry_point", "exposed_ports": "ports"}
+_ONE_OF_A_KIND = frozenset({"source-layer", "source-layers", "rootfs-layer"})
 _UNKNOWN = Cause("unknown", "the earlier report does not say what its parts were made from", None, None)
 
 
@@ -233,7 +234,7 @@ def _pairs(old: Sequence[Document], new: Sequence[Document], before: Side, now: 
         and _step_name(layer, now) == _step_name(candidate, before)
     )
     for common, other_title, number, other in ranked:
-        alike = common or not other_title or _step_name(new[number], now) in {"source-layer", "rootfs-layer"}
+        alike = common or not other_title or _step_name(new[number], now) in _ONE_OF_A_KIND
         if alike and number not in pairs and other not in pairs.values():
             pairs[number] = other
     return pairs

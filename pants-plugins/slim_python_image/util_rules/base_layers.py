@@ -17,24 +17,28 @@ from slim_python_image.bases import (
     RegistryBase,
 )
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import GZIP, Layer, TargetEnvironment, canonical_json
+from slim_python_image.products import GZIP, Layer, Layers, TargetEnvironment, canonical_json
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.util_rules.debian import with_debs
 from slim_python_image.util_rules.interpreter import interpreter_tree
-from slim_python_image.util_rules.layer_steps import make_layer
+from slim_python_image.util_rules.layer_steps import make_bounded, make_layer
 from slim_python_image.util_rules.made_files import MadeFilesRequest, made_files, makes_files
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
 
 @dataclass(frozen=True)
 class DebLayerRequest:
-    """One layer of Debian packages."""
+    """One layer of Debian packages, or more where it would be too large.
+
+    :param max_size: bytes of a layer, ``None`` for one layer of any size.
+    """
 
     group: LayerGroup
     interpreter: Interpreter
     bytecode: str
     compression: str = GZIP
     accept_scripts: tuple[str, ...] = ()
+    max_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,30 +66,27 @@ class VenvLayerRequest:
 
 @dataclass(frozen=True)
 class BaseLayersRequest:
-    """The layers that an image starts from."""
+    """The layers that an image starts from.
+
+    :param max_size: bytes of a layer of packages, ``None`` for any.
+    """
 
     base: Base
     prefix: str
     bytecode: str
     compression: str = GZIP
-
-
-@dataclass(frozen=True)
-class BaseLayers:
-    """The layers an image starts from, bottom first."""
-
-    layers: tuple[Layer, ...]
+    max_size: int | None = None
 
 
 @rule
-async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
+async def deb_layers(request: DebLayerRequest, toolbox: Toolbox) -> Layers:
     group, python = request.group, request.interpreter
     bytecode = group.bytecode and request.bytecode != "none"
     extra: tuple[str, ...] = ()
     if bytecode:
         extra = ("--python-minor", python.target.minor, "--bytecode", "unchecked-hash")
     extra += tuple(part for name in request.accept_scripts for part in ("--accept-scripts", name))
-    return await make_layer(
+    return await make_bounded(
         StepRequest(
             step="deb-layer",
             arguments=("--debs", "debs", "--title", group.title, *extra, "--output", OUT),
@@ -96,6 +97,7 @@ async def deb_layer(request: DebLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(OUT,),
         ),
         request.compression,
+        request.max_size,
     )
 
 
@@ -164,8 +166,8 @@ def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
 async def _deb_layers(
     request: BaseLayersRequest, base: DebianBase, groups: Iterable[LayerGroup]
 ) -> tuple[Layer, ...]:
-    return await concurrently(
-        deb_layer(
+    made = await concurrently(
+        deb_layers(
             DebLayerRequest(
                 group,
                 base.interpreter,
@@ -173,11 +175,13 @@ async def _deb_layers(
                 request.compression,
                 # Of whom it does not hold, a layer knows nothing.
                 tuple(n for n in base.accept_scripts if n in {one.name for one in group.packages}),
+                request.max_size,
             ),
             **implicitly(),
         )
         for group in groups
     )
+    return tuple(layer for one in made for layer in one.layers)
 
 
 async def _made_layers(request: BaseLayersRequest, base: DebianBase) -> tuple[Layer, ...]:
@@ -222,7 +226,7 @@ async def added_layers(
 
 
 @rule
-async def base_layers(request: BaseLayersRequest) -> BaseLayers:
+async def base_layers(request: BaseLayersRequest) -> Layers:
     base = request.base
     if isinstance(base, RegistryBase):
         # The environment's layer is the image's own: everything below it is somebody else's, by digest.
@@ -230,10 +234,10 @@ async def base_layers(request: BaseLayersRequest) -> BaseLayers:
             VenvLayerRequest(base.target, base.python, request.prefix, request.compression),
             **implicitly(),
         )
-        return BaseLayers((*remote_layers(base.image), venv))
+        return Layers((*remote_layers(base.image), venv))
     groups = await _deb_layers(request, base, base.groups)
     made = await _made_layers(request, base)
-    return BaseLayers((await _rootfs(request, groups), *groups, *made))
+    return Layers((await _rootfs(request, groups), *groups, *made))
 
 
 def rules() -> Iterable[object]:

@@ -11,7 +11,7 @@ from slim_python_image.bases import Base, DebianBase, DebPackage, LayerGroup
 from slim_python_image.by_name import implicitly
 from slim_python_image.products import Layer, SlimImageError
 from slim_python_image.util_rules.base import read_base
-from slim_python_image.util_rules.base_layers import DebLayerRequest, deb_layer
+from slim_python_image.util_rules.base_layers import DebLayerRequest, deb_layers
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.docker_engine import layout_with
 from slim_python_image.util_rules.image import PlatformImage, PlatformImageRequest, platform_image
@@ -62,7 +62,7 @@ async def debug_layers(base: Base, origin: str) -> tuple[Layer, ...]:
     if not isinstance(base, DebianBase):
         return ()
     group = LayerGroup("debug tools", bytecode=False, packages=debug_packages(base, origin))
-    return (await deb_layer(DebLayerRequest(group, base.interpreter, "none"), **implicitly()),)
+    return (await deb_layers(DebLayerRequest(group, base.interpreter, "none"), **implicitly())).layers
 
 
 def shell(layers: Iterable[Layer]) -> tuple[str, ...]:

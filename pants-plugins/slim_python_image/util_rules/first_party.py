@@ -108,6 +108,7 @@ async def source_layer_requests(
                 interpreter=base.interpreter,
                 time=layer.time,
                 placed=layer.placed,
+                max_size=parts.max_layer_size,
             )
             for layer in divided([await _code(one) for one in (parts, *ancestors)])
         ]

@@ -13,6 +13,7 @@ from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Layer, StepInputs, Wheel, canonical_json
 from slim_python_image.remote_layers import RemoteLayers
+from slim_python_image.sizes import mebibytes
 from slim_python_image.util_rules.audit import audit_layers, audit_request, audited, audited_facts
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.base_locks import relock_command
@@ -34,7 +35,7 @@ from slim_python_image.util_rules.image_layers import (
 )
 from slim_python_image.util_rules.inherited import base_annotations, config_on_base, remote_of
 from slim_python_image.util_rules.layer_groups import check_groups, check_groups_early
-from slim_python_image.util_rules.layers import source_layer
+from slim_python_image.util_rules.layers import source_layers
 from slim_python_image.util_rules.manifests import (
     IndexRequest,
     Manifest,
@@ -113,15 +114,16 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     check_local(plan.local, folders, str(parts.address))
     calls: list[Awaitable[Any]] = [
         image_layers(ImageLayersRequest(request.address, request.platform), **implicitly()),
-        *(source_layer(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),
+        *(source_layers(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),
     ]
     shared, *sources = await concurrently(calls)
     local = await wheel_layers_of(local_wheel_requests(parts, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
-    layers = (*shared.base, *shared.wheels, *local, *sources)
+    own = (layer for one in sources for layer in one.layers)
+    layers = (*shared.base, *shared.wheels, *local, *own)
     layers = (*layers, *await account_layers(parts, config, base, (*shared.base, *shared.added)))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
-    notes = checked(check, parts, base)
+    notes = (*checked(check, parts, base), *too_large(layers, parts.max_layer_size))
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
     found = audit.outcome.fields(
@@ -153,6 +155,19 @@ def told_of(layers: Iterable[Layer]) -> Iterator[str]:
     """Yield what the steps that wrote layers have to say."""
     for layer in layers:
         yield from layer.fields().get("notes", ())
+
+
+def too_large(layers: Iterable[Layer], most: int | None) -> Iterator[str]:
+    """Yield a line for each layer whose blob is larger than a layer may be, and that no step has divided.
+
+    :param most: bytes of a layer, `None` for any.
+    """
+    for layer in layers:
+        if most is not None and layer.size > most:
+            yield (
+                f"the layer {layer.title!r} has {mebibytes(layer.size)}, more than `max_layer_size`: it is "
+                "a single file, or that of a base image or of the image that this one extends"
+            )
 
 
 async def complete_layout(image: BuiltImage) -> Digest:

@@ -29,8 +29,8 @@ from slim_python_image.util_rules.made_files import makes_files
 
 # The steps whose code makes bytes of an image, or what such a step stands on.
 _STEPS = (
-    *("wheel-layer", "wheel-layers", "source-layer", "deb-layer", "made-files", "rootfs-layer"),
-    *("venv-layer", "account-layer"),
+    *("wheel-layer", "wheel-layers", "source-layer", "source-layers", "deb-layer", "deb-layers"),
+    *("made-files", "rootfs-layer", "venv-layer", "account-layer"),
     *("lock-entries", "describe", "plan", "inspect-sdist", "build-pins", "fetch-crates", "interpreter"),
     *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "emulate"),
     *("image", "index"),

@@ -181,7 +181,9 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     await plan_wheels(plan_request(wheels), **implicitly())
     # Nobody replaces the standard library: one layer of it serves both kinds of bytecode.
     of_base = "none" if parts.options.bytecode == "none" else "unchecked-hash"
-    below = BaseLayersRequest(base, parts.options.prefix, of_base, parts.options.compression)
+    below = BaseLayersRequest(
+        base, parts.options.prefix, of_base, parts.options.compression, parts.max_layer_size
+    )
     if not ancestors:
         wheel_set, shared = await concurrently(
             make_wheel_set(wheels, **implicitly()),

@@ -9,7 +9,7 @@ from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import implicitly
-from slim_python_image.products import GZIP, Layer, StepInputs, canonical_json
+from slim_python_image.products import GZIP, Layer, Layers, StepInputs, canonical_json
 from slim_python_image.util_rules.steps import OUT, StepRequest, run_step, step_inputs, zstd_toolbox
 
 
@@ -22,8 +22,17 @@ async def make_layer(request: StepRequest, compression: str) -> Layer:
     return await _layer(fields, await engine.remove_prefix(outcome.digest, OUT), inputs)
 
 
-async def make_layers(request: StepRequest, compression: str) -> tuple[Layer, ...]:
-    """Run a step that writes layers to ``out/000``, ``out/001`` and so on."""
+async def make_bounded(request: StepRequest, compression: str, max_size: int | None) -> Layers:
+    """Run a step that writes a layer, or its twin that divides what would be larger.
+
+    The twin has the step's name with an `s`, and writes to ``out/000``, ``out/001`` and so on.
+
+    :param max_size: bytes of a layer, ``None`` for one layer of any size.
+    """
+    if max_size is None:
+        return Layers((await make_layer(request, compression),))
+    bound = ("--max-size", str(max_size))
+    request = replace(request, step=f"{request.step}s", arguments=(*request.arguments, *bound))
     request = await _compressing(request, compression)
     outcome = await run_step(request, **implicitly())
     fields = outcome.fields()
@@ -34,7 +43,7 @@ async def make_layers(request: StepRequest, compression: str) -> tuple[Layer, ..
         files = await engine.remove_prefix(await engine.subset(outcome.digest, f"{folder}/**"), folder)
         notes = fields.get("notes", ()) if number == 0 else ()
         found.append(await _layer({**document, **({"notes": list(notes)} if notes else {})}, files, inputs))
-    return tuple(found)
+    return Layers(tuple(found))
 
 
 async def _compressing(request: StepRequest, compression: str) -> StepRequest:

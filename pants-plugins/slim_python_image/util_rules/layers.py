@@ -10,9 +10,9 @@ from pants.engine.fs import Digest
 from slim_python_image import engine
 from slim_python_image.bases import Interpreter
 from slim_python_image.by_name import collect_rules, rule
-from slim_python_image.products import Layer, LayerOptions, TargetEnvironment, Wheel
+from slim_python_image.products import LayerOptions, Layers, TargetEnvironment, Wheel
 from slim_python_image.util_rules.interpreter import interpreter_tree
-from slim_python_image.util_rules.layer_steps import make_layer, make_layers
+from slim_python_image.util_rules.layer_steps import make_bounded
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox
 
@@ -34,18 +34,12 @@ class WheelLayerRequest:
 
 
 @dataclass(frozen=True)
-class WheelLayers:
-    """The layers of a request, bottom first."""
-
-    layers: tuple[Layer, ...]
-
-
-@dataclass(frozen=True)
 class SourceLayerRequest:
-    """Put first-party code into one layer.
+    """Put first-party code into one layer, or more where it would be too large.
 
     :param time: of its files, in seconds since 1970; by default, it follows from each one's content.
     :param placed: files at absolute places.
+    :param max_size: bytes of a layer, ``None`` for one layer of any size.
     """
 
     sources: Digest
@@ -58,6 +52,7 @@ class SourceLayerRequest:
     interpreter: Interpreter
     time: int | None = None
     placed: PlacedFiles | None = None
+    max_size: int | None = None
 
 
 def option_arguments(options: LayerOptions) -> tuple[str, ...]:
@@ -67,17 +62,16 @@ def option_arguments(options: LayerOptions) -> tuple[str, ...]:
 
 
 @rule
-async def wheel_layers(request: WheelLayerRequest, toolbox: Toolbox) -> WheelLayers:
+async def wheel_layers(request: WheelLayerRequest, toolbox: Toolbox) -> Layers:
     wheels = await engine.merge(wheel.digest for wheel in request.wheels)
     where = "" if all(w.pure for w in request.wheels) else f" for {request.target.platform}"
     step = StepRequest(
-        step="wheel-layer" if request.max_size is None else "wheel-layers",
+        step="wheel-layer",
         arguments=(
             *("--wheels", "wheels", "--target", "target.json", "--title", request.title),
             *option_arguments(request.options),
             *("--strip", "debug" if request.options.strip else "none"),
             *(part for name in request.prefer for part in ("--prefer", name)),
-            *(() if request.max_size is None else ("--max-size", str(request.max_size))),
             *("--output", OUT),
         ),
         description=f"Layer {request.title}{where}",
@@ -91,9 +85,7 @@ async def wheel_layers(request: WheelLayerRequest, toolbox: Toolbox) -> WheelLay
         interpreter=await interpreter_tree(request.interpreter),
         output_directories=(OUT,),
     )
-    if request.max_size is None:
-        return WheelLayers((await make_layer(step, request.options.compression),))
-    return WheelLayers(await make_layers(step, request.options.compression))
+    return await make_bounded(step, request.options.compression, request.max_size)
 
 
 async def _placed_inputs(placed: PlacedFiles | None) -> tuple[Digest, ...]:
@@ -106,9 +98,9 @@ async def _placed_inputs(placed: PlacedFiles | None) -> tuple[Digest, ...]:
 
 
 @rule
-async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
+async def source_layers(request: SourceLayerRequest, toolbox: Toolbox) -> Layers:
     scripts = tuple(part for name, spec in request.scripts for part in ("--entry-script", f"{name}={spec}"))
-    return await make_layer(
+    return await make_bounded(
         StepRequest(
             step="source-layer",
             arguments=(
@@ -134,6 +126,7 @@ async def source_layer(request: SourceLayerRequest, toolbox: Toolbox) -> Layer:
             output_directories=(OUT,),
         ),
         request.options.compression,
+        request.max_size,
     )
 
 

@@ -29,7 +29,7 @@ from slim_python_image.util_rules.image_layers import (
     layer_request,
     wheel_layers_of,
 )
-from slim_python_image.util_rules.layers import SourceLayerRequest, source_layer
+from slim_python_image.util_rules.layers import SourceLayerRequest, source_layers
 from slim_python_image.util_rules.locks import LockEntriesRequest, normalized, read_lock, requirement_name
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.requirements import requirements_of
@@ -253,7 +253,7 @@ async def tested_content(
     )
     layers = (
         *await wheel_layers_of([replace(behind, options=replace(options, prefix=PLACE))]),
-        await source_layer(code, **implicitly()),
+        *(await source_layers(code, **implicitly())).layers,
     )
     configured = tuple(part for name in config for part in ("-c", f"{PLACE}/{name}"))
     return TestedContent(layers, (*configured, "--rootdir", site, *(f"{site}/{path}" for path in paths)))

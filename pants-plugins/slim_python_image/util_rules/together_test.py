@@ -11,13 +11,13 @@ from pants.engine.internals.selectors import Get
 from slim_python_image_testing.definitions import definition
 
 from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
-from slim_python_image.products import Artifact, Layer, TargetEnvironment, Tree
-from slim_python_image.util_rules.base_layers import BaseLayers
+from slim_python_image.products import Artifact, Layers, TargetEnvironment, Tree
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
+from slim_python_image.util_rules.layers import SourceLayerRequest
 from slim_python_image.util_rules.plans import WheelPlan
 from slim_python_image.util_rules.sysroot import ProgramsRequest
 from slim_python_image.util_rules.wheels import WheelSet
@@ -43,7 +43,7 @@ def answer(get: Any) -> Any:
     known: dict[Any, Any] = {
         PlatformBase: PlatformBase(BASE),
         WheelSet: WheelSet(()),
-        BaseLayers: BaseLayers(()),
+        Layers: Layers(()),
         ImageLayers: ImageLayers((), (), WheelSet(())),
         Tree: Tree(EMPTY_DIGEST),
         FetchedArtifact: FetchedArtifact(EMPTY_DIGEST),
@@ -130,7 +130,7 @@ def test_sources_do_not_wait_for_wheels() -> None:
     asked: list[list[str]] = []
 
     def until_layers(get: Any) -> Any:
-        if get.output_type is Layer:
+        if isinstance(get.inputs[0], SourceLayerRequest):
             raise NotImplementedError
         return answer(get)
 
