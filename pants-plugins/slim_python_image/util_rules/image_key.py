@@ -51,6 +51,16 @@ class ImageKey:
     key: str
 
 
+@dataclass(frozen=True)
+class BackendCode:
+    """This plugin's own code, which divides an image into layers and names them.
+
+    :param fingerprint: 64 hexadecimal digits.
+    """
+
+    fingerprint: str
+
+
 def wanted(root: Root) -> tuple[str, str]:
     """Return what of a requirement decides what is chosen from a lock: not its versions, the lock has one."""
     text, _, marker = root.requirement.partition(";")
@@ -165,7 +175,7 @@ def definition(parts: ImageDefinition) -> dict[str, Any]:
 
 
 def backend_code(package: Path) -> str:
-    """Return the fingerprint of this plugin's own code, which divides an image into layers and names them.
+    """Return the fingerprint of a backend's code, without its tests.
 
     :param package: its folder.
     """
@@ -216,8 +226,15 @@ def platform_part(
     }
 
 
+@rule(desc="Look at the plugin's code")
+async def find_backend() -> BackendCode:
+    return BackendCode(backend_code(Path(__file__).parents[1]))
+
+
 @rule(desc="Compute the key of an image")
-async def image_key(request: ImageKeyRequest, core: CoreSources, options: SlimImageOptions) -> ImageKey:
+async def image_key(
+    request: ImageKeyRequest, core: CoreSources, backend: BackendCode, options: SlimImageOptions
+) -> ImageKey:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     line = (parts, *await ancestors_of(parts))
     lines = (
@@ -232,7 +249,7 @@ async def image_key(request: ImageKeyRequest, core: CoreSources, options: SlimIm
         platforms[platform] = platform_part(base, line, lines, lock, options)
     document = {
         "code": {step: core.steps[step].fingerprint for step in _STEPS},
-        "backend": backend_code(Path(__file__).parents[1]),
+        "backend": backend.fingerprint,
         "tools": hashlib.sha256(core.tools.encode()).hexdigest(),
         "image": definition(parts),
         "extended": [shared(one) for one in line[1:]],
