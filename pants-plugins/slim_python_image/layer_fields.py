@@ -97,11 +97,12 @@ class MaxLayerSizeField(StringField):
     alias = "max_layer_size"
     help = help_text(
         """
-        How large a layer of wheels may be, such as `"512MiB"`, or a number of bytes; for registries that
-        refuse larger blobs. A larger layer is divided: by distributions, a distribution by its folders,
-        always in the same way, and the image unpacks to the same files. It is the layer before it is
-        compressed that is bounded, so that the division depends on files alone; its blob is never larger. A
-        single file that is larger has a layer of its own, and a note says so. By default,
+        How large a layer may be, such as `"512MiB"`, or a number of bytes; for registries that refuse larger
+        blobs. A larger layer is divided: one of wheels by distributions, a distribution by its folders, one
+        of a Debian base by packages, one of first-party code by folders; always in the same way, and the
+        image unpacks to the same files. It is the layer before it is compressed that is bounded, so that the
+        division depends on files alone; its blob is never larger. A single file that is larger has a layer of
+        its own, and a note says so; a first-party one whose blob is larger is an error. By default,
         `[slim-image].max_layer_size`.
         """
     )

@@ -112,7 +112,8 @@ _TEMPLATES: Mapping[str, str] = {
     'add "{limit}={value}" to [slim-image].limits',
     # Layers.
     "raise-layer-size": "raise `max_layer_size` of the image or of [slim-image]",
-    "divide-file": "divide the file, leave it out of the image, or raise `max_layer_size` of the image or of [slim-image]",
+    "divide-file": "divide the file, leave it out of the image, or raise `max_layer_size` of the image or of "
+    "[slim-image]",
     # The audit.
     "add-runtime-packages": "add {packages} to extra_packages of the debian_python_base, "
     "then run: {lock_base}",

@@ -43,7 +43,14 @@ def step(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     def run(output: str, *more: str, module: Any = deb_layers_step) -> dict[str, Any]:
         parser = argparse.ArgumentParser()
         module.configure(parser)
-        arguments = ["--debs", str(tmp_path / "debs"), "--title", "system", "--output", str(tmp_path / output)]
+        arguments = [
+            "--debs",
+            str(tmp_path / "debs"),
+            "--title",
+            "system",
+            "--output",
+            str(tmp_path / output),
+        ]
         found: dict[str, Any] = module.run(parser.parse_args([*arguments, *more]))
         return found
 

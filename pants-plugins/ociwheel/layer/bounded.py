@@ -14,8 +14,8 @@ from ociwheel.layer.split import SMALLEST, is_over, split
 from ociwheel.notes import tell
 
 Write = Callable[[Sequence[Entry], Path, str, Container[str]], dict[str, Any]]
-"""Writes one layer and returns its document: of its entries, into a folder, with a title. The origins are those
-that a layer below has told all of that there is to tell."""
+"""Writes one layer and returns its document: of its entries, into a folder, with a title. The origins are
+those that a layer below has told all of that there is to tell."""
 
 
 def add_bound(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 """Put first-party code into layers of at most --max-size bytes.
 
-As ``source-layer`` does, whose layer it is, digest for digest, where that has room for all; else it is divided
-by folders. The layers, one above the other, unpack to the same files. Each has a folder of its own below
---output: 000, 001, and so on. A file whose blob alone is larger is an error: who wrote it can divide it.
+As ``source-layer`` does, whose layer it is, digest for digest, where that has room for all; else it is
+divided by folders. The layers, one above the other, unpack to the same files. Each has a folder of its own
+below --output: 000, 001, and so on. A file whose blob alone is larger is an error: its owner can divide it.
 """
 
 from __future__ import annotations

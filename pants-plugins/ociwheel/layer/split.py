@@ -2,8 +2,8 @@
 
 Whole distributions stay together where they fit, then whole folders, then files: of what lies in one folder
 most is in one layer, and an edit of one folder leaves the layers of the others as they are. The layers
-together unpack to what the one would have: no path is in two of them but folders, which all have alike, and hard
-links are where their file is.
+together unpack to what the one would have: no path is in two of them but folders, which all have alike, and
+hard links are where their file is.
 
 The bound is one of the tar before it is compressed, so that the division depends on files alone, never on a
 compressor. A blob is never larger: see :data:`_GROWTH`.

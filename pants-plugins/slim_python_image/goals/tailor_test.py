@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PexBinary
 from pants.engine.addresses import Address
-from pants.engine.target import Target
+from pants.engine.target import AllTargets, Target
+from pants.testutil.option_util import create_subsystem
 
 from slim_python_image.base_target import DebianPythonBaseTarget
-from slim_python_image.goals.tailor import binaries, proposals, proposed_base, started
+from slim_python_image.goals.tailor import (
+    PutativeImagesRequest,
+    binaries,
+    proposals,
+    propose_images,
+    proposed_base,
+    started,
+)
+from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import SlimPythonImageTarget
+from tests.support.rules import function_of
 
 BASE = DebianPythonBaseTarget({"suites": ["bookworm"]}, Address("3rdparty/debian", target_name="bookworm"))
 
@@ -97,3 +109,13 @@ def test_names_of_several_images() -> None:
 )
 def test_the_base_follows_the_constraints(constraints: tuple[str, ...], name: str) -> None:
     assert proposed_base(constraints)[0] == name
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_who_wants_no_proposals_has_none(wanted: bool) -> None:
+    options = create_subsystem(SlimImageOptions, tailor_image_targets=wanted)
+    setup = create_subsystem(PythonSetup, interpreter_constraints=["CPython==3.11.*"])
+    request = PutativeImagesRequest(("src/a",))
+    targets = AllTargets([BASE, pex("src/a", "bin", entry_point="app.py")])
+    found = asyncio.run(function_of(propose_images)(request, targets, options, setup))
+    assert len(found) == int(wanted)

@@ -38,7 +38,7 @@ class SlimImageOptions(Subsystem):
         default=None,
         help=softwrap(
             """
-            How large a layer of wheels may be, such as `512MiB`, where an image does not say so with the
+            How large a layer may be, such as `512MiB`, where an image does not say so with the
             field `max_layer_size`. By default, any size.
             """
         ),
