@@ -74,10 +74,10 @@ def build_file(repository: Repository, **fields: object) -> None:
     )
 
 
-def layers(repository: Repository) -> list[Any]:
-    """Return the layers of wheels that the report tells of."""
+def parts_of(repository: Repository, kind: str) -> list[Any]:
+    """Return the layers of one kind that the report tells of."""
     (platform,) = json.loads((repository.root / "dist/src.app/image.json").read_bytes())["platforms"]
-    return [one for one in platform["layers"] if any(c["type"] == "wheel" for c in one["contents"])]
+    return [one for one in platform["layers"] if any(c["type"] == kind for c in one["contents"])]
 
 
 def tree(repository: Repository) -> dict[str, tuple[int, float, str]]:
@@ -94,20 +94,20 @@ def tree(repository: Repository) -> dict[str, tuple[int, float, str]]:
 
 
 def test_groups_and_bounded_layers_hold_the_same_files(repository: Repository, tmp_path: Path) -> None:
-    plain, digests = tree(repository), [one["digest"] for one in layers(repository)]
-    assert [one["title"] for one in layers(repository)] == ["alpha 1.0", "2 pure wheels"]
+    plain, digests = tree(repository), [one["digest"] for one in parts_of(repository, "wheel")]
+    assert [one["title"] for one in parts_of(repository, "wheel")] == ["alpha 1.0", "2 pure wheels"]
     earlier = tmp_path / "image.json"
     shutil.copy2(repository.root / "dist/src.app/image.json", earlier)
 
     build_file(repository, layer_groups={"both": ["alpha", "b*"]})
     repository.package(IMAGE, daemon=True)
-    assert [one["title"] for one in layers(repository)] == ["both (2 wheels)", "gamma 1.0"]
-    assert [c["name"] for c in layers(repository)[0]["contents"]] == ["alpha", "beta"]
+    assert [one["title"] for one in parts_of(repository, "wheel")] == ["both (2 wheels)", "gamma 1.0"]
+    assert [c["name"] for c in parts_of(repository, "wheel")[0]["contents"]] == ["alpha", "beta"]
     assert tree(repository) == plain
 
     build_file(repository, layer_groups={"both": ["alpha", "b*"]}, max_layer_size="1.2MiB")
     repository.package(IMAGE, daemon=True)
-    made = layers(repository)
+    made = parts_of(repository, "wheel")
     assert [one["title"] for one in made] == [
         "both (2 wheels), part 1 of 2",
         "both (2 wheels), part 2 of 2",
@@ -132,7 +132,48 @@ def test_groups_and_bounded_layers_hold_the_same_files(repository: Repository, t
     # What needs no division is what it was.
     build_file(repository, max_layer_size=4 * MIB)
     repository.package(IMAGE, daemon=True)
-    assert [one["digest"] for one in layers(repository)] == digests
+    assert [one["digest"] for one in parts_of(repository, "wheel")] == digests
+
+
+def test_base_and_own_code_are_divided_too(repository: Repository) -> None:
+    build_file(repository)
+    data = repository.root / "src/app/data"
+    data.mkdir()
+    for name, size in (("one.bin", 8 * MIB), ("two.bin", 9 * MIB)):
+        (data / name).write_bytes(noise(size))
+    repository.edit(BUILD, "dependencies=[", 'dependencies=[":data", ')
+    text = (repository.root / BUILD).read_text()
+    repository.write(BUILD, f'resources(name="data", sources=["data/*.bin"])\n{text}')
+    repository.package(IMAGE, daemon=True)
+    plain = tree(repository)
+    whole = {kind: parts_of(repository, kind) for kind in ("deb", "source", "wheel")}
+
+    repository.edit(BUILD, "entry_point=", 'max_layer_size="12MiB", entry_point=')
+    run = repository.package(IMAGE, daemon=True)
+    assert tree(repository) == plain
+    for kind in ("deb", "source"):
+        made = parts_of(repository, kind)
+        assert len(made) > len(whole[kind])
+        assert all(one["size"] <= 12 * MIB for one in made), [(one["title"], one["size"]) for one in made]
+    assert [one["title"] for one in parts_of(repository, "source")] == [
+        f"sources of {IMAGE}, part {number} of 2" for number in (1, 2)
+    ]
+    # What fits is the layer that it was.
+    kept = {one["digest"] for one in parts_of(repository, "deb")} & {one["digest"] for one in whole["deb"]}
+    assert kept
+    assert [one["digest"] for one in parts_of(repository, "wheel")] == [
+        one["digest"] for one in whole["wheel"]
+    ]
+    assert "more than `max_layer_size`" not in run.stderr
+
+    (data / "three.bin").write_bytes(noise(13 * MIB))
+    failed = repository.failure(IMAGE)
+    place = "/app/lib/python3.11/site-packages/app/data/three.bin"
+    assert f"{place}: it has 1363" in failed, failed
+    assert failed.endswith(
+        "  -> divide the file, leave it out of the image, or raise `max_layer_size` of the image or of [slim-image]"
+    )
+    shutil.rmtree(data)
 
 
 def test_groups_that_do_not_fit_are_told_before_anything_is_built(repository: Repository) -> None:
