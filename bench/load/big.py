@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ MIB = 1 << 20
 DESCRIPTION = """\
 Make a wheel of incompressible files and measure each step of the core that it goes through: time,
 peak resident memory, bytes read and left. Then package an image with it, in caches of its own.
-Writes bench/results/big-wheel-<date>.json and .md and prints the latter. Needs ten times the
+Writes bench/results/big-wheel-<date>.json and .md and prints the latter. Needs five times the
 wheel's size on the disk.
 """
 EPILOG = "exit status: 0 every step is within --limit; 1 one is not; 2 something could not be measured\n"
@@ -116,6 +117,7 @@ def main(root: Path) -> int:
         wheel = write_big_wheel(work / "links", args.size * MIB, pieces=pieces)
         try:
             steps = list(through_the_core(wheel, work / "core", bound and bound * MIB))
+            shutil.rmtree(work / "core")
             whole = None if args.core_only else packaged(work, wheel, bound)
         except (StepError, RunFailedError) as e:
             print(f"bench/big_wheel: {e}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -107,7 +108,8 @@ def run_step(work: Path, arguments: list[str], *, reads: list[str], writes: str)
 def through_the_core(wheel: Path, work: Path, max_size: int | None = None) -> Iterator[Measured]:
     """Yield what each step from the index to the archives takes for one wheel.
 
-    Layouts are made of links, as no step makes one: Pants writes them from the blobs.
+    Layouts are made of links, as no step makes one: Pants writes them from the blobs. What no later step reads is
+    deleted when the next one is asked for.
 
     :param max_size: bytes of a layer, ``None`` for one layer.
     """
@@ -129,6 +131,7 @@ def through_the_core(wheel: Path, work: Path, max_size: int | None = None) -> It
     yield step(
         *("describe", *locked, "--output", "@described"), reads=[str(wheel.absolute())], writes="described"
     )
+    shutil.rmtree(work / "described")
     yield step(
         *("fetch", *locked, "--filename", wheel.name, "--output", "@wheels"),
         reads=[str(wheel.absolute())],
@@ -176,3 +179,4 @@ def through_the_core(wheel: Path, work: Path, max_size: int | None = None) -> It
             reads=["layout"],
             writes=f"{form}.tar",
         )
+        (work / f"{form}.tar").unlink()
