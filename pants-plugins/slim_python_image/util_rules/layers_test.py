@@ -66,10 +66,18 @@ def test_a_step_that_writes_several_layers(asked: list[StepRequest], monkeypatch
 
     monkeypatch.setattr(layer_steps, "run_step", run_step)
     monkeypatch.setattr(engine, "subset", subset)
-    layers = asyncio.run(layer_steps.make_layers(REQUEST, "gzip"))
+    layers = asyncio.run(layer_steps.make_bounded(REQUEST, "gzip", 1 << 20)).layers
+    assert [(one.step, one.arguments) for one in asked] == [
+        ("wheel-layers", ("--output", "out", "--max-size", "1048576"))
+    ]
     assert [layer.title for layer in layers] == ["x, part 1 of 2", "x, part 2 of 2"]
     assert [layer.fields().get("notes") for layer in layers] == [["a large file"], None]
     assert [place for place in places if place.startswith("out/")] == ["out/000/**", "out/001/**"]
+
+
+def test_without_a_bound_a_step_writes_one_layer(asked: list[StepRequest]) -> None:
+    (layer,) = asyncio.run(layer_steps.make_bounded(REQUEST, "gzip", None)).layers
+    assert (asked, layer.title) == ([REQUEST], "x")
 
 
 def test_what_gzip_makes_has_nothing_of_other_compressions_in_its_key(asked: list[StepRequest]) -> None:
