@@ -168,7 +168,7 @@ def test_base_and_own_code_are_divided_too(repository: Repository) -> None:
 
     (data / "three.bin").write_bytes(noise(13 * MIB))
     failed = repository.failure(IMAGE)
-    place = "/app/lib/python3.11/site-packages/app/data/three.bin"
+    place = "/app/lib/python3.11/site-packages/data/three.bin"
     assert f"{place}: it has 1363" in failed, failed
     assert failed.endswith(
         "  -> divide the file, leave it out of the image, or raise `max_layer_size` of the image or of [slim-image]"
