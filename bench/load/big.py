@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ociwheel_testing.big_wheel import sha256_of, write_big_wheel
 from bench.load.machine import machine_text
 from bench.load.meter import RunFailedError, disk_bytes, package
 from tests.integration.repository import BASE, Caches, copy_plugin, make_repository
-from tests.support.big_wheel import StepError, through_the_core
+from tests.support.big_wheel import Measured, StepError, through_the_core
 
 MIB = 1 << 20
 DESCRIPTION = """\
@@ -106,6 +107,16 @@ slim_python_image(
     }
 
 
+def divided(steps: Iterable[Measured]) -> list[dict[str, Any]]:
+    """Return the layers that a wheel was divided among, bottom first; none where it was not."""
+    return [
+        {"title": one["title"], "bytes": one["descriptor"]["size"], "unpacked": one["unpacked_size"]}
+        for measured in steps
+        if measured.step == "wheel-layers"
+        for one in measured.document["layers"]
+    ]
+
+
 def main(root: Path) -> int:
     """Run the command; return its exit status."""
     args = parser().parse_args()
@@ -141,12 +152,7 @@ def main(root: Path) -> int:
     text += "\n" + PACKAGED.format(**whole) if whole else ""
     results = args.results or root / "bench/results"
     results.mkdir(parents=True, exist_ok=True)
-    layers = [
-        {"title": one["title"], "bytes": one["descriptor"]["size"], "unpacked": one["unpacked_size"]}
-        for measured in steps
-        for one in measured.document.get("layers", ())
-        if measured.step == "wheel-layers"
-    ]
+    layers = divided(steps)
     if layers:
         largest = max(one["bytes"] for one in layers)
         text += f"\n{len(layers)} layers of at most {bound} MiB; the largest blob has {largest >> 20} MiB.\n"
