@@ -17,7 +17,7 @@ from ociwheel.formats.entries import Entry
 from ociwheel.layer import source_layer_step
 from ociwheel.layer.bounded import add_bound, write_bounded
 from ociwheel.layer.left_out import LeftOut
-from ociwheel.layer.source_layer_step import entries_of, write_sources
+from ociwheel.layer.source_layer_step import ORIGIN, entries_of, write_sources
 from ociwheel.layer.spool import Spool
 from ociwheel.remedies import Remedy
 
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     left_out = LeftOut()
 
     def write(part: Sequence[Entry], folder: Path, title: str, told: Container[str]) -> dict[str, Any]:
-        # All is of one origin: the first layer tells what was left out.
-        layer = write_sources(part, folder, args, title=title, left_out=None if told else left_out)
+        # The first layer tells what was left out.
+        layer = write_sources(part, folder, args, title=title, left_out=None if ORIGIN in told else left_out)
         size = layer["descriptor"]["size"]
         if size > args.max_size:
             raise LayerError(
