@@ -16,6 +16,7 @@ from tests.integration.repository import (
     make_repository,
     stopped,
 )
+from tests.support.publisher import podman_storage
 
 pytestmark = pytest.mark.slow
 
@@ -162,3 +163,26 @@ def test_tests_that_are_none(repository: Repository) -> None:
     assert (
         "src/app:none: the field `tests` names no tests: :lib\n  -> name `python_tests` targets" in run.stderr
     )
+
+
+def test_tests_run_in_podman_as_its_configuration_says(repository: Repository) -> None:
+    """Where its images lie and what its containers may is the user's to say, here as for `podman run`."""
+    before = dict(repository.env)
+    with podman_storage() as podman:
+        # Of the host, because networks and limits of podman's own are not to be had everywhere that tests run.
+        limits = '["nofile=1024:1024", "nproc=1000:1000"]'
+        configuration = podman.folder / "containers.conf"
+        configuration.write_text(f'[containers]\nnetns = "host"\ndefault_ulimits = {limits}\n')
+        repository.env.update({**podman.variables(), "CONTAINERS_CONF": str(configuration)})
+        try:
+            run = repository.pants(
+                *("--slim-image-tests-runner=podman", "--test-output=all", "test", "src/app:inside"),
+                daemon=True,
+            )
+        finally:
+            repository.env.clear()
+            repository.env.update(before)
+        assert run.exit_code == 0, run.stderr
+        assert "4 passed" in run.stderr
+        names = podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        assert names == ["localhost/slim-python-image/src/app/inside:linux-amd64"]
