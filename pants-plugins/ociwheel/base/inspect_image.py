@@ -227,12 +227,16 @@ def _libc(
 
 
 def _version(minor: str, binaries: list[bytes], where: str) -> str:
-    """Return the full version, which CPython has as a string of its own (``PY_VERSION``)."""
-    pattern = re.compile(rb"\x00(" + re.escape(minor.encode()) + rb"\.\d{1,2})(?:(?:a|b|rc)\d+)?\+?\x00")
+    """Return the full version, which CPython has as a string of its own (``PY_VERSION``).
+
+    A linker may make it the end of a longer one, such as a path with the version: then all such ends agree.
+    """
+    text = rb"(" + re.escape(minor.encode()) + rb"\.\d{1,2})(?:(?:a|b|rc)\d+)?\+?\x00"
     for data in binaries:
-        match = pattern.search(data)
-        if match:
-            return match[1].decode()
+        match = re.search(rb"\x00" + text, data)
+        ends = {found[1] for found in re.finditer(rb"(?<![\d.])" + text, data)}
+        if match or len(ends) == 1:
+            return (match[1] if match else ends.pop()).decode()
     raise BaseError(f"its Python {minor} does not tell its full version", where=where)
 
 

@@ -142,6 +142,28 @@ def test_an_own_build_is_found_by_the_path_of_the_image_or_by_a_link(tmp_path: P
         assert (found.python, found.interpreter) == ("3.12.4", f"/{folder}/bin/python3.12")
 
 
+@pytest.mark.parametrize(
+    ("path", "found"), [("versions/3.12.4", "3.12.4"), ("13.12.4", None), ("2.3.12.4", None)]
+)
+def test_a_version_may_be_the_end_of_a_longer_string(tmp_path: Path, path: str, found: str | None) -> None:
+    system = [entry for entry in official() if "python" not in entry.path]
+    build = own_build("opt/python")
+    build[0] = Entry(build[0].path, program(version=f"/opt/{path}"), mode=0o755)
+    if found:
+        assert learned(tmp_path, system, build, path="/opt/python/bin").python == found
+    else:
+        with pytest.raises(BaseError, match="does not tell its full version"):
+            learned(tmp_path, system, build, path="/opt/python/bin")
+
+
+def test_two_ends_that_disagree_tell_no_version(tmp_path: Path) -> None:
+    system = [entry for entry in official() if "python" not in entry.path]
+    build = own_build("opt/python")
+    build[0] = Entry(build[0].path, program(version="/a/3.12.3") + b"/b/3.12.4\0", mode=0o755)
+    with pytest.raises(BaseError, match="does not tell its full version"):
+        learned(tmp_path, system, build, path="/opt/python/bin")
+
+
 def test_an_own_build_elsewhere_is_not_looked_for(tmp_path: Path) -> None:
     system = [entry for entry in official() if "python" not in entry.path]
     with pytest.raises(BaseError, match="no Python with a standard library") as caught:
