@@ -60,12 +60,15 @@ class RemoteLayers:
     :param image_name: the image's name, with its registry. It is in no key of a step, but who has asked one
         registry must ask again when the BUILD file names another.
     :param resolve: the lock's name, for the command in messages.
+    :param python: the folder of the image's Python, where steps would not look for it.
     """
 
     layers: tuple[RemoteLayer, ...]
     image_name: str
     resolve: str
+    python: str = ""
 
     def request(self) -> dict[str, Any]:
         """Return the part of a step's request that names the layers."""
-        return {"layers": [layer.row() for layer in self.layers]}
+        found = {"python": self.python} if self.python else {}
+        return {"layers": [layer.row() for layer in self.layers], **found}

@@ -60,13 +60,16 @@ _STDLIB_DROPPED = re.compile(
 _SHARED = re.compile(r"[^/]+\.so(?:\.[\w.]+)?")
 
 
-def write_image_sysroot(image: ImageFiles, scratch: Path, output: Path, where: str) -> None:
+def write_image_sysroot(
+    image: ImageFiles, scratch: Path, output: Path, where: str, path: str | None = None
+) -> None:
     """Write what compiling needs of a builder image below ``output``.
 
     :param scratch: an empty folder.
+    :param path: folders to look for Python before the usual ones.
     :raises BaseError: it has no Python.
     """
-    python = find_python(image.filesystem, None, where)
+    python = find_python(image.filesystem, path, where)
     prefix = posixpath.dirname(posixpath.dirname(python.stdlib))
 
     def move(path: str) -> str:
@@ -97,16 +100,17 @@ def write_image_sysroot(image: ImageFiles, scratch: Path, output: Path, where: s
 
 
 def write_image_interpreter(
-    image: ImageFiles, row: Platform, minor: str, scratch: Path, output: Path, *, where: str
+    image: ImageFiles, row: Platform, minor: str, scratch: Path, output: Path, *, where: str, path: str | None = None
 ) -> None:
     """Write a Python that runs from any folder.
 
     :param row: the platform of the machine that will run it.
     :param minor: the version it must have.
+    :param path: folders to look for it before the usual ones.
     :raises BaseError: the image has another Python, or one that is not linked with glibc.
     """
     files = image.filesystem
-    python = find_python(files, None, where)
+    python = find_python(files, path, where)
     if python.minor != minor:
         raise BaseError(f"has Python {python.minor}, not {minor}", where=where)
     layout = _InterpreterLayout(python, row)

@@ -297,6 +297,26 @@ def test_an_interpreter_starts_through_its_own_loader(tmp_path: Path) -> None:
     assert not [p for p in found if "site-packages" in p or "/test/" in p or p.startswith("etc")]
 
 
+def test_an_own_build_without_a_link_is_unpacked_from_where_locking_found_it(tmp_path: Path) -> None:
+    """Only PATH of the image's configuration names its folder, beside another Python in a usual one."""
+    files = [*builder(), *own_build("opt/python"), Entry("opt/python/include/python3.12/Python.h", b"h")]
+    image, where = unpacked(tmp_path, files), "python:own"
+    for name in ("scratch", "others"):
+        (tmp_path / name).mkdir()
+    write_image_interpreter(
+        image,
+        platform("linux/riscv64"),
+        "3.12",
+        tmp_path / "scratch",
+        tmp_path / "python",
+        where=where,
+        path="/opt/python/bin",
+    )
+    assert (tmp_path / "python/usr/lib/python3.12/os.py").read_bytes() == b"os"
+    write_image_sysroot(image, tmp_path / "others", tmp_path / "sysroot", where, "/opt/python/bin")
+    assert (tmp_path / "sysroot/usr/local/include/python3.12/Python.h").read_bytes() == b"h"
+
+
 def test_an_interpreter_of_musl_or_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     image = unpacked(tmp_path, alpine())

@@ -28,6 +28,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         else:
             row, minor = target.platform, target.python_minor
             write_image_interpreter(
-                given.files, row, minor, given.scratch, arguments.output, where=given.where
+                given.files, row, minor, given.scratch, arguments.output, where=given.where, path=given.python
             )
     return tree_document(arguments.output)

@@ -31,6 +31,8 @@ class ImageLayers:
     scratch: Path
     where: str
     """The image, for messages."""
+    python: str | None = None
+    """A folder in the image to look for Python before the usual ones."""
 
 
 Source = DebianPackages | ImageLayers
@@ -41,7 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--debs", type=Path, metavar="DIR", help="the folder with the packages")
     source.add_argument(
-        "--layers", type=Path, metavar="FILE", help="JSON: `layers` of an image, objects with digest, diff_id"
+        "--layers", type=Path, metavar="FILE", help="JSON: `layers` of an image, objects with digest, diff_id; "
+        "perhaps `python`, the folder of its Python"
     )
     parser.add_argument(
         "--layout", type=Path, metavar="DIR", default=Path(), help="has blobs/sha256/* of those layers"
@@ -66,7 +69,13 @@ def opened(args: argparse.Namespace, platform: Platform) -> Iterator[Source]:
     where = f"the image for {platform.oci}"
     files = open_image(parse_layers(request.get("layers"), where), args.layout)
     with tempfile.TemporaryDirectory(prefix="ociwheel-image-") as scratch:
-        yield ImageLayers(files, Path(scratch), where)
+        yield ImageLayers(files, Path(scratch), where, _folder(request.get("python"), str(args.layers)))
+
+
+def _folder(value: object, where: str) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.startswith("/")):
+        raise UsageError("'python' is no folder of an image", where=where)
+    return value
 
 
 @contextmanager

@@ -30,6 +30,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if isinstance(given, source.DebianPackages):
             write_sysroot(given.packages, arguments.output)
         else:
-            write_image_sysroot(given.files, given.scratch, arguments.output, given.where)
+            write_image_sysroot(given.files, given.scratch, arguments.output, given.where, given.python)
     runtime = find_runtime(arguments.output, row.triplet) is not None
     return {**tree_document(arguments.output), "runtime": runtime}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
@@ -20,6 +21,8 @@ from slim_python_image.util_rules.base_locks import parse_lock, relock_command
 # As skopeo and podman name an image that is an OCI layout.
 LAYOUT_PREFIX = "oci:"
 LOCK_SCHEMA = "ociwheel.registry-lock/1"
+# Where steps look for the Python of an image.
+_USUAL_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def layout_folder(image: str) -> str | None:
@@ -104,8 +107,13 @@ def parse_registry_lock(target: Target, data: bytes | None) -> dict[str, Any]:
     return lock
 
 
-def remote_layers_of(rows: Iterable[Mapping[str, Any]], image_name: str, resolve: str) -> RemoteLayers:
-    """Return the layers that a lock, or the core's resolving step, lists."""
+def remote_layers_of(
+    rows: Iterable[Mapping[str, Any]], image_name: str, resolve: str, python: str = ""
+) -> RemoteLayers:
+    """Return the layers that a lock, or the core's resolving step, lists.
+
+    :param python: as :class:`RemoteLayers` has it.
+    """
     return RemoteLayers(
         tuple(
             RemoteLayer(
@@ -120,7 +128,14 @@ def remote_layers_of(rows: Iterable[Mapping[str, Any]], image_name: str, resolve
         ),
         image_name,
         resolve,
+        python,
     )
+
+
+def python_folder(found: Mapping[str, Any]) -> str:
+    """Return where steps have to be told that Python is, from what locking found; else nothing."""
+    folder = posixpath.dirname(found["interpreter"])
+    return "" if folder in _USUAL_FOLDERS else folder
 
 
 def interpreter_of(
@@ -135,7 +150,9 @@ def interpreter_of(
     mine = replace(target, platform=runs)
     if target.libc != "glibc" or runs not in rows:
         return Interpreter(resolve, mine, None)
-    return Interpreter(resolve, mine, remote_layers_of(rows[runs]["layers"], image_name, resolve))
+    # It is of the same image, whatever its platform.
+    python = python_folder(lock["platforms"][target.platform]["found"])
+    return Interpreter(resolve, mine, remote_layers_of(rows[runs]["layers"], image_name, resolve, python))
 
 
 def base_of_lock(
@@ -158,7 +175,9 @@ def base_of_lock(
         root=lock["image"]["digest"],
         manifest=row["manifest"]["digest"],
         image=remote_layers_of(row["layers"], names["image"], resolve),
-        builder=remote_layers_of(builder["layers"], names["builder_image"], resolve) if builder else None,
+        builder=remote_layers_of(builder["layers"], names["builder_image"], resolve, python_folder(found))
+        if builder
+        else None,
         python=found["interpreter"],
         certificates=found["certificates"],
         nonroot=found["nonroot"],

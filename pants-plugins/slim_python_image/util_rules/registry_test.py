@@ -17,7 +17,7 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image.bases import DebianBase, RegistryBase
 from slim_python_image.products import Artifact, Layer, SlimImageError
 from slim_python_image.registry_target import RegistryImageField, RegistryPythonBaseTarget
-from slim_python_image.remote_layers import RemoteLayer
+from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules import registry_blobs
 from slim_python_image.util_rules.audit import audited
@@ -183,6 +183,18 @@ def test_python_is_the_image_s_own_where_it_runs_here() -> None:
     python = base().interpreter
     assert python.target.platform == "linux/amd64"
     assert python.source == base().image
+
+
+def test_steps_are_told_where_python_is_where_they_would_not_look() -> None:
+    of = lock()
+    of["platforms"]["linux/arm/v7"]["found"]["interpreter"] = "/opt/python/bin/python3.11"
+    own = base(of)
+    assert own.builder is not None and own.interpreter.source is not None
+    for source in (own.builder, own.interpreter.source):
+        assert isinstance(source, RemoteLayers)
+        assert source.request() == {**base().image.request(), "python": "/opt/python/bin"}
+    # What is not unpacked for its Python is the same everywhere.
+    assert own.image == base().image
 
 
 @pytest.mark.parametrize(("of", "runs"), [(lock(libc="musl"), "linux/amd64"), (lock(), "linux/arm64")])
