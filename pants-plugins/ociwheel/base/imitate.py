@@ -20,6 +20,7 @@ _MOST_SHOWN = 90
 _WITH_VALUE: Mapping[str, tuple[str, ...]] = {
     "mkdir": ("-m", "--mode"),
     "install": ("-m", "-o", "-g", "--mode", "--owner", "--group"),
+    "dpkg-divert": ("--divert", "--package", "--admindir", "--instdir", "--root"),
 }
 _ROOTS = frozenset({"root", "0", "root:root", "0:0", "root.root", ":root", "root:"})
 
@@ -96,6 +97,8 @@ class Imitator:
         if name in {"ldconfig", "update-alternatives"}:
             return name == "ldconfig" or self._alternative(call)
         options, words = _options(name, call.words[1:])
+        if name == "dpkg-divert":
+            return self._divert(options, words)
         if words and all(_unshipped(path) for path in words if path.startswith(("/", UNKNOWN))):
             return True
         loose: dict[str, _Doer] = {
@@ -207,6 +210,14 @@ class Imitator:
     def _chown(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
         # Folders below /usr/local are the group's that administers a machine; an image has nobody of it.
         return words[0] in _ROOTS or all(path.startswith("/usr/local/") for path in words[1:])
+
+    def _divert(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        """Tell whether a diversion moves nothing, dpkg-divert(1): it is of files of other packages alone."""
+        if options.keys() & {"--remove", "--list", "--listpackage", "--truename"}:
+            return True
+        found = [None if UNKNOWN in path else self.effects.find(path) for path in words]
+        known = bool(words) and not any(UNKNOWN in path for path in words)
+        return known and all(entry is None or entry.origin == self.origin for entry in found)
 
     def _alternative(self, call: Call) -> bool:
         """Take ``--install link name path priority [--slave link name path]...``, update-alternatives(1)."""

@@ -126,6 +126,25 @@ def test_what_nobody_knows_is_told_with_what_to_do(tmp_path: Path) -> None:
     ]
 
 
+def test_a_diversion_matters_where_another_package_has_the_file(tmp_path: Path) -> None:
+    """As packages have it that moved to /usr: nobody else has their library."""
+    where = "/lib/x86_64-linux-gnu/libreadline.so.8"
+    divert = script(
+        'if [ "$1" = install ]; then\n'
+        f"  dpkg-divert --package libreadline8t64 --no-rename --divert {where}.usr-is-merged --add {where}\nfi\n"
+        f"dpkg-divert --list {where} >/dev/null; dpkg-divert --remove --rename {where}",
+        "preinst",
+    )
+    own = {"libreadline8t64": [Item(f".{where.replace('/lib', '/usr/lib', 1)}", b"elf"), divert]}
+    assert made(tmp_path, own)[1] == []
+    other = {"libreadline8t64": [divert], "libedit": [Item(f".{where}", b"elf")]}
+    assert made(tmp_path / "other", other)[1] == [
+        "libreadline8t64 1: its preinst is not run, and nothing here does what it would: dpkg-divert --package "
+        f"libreadline8t64 --no-rename --divert {where}...; add what an image needs of it as files, then name "
+        "libreadline8t64 in accept_scripts of the base"
+    ]
+
+
 def test_what_is_accepted_is_not_told(tmp_path: Path) -> None:
     accepted = ("--accept-scripts", "foo", "--accept-scripts", "odd")
     (one,) = made(tmp_path, UNKNOWN, *accepted)[1]

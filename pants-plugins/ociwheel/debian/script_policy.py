@@ -89,7 +89,7 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
 
 IMITATED: tuple[str, ...] = (
     *("update-alternatives", "ldconfig", "update-ca-certificates", "mkdir", "install", "ln", "cp", "touch"),
-    *("chmod", "chown", "chgrp", "rm", "rmdir", "unlink", "mv", "sed", "ucf"),
+    *("chmod", "chown", "chgrp", "rm", "rmdir", "unlink", "mv", "sed", "ucf", "dpkg-divert"),
 )
 """Commands whose work is done without them, where it is known what they work on."""
 

@@ -159,7 +159,18 @@ def _units(entries: Iterable[Entry], room: int) -> Iterator[_Unit]:
             if len(group) == 1 or unit.alone <= room:
                 yield unit
             else:
+                depth = max(depth, _shared_folders(group[0].path, group[-1].path))
                 waiting += [(one, depth + 1) for one in reversed(_inside(group, depth))]
+
+
+def _shared_folders(first: str, last: str) -> int:
+    """Return how many folders lead to two paths, and so to all that are sorted between them."""
+    count = 0
+    for one, other in zip(first.split("/")[:-1], last.split("/")[:-1], strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
 
 
 def _inside(entries: Sequence[Entry], depth: int) -> list[list[Entry]]:
