@@ -100,7 +100,14 @@ def write_image_sysroot(
 
 
 def write_image_interpreter(
-    image: ImageFiles, row: Platform, minor: str, scratch: Path, output: Path, *, where: str, path: str | None = None
+    image: ImageFiles,
+    row: Platform,
+    minor: str,
+    scratch: Path,
+    output: Path,
+    *,
+    where: str,
+    path: str | None = None,
 ) -> None:
     """Write a Python that runs from any folder.
 

@@ -43,8 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--debs", type=Path, metavar="DIR", help="the folder with the packages")
     source.add_argument(
-        "--layers", type=Path, metavar="FILE", help="JSON: `layers` of an image, objects with digest, diff_id; "
-        "perhaps `python`, the folder of its Python"
+        "--layers",
+        type=Path,
+        metavar="FILE",
+        help="JSON: `layers` of an image, objects with digest, diff_id; "
+        "perhaps `python`, the folder of its Python",
     )
     parser.add_argument(
         "--layout", type=Path, metavar="DIR", default=Path(), help="has blobs/sha256/* of those layers"
