@@ -7,8 +7,8 @@ from bench.installed.report import kinds
 
 _REFUSED = """\
 3 files of the image for linux/amd64 cannot be loaded, for 3 libraries:
-  python-magic 1: /app/magic/loader.py opens magic when it is imported, which is not in the image
-  weasyprint 1: /app/weasyprint/ffi.py opens libgobject-2.0.so.0 when it is imported, which is not in the image
+  python-magic 1: /app/magic/loader.py opens magic when it is imported, but the image lacks it
+  weasyprint 1: /app/weasyprint/ffi.py opens libgobject-2.0.so.0 when it is imported, but the image lacks it
   a 1: /app/a.so needs libgomp.so.1, which is not in the image
 """
 _NOTE = "b 1: its code opens libraries that are not in the image: zbar (Debian's libzbar0 has it)"

@@ -139,7 +139,7 @@ def test_psycopg2_on_a_base_without_libpq(message: str) -> None:
     assert hints == [
         '  -> add "libpq5" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles',
         (
-            "  -> the base of src/ledger:image is 3rdparty/trixie:trixie; then: ./pants generate-lockfiles "
+            "  -> the base of src/ledger:image is 3rdparty/trixie:trixie, which is locked by: ./pants generate-lockfiles "
             "--resolve=trixie"
         ),
     ]

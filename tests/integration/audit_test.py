@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.slow
 SITE = "app/lib/python3.11/site-packages"
 TAG = "cp311-cp311-manylinux_2_17_x86_64"
 HINT = (
-    "  -> the base of src/app:{image} is 3rdparty/debian:bookworm-py311; then: ./pants generate-lockfiles "
-    "--resolve=bookworm-py311"
+    "  -> the base of src/app:{image} is 3rdparty/debian:bookworm-py311, which is locked by: "
+    "./pants generate-lockfiles --resolve=bookworm-py311"
 )
 OTHERWISE = (
     "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
@@ -30,7 +31,7 @@ ARM64 = 183
 
 
 # Modules without the interpreter's tag in their names: what makes them modules is a function.
-MODULES = ("_algebra", "_bundle", "_gpu", "_psycopg", "aarch64", "modern", "x86_64")
+MODULES = ("_algebra", "_bundle", "_gpu", "_psycopg", "aarch64", "modern", "packed", "x86_64")
 
 
 def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
@@ -42,6 +43,47 @@ def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
     )
 
 
+# As cairocffi, weasyprint and python-magic load what they cannot do without.
+CANVAS = b"""\
+def dlopen(ffi, library_names, filenames):
+    for name in library_names:
+        filename = find_library(name)
+        if filename:
+            filenames = (filename, *filenames)
+    for filename in filenames:
+        try:
+            return ffi.dlopen(filename)
+        except OSError as exception:
+            last = exception
+    raise last
+
+cairo = dlopen(ffi, ("cairo-2", "cairo"), ("libcairo.so.2", "libcairo-2.dll"))
+"""
+PRESS = b"""\
+def _dlopen(ffi, *names, allow_fail=False):
+    for name in names:
+        with suppress(OSError):
+            return ffi.dlopen(name)
+    if allow_fail:
+        return
+    return ffi.dlopen(names[0])
+
+pango = _dlopen(ffi, "pango-1.0-0", "libpango-1.0.so.0")
+subset = _dlopen(ffi, "harfbuzz-subset", "libharfbuzz-subset.so.0", allow_fail=True)
+"""
+SNIFFER = b"""\
+def _candidates():
+    yield find_library("magic")
+
+def load_lib():
+    for lib in _candidates():
+        try:
+            return ctypes.CDLL(lib)
+        except OSError:
+            pass
+    else:
+        raise ImportError("failed to find libmagic")
+"""
 # By name: what a wheel of that name holds.
 WHEELS: Mapping[str, Mapping[str, bytes]] = {
     "sound": {"sound.so": module()},
@@ -67,6 +109,16 @@ WHEELS: Mapping[str, Mapping[str, bytes]] = {
     "opener": {
         "opener.py": b'import ctypes.util\n\nMAGIC = ctypes.CDLL(ctypes.util.find_library("magic"))\n'
     },
+    # What importing it opens, and cannot do without.
+    "canvas": {"canvas/__init__.py": CANVAS},
+    "press": {"press/__init__.py": b"from .text import ffi\n", "press/text/ffi.py": PRESS},
+    "sniffer": {
+        "sniffer/__init__.py": b"from . import loader\n\nlibmagic = loader.load_lib()\n",
+        "sniffer/loader.py": SNIFFER,
+    },
+    # A program, as the node that playwright brings.
+    "browser": {"browser/driver/node": module("libatomic.so.1", interp="/lib64/ld-linux-x86-64.so.2")},
+    "packed": {"packed.so": module(relr=True)},
     "algebra": {"algebra/_algebra.so": module("libblas.so.3", "liblapack.so.3")},
     # As the modules of PyQt6: each needs what all of them need.
     "windows": {
@@ -110,6 +162,18 @@ def image(name: str, *, accept: str = "[]", wheels: tuple[str, ...] = ()) -> str
     )
 
 
+@contextlib.contextmanager
+def added(repository: Repository, target: str) -> Iterator[None]:
+    """Add a target to the BUILD file, for a while."""
+    build = repository.root / "src/app/BUILD"
+    before = build.read_text()
+    build.write_text(before + target)
+    try:
+        yield
+    finally:
+        build.write_text(before)
+
+
 def hint(name: str) -> str:
     return HINT.format(image=name)
 
@@ -133,7 +197,7 @@ def test_psycopg2_on_a_base_without_libpq(repository: Repository) -> None:
 def test_a_wheel_of_the_wrong_machine_under_a_name_of_the_right_one(repository: Repository) -> None:
     assert repository.failure("src/app:smuggled") == (
         f"StepFailed: smuggled 1.0: /{SITE}/smuggled.cpython-311-x86_64-linux-gnu.so is code for linux/arm64, "
-        "not for linux/amd64"
+        "not for linux/amd64\n  -> choose another version of the wheel, or build it from its sdist"
     )
 
 
@@ -216,14 +280,62 @@ def test_faults_are_told_by_library(repository: Repository) -> None:
     ]
 
 
+def test_a_program_that_lacks_a_library(repository: Repository) -> None:
+    assert repository.failure("src/app:browser").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  browser 1.0: /{SITE}/browser/driver/node needs libatomic.so.1, which is not in the image; "
+            "Debian's libatomic1 has it"
+        ),
+        add("libatomic1"),
+        hint("browser"),
+    ]
+
+
+def test_what_importing_a_distribution_opens(repository: Repository) -> None:
+    """As weasyprint, cairocffi and python-magic, whose import fails without."""
+    faults = [
+        f"canvas 1.0: /{SITE}/canvas/__init__.py opens cairo when it is imported, but the image lacks it; "
+        "Debian's libcairo2 has it",
+        f"press 1.0: /{SITE}/press/text/ffi.py opens libpango-1.0.so.0 when it is imported, but the image "
+        "lacks it; Debian's libpango-1.0-0 has it",
+        f"sniffer 1.0: /{SITE}/sniffer/loader.py opens magic when it is imported, but the image lacks it; "
+        "Debian's libmagic1 has it",
+    ]
+    optional = (
+        "press 1.0: its code opens libraries that are not in the image: libharfbuzz-subset.so.0 (Debian's "
+        "libharfbuzz-subset0 has it)"
+    )
+    wheels = ("canvas", "press", "sniffer")
+    with added(repository, image("early", wheels=wheels)):
+        assert repository.failure("src/app:early").splitlines() == [
+            "StepFailed: 3 files of the image for linux/amd64 cannot be loaded, for 3 libraries:",
+            *(f"  {fault}" for fault in faults),
+            add('libcairo2", "libmagic1", "libpango-1.0-0'),
+            hint("early"),
+        ]
+    accept = '["cairo", "libpango-1.0.so.*", "magic"]'
+    with added(repository, image("early", wheels=wheels, accept=accept)):
+        told = repository.package("src/app:early", daemon=True).stderr
+    assert report(repository, "early")["accepted"] == faults
+    assert [line for line in told.splitlines() if line.startswith("  note: ")] == [f"  note: {optional}"]
+
+
+def test_relocations_that_the_loader_refuses(repository: Repository) -> None:
+    assert repository.failure("src/app:packed").splitlines() == [
+        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        (
+            f"  packed 1.0: /{SITE}/packed.so has packed relocations (DT_RELR), which glibc refuses without a "
+            "need for GLIBC_ABI_DT_RELR"
+        ),
+        OTHERWISE,
+        hint("packed"),
+    ]
+
+
 def test_all_faults_come_at_once(repository: Repository) -> None:
-    build = repository.root / "src/app/BUILD"
-    before = build.read_text()
-    build.write_text(before + image("all", wheels=("bundle", "database", "graphics", "modern", "sound")))
-    try:
+    with added(repository, image("all", wheels=("bundle", "database", "graphics", "modern", "sound"))):
         said = repository.failure("src/app:all").splitlines()
-    finally:
-        build.write_text(before)
     assert said[0] == "StepFailed: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
     assert [line.split(":")[0].strip() for line in said[1:5]] == [
         "bundle 1.0",
@@ -270,17 +382,21 @@ def test_what_nothing_starts_or_needs_is_told_and_packaged(repository: Repositor
         "libcuda.so.1",
         "librdmacm.so.1",
     ]
-    build = repository.root / "src/app/BUILD"
-    before = build.read_text()
-    strict = image("cluster").replace("accept_missing=[]", "strict_audit=True")
-    build.write_text(before.replace(image("cluster"), strict))
-    try:
-        said = repository.failure("src/app:cluster")
-    finally:
-        build.write_text(before)
-    assert said.startswith(
-        "StepFailed: 2 files of the image for linux/amd64 cannot be loaded, for 2 libraries:\n"
-    )
+    strict = image("strict", wheels=("cluster",)).replace("accept_missing=[]", "strict_audit=True")
+    with added(repository, strict):
+        assert repository.failure("src/app:strict").splitlines() == [
+            "StepFailed: 2 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
+            (
+                f"  cluster 1.0: /{SITE}/cluster/_gpu.so needs libcuda.so.1, which is not in the image (no "
+                "Debian package known for it)"
+            ),
+            (
+                f"  cluster 1.0: /{SITE}/cluster/lib/libmpi_rdma.so needs librdmacm.so.1, which is not in the "
+                "image; Debian's librdmacm1 has it"
+            ),
+            add("librdmacm1"),
+            hint("strict"),
+        ]
 
 
 def test_the_report_names_packages_that_no_file_needs(repository: Repository) -> None:

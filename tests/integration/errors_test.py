@@ -241,6 +241,20 @@ def test_a_user_that_is_not_there(message: Message) -> None:
     )
 
 
+def test_a_package_that_nothing_starts(message: Message) -> None:
+    build = 'python_sources(name="new", sources=["tool/*.py"])\n'
+    build += image(entry_point="tool", dependencies=[":new"])
+    assert message(build, {"src/broken/tool/__init__.py": ""}) == (
+        "SlimImageError: src/broken:image: the field `entry_point`: the entry point 'tool' is a package without a "
+        "module `__main__`: `python -m` cannot run it\n"
+        '  -> add tool/__main__.py, or name a function: "tool:main"'
+    )
+
+
+def test_folders_that_are_files(message: Message) -> None:
+    assert message(image(workdir="/etc/passwd", volumes=["/app/bin/python"])) == ""
+
+
 def test_a_folder_that_nobody_may_write_to(message: Message) -> None:
     assert message(image(writable=["/app"])) == (
         "SlimImageError: src/broken:image: the field `writable` has '/app', where the image's code is: what runs "

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench.installed import images
+from tests.integration.chrooted import Inside, unpacked
 from tests.integration.repository import BASE, Caches, make_repository, stopped
 
 pytestmark = pytest.mark.slow
@@ -76,34 +71,6 @@ slim_python_image(
 """
 
 
-@dataclass(frozen=True)
-class Inside:
-    """An unpacked image with its configuration."""
-
-    root: Path
-    config: dict[str, Any]
-
-    def run(self, *arguments: str) -> str:
-        """Run what the image starts, as its user and in its working folder; return what it printed."""
-        enter = ["chroot", f"--userspec={self.config['User']}", "--groups=", str(self.root)]
-        # chroot starts in the root; the folder is entered as an engine does, before the program.
-        change = "import os, sys; os.chdir(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"
-        start = ["/app/bin/python", "-c", change, self.config["WorkingDir"], *self.config["Entrypoint"]]
-        env = dict(line.split("=", 1) for line in self.config["Env"])
-        done = subprocess.run(
-            [*enter, *start, *arguments], env=env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-def give_devices(root: Path) -> None:
-    """Make what a container engine mounts, and subprocesses open."""
-    (root / "dev").mkdir(exist_ok=True)
-    os.mknod(root / "dev/null", stat.S_IFCHR, os.makedev(1, 3))
-    (root / "dev/null").chmod(0o666)
-
-
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Caches) -> Iterator[Inside]:
     folder = tmp_path_factory.mktemp("inside")
@@ -111,10 +78,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory, plugin: Path, caches: Cache
         made.write("src/app/app.py", APP)
         made.write("src/app/BUILD", BUILD)
         made.package("src/app:image")
-        layout = made.layout("src.app/image")
-        images.unpack(layout, folder / "root")
-        give_devices(folder / "root")
-        yield Inside(folder / "root", layout.config()["config"])
+        yield unpacked(made.layout("src.app/image"), folder / "root")
 
 
 def test_the_user_is_a_number(inside: Inside) -> None:

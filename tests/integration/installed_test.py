@@ -18,39 +18,53 @@ pytestmark = pytest.mark.slow
 
 SITE = "app/lib/python3.11/site-packages"
 LOCK = "3rdparty/python/default.lock"
+KEPT = {"kept/kernel.h": b"int x;", "kept/a.whl": b"PK", "kept/a.pdb": b"p", "kept/setup.exe": b"MZ"}
+LATE = {
+    "late": "metadata of before PEP 643",
+    "late_dynamic": "`dynamic` in pyproject.toml",
+    "late_hook": "`Dynamic` in PKG-INFO, as hatchling writes it for a hook",
+    "late_setup": "a setup.py that reads a file",
+}
 
-# What a setup.py that reads a file does: only its build tells that it requires `fine`.
+# Only its build tells that it requires `fine`.
 _BACKEND = """\
 import zipfile
 
-INFO = "late-1.0.dist-info/"
-FILES = {
-    "late.py": "import fine\\n",
-    INFO + "METADATA": "Metadata-Version: 2.1\\nName: late\\nVersion: 1.0\\nRequires-Dist: fine\\n%s",
+INFO = "{0}-1.0.dist-info/"
+FILES = {{
+    "{0}.py": "import fine\\n",
+    INFO + "METADATA": "Metadata-Version: 2.1\\nName: {0}\\nVersion: 1.0\\nRequires-Dist: fine\\n",
     INFO + "WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-}
-FILES[INFO + "RECORD"] = "".join(f"{path},,\\n" for path in (*FILES, INFO + "RECORD"))
+}}
+FILES[INFO + "RECORD"] = "".join(f"{{path}},,\\n" for path in (*FILES, INFO + "RECORD"))
 
 def get_requires_for_build_wheel(config_settings=None):
     return []
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    with zipfile.ZipFile(f"{folder}/late-1.0-py3-none-any.whl", "w") as archive:
+    with zipfile.ZipFile(f"{{folder}}/{0}-1.0-py3-none-any.whl", "w") as archive:
         for path, text in FILES.items():
             archive.writestr(path, text)
-    return "late-1.0-py3-none-any.whl"
+    return "{0}-1.0-py3-none-any.whl"
+"""
+_SETUP = """\
+from setuptools import setup
+
+with open("requirements.txt") as file:
+    setup(name="late_setup", version="1.0", py_modules=["late_setup"], install_requires=file.read().split())
 """
 _PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+_HOOKED = "Metadata-Version: 2.4\nName: late-hook\nVersion: 1.0\nDynamic: Requires-Dist\n"
+_DYNAMIC = '[project]\nname = "late-dynamic"\nversion = "1.0"\ndynamic = ["dependencies"]\n'
 _COMMAND = "[console_scripts]\nparse = {}:main\n"
 
 
 def write_wheels(folder: Path) -> list[Path]:
     """Write one distribution per kind of what was once refused or lost."""
     big = bytes(range(256)) * 5000  # more than a layer of small wheels takes
-    kept = {"kept/kernel.h": b"int x;", "kept/a.whl": b"PK", "kept/a.pdb": b"p", "kept/setup.exe": b"MZ"}
     return [
         write_wheel(folder, "fine", files={"fine.py": b""}),
-        write_wheel(folder, "kept", files=kept),
+        write_wheel(folder, "kept", files={**KEPT, "kept-1.0.data/headers/api.h": b"int api;"}),
         write_wheel(
             folder, "old", files={"old.py": b""}, requires=("fine (>dev)", "fine>=1.*; extra == 'x'")
         ),
@@ -71,12 +85,24 @@ def write_wheels(folder: Path) -> list[Path]:
         ),
         write_wheel(folder, "cv_one", files={"cv/__init__.py": b"ONE = 1"}),
         write_wheel(folder, "cv_two", files={"cv/__init__.py": b"TWO = 2", "cv/big.bin": big}),
-        write_sdist(
-            folder,
-            {"PKG-INFO": "Metadata-Version: 1.0\n", "pyproject.toml": _PROJECT, "backend.py": _BACKEND % ""},
-            name="late",
-        ),
+        *write_sdists(folder),
     ]
+
+
+def write_sdists(folder: Path) -> list[Path]:
+    """Write one sdist per way to leave unsaid what is required."""
+
+    def own(name: str, more: str = "") -> dict[str, str]:
+        return {"pyproject.toml": _PROJECT + more, "backend.py": _BACKEND.format(name)}
+
+    script = {"setup.py": _SETUP, "requirements.txt": "fine\n", "late_setup.py": "import fine\n"}
+    files = {
+        "late": {"PKG-INFO": "Metadata-Version: 1.0\n", **own("late")},
+        "late_dynamic": own("late_dynamic", _DYNAMIC),
+        "late_hook": {"PKG-INFO": _HOOKED, **own("late_hook")},
+        "late_setup": script,
+    }
+    return [write_sdist(folder, held, name=name) for name, held in files.items()]
 
 
 def image(name: str, *dependencies: str, **fields: object) -> str:
@@ -102,7 +128,9 @@ IMAGES: Mapping[str, str] = {
     "chosen": image("chosen", "parse_one", "parse_two", prefer=["parse-two"]),
     "small": image("small", "cv_one", "cv_two", layer_budget=2),
     "apart": image("apart", "cv_one", "cv_two", layer_budget=60),
-    "late": image("late", "late"),
+    "preferred": image("preferred", "cv_one", "cv_two", layer_budget=60, prefer=["cv-one"]),
+    "tools": image("tools", "scripted"),
+    **{name: image(name, name) for name in LATE},
     "shell": script("shell", "run.sh"),
     "env": script("env", "serve"),
 }
@@ -166,8 +194,17 @@ def test_coverage_tells_what_plans_tell(repository: Repository) -> None:
 def test_files_that_a_wheel_reads_at_run_time(repository: Repository) -> None:
     repository.package("src/app:kept", daemon=True)
     layout = repository.layout("src.app/kept")
-    there = {path for layer in layout.layers() for path in layout.listing(layer)}
-    assert {f"{SITE}/kept/{name}" for name in ("kernel.h", "a.whl", "a.pdb", "setup.exe")} <= there
+    (layer,) = (one for one in layout.layers() if f"{SITE}/kept" in layout.listing(one))
+    for path, content in KEPT.items():
+        assert layout.read(layer, f"{SITE}/{path}") == content
+    record = layout.read(layer, f"{SITE}/kept-1.0.dist-info/RECORD").decode()
+    assert {line.split(",")[0] for line in record.splitlines()} == {
+        *KEPT,
+        *(f"kept-1.0.dist-info/{name}" for name in ("INSTALLER", "METADATA", "RECORD", "WHEEL")),
+    }
+    # What no installer puts there either is counted.
+    (told,) = (one for one in report(repository, "kept")["layers"] if one["digest"] == layer)
+    assert told["left_out"] == [{"origin": "kept 1.0", "rule": "headers", "files": 1, "bytes": 8}]
 
 
 def test_two_distributions_with_one_command(repository: Repository) -> None:
@@ -192,6 +229,17 @@ def test_two_distributions_with_one_file_in_one_layer_or_two(repository: Reposit
     assert apart == f"SlimImageError: src/app:apart: cv-two 1.0 and cv-one 1.0 {said}"
 
 
+def test_which_of_two_files_an_image_has_is_chosen_and_told(repository: Repository) -> None:
+    run = repository.package("src/app:preferred", daemon=True)
+    layout = repository.layout("src.app/preferred")
+    file = f"{SITE}/cv/__init__.py"
+    (*_, top) = (one for one in layout.layers() if file in layout.listing(one))
+    assert layout.read(top, file) == b"ONE = 1"
+    told = f"cv-two 1.0 and cv-one 1.0 have different files for /{file}: the image has that of cv-one 1.0"
+    assert report(repository, "preferred")["notes"] == [told]
+    assert notes(run.stderr) == [f"note: {told}"]
+
+
 @pytest.mark.parametrize(
     ("name", "what", "program", "package"),
     [
@@ -209,19 +257,36 @@ def test_a_script_without_its_interpreter(
     )
 
 
-def test_what_only_a_build_tells_to_be_required(repository: Repository) -> None:
-    locked = repository.pants("generate-lockfiles", "--resolve=python-default-build")
-    assert locked.exit_code == 0, locked.stderr
-    run = repository.package("src/app:late", daemon=True)
-    told = [
-        "late 1.0: its sdist does not say what it requires, its build will",
-        "late 1.0 requires fine, which only its build told",
+def test_scripts_that_are_not_started_are_told(repository: Repository) -> None:
+    said = repository.package("src/app:tools", daemon=True).stderr
+    assert notes(said) == [
+        "note: /app/bin/run.sh starts with #!/bin/bash -e, but the image has no /bin/bash",
+        "note: /app/bin/serve starts with #!/usr/bin/env python3, but the image has no /usr/bin/env",
     ]
-    assert report(repository, "late")["notes"] == told
+
+
+@pytest.fixture(scope="module")
+def build_lock(repository: Repository) -> None:
+    """Lock what builds require: also beside distributions whose requirements are none (`fine (>dev)`)."""
+    run = repository.pants("generate-lockfiles", "--resolve=python-default-build", daemon=True)
+    assert run.exit_code == 0, run.stderr
+
+
+@pytest.mark.usefixtures("build_lock")
+@pytest.mark.parametrize("name", LATE)
+def test_what_only_a_build_tells_to_be_required(repository: Repository, name: str) -> None:
+    run = repository.package(f"src/app:{name}", daemon=True)
+    distribution = name.replace("_", "-")
+    told = [
+        f"{distribution} 1.0: its sdist does not say what it requires, its build will",
+        f"{distribution} 1.0 requires fine, which only its build told",
+    ]
+    assert report(repository, name)["notes"] == told
     assert notes(run.stderr) == [f"note: {line}" for line in told]
-    assert [wheel["name"] for wheel in report(repository, "late")["wheels"]] == ["fine", "late"]
+    assert [wheel["name"] for wheel in report(repository, name)["wheels"]] == ["fine", distribution]
 
 
+@pytest.mark.usefixtures("build_lock")
 def test_what_only_a_build_tells_and_the_lock_has_not(repository: Repository) -> None:
     lock = (repository.root / LOCK).read_text()
     repository.write(LOCK, "".join(line for line in lock.splitlines(True) if not line.startswith("fine")))

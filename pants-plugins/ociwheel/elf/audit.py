@@ -190,7 +190,7 @@ def _opened_faults(tree: ImageTree, opened: Opened, libraries: LibraryTable) -> 
         if package is None or there.has_one(call.names) or there.may_be_own(call.origin, call.names):
             continue
         name, debian = package
-        text = f"opens {name} when it is imported, which is not in the image; Debian's {debian} has it"
+        text = f"opens {name} when it is imported, but the image lacks it; Debian's {debian} has it"
         yield Fault(call.origin, call.path, name, text, debian)
 
 

@@ -565,7 +565,7 @@ def test_what_code_opens_when_it_is_imported_is_an_error(tmp_path: Path) -> None
     }
     assert _fails(tmp_path, {}, opened=opened) == (
         "1 file of the image for linux/amd64 cannot be loaded:\n"
-        f"  cairocffi 1: /{ffi} opens cairo when it is imported, which is not in the image; "
+        f"  cairocffi 1: /{ffi} opens cairo when it is imported, but the image lacks it; "
         "Debian's libcairo2 has it\n"
         '  -> add "libcairo2" to the packages of the base and lock it again'
     )

@@ -61,7 +61,9 @@ def check(request: CheckRequest) -> dict[str, Any]:
             if there is not None and there.kind != "d":
                 errors.add(
                     ImageError(
-                        f"{folder} is a file of {there.origin or 'the base'}", where=f"the field `{field}`"
+                        f"{folder} is a file of {there.origin or 'the base'}",
+                        where=f"the field `{field}`",
+                        hint="name a folder, or a place where the image has nothing: it is made",
                     )
                 )
     errors.raise_if_any()

@@ -189,6 +189,7 @@ def check_machine(elf: Iterable[Mapping[str, Any]], platform: Platform) -> None:
                     f"/{facts['path']} is code for {machine_name(facts['machine'], facts['class'])}, "
                     f"not for {platform.oci}",
                     where=origin,
+                    hint="choose another version of the wheel, or build it from its sdist",
                 )
             )
     errors.raise_if_any()

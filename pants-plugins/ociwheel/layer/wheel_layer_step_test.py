@@ -351,7 +351,7 @@ def test_code_for_another_machine(wheels: Path, step: Step) -> None:
         step()
     assert str(e.value) == (
         f"demo 1.0: /{_SITE}/_demo.cpython-{_CP[2:]}-x86_64-linux-gnu.so is code for linux/arm/v7, "
-        "not for linux/amd64"
+        "not for linux/amd64\n  -> choose another version of the wheel, or build it from its sdist"
     )
 
 

@@ -127,7 +127,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
     found = audit.outcome.fields(
-        hint=f"the base of {parts.address} is {parts.base}; then: {relock_command(base.resolve)}"
+        hint=f"the base of {parts.address} is {parts.base}, which is locked by: {relock_command(base.resolve)}"
     )
     document = {
         "platform": request.platform,
