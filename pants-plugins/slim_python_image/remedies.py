@@ -115,12 +115,11 @@ _TEMPLATES: Mapping[str, str] = {
     "divide-file": "divide the file, leave it out of the image, or raise `max_layer_size` of the image or of "
     "[slim-image]",
     # The audit.
-    "add-runtime-packages": "add {packages} to extra_packages of the debian_python_base, "
-    "then run: {lock_base}",
+    "add-runtime-packages": "add {packages} to extra_packages of {base_name}, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
     # The check of a whole image.
-    "add-script-package": 'add "{package}" to extra_packages of the debian_python_base, '
-    "then run: {lock_base}; or write the script in Python",
+    "add-script-package": 'add "{package}" to extra_packages of {base_name}, then run: {lock_base}; or write '
+    "the script in Python",
     "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
 _OWN: Mapping[str, str] = {
@@ -134,20 +133,25 @@ CODES = frozenset(_TEMPLATES)
 
 
 def names(
-    resolve: str | None = None, base: str | None = None, *, builder_image: bool = False
+    resolve: str | None = None,
+    base: str | None = None,
+    *,
+    builder_image: bool = False,
+    base_name: str = "the base",
 ) -> dict[str, str]:
     """Return what messages may name beside the arguments of a remedy.
 
     :param resolve: of the requirements, where it is known.
     :param base: the resolve of the base, where it is known.
     :param builder_image: the base's builder is an image, to which packages are not simply added.
+    :param base_name: the base's address, where it is known.
     """
     lock = f"{bin_name()} generate-lockfiles"
     return {
         "lock": lock,
         "lock_base": f"{lock} --resolve={base}" if base else lock,
         "lock_builds": f"{lock} --resolve={resolve or '<resolve>'}-build",
-        "base_name": "the base",
+        "base_name": base_name,
         "builder": "the builder image" if builder_image else "builder_packages",
     }
 

@@ -19,10 +19,6 @@ pytestmark = pytest.mark.slow
 
 SITE = "app/lib/python3.11/site-packages"
 TAG = "cp311-cp311-manylinux_2_17_x86_64"
-HINT = (
-    "  -> the base of src/app:{image} is 3rdparty/debian:bookworm-py311, which is locked by: "
-    "./pants generate-lockfiles --resolve=bookworm-py311"
-)
 OTHERWISE = (
     "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
     "accept_missing of the image"
@@ -174,23 +170,21 @@ def added(repository: Repository, target: str) -> Iterator[None]:
         build.write_text(before)
 
 
-def hint(name: str) -> str:
-    return HINT.format(image=name)
-
-
 def add(package: str) -> str:
-    return f'  -> add "{package}" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles'
+    return (
+        f'  -> add "{package}" to extra_packages of 3rdparty/debian:bookworm-py311, then run: '
+        "./pants generate-lockfiles --resolve=bookworm-py311"
+    )
 
 
 def test_psycopg2_on_a_base_without_libpq(repository: Repository) -> None:
     assert repository.failure("src/app:database").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:database: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  database 1.0: /{SITE}/database/_psycopg.so needs libpq.so.5, which is not in the image; "
             "Debian's libpq5 has it"
         ),
         add("libpq5"),
-        hint("database"),
     ]
 
 
@@ -203,10 +197,9 @@ def test_a_wheel_of_the_wrong_machine_under_a_name_of_the_right_one(repository: 
 
 def test_a_program_for_another_machine_in_a_wheel_of_the_right_one(repository: Repository) -> None:
     assert repository.failure("src/app:helper").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:helper: 1 file of the image for linux/amd64 cannot be loaded:",
         f"  helper 1.0: /{SITE}/helper/agent is code for linux/arm64, not for linux/amd64",
         OTHERWISE,
-        hint("helper"),
     ]
 
 
@@ -214,37 +207,34 @@ def test_a_library_for_a_newer_libc_than_that_of_the_base(repository: Repository
     lock = json.loads((repository.root / "3rdparty/debian/bookworm-py311.lock").read_bytes())
     (libc,) = {package["version"] for package in lock["packages"].values() if package["name"] == "libc6"}
     assert repository.failure("src/app:modern").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:modern: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  modern 1.0: /{SITE}/modern.so needs GLIBC_2.38 of libc.so.6, but libc6 {libc} has versions up "
             "to GLIBC_2.36: the file was built for a newer system"
         ),
         OTHERWISE,
-        hint("modern"),
     ]
 
 
 def test_a_missing_library_of_a_library(repository: Repository) -> None:
     assert repository.failure("src/app:bundle").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:bundle: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  bundle 1.0: /{SITE}/bundle.libs/libmiddle-1a2b.so needs libxslt.so.1, which is not in the "
             "image; Debian's libxslt1.1 has it"
         ),
         add("libxslt1.1"),
-        hint("bundle"),
     ]
 
 
 def test_a_library_that_python_code_opens_by_name(repository: Repository) -> None:
     assert repository.failure("src/app:booster").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:booster: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  booster 1.0: /{SITE}/booster/lib/lib_booster.so needs libgomp.so.1, which is not in the image; "
             "Debian's libgomp1 has it"
         ),
         add("libgomp1"),
-        hint("booster"),
     ]
 
 
@@ -256,39 +246,36 @@ def test_a_library_of_the_system_that_python_code_opens_by_name(repository: Repo
 
 def test_blas_has_a_package(repository: Repository) -> None:
     assert repository.failure("src/app:algebra").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:algebra: 1 file of the image for linux/amd64 cannot be loaded:",
         *(
             f"  algebra 1.0: /{SITE}/algebra/_algebra.so needs {library}.so.3, which is not in the image; "
             f"Debian's {library}3 has it"
             for library in ("libblas", "liblapack")
         ),
         add('libblas3", "liblapack3'),
-        hint("algebra"),
     ]
 
 
 def test_faults_are_told_by_library(repository: Repository) -> None:
     assert repository.failure("src/app:windows").splitlines() == [
-        "StepFailed: 3 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
+        "SlimImageError: src/app:windows: 3 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
         *(
             f"  {library}.so.1, which is not in the image; Debian's {package} has it: needed by 3 files of "
             f"windows 1.0, first /{SITE}/windows/core.abi3.so"
             for library, package in (("libEGL", "libegl1"), ("libGL", "libgl1"))
         ),
         add('libegl1", "libgl1'),
-        hint("windows"),
     ]
 
 
 def test_a_program_that_lacks_a_library(repository: Repository) -> None:
     assert repository.failure("src/app:browser").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:browser: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  browser 1.0: /{SITE}/browser/driver/node needs libatomic.so.1, which is not in the image; "
             "Debian's libatomic1 has it"
         ),
         add("libatomic1"),
-        hint("browser"),
     ]
 
 
@@ -309,11 +296,10 @@ def test_what_importing_a_distribution_opens(repository: Repository) -> None:
     wheels = ("canvas", "press", "sniffer")
     with added(repository, image("early", wheels=wheels)):
         assert repository.failure("src/app:early").splitlines() == [
-            "StepFailed: 3 files of the image for linux/amd64 cannot be loaded, for 3 libraries:",
+            "SlimImageError: src/app:early: 3 files of the image for linux/amd64 cannot be loaded, for 3 libraries:",
             *(f"  {fault}" for fault in faults),
             add('libcairo2", "libmagic1", "libpango-1.0-0'),
-            hint("early"),
-        ]
+            ]
     accept = '["cairo", "libpango-1.0.so.*", "magic"]'
     with added(repository, image("early", wheels=wheels, accept=accept)):
         told = repository.package("src/app:early", daemon=True).stderr
@@ -323,27 +309,26 @@ def test_what_importing_a_distribution_opens(repository: Repository) -> None:
 
 def test_relocations_that_the_loader_refuses(repository: Repository) -> None:
     assert repository.failure("src/app:packed").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:packed: 1 file of the image for linux/amd64 cannot be loaded:",
         (
             f"  packed 1.0: /{SITE}/packed.so has packed relocations (DT_RELR), which glibc refuses without a "
             "need for GLIBC_ABI_DT_RELR"
         ),
         OTHERWISE,
-        hint("packed"),
     ]
 
 
 def test_all_faults_come_at_once(repository: Repository) -> None:
     with added(repository, image("all", wheels=("bundle", "database", "graphics", "modern", "sound"))):
         said = repository.failure("src/app:all").splitlines()
-    assert said[0] == "StepFailed: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
+    assert said[0] == "SlimImageError: src/app:all: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
     assert [line.split(":")[0].strip() for line in said[1:5]] == [
         "bundle 1.0",
         "database 1.0",
         "graphics 1.0",
         "modern 1.0",
     ]
-    assert said[5:] == [add('libpq5", "libxslt1.1'), hint("all")]
+    assert said[5:] == [add('libpq5", "libxslt1.1')]
 
 
 def test_what_an_image_accepts_is_in_its_report(repository: Repository) -> None:
@@ -352,10 +337,9 @@ def test_what_an_image_accepts_is_in_its_report(repository: Repository) -> None:
         "package known for it)"
     )
     assert repository.failure("src/app:graphics").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:graphics: 1 file of the image for linux/amd64 cannot be loaded:",
         f"  {fault}",
         OTHERWISE,
-        hint("graphics"),
     ]
     repository.edit(
         "src/app/BUILD", image("graphics"), image("graphics", accept='["libnothing.so.*", "libother.so"]')
@@ -385,7 +369,7 @@ def test_what_nothing_starts_or_needs_is_told_and_packaged(repository: Repositor
     strict = image("strict", wheels=("cluster",)).replace("accept_missing=[]", "strict_audit=True")
     with added(repository, strict):
         assert repository.failure("src/app:strict").splitlines() == [
-            "StepFailed: 2 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
+            "SlimImageError: src/app:strict: 2 files of the image for linux/amd64 cannot be loaded, for 2 libraries:",
             (
                 f"  cluster 1.0: /{SITE}/cluster/_gpu.so needs libcuda.so.1, which is not in the image (no "
                 "Debian package known for it)"
@@ -395,8 +379,7 @@ def test_what_nothing_starts_or_needs_is_told_and_packaged(repository: Repositor
                 "image; Debian's librdmacm1 has it"
             ),
             add("librdmacm1"),
-            hint("strict"),
-        ]
+            ]
 
 
 def test_the_report_names_packages_that_no_file_needs(repository: Repository) -> None:
@@ -409,18 +392,16 @@ def test_the_report_names_packages_that_no_file_needs(repository: Repository) ->
 
 def test_a_wheel_for_any_platform_with_code_for_some(repository: Repository) -> None:
     assert repository.failure("src/app:everywhere").splitlines() == [
-        "StepFailed: 1 file of the image for linux/amd64 cannot be loaded:",
+        "SlimImageError: src/app:everywhere: 1 file of the image for linux/amd64 cannot be loaded:",
         f"  everywhere 1.0: /{SITE}/everywhere/aarch64.so is code for linux/arm64, not for linux/amd64",
         OTHERWISE,
-        hint("everywhere"),
     ]
     arm64 = image("everywhere").replace("amd64", "arm64")
     repository.edit("src/app/BUILD", image("everywhere"), arm64)
     assert repository.failure("src/app:everywhere").splitlines() == [
-        "StepFailed: 1 file of the image for linux/arm64 cannot be loaded:",
+        "SlimImageError: src/app:everywhere: 1 file of the image for linux/arm64 cannot be loaded:",
         f"  everywhere 1.0: /{SITE}/everywhere/x86_64.so is code for linux/amd64, not for linux/arm64",
         OTHERWISE,
-        hint("everywhere"),
     ]
     repository.edit(
         "src/app/BUILD", arm64, arm64.replace("accept_missing=[]", 'accept_missing=["*/everywhere/*.so"]')

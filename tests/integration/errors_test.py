@@ -252,7 +252,12 @@ def test_a_package_that_nothing_starts(message: Message) -> None:
 
 
 def test_folders_that_are_files(message: Message) -> None:
-    assert message(image(workdir="/etc/passwd", volumes=["/app/bin/python"])) == ""
+    hint = "    -> name a folder, or a place where the image has nothing: it is made"
+    assert message(image(workdir="/etc/passwd", volumes=["/app/pyvenv.cfg"])) == (
+        "SlimImageError: src/broken:image: 2 problems:\n"
+        f"  the field `workdir`: /etc/passwd is a file of the base\n{hint}\n"
+        f"  the field `volumes`: /app/pyvenv.cfg is a file of the base\n{hint}"
+    )
 
 
 def test_a_folder_that_nobody_may_write_to(message: Message) -> None:

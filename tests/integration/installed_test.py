@@ -19,12 +19,8 @@ pytestmark = pytest.mark.slow
 SITE = "app/lib/python3.11/site-packages"
 LOCK = "3rdparty/python/default.lock"
 KEPT = {"kept/kernel.h": b"int x;", "kept/a.whl": b"PK", "kept/a.pdb": b"p", "kept/setup.exe": b"MZ"}
-LATE = {
-    "late": "metadata of before PEP 643",
-    "late_dynamic": "`dynamic` in pyproject.toml",
-    "late_hook": "`Dynamic` in PKG-INFO, as hatchling writes it for a hook",
-    "late_setup": "a setup.py that reads a file",
-}
+LATE = ("late", "late_dynamic", "late_hook", "late_setup")
+"""Sdists that do not say what they require."""
 
 # Only its build tells that it requires `fine`.
 _BACKEND = """\
@@ -90,7 +86,11 @@ def write_wheels(folder: Path) -> list[Path]:
 
 
 def write_sdists(folder: Path) -> list[Path]:
-    """Write one sdist per way to leave unsaid what is required."""
+    """Write one sdist per way to leave unsaid what is required.
+
+    Metadata of before PEP 643, `dynamic` in pyproject.toml, `Dynamic` in PKG-INFO (which hatchling writes for
+    a hook), a setup.py that reads a file.
+    """
 
     def own(name: str, more: str = "") -> dict[str, str]:
         return {"pyproject.toml": _PROJECT + more, "backend.py": _BACKEND.format(name)}
@@ -252,8 +252,8 @@ def test_a_script_without_its_interpreter(
 ) -> None:
     assert repository.failure(f"src/app:{name}") == (
         f"SlimImageError: src/app:{name}: the field `script`: {what}, but the image has no {program}\n"
-        f'  -> add "{package}" to extra_packages of the debian_python_base, then run: ./pants generate-lockfiles '
-        "--resolve=bookworm-py311; or write the script in Python"
+        f'  -> add "{package}" to extra_packages of 3rdparty/debian:bookworm-py311, then run: '
+        "./pants generate-lockfiles --resolve=bookworm-py311; or write the script in Python"
     )
 
 

@@ -16,7 +16,6 @@ from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.sizes import mebibytes
 from slim_python_image.util_rules.audit import audit_layers, audit_request, audited, audited_facts
 from slim_python_image.util_rules.base import read_base
-from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
 from slim_python_image.util_rules.image_context import image_fields, platform_context
@@ -46,7 +45,7 @@ from slim_python_image.util_rules.manifests import (
 from slim_python_image.util_rules.plans import check_local, plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
-from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, checked
+from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, judged
 
 
 @dataclass(frozen=True)
@@ -123,12 +122,10 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     layers = (*shared.base, *shared.wheels, *local, *own)
     layers = (*layers, *await account_layers(parts, config, base, (*shared.base, *shared.added)))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
-    notes = (*checked(check, parts, base), *too_large(layers, parts.max_layer_size))
+    notes = (*judged(check.outcome, parts, base)["notes"], *too_large(layers, parts.max_layer_size))
     facts = await audited_facts(audited(layers), base)
     audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
-    found = audit.outcome.fields(
-        hint=f"the base of {parts.address} is {parts.base}, which is locked by: {relock_command(base.resolve)}"
-    )
+    found = judged(audit.outcome, parts, base)
     document = {
         "platform": request.platform,
         "layers": [layer.fields() for layer in layers],

@@ -93,14 +93,13 @@ class StepOutcome:
         """What the step has to say of what it made."""
         return tuple(json.loads(self.document).get("notes", ()))
 
-    def fields(self, hint: str = "") -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Return the document.
 
-        :param hint: what to add to the error.
         :raises StepFailed: the step failed.
         """
         if self.error is not None:
-            raise StepFailed(f"{self.error}\n  -> {hint}" if hint else self.error)
+            raise StepFailed(self.error)
         value = json.loads(self.document)
         assert isinstance(value, dict)
         return value

@@ -179,15 +179,15 @@ async def check_image(request: CheckRequest, toolbox: Toolbox) -> Check:
     )
 
 
-def checked(check: Check, parts: ImageDefinition, base: Base) -> tuple[str, ...]:
-    """Return the notes of a check.
+def judged(outcome: StepOutcome, parts: ImageDefinition, base: Base) -> dict[str, Any]:
+    """Return the document of a step that looked at a whole image: its check or its audit.
 
     :raises SlimImageError: something is wrong with the image.
     """
-    if check.outcome.error is not None:
-        named = check.outcome.naming(names(parts.resolve, base.resolve))
-        raise SlimImageError(f"{parts.address}: {named.error}")
-    return tuple(check.outcome.fields()["notes"])
+    if outcome.error is not None:
+        known = names(parts.resolve, base.resolve, base_name=str(parts.base))
+        raise SlimImageError(f"{parts.address}: {outcome.naming(known).error}")
+    return outcome.fields()
 
 
 def rules() -> Iterable[object]:

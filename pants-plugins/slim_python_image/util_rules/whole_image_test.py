@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST
+from pants.util.docutil import bin_name
 from slim_python_image_testing.definitions import CONFIG, definition
 
 from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.products import Layer, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.steps import StepOutcome
-from slim_python_image.util_rules.whole_image import Check, account_request, checked, module_globs
+from slim_python_image.util_rules.whole_image import account_request, judged, module_globs
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
@@ -55,8 +56,27 @@ def test_where_a_module_may_be() -> None:
     assert module_globs("a.b") == ("a/b.py", "a/b/__init__.py")
 
 
-def test_what_the_check_says() -> None:
-    document = json.dumps({"notes": ["a note"]})
-    assert checked(Check(StepOutcome(document, EMPTY_DIGEST)), PARTS, BASE) == ("a note",)
+def test_what_check_and_audit_say() -> None:
+    document = {"notes": ["a note"]}
+    assert judged(StepOutcome(json.dumps(document), EMPTY_DIGEST), PARTS, BASE) == document
     with pytest.raises(SlimImageError, match=r"^src:image: it is wrong$"):
-        checked(Check(StepOutcome("{}", EMPTY_DIGEST, error="it is wrong")), PARTS, BASE)
+        judged(StepOutcome("{}", EMPTY_DIGEST, error="it is wrong"), PARTS, BASE)
+
+
+def test_a_remedy_names_the_base_of_the_image() -> None:
+    remedy = {"code": "add-runtime-packages", "arguments": {"packages": '"libpq5"'}}
+    fault = {
+        "kind": "audit",
+        "what": "it is wrong",
+        "where": None,
+        "details": [],
+        "errors": [],
+        "remedy": remedy,
+    }
+    outcome = StepOutcome("{}", EMPTY_DIGEST, "add it", json.dumps(fault))
+    with pytest.raises(SlimImageError) as caught:
+        judged(outcome, PARTS, BASE)
+    assert str(caught.value) == (
+        f'src:image: it is wrong\n  -> add "libpq5" to extra_packages of {PARTS.base}, then run: '
+        f"{bin_name()} generate-lockfiles --resolve={BASE.resolve}"
+    )
