@@ -190,7 +190,7 @@ def test_psycopg2_on_a_base_without_libpq(repository: Repository) -> None:
 
 def test_a_wheel_of_the_wrong_machine_under_a_name_of_the_right_one(repository: Repository) -> None:
     assert repository.failure("src/app:smuggled") == (
-        f"StepFailed: smuggled 1.0: /{SITE}/smuggled.cpython-311-x86_64-linux-gnu.so is code for linux/arm64, "
+        f"SlimImageError: src/app:smuggled: smuggled 1.0: /{SITE}/smuggled.cpython-311-x86_64-linux-gnu.so is code for linux/arm64, "
         "not for linux/amd64\n  -> choose another version of the wheel, or build it from its sdist"
     )
 

@@ -116,7 +116,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         *(source_layers(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),
     ]
     shared, *sources = await concurrently(calls)
-    local = await wheel_layers_of(local_wheel_requests(parts, base))
+    local = await wheel_layers_of(parts.address, local_wheel_requests(parts, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     own = (layer for one in sources for layer in one.layers)
     layers = (*shared.base, *shared.wheels, *local, *own)

@@ -68,9 +68,16 @@ def layer_requests(parts: ImageDefinition, base: Base, wheels: tuple[Wheel, ...]
     ]
 
 
-async def wheel_layers_of(requests: Iterable[WheelLayerRequest]) -> tuple[Layer, ...]:
-    """Return the layers of several requests, bottom first."""
-    made = await concurrently(wheel_layers(one, **implicitly()) for one in requests)
+async def wheel_layers_of(address: Address, requests: Iterable[WheelLayerRequest]) -> tuple[Layer, ...]:
+    """Return the layers of several requests, bottom first.
+
+    :param address: of the image that has them; the steps do not know it, since images share layers.
+    :raises SlimImageError: wheels that cannot be in one layer, or not in this one.
+    """
+    try:
+        made = await concurrently(wheel_layers(one, **implicitly()) for one in requests)
+    except SlimImageError as e:
+        raise SlimImageError(f"{address}: {e}") from None
     return tuple(layer for one in made for layer in one.layers)
 
 
@@ -190,7 +197,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
             base_layers(replace(below, base=without_added(base)), **implicitly()),
         )
         added = await added_layers(below, added_to(base), shared.layers)
-        own = await wheel_layers_of(layer_requests(parts, base, wheel_set.wheels))
+        own = await wheel_layers_of(parts.address, layer_requests(parts, base, wheel_set.wheels))
         return ImageLayers(shared.layers, (*added, *own), wheel_set, added)
     parent = ancestors[0]
     wheel_set, inherited = await concurrently(
@@ -200,7 +207,7 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     extra = missing_wheels(parts, parent, wheel_set, inherited.wheel_set)
     theirs = (await read_base(parent.base_on(request.platform), **implicitly())).base
     added = await added_layers(below, added_to(base, theirs), (*inherited.base, *inherited.added))
-    own = await wheel_layers_of(layer_requests(parts, base, extra))
+    own = await wheel_layers_of(parts.address, layer_requests(parts, base, extra))
     return ImageLayers(
         inherited.base, (*inherited.wheels, *added, *own), wheel_set, (*inherited.added, *added)
     )

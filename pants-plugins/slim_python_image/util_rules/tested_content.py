@@ -252,7 +252,7 @@ async def tested_content(
         placed=placed if config else None,
     )
     layers = (
-        *await wheel_layers_of([replace(behind, options=replace(options, prefix=PLACE))]),
+        *await wheel_layers_of(parts.address, [replace(behind, options=replace(options, prefix=PLACE))]),
         *(await source_layers(code, **implicitly())).layers,
     )
     configured = tuple(part for name in config for part in ("-c", f"{PLACE}/{name}"))
