@@ -138,8 +138,10 @@ def test_psycopg2_on_a_base_without_libpq(message: str) -> None:
         "in the image; Debian's libpq5 has it"
     )
     assert hints == [
-        '  -> add "libpq5" to extra_packages of 3rdparty/trixie:trixie, then run: ./pants generate-lockfiles '
-        "--resolve=trixie"
+        (
+            '  -> add "libpq5" to extra_packages of 3rdparty/trixie:trixie, then run: ./pants generate-lockfiles '
+            "--resolve=trixie"
+        )
     ]
 
 

@@ -282,12 +282,12 @@ def test_a_program_that_lacks_a_library(repository: Repository) -> None:
 def test_what_importing_a_distribution_opens(repository: Repository) -> None:
     """As weasyprint, cairocffi and python-magic, whose import fails without."""
     faults = [
-        f"canvas 1.0: /{SITE}/canvas/__init__.py opens cairo when it is imported, but the image lacks it; "
-        "Debian's libcairo2 has it",
-        f"press 1.0: /{SITE}/press/text/ffi.py opens libpango-1.0.so.0 when it is imported, but the image "
-        "lacks it; Debian's libpango-1.0-0 has it",
-        f"sniffer 1.0: /{SITE}/sniffer/loader.py opens magic when it is imported, but the image lacks it; "
-        "Debian's libmagic1 has it",
+        f"{where} opens {name} when it is imported, but the image lacks it; Debian's {package} has it"
+        for where, name, package in (
+            (f"canvas 1.0: /{SITE}/canvas/__init__.py", "cairo", "libcairo2"),
+            (f"press 1.0: /{SITE}/press/text/ffi.py", "libpango-1.0.so.0", "libpango-1.0-0"),
+            (f"sniffer 1.0: /{SITE}/sniffer/loader.py", "magic", "libmagic1"),
+        )
     ]
     optional = (
         "press 1.0: its code opens libraries that are not in the image: libharfbuzz-subset.so.0 (Debian's "
@@ -299,7 +299,7 @@ def test_what_importing_a_distribution_opens(repository: Repository) -> None:
             "SlimImageError: src/app:early: 3 files of the image for linux/amd64 cannot be loaded, for 3 libraries:",
             *(f"  {fault}" for fault in faults),
             add('libcairo2", "libmagic1", "libpango-1.0-0'),
-            ]
+        ]
     accept = '["cairo", "libpango-1.0.so.*", "magic"]'
     with added(repository, image("early", wheels=wheels, accept=accept)):
         told = repository.package("src/app:early", daemon=True).stderr
@@ -321,7 +321,10 @@ def test_relocations_that_the_loader_refuses(repository: Repository) -> None:
 def test_all_faults_come_at_once(repository: Repository) -> None:
     with added(repository, image("all", wheels=("bundle", "database", "graphics", "modern", "sound"))):
         said = repository.failure("src/app:all").splitlines()
-    assert said[0] == "SlimImageError: src/app:all: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
+    assert (
+        said[0]
+        == "SlimImageError: src/app:all: 4 files of the image for linux/amd64 cannot be loaded, for 4 libraries:"
+    )
     assert [line.split(":")[0].strip() for line in said[1:5]] == [
         "bundle 1.0",
         "database 1.0",
@@ -379,7 +382,7 @@ def test_what_nothing_starts_or_needs_is_told_and_packaged(repository: Repositor
                 "image; Debian's librdmacm1 has it"
             ),
             add("librdmacm1"),
-            ]
+        ]
 
 
 def test_the_report_names_packages_that_no_file_needs(repository: Repository) -> None:

@@ -73,11 +73,11 @@ pytestmark = pytest.mark.slow
 
 SITE = "app/lib/python3.11/site-packages"
 BUILD = "src/app/BUILD"
-SENSORS = "libsensors5"
+PING = "iputils-ping"
 BASES = f"""\
 debian_python_base(
     name="drawing", suites=["bookworm"], python="3.11", platforms=["linux/amd64"],
-    packages=["base-files", "graphviz", "libblas3", "liblapack3", "{SENSORS}"],
+    packages=["base-files", "graphviz", "libblas3", "liblapack3", "{PING}"],
 )
 registry_python_base(name="alpine", image="{{host}}/python:3.11-alpine", platforms=["linux/amd64"])
 """
@@ -228,16 +228,18 @@ def test_graphviz_draws(inside: Inside) -> None:
 
 def test_scripts_whose_work_nobody_does_are_told(repository: Repository, first: list[str]) -> None:
     lock: dict[str, Any] = json.loads((repository.root / "3rdparty/bases/drawing.lock").read_bytes())
-    (version,) = (row["version"] for row in lock["packages"].values() if row["name"] == SENSORS)
+    (version,) = (row["version"] for row in lock["packages"].values() if row["name"] == PING)
     assert first == [
-        f"note: {SENSORS} {version}: its preinst is not run, and nothing here does what it would: rm -f "
-        f"/etc/sensors3.conf; add what an image needs of it as files, then name {SENSORS} in accept_scripts of "
-        "the base"
+        (
+            f"note: {PING} {version}: its postinst is not run, and nothing here does what it would: dpkg-divert "
+            f"--truename /bin/ping; add what an image needs of it as files, then name {PING} in accept_scripts "
+            "of the base"
+        )
     ]
     bases = "3rdparty/bases/BUILD"
-    repository.edit(bases, 'name="drawing", ', f'name="drawing", accept_scripts=["{SENSORS}"], ')
+    repository.edit(bases, 'name="drawing", ', f'name="drawing", accept_scripts=["{PING}"], ')
     assert notes(repository.package("src/app:image", daemon=True).stderr) == []
-    repository.edit(bases, f'accept_scripts=["{SENSORS}"], ', "")
+    repository.edit(bases, f'accept_scripts=["{PING}"], ', "")
 
 
 def test_a_changed_file_of_equal_size_has_another_time(repository: Repository, first: list[str]) -> None:
