@@ -290,7 +290,7 @@ def test_what_importing_a_distribution_opens(repository: Repository) -> None:
         )
     ]
     optional = (
-        "press 1.0: its code opens libraries that are not in the image: libharfbuzz-subset.so.0 (Debian's "
+        "press 1.0: its code opens libraries that are not in the image: harfbuzz-subset (Debian's "
         "libharfbuzz-subset0 has it)"
     )
     wheels = ("canvas", "press", "sniffer")
