@@ -65,7 +65,7 @@ def test_what_check_and_audit_say() -> None:
 
 def test_a_remedy_names_the_base_of_the_image() -> None:
     remedy = {"code": "add-runtime-packages", "arguments": {"packages": '"libpq5"'}}
-    fault = {
+    fault: dict[str, Any] = {
         "kind": "audit",
         "what": "it is wrong",
         "where": None,
