@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -113,16 +114,28 @@ class Site:
 
     def _wait(self, process: subprocess.Popen[bytes], command: Command, log: tuple[Path, int]) -> None:
         left = None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
-        try:
-            code = process.wait(left)
-        except subprocess.TimeoutExpired:
-            raise TimeLimitError("not done in time") from None
+        code = exit_code(process, left)
+        if code is None:
+            raise TimeLimitError("not done in time")
         if code != 0:
             file, start = log
             end = file.read_bytes()[start:].decode(errors="replace").splitlines()[-_END_LINES:]
             # The first line goes into the report, so it names no folder of this machine.
             last = next((line for line in reversed(end) if line.strip()), "").replace(str(self.work), "...")
             raise ContenderError(f"{Path(command.argv[0]).name}: exit code {code}: {last}\n" + "\n".join(end))
+
+
+def exit_code(process: subprocess.Popen[bytes], seconds: float | None) -> int | None:
+    """Return how a process ended, as soon as it did; ``None`` after so many seconds.
+
+    ``Popen.wait`` with a limit looks every 50 ms, which is a quarter of what is measured here.
+    """
+    ended = os.pidfd_open(process.pid)
+    try:
+        ready, _, _ = select.select([ended], [], [], seconds)
+    finally:
+        os.close(ended)
+    return process.wait() if ready else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

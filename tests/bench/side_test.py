@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -37,6 +38,7 @@ from bench.side.repository import (
     WorkingCopy,
 )
 from bench.side.scenarios import SCENARIOS
+from bench.side.site import exit_code
 from bench.side.wire import relayed
 from ociwheel.fetch.simple_api import JSON_TYPE
 from tests.integration.repository import ROOT
@@ -311,3 +313,13 @@ def test_buildkit_is_compiled_once_and_says_what_it_takes(
     for name in PROGRAMS:
         (tmp_path / VERSION / name).touch()
     assert programs(tmp_path) == tmp_path / VERSION
+
+
+def test_a_command_is_waited_for_without_looking_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks every 50 ms is wrong by as much."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it sleeps"))
+    with subprocess.Popen(["sh", "-c", "read line; exit 7"], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert exit_code(process, 0.01) is None
+        process.stdin.close()
+        assert exit_code(process, 30) == 7
