@@ -90,6 +90,12 @@ class _Module:
 
 @dataclass
 class _Distribution:
+    """A distribution's modules, parsed as they are asked for.
+
+    :param modules: its Python files, by path below site-packages.
+    :param opening: paths of those that have a call which opens libraries.
+    """
+
     modules: Mapping[str, Read]
     opening: frozenset[str]
     _imports: dict[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
