@@ -213,8 +213,10 @@ class Imitator:
 
     def _divert(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
         """Tell whether a diversion moves nothing, dpkg-divert(1): it is of files of other packages alone."""
-        if options.keys() & {"--remove", "--list", "--listpackage", "--truename"}:
+        if options.keys() & {"--remove", "--list", "--listpackage"}:
             return True
+        if "--truename" in options:
+            return False  # what a script asks that for, it changes
         found = [None if UNKNOWN in path else self.effects.find(path) for path in words]
         known = bool(words) and not any(UNKNOWN in path for path in words)
         return known and all(entry is None or entry.origin == self.origin for entry in found)
