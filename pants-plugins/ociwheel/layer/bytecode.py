@@ -47,13 +47,10 @@ def compile_source(data: bytes, image_path: str, *, checked: bool = False) -> by
         raise NotCompilable(f"{type(e).__name__}: {e}") from e
     held: list[object] = []
     _hold(code, held)
-    return header(data, checked=checked) + marshal.dumps(code)
-
-
-def header(data: bytes, *, checked: bool = False) -> bytes:
-    """Return what the ``.pyc`` file of a source begins with, for the running interpreter (PEP 552)."""
     kind = _CHECKED_HASH if checked else _UNCHECKED_HASH
-    return b"".join((importlib.util.MAGIC_NUMBER, kind, importlib.util.source_hash(data)))
+    return b"".join(
+        (importlib.util.MAGIC_NUMBER, kind, importlib.util.source_hash(data), marshal.dumps(code))
+    )
 
 
 def pyc_path(image_path: str, tag: str) -> str:
