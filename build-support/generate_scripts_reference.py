@@ -36,7 +36,8 @@ do:
 
 {imitated}.
 
-What a `preinst` removes is what an older version left. `update-alternatives` chooses the highest priority
+What a `preinst` removes is what an older version left. `dpkg-divert` moves files of other packages: one of a
+path that no other package of the layer has moves nothing. `update-alternatives` chooses the highest priority
 of a name; links whose file is not in the image are not made. A certificate bundle is made of the
 certificates, the loader's cache of the libraries. What goes to {unshipped} is never in an image. A command
 on what only a package of another layer ships, or whose words are not known, is a note.
