@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.side.meter import Group
 from bench.side.site import environment
 from tests.support.engine import find_tool
+from tests.support.waiting import end
 
 MODULE = "github.com/moby/buildkit"
 VERSION = "v0.34.2"
@@ -148,12 +149,7 @@ class BuildKit:
 
     def stop(self) -> None:
         """Stop it and remove what it kept."""
-        if self._daemon and self._daemon.poll() is None:
-            self._daemon.terminate()
-            try:
-                self._daemon.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._daemon.kill()
-                self._daemon.wait()
+        if self._daemon:
+            end(self._daemon, STOP_SECONDS)
         self._daemon = None
         shutil.rmtree(self.folder / "root", ignore_errors=True)

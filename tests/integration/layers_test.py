@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -15,17 +14,13 @@ import pytest
 from ociwheel_testing.wheel_writer import write_wheel
 
 from tests.integration.repository import BASE, Caches, Repository, make_repository, stopped
+from tests.support.layers import MIB, noise
 
 pytestmark = pytest.mark.slow
 
-MIB = 1 << 20
 BUILD = "src/app/BUILD"
 IMAGE = "src/app:image"
 NAMES = ("alpha", "beta", "gamma")
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 def write_wheels(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.bridge import Bridge
+from tests.support.waiting import end
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -152,13 +153,8 @@ class Engine:
 
     def stop(self) -> None:
         """Stop the daemon and remove what it kept."""
-        if self._daemon and self._daemon.poll() is None:
-            self._daemon.terminate()
-            try:
-                self._daemon.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._daemon.kill()
-                self._daemon.wait()
+        if self._daemon:
+            end(self._daemon, STOP_SECONDS)
         if self._bridge:
             self._bridge.delete()
             self._bridge = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import random
+import sys
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MIB = 1 << 20
+MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 Row = tuple[bytes, int, int, int, float, str, bytes]
 
 
@@ -32,4 +38,24 @@ def unpacked_tree(*layers: Path) -> dict[str, Row]:
                 )
                 assert member.isdir() or member.name not in found, f"{member.name} is there twice"
                 assert found.setdefault(member.name, row) == row
+    return found
+
+
+def noise(size: int) -> bytes:
+    """Return bytes that no compressor makes smaller, the same each time."""
+    return random.Random(size).randbytes(size)
+
+
+def run_step(module: Any, folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run a step that wants the target document, and return its document.
+
+    :param module: of the step.
+    :param folder: gets the target: this Python on linux/amd64.
+    """
+    target = {"schema": "ociwheel.target/1", "platform": "linux/amd64", "python": f"{MINOR}.2"}
+    place = folder / "target.json"
+    place.write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
+    parser = argparse.ArgumentParser()
+    module.configure(parser)
+    found: dict[str, Any] = module.run(parser.parse_args([*arguments, "--target", str(place)]))
     return found

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.environments import environment
+from tests.support.waiting import end
 
 LOCK = "3rdparty/python/buildgrid.lock"
 PYTHON = "3.13"
 INSTANCE = "main"
 SECRET = "only these tests know it"
 START_SECONDS = 60
-STOP_SECONDS = 20
 
 _CONFIGURATION = """\
 server:
@@ -74,17 +74,6 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
             return
         time.sleep(0.1)
     raise ServerError(f"nothing listens on port {port}; the end of {log}:\n{log.read_text()[-2000:]}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process in an orderly way, or at once where that does not help."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def token(secret: str = SECRET, *, seconds: int = 3600) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from ociwheel.transport import settings
 from tests.integration.repository import Layout
 from tests.support.environments import environment
-from tests.support.remote_cache import INSTANCE, BuildGrid, end, free_port, wait_for_port
+from tests.support.remote_cache import INSTANCE, BuildGrid, free_port, wait_for_port
+from tests.support.waiting import end
 
 LOCK = "3rdparty/python/buildbox.lock"
 PYTHON = "3.11"

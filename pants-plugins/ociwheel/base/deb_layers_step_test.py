@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,17 +9,11 @@ import pytest
 from ociwheel.base import deb_layer_step, deb_layers_step
 from ociwheel.errors import UsageError
 from tests.support.debian import Item, folder, hardlink, write_debs
-from tests.support.layers import unpacked_tree
+from tests.support.layers import MIB, noise, unpacked_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-MIB = 1 << 20
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)  # noqa: S311 (not for secrets)
 
 
 PACKAGES = {

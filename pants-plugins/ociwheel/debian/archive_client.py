@@ -83,8 +83,8 @@ class _Gunzip:
 def time_of(mirror: str, now: datetime) -> datetime:
     """Return the time at which releases of a mirror have to be valid.
 
-    A URL that ends with a time, as those of Debian's snapshot archive do, names a state of the archive: nobody who
-    names it expects a later one, and its releases are those of that time.
+    A URL that ends with a time, as those of Debian's snapshot archive do, names a state of the archive:
+    nobody who names it expects a later one, and its releases are those of that time.
 
     :param mirror: its URL.
     """

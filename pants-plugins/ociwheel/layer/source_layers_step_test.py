@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import argparse
-import json
-import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,29 +9,17 @@ import pytest
 from ociwheel.errors import LayerError
 from ociwheel.layer import source_layer_step, source_layers_step
 from ociwheel.notes import take_told
-from tests.support.layers import unpacked_tree
-
-_MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-MIB = 1 << 20
+from tests.support.layers import MIB, MINOR, noise, run_step, unpacked_tree
 
 Step = Callable[..., dict[str, Any]]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)  # noqa: S311 (not for secrets)
 
 
 @pytest.fixture
 def step(tmp_path: Path) -> Step:
     def run(output: str, *more: str, module: Any = source_layers_step) -> dict[str, Any]:
-        target = {"schema": "ociwheel.target/1", "platform": "linux/amd64", "python": f"{_MINOR}.2"}
-        (tmp_path / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
-        parser = argparse.ArgumentParser()
-        module.configure(parser)
         arguments = ["--sources", str(tmp_path / "sources"), "--files", str(tmp_path / "files")]
-        arguments += ["--target", str(tmp_path / "target.json"), "--output", str(tmp_path / output)]
-        found: dict[str, Any] = module.run(parser.parse_args([*arguments, "--title", "code", *more]))
-        return found
+        arguments += ["--title", "code", "--output", str(tmp_path / output)]
+        return run_step(module, tmp_path, *arguments, *more)
 
     return run
 
@@ -94,7 +78,7 @@ def test_a_larger_file_that_compresses_is_alone_and_told(step: Step, write: Any)
     layers = step("parts", "--max-size", str(MIB), "--bytecode", "none")["layers"]
     assert [one["unpacked_size"] for one in layers] == [0, 2 * MIB]
     assert [told.partition(" has ")[0] for told in take_told()] == [
-        f"first-party code: /app/lib/python{_MINOR}/site-packages/app/table.csv"
+        f"first-party code: /app/lib/python{MINOR}/site-packages/app/table.csv"
     ]
 
 

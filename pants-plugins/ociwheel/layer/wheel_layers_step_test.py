@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import argparse
 import json
-import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,30 +13,18 @@ from ociwheel_testing.wheel_writer import write_wheel
 from ociwheel.errors import LayerError, UsageError
 from ociwheel.layer import wheel_layer_step, wheel_layers_step
 from ociwheel.notes import take_told
-from tests.support.layers import unpacked_tree
+from tests.support.layers import MIB, MINOR, noise, run_step, unpacked_tree
 
-_MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-_SITE = f"app/lib/python{_MINOR}/site-packages"
-MIB = 1 << 20
+_SITE = f"app/lib/python{MINOR}/site-packages"
 
 Step = Callable[..., dict[str, Any]]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)  # noqa: S311 (not for secrets)
 
 
 @pytest.fixture
 def step(tmp_path: Path) -> Step:
     def run(output: str, *more: str, module: Any = wheel_layers_step) -> dict[str, Any]:
-        target = {"schema": "ociwheel.target/1", "platform": "linux/amd64", "python": f"{_MINOR}.2"}
-        (tmp_path / "target.json").write_text(json.dumps({**target, "libc": "glibc", "libc_version": "2.36"}))
-        parser = argparse.ArgumentParser()
-        module.configure(parser)
-        arguments = ["--wheels", str(tmp_path / "wheels"), "--target", str(tmp_path / "target.json")]
-        arguments += ["--title", "demo", "--bytecode", "none", "--output", str(tmp_path / output)]
-        found: dict[str, Any] = module.run(parser.parse_args([*arguments, *more]))
-        return found
+        arguments = ["--wheels", str(tmp_path / "wheels"), "--title", "demo", "--bytecode", "none"]
+        return run_step(module, tmp_path, *arguments, "--output", str(tmp_path / output), *more)
 
     return run
 
