@@ -14,6 +14,7 @@ from ociwheel_testing.elf_writer import Elf, elf_bytes
 from ociwheel_testing.wheel_writer import write_wheel
 
 from tests.integration.repository import BASE, Caches, Repository, make_repository, stopped
+from tests.support.opening import CAIROCFFI, MAGIC, WEASYPRINT
 
 pytestmark = pytest.mark.slow
 
@@ -39,47 +40,6 @@ def module(*needed: str, glibc: str = "GLIBC_2.17", **fields: object) -> bytes:
     )
 
 
-# As cairocffi, weasyprint and python-magic load what they cannot do without.
-CANVAS = b"""\
-def dlopen(ffi, library_names, filenames):
-    for name in library_names:
-        filename = find_library(name)
-        if filename:
-            filenames = (filename, *filenames)
-    for filename in filenames:
-        try:
-            return ffi.dlopen(filename)
-        except OSError as exception:
-            last = exception
-    raise last
-
-cairo = dlopen(ffi, ("cairo-2", "cairo"), ("libcairo.so.2", "libcairo-2.dll"))
-"""
-PRESS = b"""\
-def _dlopen(ffi, *names, allow_fail=False):
-    for name in names:
-        with suppress(OSError):
-            return ffi.dlopen(name)
-    if allow_fail:
-        return
-    return ffi.dlopen(names[0])
-
-pango = _dlopen(ffi, "pango-1.0-0", "libpango-1.0.so.0")
-subset = _dlopen(ffi, "harfbuzz-subset", "libharfbuzz-subset.so.0", allow_fail=True)
-"""
-SNIFFER = b"""\
-def _candidates():
-    yield find_library("magic")
-
-def load_lib():
-    for lib in _candidates():
-        try:
-            return ctypes.CDLL(lib)
-        except OSError:
-            pass
-    else:
-        raise ImportError("failed to find libmagic")
-"""
 # By name: what a wheel of that name holds.
 WHEELS: Mapping[str, Mapping[str, bytes]] = {
     "sound": {"sound.so": module()},
@@ -106,11 +66,11 @@ WHEELS: Mapping[str, Mapping[str, bytes]] = {
         "opener.py": b'import ctypes.util\n\nMAGIC = ctypes.CDLL(ctypes.util.find_library("magic"))\n'
     },
     # What importing it opens, and cannot do without.
-    "canvas": {"canvas/__init__.py": CANVAS},
-    "press": {"press/__init__.py": b"from .text import ffi\n", "press/text/ffi.py": PRESS},
+    "canvas": {"canvas/__init__.py": CAIROCFFI.encode()},
+    "press": {"press/__init__.py": b"from .text import ffi\n", "press/text/ffi.py": WEASYPRINT.encode()},
     "sniffer": {
         "sniffer/__init__.py": b"from . import loader\n\nlibmagic = loader.load_lib()\n",
-        "sniffer/loader.py": SNIFFER,
+        "sniffer/loader.py": MAGIC.encode(),
     },
     # A program, as the node that playwright brings.
     "browser": {"browser/driver/node": module("libatomic.so.1", interp="/lib64/ld-linux-x86-64.so.2")},

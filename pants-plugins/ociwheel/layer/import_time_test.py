@@ -8,51 +8,7 @@ import pytest
 
 from ociwheel.layer.import_time import AtImport
 from ociwheel.layer.opened import opened_names
-
-# As cairocffi, weasyprint and python-magic load their libraries.
-_CAIROCFFI = """\
-def dlopen(ffi, library_names, filenames):
-    exceptions = []
-    for name in library_names:
-        filename = find_library(name)
-        if filename:
-            filenames = (filename, *filenames)
-    for filename in filenames:
-        try:
-            return ffi.dlopen(filename)
-        except OSError as exception:
-            exceptions.append(exception)
-    raise OSError(exceptions)
-
-cairo = dlopen(ffi, ('cairo-2', 'cairo'), ('libcairo.so.2', 'libcairo-2.dll'))
-"""
-_WEASYPRINT = """\
-def _dlopen(ffi, *names, allow_fail=False):
-    for name in names:
-        with suppress(OSError):
-            return ffi.dlopen(name)
-    if allow_fail:
-        return
-    return ffi.dlopen(names[0])
-
-pango = _dlopen(ffi, 'pango-1.0-0', 'libpango-1.0.so.0')
-subset = _dlopen(ffi, 'harfbuzz-subset', allow_fail=True)
-"""
-_MAGIC = """\
-def _lib_candidates():
-    yield find_library('magic')
-    if sys.platform == 'darwin':
-        yield from paths
-
-def load_lib():
-    for lib in _lib_candidates():
-        try:
-            return ctypes.CDLL(lib)
-        except OSError:
-            pass
-    else:
-        raise ImportError('failed to find libmagic')
-"""
+from tests.support.opening import CAIROCFFI, MAGIC, WEASYPRINT
 
 
 def _early(modules: dict[str, str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -61,7 +17,7 @@ def _early(modules: dict[str, str]) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def test_wrappers_that_raise_and_those_that_may_fail() -> None:
-    assert _early({"cairocffi/__init__.py": _CAIROCFFI}) == [
+    assert _early({"cairocffi/__init__.py": CAIROCFFI}) == [
         ("site/cairocffi/__init__.py", ("cairo-2", "cairo", "libcairo.so.2", "libcairo-2.dll"))
     ]
     modules = {
@@ -69,7 +25,7 @@ def test_wrappers_that_raise_and_those_that_may_fail() -> None:
         "weasyprint/document.py": "import io\nfrom .text import fonts\n",
         "weasyprint/text/__init__.py": "",
         "weasyprint/text/fonts.py": "from ..text.ffi import pango\n",
-        "weasyprint/text/ffi.py": _WEASYPRINT,
+        "weasyprint/text/ffi.py": WEASYPRINT,
     }
     assert _early(modules) == [("site/weasyprint/text/ffi.py", ("pango-1.0-0", "libpango-1.0.so.0"))]
     # Nothing that is imported imports it.
@@ -80,7 +36,7 @@ def test_wrappers_that_raise_and_those_that_may_fail() -> None:
 def test_a_function_that_searches_and_raises() -> None:
     modules = {
         "magic/__init__.py": "from . import loader\nlibmagic = loader.load_lib()\n",
-        "magic/loader.py": _MAGIC,
+        "magic/loader.py": MAGIC,
     }
     assert _early(modules) == [("site/magic/loader.py", ("magic",))]
     # Called later, or without being missed.
@@ -88,7 +44,7 @@ def test_a_function_that_searches_and_raises() -> None:
     assert _early(modules) == []
     modules["magic/__init__.py"] = "from .loader import load_lib\nlibmagic = load_lib()\n"
     assert _early(modules) == [("site/magic/loader.py", ("magic",))]
-    modules["magic/loader.py"] = _MAGIC.replace("raise ImportError", "print")
+    modules["magic/loader.py"] = MAGIC.replace("raise ImportError", "print")
     assert _early(modules) == []
 
 
