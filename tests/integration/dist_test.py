@@ -125,16 +125,29 @@ def test_a_killed_run_leaves_what_was_there(repository: Repository, before: str)
     repository.stop()
     if before == "absent":
         shutil.rmtree(dist)
-    repository.write(SOURCE, f"KILLED = {time.time_ns()}\n")
-    process = repository.start("package", IMAGE)
-    while process.poll() is None and not list(dist.glob(".slim-image-*")):
-        time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    for _ in range(10):  # writing may be over before this process is given a look
+        repository.write(SOURCE, f"KILLED = {time.time_ns()}\n")
+        if killed_while_writing(repository, dist):
+            break
+        if before == "absent":
+            shutil.rmtree(dist)
+    else:
+        pytest.fail("no run was caught while it wrote")
     assert check(layout) in {whole if before == "complete" else 0, whole}
     repository.package(IMAGE)
     assert check(layout) == whole
     assert list(dist.glob(".slim-image-*")) == []
+
+
+def killed_while_writing(repository: Repository, dist: Path) -> bool:
+    """Package, and kill the run as soon as it writes; return whether it still ran."""
+    with repository.start("package", IMAGE) as process:
+        while (running := process.poll() is None) and not list(dist.glob(".slim-image-*")):
+            time.sleep(0.0002)
+        if running:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    return running
 
 
 def test_a_full_disk_leaves_what_was_there(repository: Repository) -> None:

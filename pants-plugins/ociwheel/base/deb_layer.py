@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ociwheel.base.imitate import Alternative, plain_path
 from ociwheel.base.merge import merge
 from ociwheel.base.scripts import Unknown, effects_of
+from ociwheel.base.venv import PROGRAM_FOLDER
 from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, PERL_MODULES, STDLIB
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.image.users import GROUPS, USERS
-from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
+from ociwheel.layer.bytecode import NotCompilable, compile_source, header, pyc_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -170,15 +172,39 @@ def bytecode_entries(entries: Iterable[Entry], minor: str) -> Iterator[Entry]:
     """Yield compiled forms of the standard library's modules, for the running interpreter.
 
     What does not compile (a template, a test for a syntax error) has none, as with ``compileall``.
+    Modules that are those of an interpreter of ours, which runs this, were compiled when it was unpacked.
     """
     module = re.compile(rf"usr/lib/python{re.escape(minor)}/.+\.py")
     tag = f"cpython-{minor.replace('.', '')}"
+    root = Path(sys.prefix).parent
+    compiled = root if (root / PROGRAM_FOLDER / f"python{minor}").is_file() else None
     for entry in entries:
         if entry.kind != "file" or not module.fullmatch(entry.path):
             continue
         data = entry.source.read_bytes() if isinstance(entry.source, Path) else b""
-        try:
-            code = compile_source(data, entry.path)
-        except NotCompilable:
-            continue
-        yield Entry(pyc_path(entry.path, tag), "file", 0o644, source=code, origin=entry.origin)
+        place = pyc_path(entry.path, tag)
+        code = _compiled(compiled, entry.path, data, place) if compiled else None
+        if code is None:
+            try:
+                code = compile_source(data, entry.path)
+            except NotCompilable:
+                continue
+        yield Entry(place, "file", 0o644, source=code, origin=entry.origin)
+
+
+def _compiled(root: Path, path: str, data: bytes, place: str) -> bytes | None:
+    """Return the bytecode of a module of an interpreter that the step `interpreter` unpacked.
+
+    It is what :func:`compile_source` makes of the same source at the same path.
+
+    :param root: of the interpreter.
+    :param data: the source that is wanted.
+    :param place: of the bytecode.
+    """
+    try:
+        if (root / path).read_bytes() != data:
+            return None
+        code = (root / place).read_bytes()
+    except OSError:
+        return None
+    return code if code.startswith(header(data)) else None

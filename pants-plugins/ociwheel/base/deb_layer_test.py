@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ociwheel.base import deb_layer_step
-from ociwheel.base.deb_layer import is_dropped
+from ociwheel.base.deb_layer import bytecode_entries, is_dropped
 from ociwheel.cli.main import main
 from ociwheel.errors import BaseError, UsageError
+from ociwheel.formats.entries import Entry
+from ociwheel.layer.bytecode import compile_source
 from tests.support.debian import Item, folder, hardlink, symlink, write_debs
 
 if TYPE_CHECKING:
@@ -151,6 +153,38 @@ def test_bytecode_is_made_for_what_compiles(tmp_path: Path) -> None:
         f"{stdlib}/template.py",
         "usr/lib/python3/dist-packages/apt.py",
     ]
+
+
+def test_bytecode_of_the_interpreter_s_own_modules_is_taken_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were compiled when it was unpacked; another version of a module is compiled."""
+    tree, stdlib, tag = tmp_path / "python", STDLIB.removeprefix("./"), sys.implementation.cache_tag
+    sources = {name: f"X = {name!r}\n".encode() for name in ("same", "other", "cut", "none")}
+    for name, data in sources.items():
+        code = compile_source(data, f"{stdlib}/{name}.py") + b"of the interpreter"
+        place = tree / stdlib / f"__pycache__/{name}.{tag}.pyc"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (tree / stdlib / f"{name}.py").write_bytes(data + b"# not the same\n" * (name == "other"))
+        if name != "none":
+            place.write_bytes(code[:9] if name == "cut" else code)
+
+    def taken() -> list[str]:
+        entries = [Entry(f"{stdlib}/{name}.py", "file", 0o644, source=tmp_path / name) for name in sources]
+        made = [entry.source for entry in bytecode_entries(entries, MINOR)]
+        assert len(made) == len(sources)
+        found = zip(sources, made, strict=True)
+        return [
+            name for name, code in found if isinstance(code, bytes) and code.endswith(b"of the interpreter")
+        ]
+
+    for name, data in sources.items():
+        (tmp_path / name).write_bytes(data)
+    monkeypatch.setattr(sys, "prefix", str(tree / "usr"))
+    assert taken() == []  # a Python that the step `interpreter` did not unpack
+    (tree / "usr/libexec").mkdir()
+    (tree / f"usr/libexec/python{MINOR}").touch()
+    assert taken() == ["same"]
 
 
 def test_bytecode_needs_the_interpreter_of_that_version(tmp_path: Path) -> None:

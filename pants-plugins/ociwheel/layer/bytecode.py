@@ -37,20 +37,30 @@ def compile_source(data: bytes, image_path: str, *, checked: bool = False) -> by
     :returns: the content of the ``.pyc`` file for the running interpreter, optimization level 0.
     :raises NotCompilable: the source is not valid for this Python.
     """
+    held: list[object] = []
+    code = _compiled(data, image_path)
+    _hold(code, held)
+    # Each code gets its own object for a constant set whose names are already interned as other objects,
+    # which another module in this process decides. While the first code is held, all are interned.
+    if any(isinstance(part, frozenset) for part in held):
+        code = _compiled(data, image_path)
+        _hold(code, held)
+    return header(data, checked=checked) + marshal.dumps(code)
+
+
+def _compiled(data: bytes, image_path: str) -> CodeType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code: CodeType = compile(
-                data, "/" + image_path.lstrip("/"), "exec", dont_inherit=True, optimize=0
-            )
+            return compile(data, "/" + image_path.lstrip("/"), "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as e:
         raise NotCompilable(f"{type(e).__name__}: {e}") from e
-    held: list[object] = []
-    _hold(code, held)
+
+
+def header(data: bytes, *, checked: bool = False) -> bytes:
+    """Return what the ``.pyc`` file of a source begins with, for the running interpreter (PEP 552)."""
     kind = _CHECKED_HASH if checked else _UNCHECKED_HASH
-    return b"".join(
-        (importlib.util.MAGIC_NUMBER, kind, importlib.util.source_hash(data), marshal.dumps(code))
-    )
+    return b"".join((importlib.util.MAGIC_NUMBER, kind, importlib.util.source_hash(data)))
 
 
 def pyc_path(image_path: str, tag: str) -> str:

@@ -57,6 +57,28 @@ def test_bytes_do_not_depend_on_the_process_that_compiles() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(
+    "names", ["'first_of', 'second_of'", "'first of', 'second_of'", "('first_of', 2), 'x'", "'x', 'y'"]
+)
+def test_equal_sets_are_written_alike_whoever_interned_their_names(names: str) -> None:
+    """Of two functions with one set, CPython makes one object or two (``ftplib`` has such a pair)."""
+    source = f"def one(v): return v in {{{names}}}\ndef two(v): return 7.5, v in {{{names}}}\n".encode()
+    script = (
+        "import sys\nfrom ociwheel.layer.bytecode import compile_source\n"
+        "kept = [sys.intern('-'.join(s).replace('-', '')) for s in sys.argv[2:]]\n"
+        "print(compile_source(bytes.fromhex(sys.argv[1]), 'm.py').hex())"
+    )
+    path = os.pathsep.join([str(Path(ociwheel.__file__).parents[1]), *sys.path])
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", script, source.hex(), *interned],
+            env={"PYTHONPATH": path}, capture_output=True, text=True, check=True,
+        ).stdout
+        for interned in ([], ["first_of"], ["second_of"], ["first_of", "second_of"])
+    }  # fmt: skip
+    assert len(made) == 1
+
+
 def test_a_pyc_is_unchecked_and_says_its_path_in_the_image() -> None:
     pyc = compile_source(_SOURCE, "app/lib/m.py")
     assert pyc[:4] == importlib.util.MAGIC_NUMBER
