@@ -319,21 +319,21 @@ def test_ctrl_c_ends_a_push_at_once(
     registry: Registry, push: Pusher, tmp_path: Path, number: signal.Signals
 ) -> None:
     layout = write_layout(tmp_path / "layout", "stopped", common=b"stopped")
-    stalled = threading.Event()
+    stalled, ended = threading.Event(), threading.Event()
 
     def stall(asked: Asked) -> Instead | None:
         if asked.is_upload:
             stalled.set()
-            time.sleep(5)
+            ended.wait(60)
         return Instead() if asked.is_upload else None
 
     with faulty(registry.port, stall) as host:
         process = push.start(layout, f"--image={host}/stopped/{number.name.lower()}:1")
         assert stalled.wait(30)
-        start = time.monotonic()
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    assert (process.returncode, time.monotonic() - start < 3) == (130, True)
+        _, err = process.communicate(timeout=30)  # half of what the registry waits
+        ended.set()
+    assert process.returncode == 130
     assert "no tag names an incomplete image" in err
     assert list(push.home.glob("ociwheel-push-*")) == []
     assert registry.tag(f"stopped/{number.name.lower()}", "1") is None
