@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.bridge import Bridge
-from tests.support.waiting import end
+from tests.support.waiting import end, serve
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -140,10 +140,7 @@ class Engine:
             self._bridge = Bridge.create()
         command = self.daemon_command()
         with (self.folder / "log").open("wb") as log:
-            # A session of its own: an interrupted test stops it in an orderly way, not the terminal.
-            self._daemon = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            self._daemon = serve(command, log, log)
         deadline = time.monotonic() + START_SECONDS
         while self.call("version").returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > deadline:

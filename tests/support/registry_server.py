@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import serve
+
 START_SECONDS = 20
 PACKAGE = "docker-registry"
 
@@ -105,13 +107,7 @@ class Registry:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
         with (self.folder / "log").open("ab") as log, (self.folder / "access").open("ab") as access:
-            self._process = subprocess.Popen(
-                [program, "serve", str(self.folder / "config.yml")],
-                stdin=subprocess.DEVNULL,
-                stdout=access,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = serve([program, "serve", str(self.folder / "config.yml")], access, log)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.environments import environment
-from tests.support.waiting import end
+from tests.support.waiting import end, serve
 
 LOCK = "3rdparty/python/buildgrid.lock"
 PYTHON = "3.13"
@@ -183,9 +183,7 @@ class BuildGrid:
         log = self.folder / "log"
         with log.open("wb") as file:
             command = [str(bgd), "server", "start", str(self._write_configuration())]
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
-            )
+            self._process = serve(command, file, file)
         try:
             wait_for_port(self.port, self._process, log)
         except ServerError:

@@ -17,7 +17,7 @@ from ociwheel.transport import settings
 from tests.integration.repository import Layout
 from tests.support.environments import environment
 from tests.support.remote_cache import INSTANCE, BuildGrid, free_port, wait_for_port
-from tests.support.waiting import end
+from tests.support.waiting import end, serve
 
 LOCK = "3rdparty/python/buildbox.lock"
 PYTHON = "3.11"
@@ -134,9 +134,7 @@ class Worker:
         ]
         log = self.folder / "log"
         with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
-            )
+            self._process = serve(command, file, file)
         wait_for_port(self.port, self._process, log)
 
     def stop(self) -> None:
