@@ -221,9 +221,12 @@ class _Once:
         ]
 
     def _crates(self, lock: BuildLock) -> list[object]:
-        """Fetch the locked crates of an sdist in Rust, and return the argument that names them."""
+        """Fetch the locked crates of an sdist in Rust, and return the argument that names them.
+
+        As the backend does, only for a base that has cargo: without it, the build ends in a message anyway.
+        """
         rows = [row for row in lock.environments if row.sha256 == self.attempt.sdist.sha256 and row.crates]
-        if not rows:
+        if not rows or not self._rust():
             return []
         crates = [(*name.split(" ", 1), lock.crates[name]) for name in rows[0].crates]
         request = {"crates": [{"name": n, "version": v, "sha256": sha256} for n, v, sha256 in crates]}

@@ -106,7 +106,7 @@ def write_build_system_files(
         "CMAKE_TOOLCHAIN_FILE": str(cmake),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
     }
-    if system.backend.startswith("mesonpy"):
+    if system.meson:
         return BuildSystemFiles(variables, {"setup-args": [f"--cross-file={meson}"]})
     return BuildSystemFiles(variables)
 

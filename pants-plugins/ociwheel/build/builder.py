@@ -95,7 +95,8 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         raise CxxNeededError
     if answer.failed_hook or answer.wheel is None:
         programs = LOCKED if done.isolation == "root" else MACHINE
-        raise diagnose(done.lines, Context(where, settings.resolve, settings.base, target, programs))
+        context = Context(where, settings.resolve, settings.base, target, programs, answer.lacks)
+        raise diagnose(done.lines, context)
     made = done.output / answer.wheel
     if made.is_symlink() or not made.is_file():
         raise BuildError(f"the backend left no file {answer.wheel}", where=where)

@@ -91,6 +91,8 @@ class Context:
     target: Target
     programs: str = LOCKED
     """Where the build finds programs: :data:`LOCKED`, :data:`MACHINE` or :data:`CONTAINER`."""
+    lacks: tuple[str, ...] = ()
+    """Modules of pkg-config that it asks for in any case, and that the sysroot lacks."""
 
     @property
     def relock_requirements(self) -> Remedy:
@@ -260,7 +262,7 @@ def _missing_requirement(output: Sequence[str], context: Context) -> Cause | Non
 
 
 def _missing_module(output: Sequence[str], context: Context) -> Cause | None:
-    return _missing(missing_modules(output), context)
+    return _missing(missing_modules(output, context.lacks), context)
 
 
 def _missing_program(output: Sequence[str], context: Context) -> Cause | None:

@@ -243,6 +243,19 @@ def test_all_of_one_output_is_told_together(lines: list[str], what: str, hint: s
     assert (error.what, error.hint) == (what, hint)
 
 
+def test_what_meson_would_ask_for_next_is_told_with_what_it_asked_for() -> None:
+    lines = ['../meson.build:111:11: ERROR: Dependency "dbus-1" not found, tried pkgconfig']
+    error = diagnose(lines, replace(CONTEXT, lacks=("dbus-1", "glib-2.0", "of-no-package")))
+    assert error.what == (
+        "the library dbus-1 (pkg-config) (libdbus-1-dev), the library glib-2.0 (pkg-config) (libglib2.0-dev) are "
+        "missing"
+    )
+    assert error.hint == f'add "libdbus-1-dev", "libglib2.0-dev" {ADD}'
+    # Another failure hides it no less than before.
+    error = diagnose(["x.c:3:1: error: no"], replace(CONTEXT, lacks=("glib-2.0",)))
+    assert error.what == "it does not compile: x.c:3:1: error: no"
+
+
 @pytest.mark.parametrize(
     ("programs", "line", "what", "hint"),
     [

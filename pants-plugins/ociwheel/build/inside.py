@@ -12,13 +12,15 @@ import re
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ociwheel.build.backend import Backend, Environment, HookError, base_environment, make_environment
 from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
+from ociwheel.build.meson_dependencies import lacking
+from ociwheel.build.pkgconfig import Sysroot
 from ociwheel.build.rust import RustInputs, check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
@@ -101,6 +103,8 @@ class Answer:
     needs_cxx: bool = False
     failed_hook: bool = False
     """The end of the output tells why."""
+    lacks: tuple[str, ...] = ()
+    """What a failed build asks pkg-config for besides, and the sysroot lacks."""
     error: Mapping[str, Any] = field(default_factory=dict)
     """An error that needs no further reading, as a document without its schema."""
 
@@ -115,6 +119,7 @@ class Answer:
             compiled=value.at("compiled").integer(),
             needs_cxx=value.at("needs_cxx").boolean(),
             failed_hook=value.at("failed_hook").boolean(),
+            lacks=value.at("lacks").texts(),
             error=error.raw if error and error.members() else {},
         )
 
@@ -193,7 +198,10 @@ def _build(request: Request, settings: Settings, source: Path, system: BuildSyst
     try:
         made = ready.backend.build_wheel(Path(request.output), ready.config_settings)
     except HookError as e:
-        return Answer(needs_cxx=True) if wants_cxx.exists() else _failed(e)
+        if wants_cxx.exists():
+            return Answer(needs_cxx=True)
+        sysroot = Sysroot(str(toolchain.sysroot), toolchain.target.platform.triplet)
+        return replace(_failed(e), lacks=lacking(source, sysroot) if system.meson else ())
     if wants_cxx.exists():
         return Answer(needs_cxx=True)
     compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0

@@ -99,10 +99,12 @@ def missing_files(output: Sequence[str], target: Target) -> tuple[Missing, ...]:
     return _collected(output, ((_HEADER, header), (_LIBRARY, library)))
 
 
-def missing_modules(output: Sequence[str]) -> tuple[Missing, ...]:
+def missing_modules(output: Sequence[str], lacks: Iterable[str] = ()) -> tuple[Missing, ...]:
     """Return the libraries that configure steps asked for by a name, each once.
 
     Where one of them is said to be required, the others are not.
+
+    :param lacks: names that this one would ask for next; those are told with it that Debian is known to have.
     """
 
     def module(name: str) -> Missing:
@@ -115,7 +117,9 @@ def missing_modules(output: Sequence[str]) -> tuple[Missing, ...]:
 
     if found := _collected(output, ((_REQUIRED, required),)):
         return found
-    return _collected(output, tuple((pattern, module) for pattern in _MODULES))
+    found = _collected(output, tuple((pattern, module) for pattern in _MODULES))
+    following = (module(name) for name in lacks if name in packages()["module"])
+    return tuple(dict.fromkeys((*found, *following)))[:_MOST] if found else ()
 
 
 def _collected(

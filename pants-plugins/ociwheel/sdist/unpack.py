@@ -60,6 +60,11 @@ class BuildSystem:
         text = " ".join((self.backend, *self.requires)).lower()
         return "maturin" in text or "setuptools-rust" in text or "setuptools_rust" in text
 
+    @property
+    def meson(self) -> bool:
+        """The project is compiled by meson."""
+        return self.backend.startswith("mesonpy")
+
 
 def unpack(sdist: Path, folder: Path) -> Path:
     """Unpack an sdist and return its single top folder.
