@@ -16,6 +16,7 @@ MOST_LINES = 38
 ERROR_SCHEMA = "ociwheel.error/1"
 _BUILDS = "[slim-image].builds"
 _MIRRORS = "[slim-image].debian_mirrors"
+_IMAGE = "the builder image"
 _TEMPLATES: Mapping[str, str] = {
     "text": "{text}",
     "install-python": "install one (apt-get install python3.11, brew install python@3.11), or name its "
@@ -122,6 +123,17 @@ _TEMPLATES: Mapping[str, str] = {
     "the script in Python",
     "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
+_WHEEL_OR_DEBIAN = (
+    "use a version that has a wheel for this platform, or put one that was built elsewhere on an index of your "
+    "own; {what} a `debian_python_base` alone"
+)
+_OF_IMAGES: Mapping[str, str] = {
+    "use-gcc": _WHEEL_OR_DEBIAN.format(what="Debian's gcc comes with"),
+    "emulate": _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
+    "emulate-with-package": _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
+    "use-wheel-or-cargo": _WHEEL_OR_DEBIAN.format(what="cargo comes with"),
+}
+"""What is said otherwise where the base is an image of a registry: it has no packages that could be locked."""
 _OWN: Mapping[str, str] = {
     "copy-into-repository": "copy the file there",
     "unignore": "see .gitignore and [GLOBAL].pants_ignore",
@@ -152,8 +164,13 @@ def names(
         "lock_base": f"{lock} --resolve={base}" if base else lock,
         "lock_builds": f"{lock} --resolve={resolve or '<resolve>'}-build",
         "base_name": base_name,
-        "builder": "the builder image" if builder_image else "builder_packages",
+        "builder": _IMAGE if builder_image else "builder_packages",
     }
+
+
+def _template(code: str, known: Mapping[str, str]) -> str:
+    own = _OF_IMAGES.get(code) if known["builder"] == _IMAGE else None
+    return own or {**_TEMPLATES, **_OWN}[code]
 
 
 def words_document(known: Mapping[str, str]) -> bytes:
@@ -170,8 +187,7 @@ def render_remedy(remedy: Mapping[str, Any], known: Mapping[str, str]) -> str:
     :param remedy: a `code` and its `arguments`, as the core gives them.
     :param known: what :func:`names` returns.
     """
-    template = {**_TEMPLATES, **_OWN}[remedy["code"]]
-    return template.format_map({**remedy["arguments"], **known})
+    return _template(remedy["code"], known).format_map({**remedy["arguments"], **known})
 
 
 def _lines(fault: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:

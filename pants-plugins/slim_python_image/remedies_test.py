@@ -65,6 +65,24 @@ def test_commands_and_options_are_those_of_pants() -> None:
     assert said("text", text="a {b} c") == "a {b} c"
 
 
+@pytest.mark.parametrize(
+    ("code", "given"),
+    [
+        ("use-gcc", {}),
+        ("emulate", {"platform": "linux/arm/v7"}),
+        ("emulate-with-package", {"platform": "linux/arm/v7", "package": "gfortran"}),
+        ("use-wheel-or-cargo", {}),
+    ],
+)
+def test_an_image_as_base_is_offered_nothing_that_it_cannot_have(code: str, given: Dict[str, str]) -> None:
+    remedy = {"code": code, "arguments": given}
+    of_debian, of_image = (render_remedy(remedy, names("a", "b", builder_image=is_image)) for is_image in (False, True))
+    assert "[slim-image].builds" in of_debian
+    assert "[slim-image]" not in of_image
+    assert of_image.startswith("use a version that has a wheel for this platform, or put one that was built elsewhere")
+    assert of_image.endswith("a `debian_python_base` alone")
+
+
 def test_an_error_document_is_rendered_with_the_errors_in_it() -> None:
     inner = {
         "kind": "lock",

@@ -305,10 +305,23 @@ def test_a_base_without_a_builder_compiles_nothing() -> None:
         builder_image(base(), sdist, options)
 
 
-def test_a_base_of_a_registry_has_no_gcc() -> None:
+def test_gcc_on_a_base_of_a_registry_ends_with_what_is_left_to_do() -> None:
     options = create_subsystem(SlimImageOptions, builds={"pyyaml": {"compiler": "gcc"}})
-    with pytest.raises(SlimImageError, match="is an image of a registry\n  -> use a `debian_python_base`"):
+    with pytest.raises(SlimImageError) as e:
         gcc_for(base(), "pyyaml", options)
+    of_debian = str(e.value)
+    assert of_debian == (
+        "[slim-image].builds: the `compiler` of pyyaml is gcc, which is Debian's and comes with a `debian_python_base`; "
+        "the base py is an image of a registry\n"
+        "  -> take `compiler` out and let clang compile it, use a `debian_python_base`, or a version of pyyaml that has "
+        "a wheel for linux/arm/v7"
+    )
+    musl = replace(base().target, libc="musl", libc_version="1.2")
+    with pytest.raises(SlimImageError) as e:
+        gcc_for(replace(base(), target=musl), "pyyaml", options)
+    assert str(e.value) == of_debian.replace(
+        "a registry\n", "a registry; Alpine's gcc runs on musl, and compiles for its own machine alone\n"
+    )
 
 
 # --- layouts of the repository ------------------------------------------------------------------------

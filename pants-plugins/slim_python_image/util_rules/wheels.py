@@ -162,9 +162,16 @@ def gcc_for(base: Base, name: str, options: SlimImageOptions) -> GccRequest | No
     if options.compiler(name) is None:
         return None
     if not isinstance(base, DebianBase):
+        own = (
+            "; Alpine's gcc runs on musl, and compiles for its own machine alone"
+            if base.target.libc == "musl"
+            else ""
+        )
         raise SlimImageError(
-            f"[slim-image].builds: the `compiler` of {name} is gcc, but the base {base.resolve} is an image "
-            "of a registry\n  -> use a `debian_python_base`, or take `compiler` out"
+            f"[slim-image].builds: the `compiler` of {name} is gcc, which is Debian's and comes with a "
+            f"`debian_python_base`; the base {base.resolve} is an image of a registry{own}\n  -> take `compiler` "
+            f"out and let clang compile it, use a `debian_python_base`, or a version of {name} that has a wheel "
+            f"for {base.target.platform}"
         )
     if not base.gcc:
         raise SlimImageError(
