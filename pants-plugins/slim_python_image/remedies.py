@@ -124,8 +124,8 @@ _TEMPLATES: Mapping[str, str] = {
     "add-requirements": "add {names} to the requirements beside {name}, then run: {lock}",
 }
 _WHEEL_OR_DEBIAN = (
-    "use a version that has a wheel for this platform, or put one that was built elsewhere on an index of your "
-    "own; {what} a `debian_python_base` alone"
+    "use a version that has a wheel for this platform, or put one that was built elsewhere on an index of "
+    "your own; {what} a `debian_python_base` alone"
 )
 _OF_IMAGES: Mapping[str, str] = {
     "use-gcc": _WHEEL_OR_DEBIAN.format(what="Debian's gcc comes with"),
@@ -133,7 +133,7 @@ _OF_IMAGES: Mapping[str, str] = {
     "emulate-with-package": _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
     "use-wheel-or-cargo": _WHEEL_OR_DEBIAN.format(what="cargo comes with"),
 }
-"""What is said otherwise where the base is an image of a registry: it has no packages that could be locked."""
+"""What is said otherwise where the base is an image of a registry: it has no packages to be locked."""
 _OWN: Mapping[str, str] = {
     "copy-into-repository": "copy the file there",
     "unignore": "see .gitignore and [GLOBAL].pants_ignore",

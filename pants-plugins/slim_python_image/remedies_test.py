@@ -76,10 +76,14 @@ def test_commands_and_options_are_those_of_pants() -> None:
 )
 def test_an_image_as_base_is_offered_nothing_that_it_cannot_have(code: str, given: Dict[str, str]) -> None:
     remedy = {"code": code, "arguments": given}
-    of_debian, of_image = (render_remedy(remedy, names("a", "b", builder_image=is_image)) for is_image in (False, True))
+    of_debian, of_image = (
+        render_remedy(remedy, names("a", "b", builder_image=is_image)) for is_image in (False, True)
+    )
     assert "[slim-image].builds" in of_debian
     assert "[slim-image]" not in of_image
-    assert of_image.startswith("use a version that has a wheel for this platform, or put one that was built elsewhere")
+    assert of_image.startswith(
+        "use a version that has a wheel for this platform, or put one that was built elsewhere"
+    )
     assert of_image.endswith("a `debian_python_base` alone")
 
 

@@ -347,6 +347,18 @@ def test_a_missing_header_names_its_package(workshop: Workshop, tmp_path: Path) 
     assert lines[-1] == ('  -> add "libyaml-dev" to the builder packages of the base and lock it again')
 
 
+def test_all_that_meson_misses_is_told_at_once(workshop: Workshop, tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "mesonpy"\nbackend-path = ["."]\n',
+        "mesonpy.py": "def build_wheel(*_):\n    raise SystemExit('ERROR: Dependency \"dbus-1\" not found, tried cmake')",
+        "meson.build": "dependency('dbus-1')\nif x\n  dependency('cairo')\nendif\ndependency('glib-2.0')\n",
+    }
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert error_lines(result)[-1] == (
+        '  -> add "libdbus-1-dev", "libglib2.0-dev" to the builder packages of the base and lock it again'
+    )
+
+
 def test_c_that_gcc_12_only_warns_of_is_built(workshop: Workshop, tmp_path: Path) -> None:
     """Called before it is declared, an implicit int, an integer for a pointer, a pointer of another type."""
     old = C.replace(

@@ -169,9 +169,9 @@ def gcc_for(base: Base, name: str, options: SlimImageOptions) -> GccRequest | No
         )
         raise SlimImageError(
             f"[slim-image].builds: the `compiler` of {name} is gcc, which is Debian's and comes with a "
-            f"`debian_python_base`; the base {base.resolve} is an image of a registry{own}\n  -> take `compiler` "
-            f"out and let clang compile it, use a `debian_python_base`, or a version of {name} that has a wheel "
-            f"for {base.target.platform}"
+            f"`debian_python_base`; the base {base.resolve} is an image of a registry{own}\n"
+            "  -> take `compiler` out and let clang compile it, use a `debian_python_base`, or a version of "
+            f"{name} that has a wheel for {base.target.platform}"
         )
     if not base.gcc:
         raise SlimImageError(
