@@ -57,7 +57,7 @@ def crate_source(environ: Mapping[str, str], cargo: Path) -> CrateSource:
     configured = _replaced(path) if path else None
     if configured is not None:
         return configured
-    found = _IN_CARGO.search(cargo.read_bytes())
+    found = _IN_CARGO.search(cargo.read_bytes()) if cargo.is_file() else None
     if found is None:
         raise FetchError(
             "nothing says where crates are, neither cargo's configuration nor the locked cargo",

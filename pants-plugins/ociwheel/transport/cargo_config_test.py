@@ -83,8 +83,10 @@ def test_what_cannot_be_followed(tmp_path: Path, cargo: Path, text: str, said: s
     assert str(tmp_path / "home/.cargo/config.toml") in str(caught.value)
 
 
-def test_a_cargo_that_does_not_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_cargo_that_is_not_there_or_does_not_say(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "cargo"
-    path.write_bytes(b"")
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(FetchError, match="nothing says where crates are"):
         source(tmp_path, path, None)
