@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.build.crates import Crates, read_crates
-from ociwheel.build.rust_version import compiler_version, too_old, wanted_version
+from ociwheel.build.rust_version import compiler_version, too_old, wanted_version, who_has
 from ociwheel.build.scripts import write_program
 from ociwheel.build.target_python import library_folder
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
@@ -46,10 +46,14 @@ def check_rust(inputs: RustInputs, source: Path, where: str) -> None:
     :raises BuildError: there is not; it tells what to add.
     """
     tools, toolchain = inputs.tools, inputs.toolchain
+    # What no lock can mend comes first: nobody is sent for a compiler that then compiles nothing.
+    crates, wanted = read_crates(source), wanted_version(source)
+    _check_lockable(crates, where)
     if tools is None or not (tools / "usr/bin/cargo").is_file():
         raise BuildError(
             "it is written in Rust, and its builder has no cargo",
             where=where,
+            details=[who_has(wanted)] if wanted else [],
             hint=Remedy("use-wheel-or-cargo"),
         )
     triple = toolchain.target.platform.rust
@@ -59,14 +63,13 @@ def check_rust(inputs: RustInputs, source: Path, where: str) -> None:
             where=where,
             hint="the base's lock is older than its cargo: lock it again",
         )
-    _check_crates(read_crates(source), inputs, where)
-    wanted, have = wanted_version(source), compiler_version(tools / "usr/bin/rustc")
+    _check_locked(crates, inputs, where)
+    have = compiler_version(tools / "usr/bin/rustc")
     if wanted and have and wanted > have:
         raise too_old("it", wanted, have, where)
 
 
-def _check_crates(needed: Crates, inputs: RustInputs, where: str) -> None:
-    crates = inputs.crates
+def _check_lockable(needed: Crates, where: str) -> None:
     vendored = f"{_USE_WHEEL}, or an sdist made with `cargo vendor`"
     if not needed.lockfiles and not needed.vendored:
         raise BuildError(
@@ -74,9 +77,7 @@ def _check_crates(needed: Crates, inputs: RustInputs, where: str) -> None:
             where=where,
             hint=vendored,
         )
-    if needed.complete:
-        return
-    if needed.others:
+    if needed.others and not needed.complete:
         raise BuildError(
             "it is written in Rust, and some of its crates come from elsewhere than the crates registry: "
             "they cannot be locked",
@@ -84,7 +85,11 @@ def _check_crates(needed: Crates, inputs: RustInputs, where: str) -> None:
             details=[", ".join(needed.others[:10])],
             hint=vendored,
         )
-    missing = [one for one in needed.locked if crates is None or not (crates / one.filename).is_file()]
+
+
+def _check_locked(needed: Crates, inputs: RustInputs, where: str) -> None:
+    crates = inputs.crates
+    missing = [one for one in needed.to_fetch if crates is None or not (crates / one.filename).is_file()]
     if missing:
         raise BuildError(
             "it is written in Rust, and its crates are neither in the sdist nor in the build lock; builds "

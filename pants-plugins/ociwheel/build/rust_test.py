@@ -75,6 +75,24 @@ def test_without_cargo_the_message_says_what_to_add(toolchain: Toolchain, source
     )
 
 
+def test_without_cargo_the_compiler_that_is_asked_for_is_told_at_once(
+    toolchain: Toolchain, source: Path
+) -> None:
+    write(source / "Cargo.toml", '[package]\nrust-version = "1.83"')
+    assert message(None, toolchain, source).splitlines()[1] == (
+        "  it asks for rustc 1.83 or later: bookworm has 1.85 (cargo-web), trixie has 1.85 (cargo), "
+        "bookworm-security has 1.96 (cargo-web)"
+    )
+    write(source / "Cargo.toml", '[package]\nrust-version = "1.88"')
+    assert message(None, toolchain, source).splitlines()[1] == (
+        "  it asks for rustc 1.88 or later: bookworm-security has 1.96 (cargo-web)"
+    )
+    write(source / "Cargo.toml", '[package]\nrust-version = "2.0"')
+    assert message(None, toolchain, source).splitlines()[1] == (
+        "  it asks for rustc 2.0 or later: no suite of Debian that is known here has it"
+    )
+
+
 def test_crates_are_in_the_sdist_or_locked(
     toolchain: Toolchain, tools: Path, source: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +118,8 @@ def test_crates_that_cannot_be_locked(toolchain: Toolchain, tools: Path, source:
     )
     (source / "Cargo.lock").unlink()
     assert "its sdist has no Cargo.lock" in message(tools, toolchain, source)
+    # Nobody is sent for cargo first.
+    assert "its sdist has no Cargo.lock" in message(None, toolchain, source)
 
 
 @pytest.mark.parametrize(

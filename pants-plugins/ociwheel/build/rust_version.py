@@ -63,6 +63,21 @@ def compiler_version(rustc: Path) -> Version | None:
     return parse(words[1].partition("-")[0]) if done.returncode == 0 and len(words) > 1 else None
 
 
+def _fitting(wanted: Version) -> list[tuple[Version, str, str]]:
+    return [row for row in _SUITES if row[0] >= wanted[:2]]
+
+
+def _text(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def who_has(wanted: Version) -> str:
+    """Return in words which suites of Debian have a compiler that is new enough."""
+    having = [f"{suite} has {_text(version)} ({package})" for version, suite, package in _fitting(wanted)]
+    known = ", ".join(having) or "no suite of Debian that is known here has it"
+    return f"it asks for rustc {_text(wanted)} or later: {known}"
+
+
 def too_old(
     what: str, wanted: Version, have: Version, where: str, details: tuple[str, ...] = ()
 ) -> BuildError:
@@ -70,12 +85,11 @@ def too_old(
 
     :param what: that asks: the project, or a crate of it.
     """
-    asked, there = (".".join(map(str, version)) for version in (wanted, have))
-    fitting = [row for row in _SUITES if row[0] >= wanted[:2]]
+    asked, there = _text(wanted), _text(have)
+    fitting = _fitting(wanted)
     if fitting:
         version, suite, package = fitting[0]
-        number = ".".join(map(str, version))
-        hint = Remedy("add-suite-of-rust", {"suite": suite, "package": package, "version": number})
+        hint = Remedy("add-suite-of-rust", {"suite": suite, "package": package, "version": _text(version)})
     else:
         hint = Remedy.text(
             "use a version that has a wheel for this platform, or an older one: no suite of Debian that is "
