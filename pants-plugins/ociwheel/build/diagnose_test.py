@@ -227,6 +227,17 @@ def test_causes(line: str, what: str, hint: str) -> None:
         ),
         (
             [
+                "RuntimeError: failed to download https://files.host.invalid/v2/x-2-py3-none-manylinux_2_28_x86_64.whl: "
+                "<urlopen error [Errno -2] Name or service not known>",
+            ],
+            "the build tries to reach the host files.host.invalid, and builds have no network",
+            (
+                "where it fetches a finished wheel, lock that wheel by URL and hash instead (NAME @ URL); where it fetches "
+                "a library's sources, add Debian's package of it to the builder packages of the base"
+            ),
+        ),
+        (
+            [
                 "downloading https://files.host.invalid/x.whl",
                 "urllib.error.URLError: <urlopen error [Errno 111] Connection refused>",
             ],
