@@ -143,22 +143,13 @@ class Results:
 
     def _figures(self) -> list[str]:
         """Say how many were tried and built, and how many of those that build natively."""
-        platforms = list(self.listing.base["platforms"])
         rows = [self.row(package) for package in self.listing.packages]
         natively = [row for row in rows if row.native and row.native["ok"]]
         tried = [row for row in rows if row.platforms]
         native = sum(row.native is not None for row in rows)
         first = f"* {len(tried)} of {len(rows)} rows tried on some platform"
         said = [f"{first}; {native} tried natively, of which {len(natively)} built."]
-        for platform in platforms:
-            counted = [row for row in natively if platform in row.platforms]
-            fine = sum(row.platforms[platform].ok for row in counted)
-            share = f" ({100 * fine / len(counted):.0f} %)" if counted else ""
-            of_all = [row.platforms[platform].ok for row in rows if platform in row.platforms]
-            said.append(
-                f"* {platform}: {sum(of_all)} of {len(of_all)} tried are built and called; of those that "
-                f"build natively, {fine} of {len(counted)}{share}."
-            )
+        said += [_share(platform, rows, natively) for platform in self.listing.base["platforms"]]
         beside = [not found for _, found in self._beside()]
         said.append(
             f"* {_NATIVE}: {sum(beside)} of {len(beside)} that are built both ways have the same ELF files, "
@@ -171,7 +162,7 @@ class Results:
         for package in self.listing.packages:
             row = self.row(package)
             ours = row.platforms.get(_NATIVE)
-            # What was built natively before ELF files were written down has none.
+            # A wheel without an ELF file, pure as its settings say, is alike whatever built it.
             native = row.native["elf"] if row.native else {}
             if native and ours and ours.ok:
                 yield self.locked[package.key].key, unlike(ours.elf, native)
@@ -244,6 +235,20 @@ def unlike(ours: Mapping[str, Sequence[str]], native: Mapping[str, Sequence[str]
         found += [f"`{name}` names {', '.join(sorted(more))} in ours alone"] if more else []
         found += [f"`{name}` names {', '.join(sorted(less))} in the native one alone"] if less else []
     return found
+
+
+def _share(platform: str, rows: Sequence[Row], natively: Sequence[Row]) -> str:
+    """Say what of that which builds natively builds for a platform; the untried counts against it."""
+    tried = [row.platforms[platform].ok for row in rows if platform in row.platforms]
+    there = [row.platforms[platform].ok for row in natively if platform in row.platforms]
+    fine, left = sum(there), len(natively) - len(there)
+    of_tried = f", {100 * fine / len(there):.0f} % of those tried" if there and left else ""
+    share = f" ({100 * fine / len(natively):.0f} %{of_tried})" if natively else ""
+    return (
+        f"* {platform}: of the {len(natively)} that build natively, {fine} are built and called{share}, "
+        f"{len(there) - fine} are not, and {left} were not tried. Of all rows: {sum(tried)} of {len(tried)} "
+        "tried."
+    )
 
 
 def _line(cells: Iterable[str]) -> str:

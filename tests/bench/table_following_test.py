@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from bench.table.building import Result
 from bench.table.following import Choice, follow
-from bench.table.report import Row, unlike
+from bench.table.listing import Distribution, Listing, Package
+from bench.table.report import Results, Row, unlike
 from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.elf.audit import Fault
 from ociwheel.elf.audit_step import audit_error
@@ -60,3 +64,27 @@ def test_what_differs_from_a_native_build_is_told_by_file_and_library() -> None:
         "`a.so` names libm.so.6 in ours alone",
         "`a.so` names libz.so.1 in the native one alone",
     ]
+
+
+def test_what_was_not_tried_counts_against_the_share_of_what_builds_natively() -> None:
+    arm, base = "linux/arm/v7", {"platforms": ["linux/arm/v7"], "suites": ["bookworm"], "python": "3.11"}
+    natively = {"ok": True, "reason": "", "elf": {}}
+    not_so = {"ok": False, "reason": "error: no", "elf": {}}
+    rows = {
+        "built": Row(platforms={arm: Result(arm, True, 1.0)}, native=natively),
+        "stopped": Row(platforms={arm: Result(arm, False, 1.0, "no")}, native=natively),
+        "untried": Row(native=natively),
+        "nowhere": Row(platforms={arm: Result(arm, True, 1.0)}, native=not_so),
+        "unknown": Row(platforms={arm: Result(arm, True, 1.0)}),
+    }
+    packages = tuple(Package(name, "") for name in rows)
+    locked = {name: Distribution(name, "1", f"{name}-1.tar.gz", "") for name in rows}
+    facts = {"date": "2026-01-01", "machine": "one"}
+    results = Results(Path(), Path("/nowhere"), Listing(base, packages), locked, facts)
+    results.rows = {f"{name}==1": row for name, row in rows.items()}
+    page = results.markdown()
+    assert "4 of 5 rows tried on some platform; 4 tried natively, of which 3 built." in page
+    assert (
+        "linux/arm/v7: of the 3 that build natively, 1 are built and called (33 %, 50 % of those tried), "
+        "1 are not, and 1 were not tried. Of all rows: 3 of 4 tried."
+    ) in page
