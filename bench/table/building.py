@@ -19,7 +19,7 @@ from bench.table.following import Choice, follow
 from bench.table.listing import Distribution, Package
 from bench.table.settling import Ways, settle
 from bench.table.steps import StepFailedError
-from bench.table.workshop import Workshop, say
+from bench.table.workshop import Workshop, isolated, say
 from ociwheel.build.build_lock import BuildLock, render
 from ociwheel.build.pins import Place, SdistKey, wheels_of
 from ociwheel.documents import read_value, write_whole
@@ -341,7 +341,7 @@ class _Once:
             site = _SITE.format(minor=workshop.minor)
             code = f"import sys; sys.path.insert(0, '/{site}')\n{self.attempt.package.smoke}\nprint('fine')"
             done = subprocess.run(
-                [*_isolated(root), *python, "-I", "-S", "-B", "-X", "utf8", "-c", code],
+                [*isolated(root), *python, "-I", "-S", "-B", "-X", "utf8", "-c", code],
                 env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin"},
                 capture_output=True,
                 text=True,
@@ -351,9 +351,3 @@ class _Once:
             )
         fine = done.returncode == 0 and done.stdout.strip().endswith("fine")
         return "" if fine else (done.stderr or done.stdout or f"exit status {done.returncode}").strip()
-
-
-def _isolated(root: Path) -> list[str]:
-    """Return the command that runs another in a file system of its own, with a ``/proc``."""
-    (root / "proc").mkdir(exist_ok=True)
-    return ["unshare", "--map-root-user", "--pid", "--fork", f"--root={root}", "--mount-proc"]

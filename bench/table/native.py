@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.table.listing import Distribution, Package
-from bench.table.workshop import Workshop, say
+from bench.table.workshop import Workshop, isolated, say
 
 _TIMEOUT = 1200
 _FOLDER = "build-table"
@@ -37,7 +37,7 @@ def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any] | 
     env = {**keep, "PATH": "/usr/bin:/bin", "HOME": f"/{_FOLDER}", "LC_ALL": "C.UTF-8", **package.env}
     try:
         done = subprocess.run(
-            ["/usr/sbin/chroot", str(root), "/bin/sh", "-c", script],
+            [*isolated(root), "/bin/sh", "-c", script],
             env=env,
             capture_output=True,
             text=True,

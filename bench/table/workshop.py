@@ -34,6 +34,15 @@ def say(text: str) -> None:
     print(f"bench/build_table: {text}", file=sys.stderr, flush=True)
 
 
+def isolated(root: Path) -> list[str]:
+    """Return the command that runs another in a file system of its own, with a ``/proc``, and ends with it.
+
+    CMake finds its own files, and the base's Python this program's name, by ``/proc/self``.
+    """
+    (root / "proc").mkdir(exist_ok=True)
+    return ["unshare", "--map-root-user", "--pid", "--fork", "--kill-child", f"--root={root}", "--mount-proc"]
+
+
 class Workshop:
     """Folders below one, each made once and kept for the next run."""
 
