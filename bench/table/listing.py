@@ -26,8 +26,8 @@ class Package:
     env: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[str, ...] = ()
     pure: bool = False
-    native: tuple[str, ...] = ()
-    """Settings of pip for the native build that stand for the same."""
+    unlike: str = ""
+    """Why its ELF files differ from those of a native build, where they do."""
 
     def __post_init__(self) -> None:
         given = any((self.builder_packages, self.packages, self.constraints, self.pure))
@@ -56,7 +56,7 @@ class Listing:
     def read(path: Path) -> Listing:
         """Read ``packages.toml``."""
         value = tomllib.loads(path.read_text(encoding="utf-8"))
-        lists = ("needs", "builder_packages", "packages", "constraints", "native")
+        lists = ("needs", "builder_packages", "packages", "constraints")
         rows = []
         for row in value["package"]:
             fields: dict[str, Any] = {k: tuple(item) if k in lists else item for k, item in row.items()}

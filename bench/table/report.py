@@ -135,7 +135,7 @@ class Results:
         for title, notes in (
             ("What no message led to", by_hand),
             ("Why not", list(self._failures())),
-            ("Not built natively either", list(self._natively())),
+            ("Not built natively", list(self._natively())),
             ("Other than a native build", list(self._unlike())),
         ):
             lines += ["", f"## {title}", "", *notes] if notes else []
@@ -168,7 +168,10 @@ class Results:
                 yield self.locked[package.key].key, unlike(ours.elf, native)
 
     def _unlike(self) -> Iterator[str]:
-        yield from (f"* {key}: {'; '.join(found)}" for key, found in self._beside() if found)
+        why = {self.locked[package.key].key: package.unlike for package in self.listing.packages}
+        for key, found in self._beside():
+            if found:
+                yield f"* {key}: {'; '.join(found)}. {why[key] or 'Why was not looked into.'}"
 
     def _failures(self) -> Iterator[str]:
         """Say why a package is not built, platforms of one message together."""

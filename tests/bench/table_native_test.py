@@ -38,4 +38,6 @@ def test_a_native_build_has_a_proc_and_leaves_nothing_running(
     }
     assert seen[: -len(("/bin/sh", "-c", "..."))] == isolated(root)
     assert {"--mount-proc", "--kill-child"} <= set(seen)
+    # The pip of bookworm fails without a `wheel` in the environment where an sdist has no pyproject.toml.
+    assert "pip wheel --use-pep517 " in seen[-1]
     assert (root / "proc").is_dir()
