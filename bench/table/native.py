@@ -30,8 +30,8 @@ def build(workshop: Workshop, package: Package, root: Path) -> dict[str, Any] | 
     _carry(root)
     settings = [f"--config-settings={k}={v}" for k, v in package.config_settings.items()]
     script = (
-        f"cd /{_FOLDER} && python3 -m venv venv && "
-        f"venv/bin/pip wheel --use-pep517 --no-deps --no-cache-dir -w out {' '.join(settings)} ./{source.name}"
+        f"cd /{_FOLDER} && python3 -m venv venv && venv/bin/pip wheel --use-pep517 --no-deps --no-cache-dir "
+        f"-w out {' '.join(settings)} ./{source.name}"
     )
     keep = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")}
     env = {**keep, "PATH": "/usr/bin:/bin", "HOME": f"/{_FOLDER}", "LC_ALL": "C.UTF-8", **package.env}
