@@ -19,7 +19,6 @@ ar = '{bin}/{triplet}-ar'
 strip = '{bin}/{triplet}-strip'
 pkg-config = '{bin}/{triplet}-pkg-config'
 python = '{python}'
-cython = '{bin}/cython'
 
 [properties]
 needs_exe_wrapper = true

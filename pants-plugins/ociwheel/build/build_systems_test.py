@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ociwheel.build.backend import Environment, base_environment
 from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, diagnose
 from ociwheel.build.pip_resolver import PipResolver
-from ociwheel.build.wrappers import Toolchain
+from ociwheel.build.wrappers import Toolchain, write_wrappers
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact
 from ociwheel.fetch.index import IndexClient
 from ociwheel.platforms import platform
@@ -63,6 +64,27 @@ def test_a_users_words_come_after_the_cross_file_and_do_not_replace_it(users: ob
 
 def test_other_settings_stay_as_they_are() -> None:
     assert merged({"a": ["1"]}, {"b": "2"}) == {"a": ["1"], "b": "2"}
+
+
+def test_every_program_of_the_cross_file_is_there(tmp_path: Path) -> None:
+    """A project that calls ``cython`` itself, as pandas does, got the path of a program that nobody wrote."""
+    gcc, lib = f"usr/lib/gcc/{TARGET.platform.triplet}/12", f"usr/lib/{TARGET.platform.triplet}"
+    for name in (f"{gcc}/crtbeginS.o", f"{gcc}/libstdc++.so", f"{lib}/crti.o"):
+        path = tmp_path / "sysroot" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    toolchain = Toolchain(tmp_path / "zig", tmp_path / "sysroot", TARGET)
+    write_wrappers(toolchain, Path(sys.executable), tmp_path / "cross/bin", tmp_path)
+    system = BuildSystem((), "mesonpy", ())
+    environment = Environment(Path(sys.executable), tmp_path / "site-packages", tmp_path)
+    folder = tmp_path / "cross/files"
+    files = write_build_system_files(system, toolchain, environment, tmp_path / "cross/bin", folder)
+    assert files.config_settings == {"setup-args": [f"--cross-file={folder / 'cross.ini'}"]}
+    cross = ConfigParser()
+    cross.read(folder / "cross.ini")
+    programs = {name: Path(path.strip("'")) for name, path in cross["binaries"].items()}
+    assert {"c", "cpp", "pkg-config", "python"} <= set(programs)
+    assert [name for name, path in programs.items() if not path.exists()] == []
 
 
 @pytest.mark.slow
