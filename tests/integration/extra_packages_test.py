@@ -47,6 +47,13 @@ def test_an_image_adds_packages_to_its_base(tmp_path: Path, plugin: Path, caches
             "SlimImageError: src/app:image: the packages tini (the field `extra_packages`) are not in "
             "src/app/small.lock for linux/amd64\n  -> lock them: ./pants generate-lockfiles --resolve=small"
         )
+        # What packages cannot be planned for is told before anything is built, with who names them.
+        run = repository.pants("slim-coverage", "src/app:image", "src/app:plain", daemon=True)
+        assert run.exit_code == 1, run.stderr
+        assert (
+            "src/app:small: the packages tini (the field `extra_packages`) are not in src/app/small.lock for "
+            "linux/amd64"
+        ) in run.stdout
         run = repository.pants(*RELOCK, daemon=True)
         assert run.exit_code == 0, run.stderr
         # What was locked stays, line by line: a reviewer reads what the images add.
@@ -54,6 +61,8 @@ def test_an_image_adds_packages_to_its_base(tmp_path: Path, plugin: Path, caches
             (repository.root / "src/app/small.lock").read_text().splitlines()
         )
 
+        run = repository.pants("slim-coverage", "src/app::", daemon=True)
+        assert (run.exit_code, "error" in run.stdout) == (0, False), run.stdout
         again = repository.package("src/app:plain", daemon=True)
         assert (again.started, plain.index_digest) == ([], before)
         made = repository.package("src/app:image", "src/app:child", daemon=True)

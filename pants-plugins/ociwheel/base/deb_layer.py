@@ -12,7 +12,13 @@ from ociwheel.base.imitate import Alternative, plain_path
 from ociwheel.base.merge import merge
 from ociwheel.base.scripts import Unknown, effects_of
 from ociwheel.base.venv import PROGRAM_FOLDER
-from ociwheel.debian.policy import DROPPED_PATHS, DROPPED_STDLIB_OF_IMAGES, PERL_MODULES, STDLIB
+from ociwheel.debian.policy import (
+    CERTIFICATE_BUNDLE,
+    DROPPED_PATHS,
+    DROPPED_STDLIB_OF_IMAGES,
+    PERL_MODULES,
+    STDLIB,
+)
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.image.users import GROUPS, USERS
@@ -26,11 +32,10 @@ if TYPE_CHECKING:
 _DROPPED = re.compile(
     "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"])
 )
-_CERTIFICATE = re.compile(r"usr/share/ca-certificates/(?:.+/)?[^/]+\.crt")
+_CERTIFICATE = re.compile(r"usr/(?P<local>local/)?share/ca-certificates/(?:.+/)?[^/]+\.crt")
 _CERTIFICATE_FOLDER = "usr/share/ca-certificates"
 _BUNDLE_BYTES = 4 << 20
 """Most bytes of all certificates: those of Mozilla have a twentieth of that."""
-_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _STATUS = "var/lib/dpkg/status.d"
 _PERL = re.compile(rf"{PERL_MODULES}(?:/.*)?")
 _PERL_SCRIPT = re.compile(rb"#! ?/usr/bin/(?:env )?perl\b")
@@ -128,19 +133,23 @@ def _is_certificate_source(path: str) -> bool:
 
 
 def _certificates(placed: Mapping[str, Entry]) -> Iterator[Entry]:
-    """Yield what ``update-ca-certificates`` makes: the bundle, and OpenSSL's names for it."""
-    chosen = sorted(path for path in placed if _CERTIFICATE.fullmatch(path))
-    if not chosen:
+    """Yield what ``update-ca-certificates`` makes: the bundle, and OpenSSL's names for it.
+
+    As with that program, those of a company's package below /usr/local come last.
+    """
+    found = [one for one in map(_CERTIFICATE.fullmatch, placed) if one]
+    if not found:
         return
+    chosen = [one[0] for one in sorted(found, key=lambda one: (one["local"] is not None, one[0]))]
     origin = placed[chosen[0]].origin
     bundle = bytearray()
     for path in chosen:
         bundle += _pem(placed[path])
         if len(bundle) > _BUNDLE_BYTES:
             raise BaseError(f"the certificates have more than {_BUNDLE_BYTES} bytes together", where=origin)
-    yield Entry(_BUNDLE, "file", 0o644, source=bytes(bundle), origin=origin)
+    yield Entry(CERTIFICATE_BUNDLE, "file", 0o644, source=bytes(bundle), origin=origin)
     # OpenSSL looks below its own folder (OPENSSLDIR); the links come with the openssl command otherwise.
-    for name, target in (("cert.pem", f"/{_BUNDLE}"), ("certs", "/etc/ssl/certs")):
+    for name, target in (("cert.pem", f"/{CERTIFICATE_BUNDLE}"), ("certs", "/etc/ssl/certs")):
         if f"usr/lib/ssl/{name}" not in placed:
             yield Entry(f"usr/lib/ssl/{name}", "symlink", 0o777, target=target, origin=origin)
 

@@ -120,6 +120,19 @@ def test_a_layer_of_packages(tmp_path: Path) -> None:
         assert bundle.read() == b"alpha\nzeta\n"
 
 
+def test_certificates_of_a_companys_package_follow_those_of_debian(tmp_path: Path) -> None:
+    packages = {
+        "ca-certificates": [Item("./usr/share/ca-certificates/mozilla/zeta.crt", b"zeta\n")],
+        "company-ca": [Item("./usr/local/share/ca-certificates/company.crt", b"ours")],
+    }
+    document = layer(write_debs(tmp_path / "debs", packages), tmp_path / "out")
+    blob = tmp_path / "out/blobs/sha256" / document["descriptor"]["digest"].removeprefix("sha256:")
+    with tarfile.open(blob) as tar:
+        bundle = tar.extractfile("etc/ssl/certs/ca-certificates.crt")
+        assert bundle is not None
+        assert bundle.read() == b"zeta\nours\n"
+
+
 def test_the_digest_does_not_depend_on_place_or_order(tmp_path: Path) -> None:
     first = layer(write_debs(tmp_path / "one", PACKAGES), tmp_path / "out1")
     backwards = dict(reversed(PACKAGES.items()))

@@ -124,6 +124,8 @@ DROPPED_STDLIB: tuple[str, ...] = (
 DROPPED_STDLIB_OF_IMAGES: tuple[str, ...] = (*DROPPED_STDLIB, r"config-[^/]+", r"lib2to3")
 """What images lack besides: the interpreter that builds keeps what a build backend may look at."""
 
+CERTIFICATE_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+"""All certificates of the packages of a layer, as one file."""
 STDLIB = r"usr/lib/python3\.[0-9]+/"
 
 # What only gcc's -fsanitize and -fgnu-tm link to.

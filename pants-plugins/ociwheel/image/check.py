@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from ociwheel.debian.policy import CERTIFICATE_BUNDLE
 from ociwheel.errors import ErrorCollector, ImageError
 from ociwheel.image.names import Contest, NameTree
 from ociwheel.image.requires import check_requires
@@ -22,6 +23,7 @@ from ociwheel.image.start import (
 from ociwheel.layer.prefer import hint, ranks
 
 FIRST_PARTY = "first-party code"
+_ALTERNATIVES = "etc/alternatives/"
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,30 @@ def _check_contests(tree: NameTree, prefer: Sequence[str], errors: ErrorCollecto
     for contest in tree.contests:
         pairs.setdefault((contest.below, contest.above), []).append(contest)
     for (below, above), contests in sorted(pairs.items()):
+        if any(c.path == CERTIFICATE_BUNDLE for c in contests) and above != FIRST_PARTY:
+            # Whichever is chosen, the certificates of the other are missed by whoever needs them.
+            errors.add(
+                ImageError(
+                    f"{below} and {above} both have certificates, and /{CERTIFICATE_BUNDLE} is one file, "
+                    "made of those of one layer's packages",
+                    hint=f"add {_name(above)} to `extra_packages` of the base, not of the image",
+                )
+            )
+            continue
         first = min(c.path for c in contests)
         others = len(contests) - 1
         more = f" and {others} other{'s' * (others > 1)}" if others else ""
         what = f"{below} and {above} have different files for /{first}{more}"
         if _name(above) in preferred or above == FIRST_PARTY:
             notes.append(f"{what}: the image has that of {above}")
+        elif _name(below) in preferred and any(c.path.startswith(_ALTERNATIVES) for c in contests):
+            errors.add(
+                ImageError(
+                    f"{what}, and the preferred one lies in a layer of the base",
+                    hint=f"add {_name(above)} to `extra_packages` of the base, where priorities choose, or "
+                    "do without it",
+                )
+            )
         elif _name(below) in preferred:
             errors.add(
                 ImageError(

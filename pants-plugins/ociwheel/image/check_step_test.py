@@ -12,6 +12,7 @@ import pytest
 from ociwheel_testing.wheel_writer import write_wheel
 
 from ociwheel.base.rootfs import rootfs_entries
+from ociwheel.debian.policy import CERTIFICATE_BUNDLE as BUNDLE
 from ociwheel.errors import ImageError
 from ociwheel.image import account_layer_step, check_step
 from ociwheel.layer import source_layer_step, wheel_layer_step
@@ -137,6 +138,44 @@ def test_different_files_of_one_path_in_two_layers(image: Image) -> None:
     assert "the preferred one lies in a layer of the image that this one extends" in image.fails(
         prefer=["opencv"]
     )
+
+
+def _deb(name: str, path: str, **content: Any) -> Entry:
+    return Entry(path, content.pop("kind", "file"), 0o644, origin=f"{name} 1", **content)
+
+
+def test_alternatives_of_the_base_and_of_the_image(image: Image) -> None:
+    link = "etc/alternatives/awk"
+    image.layer([_deb("mawk", link, kind="symlink", target="/usr/bin/mawk")])
+    image.layer([_deb("gawk", link, kind="symlink", target="/usr/bin/gawk")])
+    what = f"mawk 1 and gawk 1 have different files for /{link}"
+    assert image.fails() == (
+        f'{what}\n  -> name the one whose file the image shall have in the field `prefer`: prefer=["gawk"]'
+    )
+    assert image.check(prefer=["gawk"]) == [f"{what}: {_HAS} gawk 1"]
+    assert image.fails(prefer=["mawk"]) == (
+        f"{what}, and the preferred one lies in a layer of the base\n"
+        "  -> add gawk to `extra_packages` of the base, where priorities choose, or do without it"
+    )
+
+
+def test_certificates_of_the_base_and_of_the_image_are_not_chosen_between(image: Image) -> None:
+    image.layer([_deb("ca-certificates", BUNDLE, source=b"Mozilla's")])
+    image.layer([_deb("company-ca", BUNDLE, source=b"ours")])
+    for prefer in ([], ["company-ca"], ["ca-certificates"]):
+        assert image.fails(prefer=prefer) == (
+            f"ca-certificates 1 and company-ca 1 both have certificates, and /{BUNDLE} is one file, made of "
+            "those of one layer's packages\n"
+            "  -> add company-ca to `extra_packages` of the base, not of the image"
+        )
+
+
+def test_a_bundle_of_first_party_code_is_meant(image: Image) -> None:
+    image.layer([_deb("ca-certificates", BUNDLE, source=b"Mozilla's")])
+    image.layer([Entry(BUNDLE, "file", 0o644, source=b"both", origin="first-party code")])
+    assert image.check() == [
+        f"ca-certificates 1 and first-party code have different files for /{BUNDLE}: {_HAS} first-party code"
+    ]
 
 
 def test_two_distributions_with_one_command(image: Image) -> None:

@@ -244,7 +244,8 @@ async def _planned(targets: Iterable[Target]) -> tuple[Planned, ...]:
     )
     pairs = [(subject, platform) for subject in subjects for platform in subject.platforms]
     outcomes = await concurrently(
-        attempt_plan(PlanAttempt(subject, platform), **implicitly()) for subject, platform in pairs
+        attempt_plan(PlanAttempt(subject, platform, subject.packages), **implicitly())
+        for subject, platform in pairs
     )
     return tuple(Planned(*pair, outcome) for pair, outcome in zip(pairs, outcomes))
 

@@ -97,6 +97,25 @@ def copied_pex(docker: Target, stage: Stage, outputs: dict[str, Target]) -> list
     return [found[address] for address in sorted(found)]
 
 
+def nothing_to_move(targets: Iterable[Target]) -> str:
+    """Return what to say where no `docker_image` was given.
+
+    :param targets: all of the repository.
+    """
+    there = {target.alias for target in targets}
+    if _DOCKER in there:
+        return "No `docker_image` is among the targets given.\n  -> ./pants slim-migrate ::"
+    if _PEX in there:
+        return (
+            "No target of this repository is a `docker_image`; a `pex_binary` by itself is for `tailor`, "
+            "which proposes a base and an image for each\n  -> ./pants tailor ::"
+        )
+    return (
+        "No target of this repository is a `docker_image` or a `pex_binary`: there is nothing to move\n"
+        "  -> ./pants help slim_python_image, then write one"
+    )
+
+
 @goal_rule
 async def slim_migrate(
     console: Console, subsystem: SlimMigrateSubsystem, targets: Targets, all_targets: AllTargets
@@ -117,7 +136,7 @@ async def slim_migrate(
             pex = {**moved(fields_of(binary), home, folder), "name": address}
             texts.append(proposal(fields_of(image), pex, stage, heading))
     if not images:
-        logger.warning("No `docker_image` is among the targets given. Use `::` for all of them.")
+        logger.warning(nothing_to_move(all_targets))
     if texts:
         with subsystem.output(console) as write:
             write("\n".join(texts))

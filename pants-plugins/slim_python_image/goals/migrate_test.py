@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 from pants.backend.docker.target_types import DockerImageTarget
 from pants.backend.python.target_types import PexBinary
+from pants.core.target_types import GenericTarget
 from pants.testutil.rule_runner import RuleRunner
 
 from slim_python_image.goals import migrate
@@ -179,3 +181,19 @@ def test_the_goal_prints_targets() -> None:
         '    repository="team/old",\n'
         ")\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ('docker_image(name="d", instructions=["FROM x"])', "No `docker_image` is among the targets given."),
+        ('pex_binary(name="bin", entry_point="old:main")', "a `pex_binary` by itself is for `tailor`"),
+        ("", "there is nothing to move"),
+    ],
+)
+def test_a_repository_with_nothing_to_move(build: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    runner = RuleRunner(rules=migrate.rules(), target_types=[DockerImageTarget, PexBinary, GenericTarget])
+    runner.write_files({"old/BUILD": build, "new/BUILD": 'target(name="x")'})
+    assert runner.run_goal_rule(migrate.SlimMigrate, args=["new::"]).stdout == ""
+    assert said in caplog.text
+    assert "-> ./pants" in caplog.text

@@ -21,10 +21,15 @@ from slim_python_image.util_rules.subjects import Subject
 
 @dataclass(frozen=True)
 class PlanAttempt:
-    """Plan one platform of a subject."""
+    """Plan one platform of a subject.
+
+    :param packages: what the lock of its base has to have, too, as :class:`BaseRequest` has them.
+        Neither a plan nor a build lock depends on them.
+    """
 
     subject: Subject
     platform: str
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ async def attempt_plan(request: PlanAttempt) -> PlanOutcome:
     subject = request.subject
     try:
         # No origin: the error is the same whichever target asks first.
-        read = await read_base(BaseRequest(subject.base, request.platform), **implicitly())
+        wanted = BaseRequest(subject.base, request.platform, packages=request.packages)
+        read = await read_base(wanted, **implicitly())
         base = read.base
         check_declared(subject.declared, (base,), subject.address, subject.base)
         plan = await plan_wheels(subject.plan_request(base), **implicitly())

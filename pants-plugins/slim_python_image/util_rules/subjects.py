@@ -15,7 +15,7 @@ from slim_python_image.by_name import collect_rules, concurrently, implicitly, r
 from slim_python_image.products import Root, SlimImageError
 from slim_python_image.start_fields import ImageResolveField
 from slim_python_image.target_types import ExtendsField, ImageDependenciesField
-from slim_python_image.util_rules.ancestry import ancestry
+from slim_python_image.util_rules.ancestry import added_packages, ancestry
 from slim_python_image.util_rules.declared_python import DeclaredPython, declared
 from slim_python_image.util_rules.image_definition import platforms_of
 from slim_python_image.util_rules.plans import WheelPlanRequest
@@ -35,6 +35,7 @@ class Subject:
     """What an image or a wheel set needs planned.
 
     :param roots: its requirements, and those of the images that it extends.
+    :param packages: Debian packages that it and those it extends add, as :class:`BaseRequest` has them.
     """
 
     address: Address
@@ -46,6 +47,7 @@ class Subject:
     no_binary: tuple[str, ...]
     only_binary: tuple[str, ...]
     declared: tuple[DeclaredPython, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def plan_request(self, base: Base) -> WheelPlanRequest:
         """Return the plan for one platform of the base."""
@@ -68,8 +70,10 @@ async def read_subject(request: SubjectRequest, python_setup: PythonSetup) -> Su
     base = below.base
     field: Dependencies
     parents = [below.extends] if below.extends else []
+    packages: tuple[str, ...] = ()
     if target.has_field(ExtendsField):
         field = target[ImageDependenciesField]
+        packages = await added_packages(target)
     else:
         field = target[WheelSetDependenciesField]
     targets = await dependency_targets(field, (base, *parents))
@@ -87,6 +91,7 @@ async def read_subject(request: SubjectRequest, python_setup: PythonSetup) -> Su
         no_binary=no_binary,
         only_binary=only_binary,
         declared=declared(targets, requirements.resolve, python_setup),
+        packages=packages,
     )
 
 
