@@ -52,7 +52,7 @@ def test_an_image_adds_packages_to_its_base(tmp_path: Path, plugin: Path, caches
         assert run.exit_code == 1, run.stderr
         assert (
             "the packages tini (the field `extra_packages`) are not in src/app/small.lock for linux/amd64\n"
-            "    -> lock them: ./pants generate-lockfiles --resolve=small"
+            "      -> lock them: ./pants generate-lockfiles --resolve=small"
         ) in run.stdout
         run = repository.pants(*RELOCK, daemon=True)
         assert run.exit_code == 0, run.stderr
