@@ -61,8 +61,10 @@ def test_content_first_tags_last_and_the_second_time_nothing(
     assert max(n for n, one in enumerate(log) if one.sent_blob) < min(
         n for n, one in enumerate(log) if one.sent_manifest
     )
-    assert stored[2:] == [digest_of(layout), "1.0", "latest"]
+    # The index goes up with its first tag, which no tag of an incomplete image can be.
+    assert stored[2:] == ["1.0", "latest"]
     assert all(reference.startswith("sha256:") for reference in stored[:2])
+    assert registry.tag("first/a", digest_of(layout)) == digest_of(layout)
     assert registry.check_complete("first/a", "1.0") == 6
     assert registry.tag("first/a", "latest") == digest_of(layout) == document["digest"]
     assert document["reference"] == f"{registry.host}/first/a@{digest_of(layout)}"
@@ -105,6 +107,23 @@ def test_what_a_tags_image_has_is_not_asked_for_blob_by_blob(
     assert sorted(asked) == sorted(one["digest"] for one in second["sent"])
     assert second["present"] > 0
     assert registry.check_complete("asked/a", "latest") == 6
+    # And nothing is asked or sent twice: the index is that of its tag.
+    index = digest_of(tmp_path / "two")
+    assert [one.method for one in log if index in one.path] == []
+    assert [one.method for one in log if one.path.endswith("/manifests/latest")] == ["HEAD", "PUT"]
+    assert len(log) == 19
+
+
+def test_an_index_that_is_there_by_its_digest_alone_gets_its_tag(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", "print(1)")
+    push(layout, f"--image={registry.host}/again/a:1.0")
+    push(write_layout(tmp_path / "newer", "print(2)"), f"--image={registry.host}/again/a:1.0")
+    registry.accesses()
+    document = push(layout, f"--image={registry.host}/again/a:1.0")
+    assert [one.path for one in registry.accesses() if one.writes] == ["/v2/again/a/manifests/1.0"]
+    assert (document["sent"], len(document["manifests"]), document["tags"]) == ([], 1, ["1.0"])
 
 
 def test_the_first_push_of_a_run_says_which_others_need_none(

@@ -120,12 +120,12 @@ class Push:
     def run(
         self,
         announce: Callable[[int, int], None] = lambda _blobs, _size: None,
-        before_tags: Callable[[Push], None] = lambda _: None,
+        before_tags: Callable[[Push], None] | None = None,
     ) -> Tally:
         """Push.
 
         :param announce: told the number and the bytes of the blobs to send, before they are.
-        :param before_tags: does what has to be done before a tag names the image: attaching, signing.
+        :param before_tags: does what has to be done to the image before a tag names it: attaching, signing.
         :raises RegistryError: the registry refuses something, or cannot be reached.
         """
         try:
@@ -134,23 +134,34 @@ class Push:
             login = self._session.login(self._to.repository_name)
             raise push_error(e, self._to.domain, self._to.repository, login) from e
 
-    def _run(self, announce: Callable[[int, int], None], before_tags: Callable[[Push], None]) -> Tally:
+    def _run(self, announce: Callable[[int, int], None], before_tags: Callable[[Push], None] | None) -> Tally:
         self._session.connect(self._to.repository)
         root = self._content.root
         named = {tag: self._digest_of(tag) for tag in self._to.tags}
         stale = [tag for tag, digest in named.items() if digest != root.digest]
+        # What a tag brings is there by its digest too. Who wants it there before asks, and sends it first.
+        early = before_tags is not None or not stale
+        unsent = False
         # A tag that names the digest shows that the digest is there.
-        if len(stale) == len(self._to.tags) and self._digest_of(root.digest) != root.digest:
+        if len(stale) == len(self._to.tags) and not (early and self._digest_of(root.digest) == root.digest):
             self._push_content(announce, {digest for digest in named.values() if digest})
-        before_tags(self)
+            unsent = all(one.descriptor.digest != root.digest for one in self._content.manifests)
+        if unsent and early:
+            self.send_manifest(root, self._content.data)
+            unsent = False
+        if before_tags is not None:
+            before_tags(self)
         for tag in stale:
-            if not self._dry:
+            if unsent:
+                self.send_manifest(root, self._content.data, tag)
+                unsent = False
+            elif not self._dry:
                 self._put_manifest(root, self._content.data, tag)
             self.tally.tags.append(tag)
         return self.tally
 
     def _push_content(self, announce: Callable[[int, int], None], tagged: Iterable[str]) -> None:
-        """Send what the repository lacks, without a tag.
+        """Send what the repository lacks below the root, without a tag.
 
         :param tagged: digests that the tags name now.
         """
@@ -161,13 +172,11 @@ class Push:
             digests = [one.descriptor.digest for one in self._content.manifests]
             there = self._all(pool, self._digest_of, digests)
             new = [one for one, digest in zip(self._content.manifests, there, strict=True) if digest is None]
-            if new:
-                self._tagged = frozenset(self._blobs_of(pool, tagged))
+            if not new:
+                return
+            self._tagged = frozenset(self._blobs_of(pool, tagged))
             self._push_blobs(pool, new, announce)
             self._all(pool, lambda one: self.send_manifest(one.descriptor, one.data), new)
-        root = self._content.root
-        if all(one.descriptor.digest != root.digest for one in self._content.manifests):
-            self.send_manifest(root, self._content.data)
 
     def _blobs_of(self, pool: ThreadPoolExecutor, tagged: Iterable[str]) -> Iterator[str]:
         """Yield the digests of blobs of the images that tags name now: they need not be asked for one by one.

@@ -140,13 +140,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return document("push", fields_of(image.root.digest, to, tally))
 
 
-def statements(args: argparse.Namespace, image: content.Content) -> Callable[[Push], None]:
-    """Return what attaches what is said of the image, and signs it.
+def statements(args: argparse.Namespace, image: content.Content) -> Callable[[Push], None] | None:
+    """Return what attaches what is said of the image, and signs it; ``None`` where nobody asks for that.
 
     :raises UsageError: the key cannot be used.
     """
     if not args.attach and not args.sign:
-        return lambda _: None
+        return None
     # Most pushes do neither.
     from ociwheel.registry.attach import Statements, read_statements  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from ociwheel.errors import ImageError
-from ociwheel.sbom.compose import inventory, materials, provenance, sbom, source
+from ociwheel.sbom.compose import encode, inventory, materials, provenance, sbom, source
 from ociwheel.sbom.licenses import expression
 from ociwheel.sbom.purl import purl
 
@@ -251,3 +251,23 @@ def test_provenance_names_each_material_once(request_: dict[str, Any]) -> None:
     hashes = [one["digest"].get("sha256") for one in definition["resolvedDependencies"]]
     # web is in the image and built fast: one file.
     assert sorted(h for h in hashes if h) == [_A, _B, _C, _D, _D, _E, _E, _F]
+
+
+@pytest.mark.parametrize("kind", ["spdx", "cyclonedx"])
+def test_each_component_has_a_line_of_its_own(request_: dict[str, Any], kind: str) -> None:
+    found = inventory(request_)
+    text = sbom(found, kind).decode()
+    items = json.loads(text)["packages" if kind == "spdx" else "components"]
+    lines = [line.strip().rstrip(",") for line in text.splitlines()]
+    assert all(json.dumps(one, sort_keys=True, ensure_ascii=False) in lines for one in items)
+    assert sum('"version' in line and '"purl"' in line for line in lines) >= len(found.parts)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3, 9])
+def test_lines_change_nothing_of_a_document(depth: int) -> None:
+    value = {"b": [{"y": [], "x": {}}, [1, [2]], "é\n"], "a": {"n": None, "t": True}, "": {}, "c": []}
+    encoded = encode(value, depth)
+    assert json.loads(encoded) == value
+    assert encoded.endswith(b"\n")
+    assert list(json.loads(encoded)) == sorted(value)
+    assert encoded.count(b"\n") == {0: 1, 1: 6, 2: 13}.get(depth, encoded.count(b"\n"))
