@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +16,7 @@ from bench.load.machine import machine_text
 from bench.side.bases import push_bases
 from bench.side.buildkit import BuildKitError, programs
 from bench.side.contenders import CONTENDERS
-from bench.side.contenders.base import AMD64, ARM
+from bench.side.contenders.base import AMD64, ARM, Contender
 from bench.side.contenders.buildkit import BuildKitUv
 from bench.side.contenders.ours import Ours
 from bench.side.meter import Group, Meter
@@ -79,7 +79,10 @@ def _chosen(text: str | None, names: list[str], what: str) -> list[str]:
 
 @contextlib.contextmanager
 def made_site(root: Path, work: Path, platforms: Sequence[str]) -> Iterator[Site]:
-    """Give the servers, with the base images in the registry."""
+    """Give the servers, with the base images in the registry.
+
+    :param platforms: of the base images.
+    """
     with (
         # First, so that what is started here counts as the bench's own.
         Group(f"bench-side-{os.getpid()}") as group,
@@ -114,6 +117,16 @@ def _write_distributions(site: Site) -> None:
             ours.close()
 
 
+def base_platforms(contenders: Iterable[type[Contender]], keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the platforms of the base images that contenders need: making them takes minutes.
+
+    :param keys: of scenarios.
+    """
+    users = [one for one in contenders if one.uses_bases]
+    foreign = "arm" in keys and any("arm" not in one.limits for one in users)
+    return (*([AMD64] if users else []), *([ARM] if foreign else []))
+
+
 def run(root: Path, args: argparse.Namespace) -> None:
     """Run what the command line asks for."""
     results = root / "bench/results"
@@ -130,10 +143,9 @@ def run(root: Path, args: argparse.Namespace) -> None:
     work = (args.work or root / "bench/work/side").resolve()
     work.mkdir(parents=True, exist_ok=True)
     chosen = [one for one in CONTENDERS if one.name in names]
-    foreign = "arm" in keys and any("arm" not in one.limits and one.uses_bases for one in chosen)
-    platforms = (AMD64, ARM) if foreign else (AMD64,)
+    platforms = base_platforms(chosen, keys)
     # Told before anything is measured, not when its turn comes.
-    needed = [*(["buildah"] if "buildah" in names else []), *(["arch-test"] if foreign else [])]
+    needed = [*(["buildah"] if "buildah" in names else []), *(["arch-test"] if ARM in platforms else [])]
     if missing := [tool for tool in needed if not find_tool(tool)]:
         raise ValueError(f"needs {', '.join(missing)}\n  -> as root: apt-get install {' '.join(missing)}")
     if BuildKitUv.name in names:

@@ -21,6 +21,7 @@ import pytest
 
 from bench.side import buildkit
 from bench.side.buildkit import PROGRAMS, VERSION, BuildKit, BuildKitError, programs
+from bench.side.cli import base_platforms
 from bench.side.contenders import CONTENDERS
 from bench.side.figures import Target, best, cell
 from bench.side.meter import ROOT as ROOT_GROUP
@@ -84,6 +85,21 @@ def test_every_scenario_has_a_row_and_every_limit_is_of_a_scenario() -> None:
     assert {key for key in rows if not key.startswith(("size-", "start-"))} <= set(BUILDS)
     for kind in CONTENDERS:
         assert set(kind.limits) <= keys, kind.name
+
+
+@pytest.mark.parametrize(
+    ("names", "keys", "platforms"),
+    [
+        ("ours floor", "cold arm", ()),
+        ("ours buildkit", "cold", ("linux/amd64",)),
+        ("ours uv", "cold arm", ("linux/amd64", "linux/arm/v7")),
+    ],
+)
+def test_base_images_are_made_for_who_builds_on_them(
+    names: str, keys: str, platforms: tuple[str, ...]
+) -> None:
+    chosen = [one for one in CONTENDERS if one.name in names.split()]
+    assert base_platforms(chosen, keys.split()) == platforms
 
 
 def test_the_log_goes_on_where_it_ended(tmp_path: Path) -> None:
