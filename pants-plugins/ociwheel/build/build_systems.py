@@ -19,7 +19,7 @@ ar = '{bin}/{triplet}-ar'
 strip = '{bin}/{triplet}-strip'
 pkg-config = '{bin}/{triplet}-pkg-config'
 python = '{python}'
-
+{programs}
 [properties]
 needs_exe_wrapper = true
 longdouble_format = '{long_double}'
@@ -96,6 +96,7 @@ def write_build_system_files(
         "work": environment.work,
         "include": toolchain.sysroot / f"usr/include/python{target.python_minor}",
         "project": folder / "project.cmake",
+        "programs": _meson_programs(environment),
     }
     meson, cmake = folder / "cross.ini", folder / "toolchain.cmake"
     (folder / "project.cmake").write_text(_CMAKE_PROJECT, encoding="utf-8")
@@ -108,6 +109,12 @@ def write_build_system_files(
     if system.meson:
         return BuildSystemFiles(variables, {"setup-args": [f"--cross-file={meson}"]})
     return BuildSystemFiles(variables)
+
+
+def _meson_programs(environment: Environment) -> str:
+    """Return lines for programs of build requirements that meson takes from a cross file alone."""
+    numpy = environment.scripts / "numpy-config"
+    return f"numpy-config = '{numpy}'\n" if numpy.is_file() else ""
 
 
 def merged(ours: Mapping[str, object], users: Mapping[str, object]) -> dict[str, object]:

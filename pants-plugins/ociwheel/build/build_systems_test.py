@@ -66,8 +66,12 @@ def test_other_settings_stay_as_they_are() -> None:
     assert merged({"a": ["1"]}, {"b": "2"}) == {"a": ["1"], "b": "2"}
 
 
-def test_every_program_of_the_cross_file_is_there(tmp_path: Path) -> None:
-    """A project that calls ``cython`` itself, as pandas does, got the path of a program that nobody wrote."""
+@pytest.mark.parametrize("with_numpy", [True, False])
+def test_every_program_of_the_cross_file_is_there(tmp_path: Path, *, with_numpy: bool) -> None:
+    """A project that calls ``cython`` itself, as pandas does, got the path of a program that nobody wrote.
+
+    ``dependency('numpy')`` of shapely asks ``numpy-config``, in a build for another machine by this file alone.
+    """
     gcc, lib = f"usr/lib/gcc/{TARGET.platform.triplet}/12", f"usr/lib/{TARGET.platform.triplet}"
     for name in (f"{gcc}/crtbeginS.o", f"{gcc}/libstdc++.so", f"{lib}/crti.o"):
         path = tmp_path / "sysroot" / name
@@ -75,15 +79,19 @@ def test_every_program_of_the_cross_file_is_there(tmp_path: Path) -> None:
         path.touch()
     toolchain = Toolchain(tmp_path / "zig", tmp_path / "sysroot", TARGET)
     write_wrappers(toolchain, Path(sys.executable), tmp_path / "cross/bin", tmp_path)
-    system = BuildSystem((), "mesonpy", ())
-    environment = Environment(Path(sys.executable), tmp_path / "site-packages", tmp_path)
-    folder = tmp_path / "cross/files"
+    system, folder = BuildSystem((), "mesonpy", ()), tmp_path / "cross/files"
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").symlink_to(sys.executable)
+    if with_numpy:
+        (tmp_path / "venv/bin/numpy-config").touch()
+    environment = Environment(tmp_path / "venv/bin/python", tmp_path / "site-packages", tmp_path)
     files = write_build_system_files(system, toolchain, environment, tmp_path / "cross/bin", folder)
     assert files.config_settings == {"setup-args": [f"--cross-file={folder / 'cross.ini'}"]}
     cross = ConfigParser()
     cross.read(folder / "cross.ini")
     programs = {name: Path(path.strip("'")) for name, path in cross["binaries"].items()}
     assert {"c", "cpp", "pkg-config", "python"} <= set(programs)
+    assert ("numpy-config" in programs) == with_numpy
     assert [name for name, path in programs.items() if not path.exists()] == []
 
 

@@ -40,6 +40,7 @@ _FOREIGN = re.compile(
     r"(?:(?<![\w./+-])(?P<name>[\w./+-]++): )?(?:cannot execute(?: binary file)?: )?Exec format error"
     r"(?:: '(?P<after>[^']+)')?"
 )
+_FOREIGN_LIBRARY = re.compile(r"(?<!\S)(?P<name>/[\w./+-]++): (?:wrong ELF class|invalid ELF header)")
 _MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '(?P<name>[\w.]+)'")
 _DISTRIBUTION = (
     re.compile(r"DistributionNotFound: The '(?P<name>[^']+)' distribution"),
@@ -201,6 +202,10 @@ def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
         platform = context.target.platform.oci
         name = match["after"] or match["name"] or "a program"
         what = f"the build runs {name} on this machine, which is one for {platform}"
+        return what, Remedy("emulate", {"platform": platform})
+    if match := _first(_FOREIGN_LIBRARY, output):
+        platform = context.target.platform.oci
+        what = f"the build loads {match['name']} on this machine, which is one for {platform}"
         return what, Remedy("emulate", {"platform": platform})
     return None
 

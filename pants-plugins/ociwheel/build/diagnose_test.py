@@ -75,6 +75,22 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             EMULATE,
         ),
         (
+            "OSError: /usr/lib/arm-linux-gnueabihf/libgssapi_krb5.so: wrong ELF class: ELFCLASS32",
+            "the build loads /usr/lib/arm-linux-gnueabihf/libgssapi_krb5.so on this machine, which is one for "
+            "linux/arm/v7",
+            EMULATE,
+        ),
+        (
+            "Error: Please make sure the libxml2 and libxslt development packages are installed.",
+            "the library libxml2 (libxml2-dev), the library libxslt (libxslt1-dev) are missing",
+            f'add "libxml2-dev", "libxslt1-dev" {ADD}',
+        ),
+        (
+            "a.c:1:10: fatal error: 'sqlfront.h' file not found",
+            "the header sqlfront.h is missing",
+            f'add "freetds-dev" {ADD}',
+        ),
+        (
             "source/event_gpio.c:6:22: error: function definition is not allowed here",
             "source/event_gpio.c has a function inside a function, which only gcc compiles",
             "set `compiler` of its build settings to gcc, and lock the base",

@@ -20,6 +20,7 @@ from ociwheel.build.backend import Backend, Environment, HookError, base_environ
 from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.meson_dependencies import lacking
+from ociwheel.build.numpy_headers import write_sizes
 from ociwheel.build.pkgconfig import Sysroot
 from ociwheel.build.rust import RustInputs, check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
@@ -235,6 +236,7 @@ def _prepare(
         **write_target_python(toolchain.sysroot, target, work / "cross/python"),
         **compiler_environment(target),
     }
+    write_sizes(environment.site_packages, target.platform)
     extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
     variables |= extra.variables
     if system.cargo and tools and "host_sysroot" in cross and (tools / "usr/bin/cargo").is_file():

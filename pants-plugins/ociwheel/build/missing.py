@@ -29,6 +29,11 @@ _MODULES = (
 )
 # A setup.py that has looked for everything it can use, and says which it cannot do without (Pillow).
 _REQUIRED = re.compile(r"headers or library files could not be found for (?P<name>[\w.+-]+)")
+# One that names them as a reader would, several at once (lxml).
+_TOLD = re.compile(
+    r"make sure (?:that )?(?:the )?(?P<names>[\w.+-]{1,60}(?:(?:,? and |, )[\w.+-]{1,60}){0,9}) "
+    r"development packages? (?:are|is) installed"
+)
 _MOST = 20
 # What CMake's own modules call libraries otherwise than pkg-config does.
 _CMAKE = {
@@ -117,9 +122,16 @@ def missing_modules(output: Sequence[str], lacks: Iterable[str] = ()) -> tuple[M
 
     if found := _collected(output, ((_REQUIRED, required),)):
         return found
+    told = (name for line in output if (match := _TOLD.search(line)) for name in _names(match["names"]))
+    if found := tuple(dict.fromkeys(required(name) for name in told)):
+        return found[:_MOST]
     found = _collected(output, tuple((pattern, module) for pattern in _MODULES))
     following = (module(name) for name in lacks if name in packages()["module"])
     return tuple(dict.fromkeys((*found, *following)))[:_MOST] if found else ()
+
+
+def _names(text: str) -> list[str]:
+    return re.split(r",? and |, ", text)
 
 
 def _collected(
