@@ -75,9 +75,8 @@ ADD = "to the builder packages of //3rdparty/debian:bookworm and lock it again"
             EMULATE,
         ),
         (
-            "OSError: /usr/lib/arm-linux-gnueabihf/libgssapi_krb5.so: wrong ELF class: ELFCLASS32",
-            "the build loads /usr/lib/arm-linux-gnueabihf/libgssapi_krb5.so on this machine, which is one for "
-            "linux/arm/v7",
+            "OSError: /usr/lib/arm-linux-gnueabihf/libkrb5.so: wrong ELF class: ELFCLASS32",
+            "the build loads /usr/lib/arm-linux-gnueabihf/libkrb5.so on this machine, which is one for linux/arm/v7",
             EMULATE,
         ),
         (

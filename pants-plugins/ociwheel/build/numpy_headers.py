@@ -1,7 +1,7 @@
 """Numpy's headers in the environment of a build: they come from a wheel for the machine that builds.
 
-Their sizes of C types are those of that machine. A 64-bit one has the same as every 64-bit target of Debian's,
-so that only a 32-bit target is told its own: else ``npy_int64`` would be a ``long`` of four bytes there.
+Their sizes of C types are those of that machine. A 64-bit one has the same as every 64-bit target of
+Debian's, so that only a 32-bit one is told its own: else ``npy_int64`` would be a ``long`` of four bytes.
 """
 
 from __future__ import annotations
