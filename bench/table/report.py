@@ -282,5 +282,7 @@ def _settings(package: Package) -> str:
 
 def _said(result: Result) -> str:
     lines = result.reason.splitlines() or [""]
+    if lines[0].endswith("does not run:"):
+        return f"{lines[0]} {lines[-1]}"
     hint = [line.strip() for line in lines if line.strip().startswith("->")]
     return f"{lines[0]}{' ' + hint[-1] if hint else ''}"

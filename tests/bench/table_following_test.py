@@ -72,7 +72,10 @@ def test_what_was_not_tried_counts_against_the_share_of_what_builds_natively() -
     not_so = {"ok": False, "reason": "error: no", "elf": {}}
     rows = {
         "built": Row(platforms={arm: Result(arm, True, 1.0)}, native=natively),
-        "stopped": Row(platforms={arm: Result(arm, False, 1.0, "no")}, native=natively),
+        "stopped": Row(
+            platforms={arm: Result(arm, False, 1.0, "built, but does not run:\nTraceback\nImportError: x")},
+            native=natively,
+        ),
         "untried": Row(native=natively),
         "nowhere": Row(platforms={arm: Result(arm, True, 1.0)}, native=not_so),
         "unknown": Row(platforms={arm: Result(arm, True, 1.0)}),
@@ -88,3 +91,4 @@ def test_what_was_not_tried_counts_against_the_share_of_what_builds_natively() -
         "linux/arm/v7: of the 3 that build natively, 1 are built and called (33 %, 50 % of those tried), "
         "1 are not, and 1 were not tried. Of all rows: 3 of 4 tried."
     ) in page
+    assert "* stopped==1, linux/arm/v7: built, but does not run: ImportError: x\n" in page
