@@ -18,10 +18,12 @@ _HEAD = """\
 
 apt installs a package by unpacking it and running its scripts. The layers of a `debian_python_base` are
 unpacked, and no script is run: any machine makes the base of any platform, and nothing of a package reaches
-the machine that builds. Instead the step that unpacks a package follows its `preinst` and `postinst` as a
-new installation would run them: variables, functions, conditions, loops, debconf's defaults and the files
-of the layer are taken into account, and where a condition is not known, both ways are followed. The
-commands that are left are judged by these lists.
+the machine that builds. Instead the step that unpacks a package follows its `config`, `preinst` and
+`postinst` as a new installation would run them, those of the packages it depends on first: variables,
+functions, conditions, loops, debconf's defaults and the files of the layer are taken into account, and
+where a condition is not known, both ways are followed. A `postinst` is followed for its triggers too, where
+another package of the layer has the files, or pulls them by name. The commands that are left are judged by
+these lists.
 
 What is on none of them is a note that names the package, the script and the command, printed once a run
 with the images it belongs to and listed in their [report](report.md). Look what the command would do; add
@@ -36,11 +38,23 @@ do:
 
 {imitated}.
 
-What a `preinst` removes is what an older version left. `dpkg-divert` moves files of other packages: one of a
+An owner is by name or number, a mode in digits or letters (`u+s`). `dpkg-statoverride --update --add` sets
+both. What a `preinst` removes is what an older version left. `dpkg-divert` moves files of other packages: one of a
 path that no other package of the layer has moves nothing. `update-alternatives` chooses the highest priority
 of a name; links whose file is not in the image are not made. A certificate bundle is made of the
-certificates, the loader's cache of the libraries. What goes to {unshipped} is never in an image. A command
-on what only a package of another layer ships, or whose words are not known, is a note.
+certificates, the loader's cache of the libraries. What goes to {unshipped} is never in an image, but for
+owner and mode of what a package ships there. A command on what only a package of another layer ships, or
+whose words are not known, is a note; so are capabilities of files (`setcap`).
+
+## Accounts
+
+{accounts} make the rows of `/etc/passwd` and `/etc/group`, and homes, that they would make on a Debian
+system without further accounts, in the order of the scripts: `adduser --system` takes the first free
+numbers from 100 on, `useradd -r`, `groupadd -r` and `systemd-sysusers` (with the names of files) the last
+free ones up to 999. Daemons' accounts of every Debian system (`www-data`, `mail`, `adm` …) get their rows
+once a script names them. Such a user can be the `user` of an image. There are no passwords: every account
+is locked. What is of another form (an account of a person, an option that is not known), or may or may not
+be run, is a note; for an account that every image has (root, nobody, nonroot) there is nothing to do.
 
 ## Made
 
@@ -71,10 +85,9 @@ def _lines() -> Iterator[str]:
     yield "| --- | --- |"
     for about, commands in HARMLESS.items():
         yield f"| {about} | {_listed(commands)} |"
-    about = "accounts: harmless where the account is in every image (root, nobody, nonroot), else a note"
-    yield f"| {about} | {_listed(ACCOUNTS)} |"
     yield ""
-    yield _IMITATION.format(imitated=_listed(IMITATED), unshipped=_listed(UNSHIPPED)).rstrip()
+    words = {"imitated": IMITATED, "accounts": ACCOUNTS, "unshipped": UNSHIPPED}
+    yield _IMITATION.format(**{key: _listed(names) for key, names in words.items()}).rstrip()
     for maker in MAKERS:
         cells = (
             " or ".join(maker.packages),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from ociwheel.base.accounts import Accounts
 from ociwheel.base.scripts import effects_of
 from ociwheel.debian.deb import MOST_SCRIPT_BYTES, Package
 from ociwheel.errors import BaseError
@@ -137,7 +138,7 @@ def _script(data: bytes, folder: Path) -> None:
     placed = {"usr/bin/foo": Entry("usr/bin/foo", "file", 0o755, source=b"x", origin="foo 1")}
     scripts = {"postinst": text, "templates": text}
     package = Package("foo", "1", "amd64", "", "", tuple(placed.values()), scripts)
-    _, unknown = effects_of([package], placed, {"root"})
+    _, unknown = effects_of([package], placed, Accounts.on())
     for one in unknown:
         raise BaseError(shown(one.note()))
 

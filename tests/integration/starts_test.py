@@ -34,6 +34,7 @@ alternatives of BLAS                        starts_test.py::test_the_alternative
 the audit's hint for BLAS                   audit_test.py::test_blas_has_a_package
 graphviz's configuration                    starts_test.py::test_graphviz_draws
 scripts that nobody follows                 starts_test.py::test_scripts_whose_work_nobody_does_are_told
+accounts of packages                        starts_test.py::test_an_account_that_a_package_makes
 specifiers that are none, gaps of RECORD    installed_test.py::test_what_every_installer_takes_is_taken_and_told
 a specifier that stopped a build lock       installed_test.py::test_what_only_a_build_tells_to_be_required
 files that only a GPU cluster loads         audit_test.py::test_what_nothing_starts_or_needs_is_told_and_packaged
@@ -77,13 +78,16 @@ PING = "iputils-ping"
 BASES = f"""\
 debian_python_base(
     name="drawing", suites=["bookworm"], python="3.11", platforms=["linux/amd64"],
-    packages=["base-files", "graphviz", "libblas3", "liblapack3", "{PING}"],
+    packages=["base-files", "graphviz", "libblas3", "liblapack3", "libcap2-bin", "{PING}", "redis-server"],
 )
 registry_python_base(name="alpine", image="{{host}}/python:3.11-alpine", platforms=["linux/amd64"])
 """
 APP = """\
 import ctypes
 import ctypes.util
+import os
+import pathlib
+import pwd
 import subprocess
 import sys
 
@@ -103,6 +107,12 @@ def draw():
     for kind in ("svg", "png:cairo"):
         made = subprocess.run(["dot", f"-T{kind}"], input=graph, capture_output=True)
         print(kind, made.returncode, made.stdout.count(b"<svg"), made.stdout[:4] == b"\\x89PNG", made.stderr)
+
+
+def account():
+    me = pwd.getpwuid(os.getuid())
+    pathlib.Path(me.pw_dir, "dump.rdb").write_text("")
+    print(me.pw_name, me.pw_dir, "port 6379" in pathlib.Path("/etc/redis/redis.conf").read_text())
 
 
 if __name__ == "__main__":
@@ -187,6 +197,7 @@ def repository(
             BUILD,
             'python_sources(name="lib", dependencies=[":page"])\nresources(name="page", sources=["page.css"])\n'
             + image("image", "drawing", "3rdparty/python:reqs#algebra")
+            + image("server", "drawing", "3rdparty/python:reqs#algebra", user="redis")
             + image("packed", "alpine", "3rdparty/python:reqs#packed"),
         )
         lock = made.pants("generate-lockfiles", "--resolve=drawing", "--resolve=alpine", daemon=True)
@@ -231,15 +242,26 @@ def test_scripts_whose_work_nobody_does_are_told(repository: Repository, first: 
     (version,) = (row["version"] for row in lock["packages"].values() if row["name"] == PING)
     assert first == [
         (
-            f"note: {PING} {version}: its postinst is not run, and nothing here does what it would: dpkg-divert "
-            f"--truename /bin/ping; add what an image needs of it as files, then name {PING} in accept_scripts "
-            "of the base"
+            f"note: {PING} {version}: its postinst is not run, and nothing here does what it would: setcap "
+            "cap_net_raw+ep /bin/ping; chmod u-s /bin/ping; chmod u+s /bin/ping; add what an image needs of it "
+            f"as files, then name {PING} in accept_scripts of the base"
         )
     ]
     bases = "3rdparty/bases/BUILD"
     repository.edit(bases, 'name="drawing", ', f'name="drawing", accept_scripts=["{PING}"], ')
     assert notes(repository.package("src/app:image", daemon=True).stderr) == []
     repository.edit(bases, f'accept_scripts=["{PING}"], ', "")
+
+
+def test_an_account_that_a_package_makes(
+    repository: Repository, first: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As apt makes it: redis-tools its user and folders, redis-server its file's owner and mode."""
+    repository.package("src/app:server", daemon=True)
+    layout = repository.layout("src.app/server")
+    assert layout.config()["config"]["User"] == "100:101"
+    server = unpacked(layout, tmp_path_factory.mktemp("server") / "root")
+    assert server.run("account") == "redis /var/lib/redis True\n"
 
 
 def test_a_changed_file_of_equal_size_has_another_time(repository: Repository, first: list[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ociwheel.base.accounts import Accounts
 from ociwheel.base.imitate import Alternative, plain_path
 from ociwheel.base.merge import merge
 from ociwheel.base.scripts import Unknown, effects_of
@@ -21,13 +22,13 @@ from ociwheel.debian.policy import (
 )
 from ociwheel.errors import BaseError
 from ociwheel.formats.entries import Content, Entry
-from ociwheel.image.users import GROUPS, USERS
 from ociwheel.layer.bytecode import NotCompilable, compile_source, header, pyc_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ociwheel.debian.deb import Package
+    from ociwheel.image.users import Rows
 
 _DROPPED = re.compile(
     "|".join([*DROPPED_PATHS, rf"{STDLIB}(?:{'|'.join(DROPPED_STDLIB_OF_IMAGES)})(?:/.*)?"])
@@ -87,17 +88,19 @@ def content(package: Package) -> Content:
 
 
 def layer_entries(
-    packages: tuple[Package, ...], accepted: Collection[str] = ()
-) -> tuple[list[Entry], tuple[Unknown, ...]]:
+    packages: tuple[Package, ...], accepted: Collection[str] = (), below: Rows | None = None
+) -> tuple[list[Entry], tuple[Unknown, ...], dict[str, list[str]]]:
     """Return the entries of a layer with ``packages``, without bytecode.
 
     :param accepted: packages of which what their scripts do is not needed.
-    :returns: the entries, and what scripts would do that is not known.
+    :param below: the accounts that layers below have made.
+    :returns: the entries, what scripts would do that is not known, and the accounts: those of ``below``, and
+        those that scripts make.
     :raises BaseError: two packages ship the same path.
     """
     has_perl = any(package.name == "perl-base" for package in packages)
     placed = merge(packages, _is_dropped_beside_perl if has_perl else is_dropped)
-    effects, unknown = effects_of(packages, placed, {*USERS, *GROUPS}, accepted)
+    effects, unknown = effects_of(packages, placed, Accounts.on(below), accepted)
     made = {path: entry for path, entry in effects.made.items() if not is_dropped(path)}
     files = {**placed, **made}
     chosen = {**files, **{entry.path: entry for entry in _chosen(effects.alternatives, files)}}
@@ -106,7 +109,7 @@ def layer_entries(
         *_certificates(placed),
         *_status(packages),
     ]
-    return entries, unknown
+    return entries, unknown, effects.accounts.rows()
 
 
 def _chosen(alternatives: Sequence[Alternative], files: Mapping[str, Entry]) -> Iterator[Entry]:

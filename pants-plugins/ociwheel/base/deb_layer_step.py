@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ociwheel.base.account_rows import add_rows, read_rows
 from ociwheel.base.deb_layer import bytecode_entries, content, layer_entries, without_interpreter
 from ociwheel.debian.deb import read_debs
 from ociwheel.errors import UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ociwheel.debian.deb import Package
     from ociwheel.formats.entries import Entry
+    from ociwheel.image.users import Rows
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,28 +41,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--accept-scripts", action="append", default=[], metavar="PACKAGE",
         help="what this package's maintainer scripts would do is not needed: say nothing of it",
     )  # fmt: skip
+    add_rows(parser)
     parser.add_argument("--compression", default="gzip", help="gzip or zstd")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write the blob to")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layer and return its document."""
-    with unpacked(arguments) as (packages, entries):
+    with unpacked(arguments) as (packages, entries, accounts):
         return write_debs(
             packages,
             entries,
             arguments.output,
             title=arguments.title,
             compression=arguments.compression,
+            accounts=accounts,
         )
 
 
 @contextmanager
-def unpacked(arguments: argparse.Namespace) -> Iterator[tuple[tuple[Package, ...], list[Entry]]]:
-    """Give the packages that a step was given, and the entries of a layer with them."""
+def unpacked(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[tuple[Package, ...], list[Entry], dict[str, list[str]]]]:
+    """Give the packages that a step was given, the entries of a layer with them, and its accounts."""
     with tempfile.TemporaryDirectory(prefix="ociwheel-debs-") as scratch:
         packages = read_debs(arguments.debs, Path(scratch))
-        entries, unknown = layer_entries(packages, arguments.accept_scripts)
+        below = read_rows(arguments.accounts)
+        entries, unknown, accounts = layer_entries(packages, arguments.accept_scripts, below)
         for one in unknown:
             tell(one.note())
         for line in without_interpreter(entries, arguments.accept_scripts):
@@ -68,7 +75,7 @@ def unpacked(arguments: argparse.Namespace) -> Iterator[tuple[tuple[Package, ...
         if arguments.bytecode != "none":
             _check_interpreter(arguments.python_minor)
             entries += bytecode_entries(tuple(entries), arguments.python_minor)
-        yield packages, entries
+        yield packages, entries, accounts
 
 
 def write_debs(
@@ -78,11 +85,13 @@ def write_debs(
     *,
     title: str,
     compression: str,
+    accounts: Rows,
     told: Container[str] = (),
 ) -> dict[str, Any]:
     """Write a layer of packages and return its document.
 
     :param packages: all, of which the layer may hold some.
+    :param accounts: the rows of passwd and group that an image with it needs.
     :param told: origins that another layer has already told what they say of themselves.
     """
     origins = origins_of(entries)
@@ -95,6 +104,7 @@ def write_debs(
         contents=[content(one) for one in here],
         packages=[*(deb_row(one.control) for one in new), *system_rows(entries)],
         compression=compression,
+        accounts=accounts,
     )
 
 

@@ -29,11 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the layers and return their document."""
-    with unpacked(arguments) as (packages, entries):
+    with unpacked(arguments) as (packages, entries, accounts):
 
         def write(part: Sequence[Entry], folder: Path, title: str, told: Container[str]) -> dict[str, Any]:
             compression = arguments.compression
-            return write_debs(packages, part, folder, title=title, compression=compression, told=told)
+            return write_debs(
+                packages, part, folder, title=title, compression=compression, accounts=accounts, told=told
+            )
 
         return write_bounded(
             entries, arguments.output, title=arguments.title, most=arguments.max_size, write=write

@@ -5,16 +5,20 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ociwheel.base.accounts import Accounts
 from ociwheel.base.merge import merged_path
+from ociwheel.base.modes import changed
 from ociwheel.debian.follow import UNKNOWN, Call
 from ociwheel.debian.script_policy import ACCOUNTS, HARMLESS, MADE, UNSHIPPED
 from ociwheel.formats.entries import Entry
 
 _HARMLESS = frozenset(name for names in HARMLESS.values() for name in names) | {"."}
 _MODE = re.compile(r"0?([0-7]{3,4})")
+_SYSUSERS = "usr/lib/sysusers.d"
+_MOST_SYSUSERS = 1 << 16
 _MOST_SHOWN = 90
 # Options whose next word is theirs, by command.
 _WITH_VALUE: Mapping[str, tuple[str, ...]] = {
@@ -22,7 +26,7 @@ _WITH_VALUE: Mapping[str, tuple[str, ...]] = {
     "install": ("-m", "-o", "-g", "--mode", "--owner", "--group"),
     "dpkg-divert": ("--divert", "--package", "--admindir", "--instdir", "--root"),
 }
-_ROOTS = frozenset({"root", "0", "root:root", "0:0", "root.root", ":root", "root:"})
+_OF_OWNERS = frozenset({"chown", "chgrp", "chmod", "dpkg-statoverride"})
 
 _Doer = Callable[[Mapping[str, str], Sequence[str]], bool]
 
@@ -44,6 +48,7 @@ class Effects:
     """What the scripts of a layer's packages do, as one goes through them."""
 
     placed: Mapping[str, Entry]
+    accounts: Accounts = field(default_factory=Accounts.on)
     made: dict[str, Entry] = field(default_factory=dict)
     """Entries to add, or to put in the place of those that are there, by path."""
     alternatives: list[Alternative] = field(default_factory=list)
@@ -56,6 +61,22 @@ class Effects:
         found = self.made.get(plain) or self.placed.get(plain)
         return None if found is not None and self.hidden and found.origin == self.hidden else found
 
+    def below(self, entry: Entry) -> list[Entry]:
+        """Return an entry and what is below it."""
+        start = f"{entry.path}/"
+        paths = [path for path in {**self.placed, **self.made} if path.startswith(start)]
+        return [entry, *(one for path in paths if (one := self.find(f"/{path}")) is not None)]
+
+    def sysusers(self) -> dict[str, str]:
+        """Return the texts of ``/usr/lib/sysusers.d`` by name of the file."""
+        found: dict[str, str] = {}
+        for path, entry in self.placed.items():
+            folder, _, name = path.rpartition("/")
+            if folder == _SYSUSERS and entry.kind == "file" and entry.size() <= _MOST_SYSUSERS:
+                with entry.open() as stream:
+                    found[name] = stream.read().decode(errors="replace")
+        return found
+
 
 def plain_path(path: str) -> str:
     """Return an absolute path as entries have it."""
@@ -63,14 +84,10 @@ def plain_path(path: str) -> str:
 
 
 class Imitator:
-    """Takes the calls of one script.
+    """Takes the calls of one script."""
 
-    :param accounts: names of users and groups that every image has.
-    """
-
-    def __init__(self, effects: Effects, accounts: Collection[str], origin: str) -> None:
+    def __init__(self, effects: Effects, origin: str) -> None:
         self.effects = effects
-        self.accounts = accounts
         self.origin = origin
         self.unknown: list[str] = []
 
@@ -84,7 +101,7 @@ class Imitator:
             if left:
                 self._say(call, f" > {left[0]}")
         elif name in ACCOUNTS:
-            if not set(call.words[1:]) & set(self.accounts):
+            if not self._account(name, call):
                 self._say(call)
         elif not self._imitate(name, call):
             self._say(call)
@@ -93,13 +110,32 @@ class Imitator:
         text = (shlex.join(call.words) + more).replace(f"'{UNKNOWN}'", "...").replace(UNKNOWN, "...")
         self.unknown.append(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
 
+    def _account(self, name: str, call: Call) -> bool:
+        """Make an account, or tell that the command changes nothing: what it names is there, or is not."""
+        accounts = self.effects.accounts
+        known = [word for word in call.words[1:] if word in accounts.users or word in accounts.groups]
+        if name in {"deluser", "delgroup"}:
+            return not known
+        if UNKNOWN in "".join(call.words) or not call.sure:
+            return bool(known)
+        homes = accounts.take(call.words, self.effects.sysusers())
+        if homes is None:
+            return bool(known) and not any(one in accounts.passwd for one in known)
+        for home in homes:
+            place = plain_path(home.path)
+            if not _unshipped(f"{home.path}/"):
+                self._put(Entry(place, "dir", 0o755, home.uid, home.gid, origin=self.origin))
+        return True
+
     def _imitate(self, name: str, call: Call) -> bool:
         if name in {"ldconfig", "update-alternatives"}:
             return name == "ldconfig" or self._alternative(call)
         options, words = _options(name, call.words[1:])
         if name == "dpkg-divert":
             return self._divert(options, words)
-        if words and all(_unshipped(path) for path in words if path.startswith(("/", UNKNOWN))):
+        if name == "dpkg-statoverride" and "--add" not in options:
+            return True  # it asks, or forgets what was never told
+        if words and all(self._is_nowhere(name, path) for path in words if path.startswith(("/", UNKNOWN))):
             return True
         loose: dict[str, _Doer] = {
             "rm": self._gone,
@@ -118,9 +154,13 @@ class Imitator:
             "ln": self._ln,
             "cp": self._cp,
         }
-        doers |= {"touch": self._touch, "chmod": self._chmod, "chown": self._chown, "chgrp": self._chown}
-        doers["ucf"] = self._cp
+        doers |= {"touch": self._touch, "chmod": self._chmod, "chown": self._chown, "chgrp": self._chgrp}
+        doers |= {"ucf": self._cp, "dpkg-statoverride": self._override}
         return name in doers and doers[name](options, words)
+
+    def _is_nowhere(self, name: str, path: str) -> bool:
+        """Tell whether a path is of no image; what a package ships there has its owner and mode all the same."""
+        return _unshipped(path) and not (name in _OF_OWNERS and UNKNOWN not in path and self._exists(path))
 
     def _exists(self, path: str) -> bool:
         return UNKNOWN in path or "*" in path or self.effects.find(path) is not None
@@ -143,7 +183,7 @@ class Imitator:
         if UNKNOWN in path:
             return False
         plain = plain_path(path)
-        if plain not in self.effects.made and self._exists(path):
+        if plain in self.effects.placed or (plain not in self.effects.made and self._exists(path)):
             return False
         self.effects.made.pop(plain, None)
         return True
@@ -160,10 +200,17 @@ class Imitator:
         return all(self._put(Entry(plain_path(w), "dir", int(mode[1], 8), origin=self.origin)) for w in words)
 
     def _install(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
-        owners = (options.get(one, "root") for one in ("-o", "-g", "--owner", "--group"))
-        if any(owner not in _ROOTS for owner in owners):
+        user = options.get("-o", options.get("--owner", "root"))
+        group = options.get("-g", options.get("--group", "root"))
+        if self.effects.accounts.owner(f"{user}:{group}") is None:
             return False
-        return self._mkdir(options, words) if "-d" in options else self._cp(options, words)
+        if "-d" in options:
+            return self._mkdir(options, words) and self._owned(f"{user}:{group}", words)
+        # A file that goes into a folder by its own name is told from a new name by `_cp` alone.
+        place = self.effects.find(words[-1])
+        name = posixpath.basename(words[0])
+        made = f"{words[-1]}/{name}" if place is not None and place.kind == "dir" else words[-1]
+        return self._cp(options, words) and self._owned(f"{user}:{group}", [made])
 
     def _ln(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
         if "-s" not in options or len(words) != 2 or not words[1].startswith("/"):
@@ -195,28 +242,66 @@ class Imitator:
             self._put(Entry(plain_path(w), "file", 0o644, source=b"", origin=self.origin)) for w in words
         )
 
-    def _chmod(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
-        mode = _MODE.fullmatch(words[0])
-        for path in words[1:]:
-            found = self.effects.find(path)
-            if found is None:
-                return False
+    def _chmod(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        return all(self._has_mode(words[0], path, deep=_is_deep(options)) for path in words[1:])
+
+    def _has_mode(self, text: str, path: str, *, deep: bool = False) -> bool:
+        found = self.effects.find(path)
+        if found is None:
+            return False
+        for one in self.effects.below(found) if deep else [found]:
+            mode = changed(text, one.mode, folder=one.kind == "dir")
             if mode is None:
                 return False
-            if found.kind != "symlink":
-                self.effects.made[found.path] = replace(found, mode=int(mode[1], 8))
+            if one.kind != "symlink":
+                self.effects.made[one.path] = replace(one, mode=mode)
         return True
 
-    def _chown(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
+    def _chown(self, options: Mapping[str, str], words: Sequence[str], *, group: bool = False) -> bool:
         # Folders below /usr/local are the group's that administers a machine; an image has nobody of it.
-        return words[0] in _ROOTS or all(path.startswith("/usr/local/") for path in words[1:])
+        if all(path.startswith("/usr/local/") for path in words[1:]):
+            return True
+        if "--reference" in options or "--from" in options:
+            return False
+        return self._owned(words[0], words[1:], deep=_is_deep(options), group=group)
+
+    def _chgrp(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        return self._chown(options, words, group=True)
+
+    def _owned(self, owner: str, paths: Sequence[str], *, deep: bool = False, group: bool = False) -> bool:
+        numbers = self.effects.accounts.owner(owner, group=group)
+        if numbers is None:
+            return False
+        uid, gid = numbers
+        for path in paths:
+            found = self.effects.find(path)
+            if found is None and (uid or gid):
+                return False
+            for one in self.effects.below(found) if found is not None and deep else [found]:
+                if one is not None and one.kind != "symlink":
+                    # chown(2): "When the owner or group of an executable file is changed [...] the S_ISUID
+                    # and S_ISGID mode bits are cleared."
+                    plain = one.mode & 0o1777 if one.kind == "file" else one.mode
+                    new = replace(one, uid=one.uid if uid is None else uid, gid=one.gid if gid is None else gid)
+                    if (new.uid, new.gid) != (one.uid, one.gid):
+                        self.effects.made[one.path] = replace(new, mode=plain)
+        return True
+
+    def _override(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+        """Take ``--update --add user group mode path``, dpkg-statoverride(1)."""
+        if len(words) != 4 or self.effects.accounts.owner(f"{words[0]}:{words[1]}") is None:
+            return False
+        path = words[3]
+        if self.effects.find(path) is None:
+            return True  # "--update: immediately change the [...] path to the new owner and mode if it exists"
+        return self._owned(f"{words[0]}:{words[1]}", [path]) and self._has_mode(words[2], path)
 
     def _divert(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
         """Tell whether a diversion moves nothing, dpkg-divert(1): it is of files of other packages alone."""
         if options.keys() & {"--remove", "--list", "--listpackage"}:
             return True
         if "--truename" in options:
-            return False  # what a script asks that for, it changes
+            return True  # it asks, and is answered
         found = [None if UNKNOWN in path else self.effects.find(path) for path in words]
         known = bool(words) and not any(UNKNOWN in path for path in words)
         return known and all(entry is None or entry.origin == self.origin for entry in found)
@@ -235,6 +320,10 @@ class Imitator:
         made = Alternative(words[1], words[2], words[3], int(words[4]), tuple(slaves))
         self.effects.alternatives.append(made)
         return not rest
+
+
+def _is_deep(options: Mapping[str, str]) -> bool:
+    return "-R" in options or "--recursive" in options
 
 
 def _number(text: str) -> bool:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ociwheel.base.ld_cache import CACHE, PROGRAM, cache_bytes, libraries, program
 from ociwheel.elf.tree import ImageTree
 from ociwheel.errors import UsageError
-from ociwheel.image.users import GROUP, NONROOT, PASSWD
+from ociwheel.image.users import NONROOT, files_with
 from ociwheel.layer.writer import Entry
 from ociwheel.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ociwheel.image.users import Rows
     from ociwheel.platforms import Platform
     from ociwheel.target import Target
 
@@ -43,20 +44,24 @@ _FOLDERS: tuple[tuple[str, int, int], ...] = (
 )
 
 
-def rootfs_entries(target: Target, prefix: str, facts: Sequence[Mapping[str, Any]] = ()) -> list[Entry]:
+def rootfs_entries(
+    target: Target, prefix: str, facts: Sequence[Mapping[str, Any]] = (), accounts: Rows | None = None
+) -> list[Entry]:
     """Return the layer's entries.
 
     :param prefix: where the virtual environment lies, ``/app``.
     :param facts: layer-facts documents of the packages, from which follows what ldconfig would make; without
         any, nothing does.
+    :param accounts: rows of passwd and group that scripts of the packages add.
     :raises UsageError: the prefix is no absolute path below the root.
     """
     row = target.platform
+    passwd, group = files_with(accounts or {})
     return [
         *_usrmerge(row),
         *(Entry(path, "dir", mode, owner, owner) for path, mode, owner in _FOLDERS),
-        Entry("etc/passwd", "file", 0o644, source=PASSWD.encode()),
-        Entry("etc/group", "file", 0o644, source=GROUP.encode()),
+        Entry("etc/passwd", "file", 0o644, source=passwd.encode()),
+        Entry("etc/group", "file", 0o644, source=group.encode()),
         Entry("etc/nsswitch.conf", "file", 0o644, source=_NSSWITCH.encode()),
         *_environment(_checked_prefix(prefix), target),
         *(_loader_files(row, target, facts) if facts else ()),

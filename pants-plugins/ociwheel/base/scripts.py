@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ociwheel.base.imitate import Effects, Imitator
+from ociwheel.base.accounts import Accounts
+from ociwheel.base.imitate import Effects, Imitator, plain_path
 from ociwheel.debian.conditions import Conditions
 from ociwheel.debian.deb import Package
 from ociwheel.debian.follow import Follower
@@ -14,8 +16,13 @@ from ociwheel.debian.script_policy import READ_PATTERN
 from ociwheel.debian.shell import ShellError
 from ociwheel.formats.entries import Entry
 
-# Debian Policy 6.5: a new installation calls these with those words; the version before is none.
-CALLED: Mapping[str, tuple[str, ...]] = {"preinst": ("install",), "postinst": ("configure", "")}
+# Debian Policy 6.5 and debconf-devel(7): a new installation calls these with those words; the version before
+# is none.
+CALLED: Mapping[str, tuple[str, ...]] = {
+    "config": ("configure", ""),
+    "preinst": ("install",),
+    "postinst": ("configure", ""),
+}
 _SHELL = re.compile(r"#! ?/(?:usr/)?bin/(?:env )?(?:sh|bash|dash)\b")
 _SHOWN = 3
 
@@ -43,30 +50,94 @@ class Unknown:
 def effects_of(
     packages: Sequence[Package],
     placed: Mapping[str, Entry],
-    accounts: Collection[str],
+    accounts: Accounts,
     accepted: Collection[str] = (),
 ) -> tuple[Effects, tuple[Unknown, ...]]:
-    """Follow the scripts of a layer's packages.
+    """Follow the scripts of a layer's packages, those of what a package depends on before its own.
 
     :param placed: the layer's entries by path.
-    :param accounts: names of users and groups that every image has.
+    :param accounts: users and groups, to which scripts add.
     :param accepted: packages of which somebody has said that what their scripts do is not needed.
     :returns: what is imitated, and what nobody knows.
     """
-    effects = Effects(placed)
+    effects = Effects(placed, accounts)
     unknown: list[Unknown] = []
-    for package in packages:
+    for package in in_order(packages):
         if READ_PATTERN.fullmatch(package.name):
             continue
-        for script in CALLED:
-            if script in package.scripts:
-                what = _follow(package, script, effects, accounts)
-                if what and package.name not in accepted:
-                    unknown.append(Unknown(package.name, package.version, script, what))
-    return effects, tuple(unknown)
+        questions = defaults(package.scripts.get("templates", ""))
+        for script, words in CALLED.items():
+            if script not in package.scripts:
+                continue
+            calls = [words]
+            fired = pulled(package, packages, placed) if script == "postinst" else ()
+            if fired:
+                calls.append(("triggered", " ".join(fired)))
+            found = (one for call in calls for one in _follow(package, script, call, effects, questions))
+            what = tuple(dict.fromkeys(found))
+            if what and package.name not in accepted:
+                unknown.append(Unknown(package.name, package.version, script, what))
+    return effects, tuple(sorted(unknown, key=lambda one: one.package))
 
 
-def _follow(package: Package, script: str, effects: Effects, accounts: Collection[str]) -> tuple[str, ...]:
+def in_order(packages: Sequence[Package]) -> list[Package]:
+    """Return packages in the order in which dpkg configures them: dependencies first, else by name.
+
+    Of packages that depend on each other, the first by name waits for the others.
+    """
+    by_name = {package.name: package for package in sorted(packages, key=lambda one: one.name)}
+    placed: dict[str, Package] = {}
+    entered: set[str] = set()
+    for start in by_name:
+        stack = [(start, False)]
+        while stack:
+            name, done = stack.pop()
+            if done:
+                placed[name] = by_name[name]
+            elif name not in entered:
+                entered.add(name)
+                stack.append((name, True))
+                needed = sorted(_depends(by_name[name].control) & by_name.keys(), reverse=True)
+                stack += [(one, False) for one in needed if one not in entered]
+    return list(placed.values())
+
+
+def _depends(control: str) -> set[str]:
+    """Return all names in the fields ``Depends`` and ``Pre-Depends``, alternatives included."""
+    found = re.findall(r"^(?:Pre-)?Depends:((?:.*\n)(?:[ \t].*\n)*)", f"{control}\n", re.MULTILINE)
+    return {name for text in found for name in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", text)}
+
+
+def pulled(package: Package, packages: Sequence[Package], placed: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Return the triggers of a package that others pull, deb-triggers(5): by a file there, or by name.
+
+    :param placed: the layer's entries by path.
+    """
+    wanted = _triggers(package, "interest")
+    if not wanted:
+        return ()
+    named = {name for one in packages if one is not package for name in _triggers(one, "activate")}
+    own = f"{package.name} {package.version}"
+    there: set[str] = set()
+    for path, entry in placed.items():
+        if entry.origin != own and entry.kind != "dir":
+            while path and path not in there:
+                there.add(path)
+                path = posixpath.dirname(path)
+    return tuple(
+        name for name in wanted if name in named or (name.startswith("/") and plain_path(name) in there)
+    )
+
+
+def _triggers(package: Package, directive: str) -> tuple[str, ...]:
+    lines = (line.split() for line in package.scripts.get("triggers", "").splitlines())
+    kinds = (directive, f"{directive}-await", f"{directive}-noawait")
+    return tuple(words[1] for words in lines if len(words) == 2 and words[0] in kinds)
+
+
+def _follow(
+    package: Package, script: str, words: tuple[str, ...], effects: Effects, questions: dict[str, str]
+) -> tuple[str, ...]:
     text = package.scripts[script]
     if not _SHELL.match(text):
         return (f"it is no shell script ({text.partition(chr(10))[0][:40] or 'empty'})",)
@@ -76,17 +147,14 @@ def _follow(package: Package, script: str, effects: Effects, accounts: Collectio
         "DPKG_MAINTSCRIPT_ARCH": package.architecture,
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    # A preinst runs before its package is unpacked.
-    effects.hidden = f"{package.name} {package.version}" if script == "preinst" else ""
-    imitator = Imitator(effects, accounts, f"{package.name} {package.version}")
+    # A preinst runs before its package is unpacked, and a config before that.
+    effects.hidden = f"{package.name} {package.version}" if script != "postinst" else ""
+    imitator = Imitator(effects, f"{package.name} {package.version}")
     follower = Follower(
-        Conditions(effects.find, accounts),
-        variables,
-        defaults(package.scripts.get("templates", "")),
-        imitator.take,
+        Conditions(effects.find, effects.accounts.has), variables, questions, imitator.take
     )
     try:
-        follower.follow(text, CALLED[script])
+        follower.follow(text, words)
     except ShellError as e:
         return (f"it could not be read: {e}",)
     return tuple(dict.fromkeys(imitator.unknown))

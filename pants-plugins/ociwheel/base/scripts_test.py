@@ -107,7 +107,7 @@ def test_what_is_harmless_is_not_told(tmp_path: Path) -> None:
 
 UNKNOWN = {
     "foo": [
-        script("useradd -r foo\nsome-tool --make /var/lib/foo\necho x > /etc/foo.conf\nmore\n$(date)/tool\n")
+        script("useradd foo\nsome-tool --make /var/lib/foo\necho x > /etc/foo.conf\nmore\n$(date)/tool\n")
     ],
     "bar": [Item("DEBIAN/preinst", b"#!/usr/bin/perl\n")],
     "odd": [script("if true; then")],
@@ -118,7 +118,7 @@ def test_what_nobody_knows_is_told_with_what_to_do(tmp_path: Path) -> None:
     end = "add what an image needs of it as files, then name {} in accept_scripts of the base"
     start = "1.0-1: its {} is not run, and nothing here does what it would: "
     perl, shell = start.format("preinst"), start.format("postinst")
-    foo = "useradd -r foo; some-tool --make /var/lib/foo; echo x > /etc/foo.conf and 2 more"
+    foo = "useradd foo; some-tool --make /var/lib/foo; echo x > /etc/foo.conf and 2 more"
     assert made(tmp_path, UNKNOWN)[1] == [
         f"bar {perl}it is no shell script (#!/usr/bin/perl); {end.format('bar')}",
         f"foo {shell}{foo}; {end.format('foo')}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ociwheel.debian.follow import UNKNOWN
 from ociwheel.formats.entries import Entry
@@ -30,7 +30,7 @@ _DONE = frozenset(
     [
         *(":", "true", "echo", "printf", "cd", "umask", "mkdir", "ln", "chmod", "chown", "rm", "touch", "cp"),
         *("db_input", "db_go", "db_set", "db_version", "db_capb", "db_stop", "update-alternatives"),
-        "mountpoint",
+        *("mountpoint", "adduser", "addgroup", "useradd", "groupadd", "systemd-sysusers"),
     ]
 )
 
@@ -39,12 +39,12 @@ class Conditions:
     """Says how commands end that only ask, ``None`` where that is not known.
 
     :param find: what is at an absolute path.
-    :param accounts: names of users and groups.
+    :param has_account: whether ``passwd`` or ``group`` has a name.
     """
 
-    def __init__(self, find: Callable[[str], Entry | None], accounts: Collection[str]) -> None:
+    def __init__(self, find: Callable[[str], Entry | None], has_account: Callable[[str, str], bool]) -> None:
         self.find = find
-        self.accounts = accounts
+        self.has_account = has_account
 
     def __call__(self, words: Sequence[str]) -> bool | None:
         """Return whether a command succeeds."""
@@ -52,6 +52,7 @@ class Conditions:
         if name in _DONE or name == "false":
             return name != "false"
         asked = {"[": self._bracket, "test": self._test, "dpkg": _versions, "getent": self._account}
+        asked["id"] = self._user
         asked |= dict.fromkeys(("command", "which", "type"), self._which)
         asked["dpkg-statoverride"] = lambda words: False if "--list" in words else None
         return asked[name](arguments) if name in asked else None
@@ -60,8 +61,13 @@ class Conditions:
         return self._test(words[:-1])
 
     def _account(self, words: list[str]) -> bool | None:
-        asks = len(words) == 2 and words[0] in {"passwd", "group"}
-        return words[1] in self.accounts if asks else None
+        asks = len(words) == 2 and words[0] in {"passwd", "group"} and UNKNOWN not in words[1]
+        return self.has_account(*words) if asks else None
+
+    def _user(self, words: list[str]) -> bool | None:
+        """Take ``id [option] user``, id(1)."""
+        names = [word for word in words if not word.startswith("-")]
+        return self.has_account("passwd", names[0]) if len(names) == 1 and UNKNOWN not in names[0] else None
 
     def _which(self, words: list[str]) -> bool | None:
         return self._program(words[-1]) if words and UNKNOWN not in words[-1] else None

@@ -29,9 +29,11 @@ _TEXTS: Mapping[str, int] = {"control": MB // 4, "md5sums": 8 * MB}
 MOST_SCRIPT_BYTES = MB // 4
 """The longest script that is followed; the longest of libc6 has a twentieth of it."""
 _SCRIPTS: Mapping[str, int] = {
+    "config": MOST_SCRIPT_BYTES,
     "preinst": MOST_SCRIPT_BYTES,
     "postinst": MOST_SCRIPT_BYTES,
     "templates": 4 * MB,
+    "triggers": MOST_SCRIPT_BYTES,
 }
 # Debian Policy 5.6.1, 5.6.8 and 5.6.12, in any case of letters.
 _FIELDS = {
@@ -54,7 +56,7 @@ class Package:
     members: tuple[Entry, ...]
     """What its data tarball holds, paths relative to the root."""
     scripts: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """``preinst``, ``postinst``, and debconf's ``templates``, where it has them."""
+    """``preinst``, ``postinst``, debconf's ``config`` and ``templates``, and ``triggers``, where it has them."""
 
 
 def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:

@@ -81,7 +81,7 @@ class Follower:
 
     answers: Answers
     variables: dict[str, str]
-    questions: Mapping[str, str] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
     called: Callable[[Call], None] = lambda _call: None
     """Is told of each call when it would be made."""
     calls: list[Call] = field(default_factory=list)
@@ -266,6 +266,10 @@ class Follower:
         if name == "db_get" and arguments:
             self.variables["RET"] = self.questions.get(arguments[0], "")
             return True
+        if name == "db_set" and len(arguments) > 1:
+            # A configuration may decide, which nobody is asked about.
+            self.questions[arguments[0]] = " ".join(arguments[1:]) if self._sure else UNKNOWN
+            return True
         if name in {"command", "exec", "env", "nice", "ionice", "runuser"} and arguments:
             inner = arguments
             while inner and (inner[0].startswith("-") or "=" in inner[0]):
@@ -370,6 +374,8 @@ class Follower:
                 return " ".join(words[1:])
             if words == ("dpkg", "--print-architecture"):
                 return self.variables.get("DPKG_MAINTSCRIPT_ARCH", UNKNOWN)
+            if words[:2] == ("dpkg-divert", "--truename") and len(words) == 3:
+                return words[2]  # no file of an image is diverted
         return UNKNOWN
 
     def _parameter(self, part: Parameter) -> str:

@@ -23,7 +23,7 @@ THERE = {
 
 
 def follow(script: str, arguments: Sequence[str] = ("configure", ""), **questions: str) -> tuple[Call, ...]:
-    conditions = Conditions(THERE.get, {"root", "staff"})
+    conditions = Conditions(THERE.get, lambda _, name: name in {"root", "staff"})
     variables = {"DPKG_MAINTSCRIPT_ARCH": "arm64"}
     return Follower(conditions, variables, questions).follow(script, arguments)
 

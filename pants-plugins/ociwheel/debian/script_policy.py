@@ -60,7 +60,6 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
             "dpkg-trigger",
             "dpkg-maintscript-helper",
             "dpkg-vendor",
-            "dpkg-statoverride",
         ),
         *("dpkg-split", "dpkg-parsechangelog", "apt-config", "apt-cache", "ucfr", "ucfq"),
     ),
@@ -90,6 +89,7 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
 IMITATED: tuple[str, ...] = (
     *("update-alternatives", "ldconfig", "update-ca-certificates", "mkdir", "install", "ln", "cp", "touch"),
     *("chmod", "chown", "chgrp", "rm", "rmdir", "unlink", "mv", "sed", "ucf", "dpkg-divert"),
+    "dpkg-statoverride",
 )
 """Commands whose work is done without them, where it is known what they work on."""
 
@@ -104,7 +104,7 @@ ACCOUNTS: tuple[str, ...] = (
     *("adduser", "addgroup", "useradd", "groupadd", "usermod", "groupmod", "deluser", "delgroup"),
     "systemd-sysusers",
 )
-"""Commands about accounts: nothing to do where the account is in every image, a warning where it is not."""
+"""Commands about accounts: those of systems are made, in the forms that ``ociwheel.base.account_commands`` reads."""
 
 READ: Mapping[str, str] = {
     r"base-files": "folders and files of a new system, which the layer of users and folders has",

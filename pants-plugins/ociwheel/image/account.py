@@ -10,7 +10,7 @@ from typing import Any
 from ociwheel.errors import ErrorCollector, ImageError
 from ociwheel.formats.entries import Entry
 from ociwheel.image.names import NameTree
-from ociwheel.image.users import USERS, Owner, accounts, owner
+from ociwheel.image.users import GROUPS, USERS, Owner, Rows, accounts, numbers_of, owner
 
 # Folders that a base of somebody else has with these modes, where no list of its files is at hand.
 _USUAL_MODES: Mapping[str, int] = {"tmp": 0o1777, "var/tmp": 0o1777, "root": 0o700, "run/lock": 0o1777}
@@ -26,8 +26,9 @@ class AccountRequest:
     workdir: str
     volumes: tuple[str, ...]
     writable: tuple[str, ...]
-    has_accounts: bool
-    """Whether passwd and group are those of a base of Debian packages, and rows can be added."""
+    accounts: Rows | None
+    """What a base of Debian packages has in passwd and group beside what every such base has; ``None`` for
+    another base, to whose files nothing is added."""
 
     @staticmethod
     def parse(value: Mapping[str, Any]) -> AccountRequest:
@@ -47,13 +48,16 @@ class AccountRequest:
                         ImageError(f"the field `{field}` has {folder!r}, {problem[0]}", hint=problem[1])
                     )
         errors.raise_if_any()
+        rows: Rows | None = value.get("accounts")
+        users, groups = numbers_of((rows or {}).get("passwd", ()), (rows or {}).get("group", ()))
+        user = str(value.get("user") or "root")
         return AccountRequest(
-            user=owner(str(value.get("user") or "root"), USERS, "the field `user`"),
+            user=owner(user, {**USERS, **users}, "the field `user`", {**GROUPS, **groups}),
             prefix=prefix,
             workdir=str(value.get("workdir") or prefix),
             volumes=folders["volumes"],
             writable=folders["writable"],
-            has_accounts=bool(value.get("accounts")),
+            accounts=rows,
         )
 
 
@@ -80,7 +84,7 @@ def account_entries(request: AccountRequest, below: NameTree) -> list[Entry]:
     :param below: what is known of the files below.
     """
     found: dict[str, Entry] = {}
-    rows = accounts(request.user) if request.has_accounts else None
+    rows = None if request.accounts is None else accounts(request.user, request.accounts)
     own = list(request.writable)
     own += [f for f in (*request.volumes, request.workdir) if below.find(f) is None and f != request.prefix]
     if rows:
@@ -126,9 +130,3 @@ def _as_below(path: str, below: NameTree) -> Entry:
         return Entry(path, "dir", _USUAL_MODES.get(path, 0o755))
     return Entry(path, "dir", there.mode, there.uid, there.gid)
 
-
-def needs_layer(request: AccountRequest) -> bool:
-    """Tell whether an image can have entries at all, without looking at the files below."""
-    folders: Sequence[str] = (*request.volumes, *request.writable)
-    new_user = request.has_accounts and accounts(request.user) is not None
-    return bool(folders) or new_user or request.workdir != request.prefix

@@ -1,9 +1,9 @@
 """Write the layer of an image's user: its rows, its home, and the folders that it owns.
 
 The request is a JSON object: user (name or number, with or without a group), prefix, workdir, volumes,
-writable (absolute paths of folders), accounts (whether the base's users are those of a base of Debian
-packages, and rows are added for a number that it does not have) and names (paths of layer-names.json files
-of the layers below, bottom first; of those whose files are known).
+writable (absolute paths of folders), accounts (rows of passwd and group that a base of Debian packages has
+beside those of every one, so that rows are added for a number that it does not have; null: nothing is added)
+and names (paths of layer-names.json files of the layers below, bottom first; of those whose files are known).
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Image:
     def account(self, **request: Any) -> list[list[Any]]:
         """Add the layer of the user's folders, and return its rows."""
         out = self._next()
-        request = {"prefix": "/app", "accounts": True, "names": self.names, **request}
+        request = {"prefix": "/app", "accounts": {}, "names": self.names, **request}
         (self.folder / "account.json").write_text(json.dumps(request))
         parser = argparse.ArgumentParser()
         account_layer_step.configure(parser)

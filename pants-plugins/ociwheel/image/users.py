@@ -6,8 +6,9 @@ The configuration has numbers only: Kubernetes' ``runAsNonRoot`` refuses a name,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ociwheel.errors import ImageError
 
@@ -50,13 +51,19 @@ class Owner:
         return f"{self.uid}:{self.gid}"
 
 
-def owner(user: str, users: Mapping[str, tuple[int, int]] = USERS, where: str = "config.user") -> Owner:
+def owner(
+    user: str,
+    users: Mapping[str, tuple[int, int]] = USERS,
+    where: str = "config.user",
+    groups: Mapping[str, int] = GROUPS,
+) -> Owner:
     """Return who ``user`` is.
 
     A number without a group has the group of the user of that number, else the group of the same number.
 
-    :param user: ``name``, ``number``, and after a colon a group by number or name of :data:`GROUPS`.
+    :param user: ``name``, ``number``, and after a colon a group by number or name.
     :param users: those of the image by name.
+    :param groups: its groups.
     :raises ImageError: a name that the image does not have, or something else.
     """
     name, colon, group = user.partition(":")
@@ -77,20 +84,52 @@ def owner(user: str, users: Mapping[str, tuple[int, int]] = USERS, where: str = 
     if colon:
         if group.isdecimal() and int(group) <= _MOST:
             gid = int(group)
-        elif group in GROUPS:
-            gid = GROUPS[group]
+        elif group in groups:
+            gid = groups[group]
         else:
             raise ImageError(f"there is no group {group!r} in the image", where=where, hint="use its number")
     return Owner(uid, gid)
 
 
-def accounts(one: Owner) -> tuple[str, str, str] | None:
+Rows = Mapping[str, Sequence[str]]
+"""Rows of ``passwd`` and ``group`` beside those of every base, as the document of a layer has them."""
+_NO_ROWS: Rows = MappingProxyType({})
+
+
+def numbers_of(passwd: Sequence[str], group: Sequence[str]) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+    """Return users and groups by name, of rows of both files.
+
+    :returns: number and group of each user; number of each group.
+    :raises ImageError: a row is none.
+    """
+    try:
+        users = {f[0]: (int(f[2]), int(f[3])) for f in (row.split(":") for row in passwd)}
+        return users, {f[0]: int(f[2]) for f in (row.split(":") for row in group)}
+    except (IndexError, ValueError) as e:
+        raise ImageError("a row of passwd or group is none", where="accounts") from e
+
+
+def files_with(rows: Rows) -> tuple[str, str]:
+    """Return the texts of an image's passwd and group.
+
+    :param rows: the group of a name that every base has replaces its row, which has no members.
+    """
+    groups = {row.partition(":")[0]: row for row in (*GROUP.splitlines(), *rows.get("group", ()))}
+    passwd = (*PASSWD.splitlines(), *rows.get("passwd", ()))
+    return "".join(f"{row}\n" for row in passwd), "".join(f"{row}\n" for row in groups.values())
+
+
+def accounts(one: Owner, rows: Rows = _NO_ROWS) -> tuple[str, str, str] | None:
     """Return passwd, group and home folder of a user, ``None`` for one that the base has.
 
+    :param rows: those of the base beside those of every base.
     :returns: the texts of both files, those of the base included, and the folder's absolute path.
     """
-    if any(number == one.uid for number, _ in USERS.values()):
+    users, groups = numbers_of(rows.get("passwd", ()), rows.get("group", ()))
+    if any(number == one.uid for number, _ in (*USERS.values(), *users.values())):
         return None
     home = "/home/app"
-    passwd = f"{PASSWD}app:x:{one.uid}:{one.gid}:app:{home}:/sbin/nologin\n"
-    return passwd, GROUP if one.gid in GROUPS.values() else f"{GROUP}app:x:{one.gid}:\n", home
+    passwd, group = files_with(rows)
+    passwd += f"app:x:{one.uid}:{one.gid}:app:{home}:/sbin/nologin\n"
+    has_group = one.gid in (*GROUPS.values(), *groups.values())
+    return passwd, group if has_group else f"{group}app:x:{one.gid}:\n", home

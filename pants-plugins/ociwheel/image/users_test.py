@@ -38,6 +38,23 @@ def test_an_unknown_name_is_an_error() -> None:
     )
 
 
+ROWS = {"passwd": ["redis:x:100:101::/var/lib/redis:/bin/false"], "group": ["redis:x:101:", "tty:x:5:redis"]}
+
+
+def test_rows_of_a_number_beside_those_of_packages() -> None:
+    assert accounts(Owner(100, 5), ROWS) is None
+    made = accounts(Owner(1000, 101), ROWS)
+    assert made is not None
+    assert made[0].endswith(f"{ROWS['passwd'][0]}\napp:x:1000:101:app:/home/app:/sbin/nologin\n")
+    assert "tty:x:5:redis\n" in made[1]
+    assert "tty:x:5:\n" not in made[1]
+
+
+def test_what_is_no_row() -> None:
+    with pytest.raises(ImageError, match="a row of passwd or group is none"):
+        accounts(Owner(1, 1), {"passwd": ["redis"], "group": []})
+
+
 def test_rows_of_a_number() -> None:
     assert accounts(Owner(65532, 65532)) is None
     assert accounts(Owner(0, 5)) is None

@@ -41,6 +41,7 @@ def write_layer(
     opened: Mapping[str, Any] | None = None,
     requires: Mapping[str, Sequence[str]] | None = None,
     packages: Sequence[Mapping[str, Any]] | None = None,
+    accounts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Write ``blobs/sha256/<digest>``, ``layer-facts.json`` and ``layer-names.json`` below ``output``.
 
@@ -57,6 +58,7 @@ def write_layer(
     :returns: the ``ociwheel.layer/1`` document.
     :param requires: by origin, what its metadata requires.
     :param packages: what the packages in it say of themselves (:mod:`ociwheel.layer.packages`).
+    :param accounts: rows of passwd and group that an image with it needs beside its own.
     :raises LayerError: entries that do not make a layer, or content that cannot be read.
     :raises UsageError: an unknown compression.
     """
@@ -95,6 +97,7 @@ def write_layer(
         {
             # Distributions whose code opens libraries by name: the audit has something to say of them.
             **({"opens": opening} if opening else {}),
+            **({"accounts": accounts} if accounts else {}),
             "descriptor": {"mediaType": media_type, "digest": digest, "size": blob.size},
             "diff_id": diff_id,
             "unpacked_size": stream.unpacked_size,

@@ -31,6 +31,7 @@ class DebLayerRequest:
     """One layer of Debian packages, or more where it would be too large.
 
     :param max_size: bytes of a layer, ``None`` for one layer of any size.
+    :param accounts: what layers below add to passwd and group, as JSON; empty where they add nothing.
     """
 
     group: LayerGroup
@@ -39,6 +40,7 @@ class DebLayerRequest:
     compression: str = GZIP
     accept_scripts: tuple[str, ...] = ()
     max_size: int | None = None
+    accounts: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ class RootfsLayerRequest:
     """The layer of users, folders, the loader's cache and the empty virtual environment.
 
     :param facts: `layer-facts.json` of the layers of packages that have ELF files.
+    :param accounts: what layers of packages add to passwd and group, as JSON; empty where they add nothing.
     """
 
     target: TargetEnvironment
     prefix: str
     facts: tuple[Digest, ...]
     compression: str = GZIP
+    accounts: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,13 @@ class BaseLayersRequest:
     max_size: int | None = None
 
 
+async def _accounts_file(accounts: str) -> tuple[tuple[str, ...], Digest]:
+    """Return the arguments and the input that tell a step of accounts."""
+    if not accounts:
+        return (), EMPTY_DIGEST
+    return ("--accounts", "accounts.json"), await engine.create_files({"accounts.json": accounts.encode()})
+
+
 @rule
 async def deb_layers(request: DebLayerRequest, toolbox: Toolbox) -> Layers:
     group, python = request.group, request.interpreter
@@ -86,13 +97,15 @@ async def deb_layers(request: DebLayerRequest, toolbox: Toolbox) -> Layers:
     if bytecode:
         extra = ("--python-minor", python.target.minor, "--bytecode", "unchecked-hash")
     extra += tuple(part for name in request.accept_scripts for part in ("--accept-scripts", name))
+    told, accounts = await _accounts_file(request.accounts)
+    debs = await with_debs(DebPackages(group.packages, python.resolve))
     return await make_bounded(
         StepRequest(
             step="deb-layer",
-            arguments=("--debs", "debs", "--title", group.title, *extra, "--output", OUT),
+            arguments=("--debs", "debs", "--title", group.title, *extra, *told, "--output", OUT),
             description=f"Layer {group.title} ({group.packages[0].architecture})",
             toolbox=toolbox,
-            inputs=await with_debs(DebPackages(group.packages, python.resolve)),
+            inputs=await engine.merge((debs, accounts)) if told else debs,
             interpreter=await interpreter_tree(python) if bytecode else None,
             output_directories=(OUT,),
         ),
@@ -105,18 +118,19 @@ async def deb_layers(request: DebLayerRequest, toolbox: Toolbox) -> Layers:
 async def rootfs_layer(request: RootfsLayerRequest, toolbox: Toolbox) -> Layer:
     paths = [f"facts/{number:03}" for number in range(len(request.facts))]
     placed = [await engine.add_prefix(digest, path) for digest, path in zip(request.facts, paths)]
+    told, accounts = await _accounts_file(request.accounts)
     return await make_layer(
         StepRequest(
             step="rootfs-layer",
             arguments=(
                 *("--target", "target.json", "--prefix", request.prefix),
                 *(part for path in paths for part in ("--facts", f"{path}/layer-facts.json")),
-                *("--output", OUT),
+                *(*told, "--output", OUT),
             ),
             description=f"Layer users and folders ({request.target.platform})",
             toolbox=toolbox,
             inputs=await engine.merge(
-                (*placed, await engine.create_files({"target.json": request.target.to_json()}))
+                (*placed, accounts, await engine.create_files({"target.json": request.target.to_json()}))
             ),
             output_directories=(OUT,),
         ),
@@ -164,24 +178,44 @@ def remote_layers(image: RemoteLayers) -> tuple[Layer, ...]:
 
 
 async def _deb_layers(
-    request: BaseLayersRequest, base: DebianBase, groups: Iterable[LayerGroup]
+    request: BaseLayersRequest, base: DebianBase, groups: Iterable[LayerGroup], below: Iterable[Layer] = ()
 ) -> tuple[Layer, ...]:
-    made = await concurrently(
-        deb_layers(
-            DebLayerRequest(
-                group,
-                base.interpreter,
-                request.bytecode,
-                request.compression,
-                # Of whom it does not hold, a layer knows nothing.
-                tuple(n for n in base.accept_scripts if n in {one.name for one in group.packages}),
-                request.max_size,
-            ),
-            **implicitly(),
+    there = accounts_json(below)
+    asked = [
+        DebLayerRequest(
+            group,
+            base.interpreter,
+            request.bytecode,
+            request.compression,
+            # Of whom it does not hold, a layer knows nothing.
+            tuple(n for n in base.accept_scripts if n in {one.name for one in group.packages}),
+            request.max_size,
+            there,
         )
         for group in groups
-    )
+    ]
+    made = list(await concurrently(deb_layers(one, **implicitly()) for one in asked))
+    known = there
+    for number, one in enumerate(asked):
+        if known != there and accounts_json(made[number].layers) != there:
+            # Seldom: two of them make accounts, whose numbers follow from those below.
+            made[number] = await deb_layers(replace(one, accounts=known), **implicitly())
+        known = accounts_json(made[number].layers) or known
     return tuple(layer for one in made for layer in one.layers)
+
+
+def accounts_of(layers: Iterable[Layer]) -> dict[str, list[str]]:
+    """Return the rows of passwd and group that layers add; the topmost that has some knows those below."""
+    found: dict[str, list[str]] = {}
+    for layer in layers:
+        found = layer.fields().get("accounts") or found
+    return found
+
+
+def accounts_json(layers: Iterable[Layer]) -> str:
+    """Return the rows of passwd and group that layers add, as JSON; empty where they add none."""
+    found = accounts_of(layers)
+    return canonical_json(found).decode() if found else ""
 
 
 async def _made_layers(request: BaseLayersRequest, base: DebianBase) -> tuple[Layer, ...]:
@@ -191,13 +225,14 @@ async def _made_layers(request: BaseLayersRequest, base: DebianBase) -> tuple[La
     return (layer,) if layer.fields()["contents"] or layer.fields().get("notes") else ()
 
 
-async def _rootfs(request: BaseLayersRequest, layers: Iterable[Layer]) -> Layer:
+async def _rootfs(request: BaseLayersRequest, layers: tuple[Layer, ...]) -> Layer:
     return await rootfs_layer(
         RootfsLayerRequest(
             request.base.target,
             request.prefix,
             tuple(one.facts for one in layers if one.elf_files),
             request.compression,
+            accounts_json(layers),
         ),
         **implicitly(),
     )
@@ -217,8 +252,9 @@ async def added_layers(
     if not groups:
         return ()
     assert isinstance(request.base, DebianBase)
-    own = await _deb_layers(request, request.base, groups)
-    rootfs = (await _rootfs(request, (*below, *own)),) if any(one.elf_files for one in own) else ()
+    own = await _deb_layers(request, request.base, groups, below)
+    anew = any(one.elf_files for one in own) or accounts_of(own) not in ({}, accounts_of(below))
+    rootfs = (await _rootfs(request, (*below, *own)),) if anew else ()
     found = (*rootfs, *own, *await _made_layers(request, request.base))
     # Programs without libraries change nothing in either: an image has no layer twice.
     there = {one.digest for one in below}

@@ -45,7 +45,13 @@ from slim_python_image.util_rules.manifests import (
 from slim_python_image.util_rules.plans import check_local, plan_wheels
 from slim_python_image.util_rules.registry_blobs import fetch_layers
 from slim_python_image.util_rules.wheels import plan_request
-from slim_python_image.util_rules.whole_image import account_layers, check_image, check_request, judged
+from slim_python_image.util_rules.whole_image import (
+    account_layers,
+    check_image,
+    check_request,
+    judged,
+    with_accounts,
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,9 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     own = (layer for one in sources for layer in one.layers)
     layers = (*shared.base, *shared.wheels, *local, *own)
-    layers = (*layers, *await account_layers(parts, config, base, (*shared.base, *shared.added)))
+    below = (*shared.base, *shared.added)
+    config = with_accounts(config, below)
+    layers = (*layers, *await account_layers(parts, config, base, below))
     check = await check_image(await check_request(parts, config, base, layers), **implicitly())
     notes = (*judged(check.outcome, parts, base)["notes"], *too_large(layers, parts.max_layer_size))
     facts = await audited_facts(audited(layers), base)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Iterable, Mapping
 
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
@@ -13,6 +13,7 @@ from slim_python_image.bases import Base, DebianBase
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Layer, SlimImageError, canonical_json
 from slim_python_image.remedies import names
+from slim_python_image.util_rules.base_layers import accounts_of
 from slim_python_image.util_rules.image_definition import ImageConfig, ImageDefinition
 from slim_python_image.util_rules.layer_steps import make_layer
 from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
@@ -58,7 +59,7 @@ class Check:
 
 
 def account_request(
-    parts: ImageDefinition, config: ImageConfig, base: Base, layers: Iterable[Layer]
+    parts: ImageDefinition, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
 ) -> AccountLayerRequest | None:
     """Return the layer of what an image's user owns, ``None`` where it asks for nothing.
 
@@ -66,8 +67,8 @@ def account_request(
     :param layers: of the base. Above them, all folders belong to root; those that the image's user has are
         its own, also where first-party files lie in them.
     """
-    of_debian = isinstance(base, DebianBase)
-    known = not of_debian or config.user.partition(":")[0] in _KNOWN_USERS
+    rows = accounts_of(layers) if isinstance(base, DebianBase) else None
+    known = rows is None or config.user.partition(":")[0] in _KNOWN_USERS | _users_of(rows).keys()
     if known and not config.volumes and not parts.writable and config.workdir == parts.options.prefix:
         return None
     document = {
@@ -76,13 +77,36 @@ def account_request(
         "workdir": config.workdir,
         "volumes": list(config.volumes),
         "writable": list(parts.writable),
-        "accounts": of_debian,
+        "accounts": rows,
     }
     return AccountLayerRequest(
         canonical_json(document).decode(),
         tuple(layer.names for layer in layers if layer.remote is None),
         parts.options.compression,
     )
+
+
+def _users_of(rows: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return number and group of users by name and by number, as an image's configuration has them."""
+    found = {}
+    for name, _, uid, gid, *_ in (row.split(":") for row in rows.get("passwd", ())):
+        found[name] = found[uid] = f"{uid}:{gid}"
+    return found
+
+
+def with_accounts(config: ImageConfig, layers: Iterable[Layer]) -> ImageConfig:
+    """Return an image's configuration with the number of a user that its packages' scripts make.
+
+    :param layers: of its base.
+    """
+    rows = accounts_of(layers)
+    name, _, group = config.user.partition(":")
+    user = _users_of(rows).get(name)
+    if user is None:
+        return config
+    groups = {row.split(":")[0]: row.split(":")[2] for row in rows["group"]}
+    uid, _, gid = user.partition(":")
+    return replace(config, user=f"{uid}:{groups.get(group, group) or gid}")
 
 
 async def with_names(document: str, names: tuple[Digest, ...]) -> Digest:

@@ -13,7 +13,7 @@ from slim_python_image_testing.definitions import CONFIG, definition
 from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.products import Layer, SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.steps import StepOutcome
-from slim_python_image.util_rules.whole_image import account_request, judged, module_globs
+from slim_python_image.util_rules.whole_image import account_request, judged, module_globs, with_accounts
 
 TARGET = TargetEnvironment("linux/amd64", "3.11.2", "glibc", "2.36")
 BASE = DebianBase("base", TARGET, Interpreter("base", TARGET, None), (), ())
@@ -40,10 +40,37 @@ def test_what_makes_a_layer(changes: dict[str, Any]) -> None:
         "volumes": [],
         "writable": [],
         "prefix": "/app",
-        "accounts": True,
+        "accounts": {},
     }
     asked = {key: list(value) if isinstance(value, tuple) else value for key, value in changes.items()}
     assert json.loads(made.document) == {**wanted, **asked}
+
+
+ROWS = {"passwd": ["redis:x:100:101::/var/lib/redis:/bin/false"], "group": ["redis:x:101:", "adm:x:4:"]}
+SERVER = replace(LAYER, document=json.dumps({"accounts": ROWS}))
+
+
+@pytest.mark.parametrize(
+    ("user", "number"),
+    [
+        ("redis", "100:101"),
+        ("redis:adm", "100:4"),
+        ("redis:5", "100:5"),
+        ("redis:tty", "100:tty"),
+        ("100", "100:101"),
+        ("nonroot", "nonroot"),
+        ("appuser", "appuser"),
+    ],
+)
+def test_a_user_that_a_package_makes_is_a_number(user: str, number: str) -> None:
+    assert with_accounts(replace(CONFIG, user=user), (LAYER, SERVER)).user == number
+
+
+def test_a_user_that_a_package_makes_has_its_rows() -> None:
+    assert account_request(PARTS, replace(CONFIG, user="100:101"), BASE, (LAYER, SERVER)) is None
+    made = account_request(PARTS, replace(CONFIG, user="1000"), BASE, (LAYER, SERVER))
+    assert made is not None
+    assert json.loads(made.document)["accounts"] == ROWS
 
 
 def test_a_writable_folder_makes_one() -> None:
