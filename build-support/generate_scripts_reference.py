@@ -38,13 +38,13 @@ do:
 
 {imitated}.
 
-An owner is by name or number, a mode in digits or letters (`u+s`). `dpkg-statoverride --update --add` sets
-both. What a `preinst` removes is what an older version left. `dpkg-divert` moves files of other packages: one of a
-path that no other package of the layer has moves nothing. `update-alternatives` chooses the highest priority
-of a name; links whose file is not in the image are not made. A certificate bundle is made of the
-certificates, the loader's cache of the libraries. What goes to {unshipped} is never in an image, but for
-owner and mode of what a package ships there. A command on what only a package of another layer ships, or
-whose words are not known, is a note; so are capabilities of files (`setcap`).
+An owner is by name or number, a mode in digits or letters (`u+s`). `dpkg-statoverride --update --add`
+sets both. What a `preinst` removes is what an older version left. `dpkg-divert` moves files of other
+packages: one of a path that no other package of the layer has moves nothing. `update-alternatives`
+chooses the highest priority of a name; links whose file is not in the image are not made. A certificate
+bundle is made of the certificates, the loader's cache of the libraries. What goes to {unshipped} is
+never in an image, but for owner and mode of what a package ships there. A command on what only a package
+of another layer ships, or whose words are not known, is a note; so are capabilities of files (`setcap`).
 
 ## Accounts
 

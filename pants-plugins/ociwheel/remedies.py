@@ -100,6 +100,8 @@ WORDS: Mapping[str, str] = {
     # The audit.
     "add-runtime-packages": "add {packages} to the packages of the base and lock it again",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then lock it again",
+    "use-image-with-libraries": "use a base image that has {libraries}, then lock it again; names of "
+    "packages are Debian's here, and for those of Alpine ask there: apk search {search}",
     # The check of a whole image.
     "add-script-package": 'add "{package}" to the packages of the base and lock it again; or write the '
     "script in Python",

@@ -118,6 +118,8 @@ _TEMPLATES: Mapping[str, str] = {
     # The audit.
     "add-runtime-packages": "add {packages} to extra_packages of {base_name}, then run: {lock_base}",
     "use-image-with-packages": "use a base image that has Debian's {packages}, then run: {lock_base}",
+    "use-image-with-libraries": "use a base image that has {libraries}, then run: {lock_base}; names of "
+    "packages are Debian's here, and for those of Alpine ask there: apk search {search}",
     # The check of a whole image.
     "add-script-package": 'add "{package}" to extra_packages of {base_name}, then run: {lock_base}; or write '
     "the script in Python",

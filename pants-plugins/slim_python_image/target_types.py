@@ -95,8 +95,9 @@ class UserField(StringField):
         """
         The user that the container runs as: `nonroot` (65532), `root`, `nobody`, a user that a Debian
         package of the image makes (`redis`), or a number, with or without a group (`1000:1000`). A number
-        that the base does not have gets rows in `/etc/passwd` and `/etc/group` and the home `/home/app`. The
-        image's configuration has numbers, as Kubernetes' `runAsNonRoot` needs them. By default, that of the image that is the `base`, or `nonroot`.
+        that the base does not have gets rows in `/etc/passwd` and `/etc/group` and the home `/home/app`.
+        The image's configuration has numbers, as Kubernetes' `runAsNonRoot` needs them. By default, that of
+        the image that is the `base`, or `nonroot`.
         """
     )
 

@@ -45,6 +45,7 @@ libraries opened by an import               audit_test.py::test_what_importing_a
 libraries opened by a call                  audit_test.py::test_a_library_of_the_system_that_python_code_opens_by_name
 packed relocations, glibc                   audit_test.py::test_relocations_that_the_loader_refuses
 packed relocations, musl                    starts_test.py::test_relocations_that_musl_does_not_read
+a hint where Debian's names do not hold     starts_test.py::test_a_library_that_musl_lacks
 ==========================================  ==========================================================================
 """
 
@@ -156,6 +157,7 @@ def write_wheels(folder: Path) -> list[Path]:
         names=["PyInit__algebra"],
     )
     packed = elf_bytes(Elf(needed=["libc.musl-x86_64.so.1"], relr=True))
+    client = elf_bytes(Elf(needed=["libpq.so.5", "libc.musl-x86_64.so.1"]))
     return [
         write_wheel(
             folder,
@@ -168,6 +170,12 @@ def write_wheels(folder: Path) -> list[Path]:
             "packed",
             tag="cp311-cp311-musllinux_1_2_x86_64",
             files={"packed.cpython-311-x86_64-linux-musl.so": packed},
+        ),
+        write_wheel(
+            folder,
+            "sqlclient",
+            tag="cp311-cp311-musllinux_1_2_x86_64",
+            files={"sqlclient.cpython-311-x86_64-linux-musl.so": client},
         ),
     ]
 
@@ -198,7 +206,8 @@ def repository(
             'python_sources(name="lib", dependencies=[":page"])\nresources(name="page", sources=["page.css"])\n'
             + image("image", "drawing", "3rdparty/python:reqs#algebra")
             + image("server", "drawing", "3rdparty/python:reqs#algebra", user="redis")
-            + image("packed", "alpine", "3rdparty/python:reqs#packed"),
+            + image("packed", "alpine", "3rdparty/python:reqs#packed")
+            + image("musl", "alpine", "3rdparty/python:reqs#sqlclient"),
         )
         lock = made.pants("generate-lockfiles", "--resolve=drawing", "--resolve=alpine", daemon=True)
         assert lock.exit_code == 0, lock.stderr
@@ -290,6 +299,17 @@ def test_relocations_that_musl_does_not_read(repository: Repository) -> None:
         "musl reads from 1.2.4 on, and the image's is 1.2.3: the process would die\n"
         "  -> choose another version of the wheel, build it from its sdist, or name the file or the library in "
         "accept_missing of the image"
+    )
+
+
+def test_a_library_that_musl_lacks(repository: Repository) -> None:
+    """Debian's name of a package is no name of Alpine's."""
+    assert repository.failure("src/app:musl") == (
+        "SlimImageError: src/app:musl: 1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"  sqlclient 1.0: /{SITE}/sqlclient.cpython-311-x86_64-linux-musl.so needs libpq.so.5, which is not in the "
+        "image; libpq5 in Debian\n"
+        "  -> use a base image that has libpq.so.5, then run: ./pants generate-lockfiles --resolve=alpine; names of "
+        "packages are Debian's here, and for those of Alpine ask there: apk search so:libpq.so.5"
     )
 
 

@@ -82,16 +82,13 @@ def orders(words: Sequence[str], sysusers: Mapping[str, str]) -> tuple[Order, ..
     :param sysusers: texts of ``/usr/lib/sysusers.d`` by name of the file.
     """
     name, rest = posixpath.basename(words[0]), list(words[1:])
+    if name != "systemd-sysusers" and name not in _READERS:
+        return None
     try:
-        if name == "systemd-sysusers":
-            found = list(_sysusers(rest, sysusers))
-        else:
-            found = list(_READERS[name](rest)) if name in _READERS else None
+        found = tuple(_sysusers(rest, sysusers) if name == "systemd-sysusers" else _READERS[name](rest))
     except _UnusualError:
         return None
-    if found is None or not all(map(_is_plain, found)):
-        return None
-    return tuple(found)
+    return found if all(map(_is_plain, found)) else None
 
 
 def _is_plain(order: Order) -> bool:

@@ -34,11 +34,43 @@ list:x:38:38:Mailing List Manager:/var/list:{_NOLOGIN}
 irc:x:39:39:ircd:/run/ircd:{_NOLOGIN}
 """
 _MASTER_GROUPS: Mapping[str, int] = {
-    **{"daemon": 1, "bin": 2, "sys": 3, "adm": 4, "disk": 6, "lp": 7, "mail": 8, "news": 9, "uucp": 10},
-    **{"man": 12, "proxy": 13, "kmem": 15, "dialout": 20, "fax": 21, "voice": 22, "cdrom": 24, "floppy": 25},
-    **{"tape": 26, "sudo": 27, "audio": 29, "dip": 30, "www-data": 33, "backup": 34, "operator": 37},
-    **{"list": 38, "irc": 39, "src": 40, "shadow": 42, "utmp": 43, "video": 44, "sasl": 45, "plugdev": 46},
-    **{"games": 60, "users": 100},
+    row.partition(":")[0]: int(row.partition(":")[2])
+    for row in [
+        "daemon:1",
+        "bin:2",
+        "sys:3",
+        "adm:4",
+        "disk:6",
+        "lp:7",
+        "mail:8",
+        "news:9",
+        "uucp:10",
+        "man:12",
+        "proxy:13",
+        "kmem:15",
+        "dialout:20",
+        "fax:21",
+        "voice:22",
+        "cdrom:24",
+        "floppy:25",
+        "tape:26",
+        "sudo:27",
+        "audio:29",
+        "dip:30",
+        "www-data:33",
+        "backup:34",
+        "operator:37",
+        "list:38",
+        "irc:39",
+        "src:40",
+        "shadow:42",
+        "utmp:43",
+        "video:44",
+        "sasl:45",
+        "plugdev:46",
+        "games:60",
+        "users:100",
+    ]
 }
 
 
@@ -174,7 +206,9 @@ class Accounts:
 
     def _add_user(self, order: NewUser, homes: list[Home]) -> bool:
         uids, gids = {uid for uid, _ in self.users.values()}, set(self.groups.values())
-        uid = order.uid if order.uid is not None else self._free(self._taken(order, uids, gids), order.downward)
+        uid = (
+            order.uid if order.uid is not None else self._free(self._taken(order, uids, gids), order.downward)
+        )
         if uid is None or (order.uid is not None and uid in uids):
             return False
         name = order.group or order.name

@@ -24,12 +24,12 @@ def script(text: str) -> Item:
 
 
 def control(name: str, more: str) -> Item:
-    return Item(
-        "DEBIAN/control", f"Package: {name}\nVersion: 1.0-1\nArchitecture: amd64\n{more}\n".encode()
-    )
+    return Item("DEBIAN/control", f"Package: {name}\nVersion: 1.0-1\nArchitecture: amd64\n{more}\n".encode())
 
 
-def made(tmp_path: Path, packages: dict[str, list[Item]], *more: str) -> tuple[Any, dict[str, Any], list[str]]:
+def made(
+    tmp_path: Path, packages: dict[str, list[Item]], *more: str
+) -> tuple[Any, dict[str, Any], list[str]]:
     """Return the accounts of the layer's document, its rows by path, and what the step told."""
     parser = argparse.ArgumentParser()
     deb_layer_step.configure(parser)
@@ -101,16 +101,29 @@ def test_a_server_with_its_account_and_folders(tmp_path: Path) -> None:
     assert rows["etc/redis/redis.conf"][:4] == ["f", 0o640, 100, 101]
 
 
+POSTGRES = """
+if ! getent passwd postgres > /dev/null; then
+  adduser --system --quiet --home /var/lib/postgresql --no-create-home --shell /bin/bash --group \\
+    --gecos "PostgreSQL administrator" postgres; fi
+if ! getent group postgres > /dev/null; then some-tool; fi
+if ! id -Gn postgres | grep -qw postgres; then adduser --quiet postgres postgres; fi
+"""
+MEMCACHED = """
+addgroup --system memcache >/dev/null; adduser --system --disabled-login --ingroup memcache \\
+  --home /nonexistent --no-create-home --gecos Memcached --shell /bin/false memcache >/dev/null
+"""
+DOWNWARD = """
+groupadd -r adm2; useradd -rM -d /srv/x -s /bin/false -c 'The x' -G adm2,video x
+useradd --system --user-group y
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "passwd", "group"),
     [
         # postgresql-common: a home that is made elsewhere, a comment, a shell
         (
-            "if ! getent passwd postgres > /dev/null; then\n"
-            "adduser --system --quiet --home /var/lib/postgresql --no-create-home --shell /bin/bash --group "
-            '--gecos "PostgreSQL administrator" postgres; fi\n'
-            "if ! getent group postgres > /dev/null; then some-tool; fi\n"
-            "if ! id -Gn postgres | grep -qw postgres; then adduser --quiet postgres postgres; fi",
+            POSTGRES,
             ["postgres:x:100:101:PostgreSQL administrator:/var/lib/postgresql:/bin/bash"],
             ["postgres:x:101:"],
         ),
@@ -122,8 +135,7 @@ def test_a_server_with_its_account_and_folders(tmp_path: Path) -> None:
         ),
         # memcached
         (
-            "addgroup --system memcache >/dev/null; adduser --system --disabled-login --ingroup memcache "
-            "--home /nonexistent --no-create-home --gecos Memcached --shell /bin/false memcache >/dev/null",
+            MEMCACHED,
             ["memcache:x:100:101:Memcached:/nonexistent:/bin/false"],
             ["memcache:x:101:"],
         ),
@@ -135,8 +147,7 @@ def test_a_server_with_its_account_and_folders(tmp_path: Path) -> None:
         ),
         # useradd and groupadd go down from 999
         (
-            "groupadd -r adm2; useradd -rM -d /srv/x -s /bin/false -c 'The x' -G adm2,video x\n"
-            "useradd --system --user-group y",
+            DOWNWARD,
             ["x:x:999:998:The x:/srv/x:/bin/false", "y:x:998:997::/home/y:/bin/sh"],
             ["adm2:x:999:x", "x:x:998:", "video:x:44:x", "y:x:997:"],
         ),
@@ -267,7 +278,7 @@ def test_what_is_not_known_is_told(tmp_path: Path, command: str) -> None:
     accounts, _, told = made(tmp_path, packages)
     assert accounts == {"passwd": [f"mine:x:100:65534::/nonexistent:{NOLOGIN}"], "group": []}
     (line,) = told
-    shown = command if "'" not in command else command.split("'")[0]
+    shown = command.partition("'")[0]
     assert line.startswith(
         f"zoo 1.0-1: its postinst is not run, and nothing here does what it would: {shown}"
     )

@@ -26,6 +26,7 @@ _WITH_VALUE: Mapping[str, tuple[str, ...]] = {
     "install": ("-m", "-o", "-g", "--mode", "--owner", "--group"),
     "dpkg-divert": ("--divert", "--package", "--admindir", "--instdir", "--root"),
 }
+_BOOKS = frozenset({"dpkg-divert", "dpkg-statoverride"})
 _OF_OWNERS = frozenset({"chown", "chgrp", "chmod", "dpkg-statoverride"})
 
 _Doer = Callable[[Mapping[str, str], Sequence[str]], bool]
@@ -131,11 +132,11 @@ class Imitator:
         if name in {"ldconfig", "update-alternatives"}:
             return name == "ldconfig" or self._alternative(call)
         options, words = _options(name, call.words[1:])
-        if name == "dpkg-divert":
-            return self._divert(options, words)
-        if name == "dpkg-statoverride" and "--add" not in options:
-            return True  # it asks, or forgets what was never told
-        if words and all(self._is_nowhere(name, path) for path in words if path.startswith(("/", UNKNOWN))):
+        if (
+            words
+            and name not in _BOOKS
+            and all(self._is_nowhere(name, path) for path in words if path.startswith(("/", UNKNOWN)))
+        ):
             return True
         loose: dict[str, _Doer] = {
             "rm": self._gone,
@@ -143,7 +144,10 @@ class Imitator:
             "unlink": self._gone,
             "sed": self._sed,
             "mv": self._mv,
+            "dpkg-divert": self._divert,
         }
+        if name == "dpkg-statoverride" and "--add" not in options:
+            return True  # it asks, or forgets what was never told
         if name in loose:
             return loose[name](options, words)
         if not call.sure or not words or any(UNKNOWN in word for word in words):
@@ -159,7 +163,7 @@ class Imitator:
         return name in doers and doers[name](options, words)
 
     def _is_nowhere(self, name: str, path: str) -> bool:
-        """Tell whether a path is of no image; what a package ships there has its owner and mode all the same."""
+        """Tell whether a path is of no image; owner and mode are done to what a package ships there."""
         return _unshipped(path) and not (name in _OF_OWNERS and UNKNOWN not in path and self._exists(path))
 
     def _exists(self, path: str) -> bool:
@@ -282,18 +286,20 @@ class Imitator:
                     # chown(2): "When the owner or group of an executable file is changed [...] the S_ISUID
                     # and S_ISGID mode bits are cleared."
                     plain = one.mode & 0o1777 if one.kind == "file" else one.mode
-                    new = replace(one, uid=one.uid if uid is None else uid, gid=one.gid if gid is None else gid)
+                    new = replace(
+                        one, uid=one.uid if uid is None else uid, gid=one.gid if gid is None else gid
+                    )
                     if (new.uid, new.gid) != (one.uid, one.gid):
                         self.effects.made[one.path] = replace(new, mode=plain)
         return True
 
-    def _override(self, options: Mapping[str, str], words: Sequence[str]) -> bool:
+    def _override(self, _options: Mapping[str, str], words: Sequence[str]) -> bool:
         """Take ``--update --add user group mode path``, dpkg-statoverride(1)."""
         if len(words) != 4 or self.effects.accounts.owner(f"{words[0]}:{words[1]}") is None:
             return False
         path = words[3]
         if self.effects.find(path) is None:
-            return True  # "--update: immediately change the [...] path to the new owner and mode if it exists"
+            return True  # "immediately change the [...] path to the new owner and mode if it exists"
         return self._owned(f"{words[0]}:{words[1]}", [path]) and self._has_mode(words[2], path)
 
     def _divert(self, options: Mapping[str, str], words: Sequence[str]) -> bool:

@@ -119,11 +119,11 @@ def pulled(package: Package, packages: Sequence[Package], placed: Mapping[str, E
     named = {name for one in packages if one is not package for name in _triggers(one, "activate")}
     own = f"{package.name} {package.version}"
     there: set[str] = set()
-    for path, entry in placed.items():
-        if entry.origin != own and entry.kind != "dir":
-            while path and path not in there:
-                there.add(path)
-                path = posixpath.dirname(path)
+    for place, entry in placed.items():
+        path = "" if entry.origin == own or entry.kind == "dir" else place
+        while path and path not in there:
+            there.add(path)
+            path = posixpath.dirname(path)
     return tuple(
         name for name in wanted if name in named or (name.startswith("/") and plain_path(name) in there)
     )
@@ -150,9 +150,7 @@ def _follow(
     # A preinst runs before its package is unpacked, and a config before that.
     effects.hidden = f"{package.name} {package.version}" if script != "postinst" else ""
     imitator = Imitator(effects, f"{package.name} {package.version}")
-    follower = Follower(
-        Conditions(effects.find, effects.accounts.has), variables, questions, imitator.take
-    )
+    follower = Follower(Conditions(effects.find, effects.accounts.has), variables, questions, imitator.take)
     try:
         follower.follow(text, words)
     except ShellError as e:

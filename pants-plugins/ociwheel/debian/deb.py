@@ -56,7 +56,7 @@ class Package:
     members: tuple[Entry, ...]
     """What its data tarball holds, paths relative to the root."""
     scripts: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """``preinst``, ``postinst``, debconf's ``config`` and ``templates``, and ``triggers``, where it has them."""
+    """``preinst``, ``postinst``, debconf's ``config`` and ``templates``, ``triggers``: where it has them."""
 
 
 def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:

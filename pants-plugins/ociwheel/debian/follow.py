@@ -263,13 +263,8 @@ class Follower:
             raise _LeaveError(name, known=True if not arguments else known)
         if name in {"export", "local", "readonly", "unset", "set", "shift", "read", "eval"}:
             return self._builtin(name, arguments)
-        if name == "db_get" and arguments:
-            self.variables["RET"] = self.questions.get(arguments[0], "")
-            return True
-        if name == "db_set" and len(arguments) > 1:
-            # A configuration may decide, which nobody is asked about.
-            self.questions[arguments[0]] = " ".join(arguments[1:]) if self._sure else UNKNOWN
-            return True
+        if name in {"db_get", "db_set"} and arguments:
+            return self._question(name, *arguments)
         if name in {"command", "exec", "env", "nice", "ionice", "runuser"} and arguments:
             inner = arguments
             while inner and (inner[0].startswith("-") or "=" in inner[0]):
@@ -279,6 +274,13 @@ class Follower:
             return self._call(inner, files) if inner else True
         self._record(Call(words, self._sure, files))
         return self.answers(words)
+
+    def _question(self, name: str, question: str, *value: str) -> bool:
+        if name == "db_get":
+            self.variables["RET"] = self.questions.get(question, "")
+        else:  # as a configuration does where nobody is to be asked
+            self.questions[question] = " ".join(value) if self._sure else UNKNOWN
+        return True
 
     def _function(self, name: str, arguments: tuple[str, ...]) -> bool | None:
         self._depth += 1

@@ -104,7 +104,7 @@ ACCOUNTS: tuple[str, ...] = (
     *("adduser", "addgroup", "useradd", "groupadd", "usermod", "groupmod", "deluser", "delgroup"),
     "systemd-sysusers",
 )
-"""Commands about accounts: those of systems are made, in the forms that ``ociwheel.base.account_commands`` reads."""
+"""Commands about accounts: those of systems are made (``ociwheel.base.account_commands``)."""
 
 READ: Mapping[str, str] = {
     r"base-files": "folders and files of a new system, which the layer of users and folders has",

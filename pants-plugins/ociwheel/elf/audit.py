@@ -190,7 +190,7 @@ def _opened_faults(tree: ImageTree, opened: Opened, libraries: LibraryTable) -> 
         if package is None or there.has_one(call.names) or there.may_be_own(call.origin, call.names):
             continue
         name, debian = package
-        text = f"opens {name} when it is imported, but the image lacks it; Debian's {debian} has it"
+        text = f"opens {name} when it is imported, but the image lacks it; {libraries.said(debian)}"
         yield Fault(call.origin, call.path, name, text, debian)
 
 
@@ -226,10 +226,11 @@ def _missing(
         return Fault(facts.origin, facts.path, name, text, elsewhere=tuple(elsewhere))
     text = f"needs {name}, which is not in the image"
     if package is None:
-        return Fault(facts.origin, facts.path, name, text + " (no Debian package known for it)")
+        unknown = " (no Debian package known for it)" if libraries.of_image else ""
+        return Fault(facts.origin, facts.path, name, text + unknown)
     if package in packages:
         return Fault(facts.origin, facts.path, name, f"{text}, although the base has {package}")
-    return Fault(facts.origin, facts.path, name, f"{text}; Debian's {package} has it", package)
+    return Fault(facts.origin, facts.path, name, f"{text}; {libraries.said(package)}", package)
 
 
 def _old_library(facts: ElfFacts, name: str, lacking: Sequence[str], library: ElfFacts) -> Fault:

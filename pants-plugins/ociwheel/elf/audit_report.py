@@ -69,7 +69,7 @@ def opened_lines(opened: Opened, tree: ImageTree, libraries: LibraryTable) -> li
                 missing.setdefault(origin, {}).setdefault(*package)
     lines = []
     for origin, names in missing.items():
-        listed = ", ".join(f"{name} (Debian's {package} has it)" for name, package in names.items())
+        listed = ", ".join(f"{name} ({libraries.said(package)})" for name, package in names.items())
         lines.append(f"{origin}: its code opens libraries that are not in the image: {listed}")
     return lines
 

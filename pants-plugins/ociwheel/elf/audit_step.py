@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found = examine(request)
     report = found.report
     if report.faults:
-        of_registry = bool(request.get("trusted"))
-        raise audit_error(report.faults, found.platform, of_registry=of_registry)
+        raise audit_error(
+            report.faults,
+            found.platform,
+            of_registry=bool(request.get("trusted")),
+            of_debian=found.libraries.of_image,
+        )
     return document(
         "audit",
         {
@@ -82,14 +86,15 @@ def examine(request: Mapping[str, Any]) -> Examined:
     layers = [read_document(Path(path), "layer-facts") for path in request["facts"]]
     tree = ImageTree(layers)
     opened = merge_opened([layer["opened"] for layer in layers])
-    libraries = table(release_of(glibc_of(tree)).suite)
+    libc = str(request.get("libc") or "glibc")
+    libraries = replace(table(release_of(glibc_of(tree)).suite), of_image=libc == "glibc")
     report = audit(
         tree,
         target,
         accept=request.get("accept") or [],
         packages=request.get("lock_packages") or [],
         libraries=libraries,
-        libc=str(request.get("libc") or "glibc"),
+        libc=libc,
         trusted=frozenset(request.get("trusted") or ()),
         opened=opened,
         strict=bool(request.get("strict")),
@@ -98,10 +103,13 @@ def examine(request: Mapping[str, Any]) -> Examined:
     return Examined(report, target.oci, tree, opened, libraries)
 
 
-def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = False) -> AuditError:
+def audit_error(
+    faults: tuple[Fault, ...], oci: str, *, of_registry: bool = False, of_debian: bool = True
+) -> AuditError:
     """Return one error for all faults, with the lines that would mend the base.
 
     :param of_registry: the base is somebody else's image, whose packages nobody here chooses.
+    :param of_debian: it may be of Debian, whose names of packages are known.
     """
     packages = sorted({f.package for f in faults if f.package})
     files = len({f.path for f in faults})
@@ -112,7 +120,11 @@ def audit_error(faults: tuple[Fault, ...], oci: str, *, of_registry: bool = Fals
         "choose another version of the wheel, build it from its sdist, or name the file or the library in "
         "accept_missing of the image"
     )
-    if packages and of_registry:
+    lacking = sorted({f.library for f in faults if f.package})
+    if packages and not of_debian:
+        search = next((f"so:{name}" for name in lacking if ".so." in name), lacking[0])
+        remedy = Remedy("use-image-with-libraries", {"libraries": ", ".join(lacking), "search": search})
+    elif packages and of_registry:
         remedy = Remedy("use-image-with-packages", {"packages": ", ".join(packages)})
     elif packages:
         remedy = Remedy("add-runtime-packages", {"packages": ", ".join(f'"{name}"' for name in packages)})

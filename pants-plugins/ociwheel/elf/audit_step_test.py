@@ -330,6 +330,24 @@ def test_musl_is_its_own_loader_libc_and_libm(tmp_path: Path) -> None:
     )
 
 
+def test_on_musl_names_of_debian_are_told_as_such(tmp_path: Path) -> None:
+    loader = "lib/ld-musl-x86_64.so.1"
+    python = Elf(needed=["libc.musl-x86_64.so.1"], interp=f"/{loader}")
+    base = {loader: (Elf(), "musl 1"), "usr/local/bin/python3": (python, "")}
+    needed = ["libpq.so.5", "libnothing.so.1", "libc.musl-x86_64.so.1"]
+    wheels = {f"{_SITE}/_a.cpython-311-x86_64-linux-musl.so": (Elf(needed=needed), "a 1")}
+    with pytest.raises(AuditError) as e:
+        _audit(tmp_path, wheels, base=base, base_links=[], packages=[], libc="musl", trusted=["musl 1"])
+    where = f"  a 1: /{_SITE}/_a.cpython-311-x86_64-linux-musl.so needs"
+    assert str(e.value) == (
+        "1 file of the image for linux/amd64 cannot be loaded:\n"
+        f"{where} libnothing.so.1, which is not in the image\n"
+        f"{where} libpq.so.5, which is not in the image; libpq5 in Debian\n"
+        "  -> use a base image that has libpq.so.5, then lock it again; names of packages are Debian's here, and "
+        "for those of Alpine ask there: apk search so:libpq.so.5"
+    )
+
+
 def test_musl_behind_a_link_is_found_by_the_name_of_the_loader(tmp_path: Path) -> None:
     loader, real = "lib/ld-musl-x86_64.so.1", "lib/x86_64-linux-musl/libc.so"
     python = Elf(needed=["libc.musl-x86_64.so.1"], interp=f"/{loader}")

@@ -27,6 +27,12 @@ class LibraryTable:
 
     packages: frozenset[str]
     sonames: Mapping[str, str]
+    of_image: bool = True
+    """Whether the image may be of that release; one of musl is not, and its packages have other names."""
+
+    def said(self, package: str) -> str:
+        """Return who has a library, for people."""
+        return f"Debian's {package} has it" if self.of_image else f"{package} in Debian"
 
     def package(self, soname: str) -> str | None:
         """Return the package that ships a library, ``None`` when the table does not know."""

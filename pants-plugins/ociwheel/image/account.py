@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,4 +129,3 @@ def _as_below(path: str, below: NameTree) -> Entry:
     if there is None or there.kind != "d":
         return Entry(path, "dir", _USUAL_MODES.get(path, 0o755))
     return Entry(path, "dir", there.mode, there.uid, there.gid)
-

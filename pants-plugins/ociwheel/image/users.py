@@ -96,7 +96,9 @@ Rows = Mapping[str, Sequence[str]]
 _NO_ROWS: Rows = MappingProxyType({})
 
 
-def numbers_of(passwd: Sequence[str], group: Sequence[str]) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+def numbers_of(
+    passwd: Sequence[str], group: Sequence[str]
+) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """Return users and groups by name, of rows of both files.
 
     :returns: number and group of each user; number of each group.
