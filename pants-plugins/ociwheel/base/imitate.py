@@ -132,11 +132,8 @@ class Imitator:
         if name in {"ldconfig", "update-alternatives"}:
             return name == "ldconfig" or self._alternative(call)
         options, words = _options(name, call.words[1:])
-        if (
-            words
-            and name not in _BOOKS
-            and all(self._is_nowhere(name, path) for path in words if path.startswith(("/", UNKNOWN)))
-        ):
+        paths = [word for word in words if word.startswith(("/", UNKNOWN))]
+        if paths and name not in _BOOKS and all(self._is_nowhere(name, path) for path in paths):
             return True
         loose: dict[str, _Doer] = {
             "rm": self._gone,

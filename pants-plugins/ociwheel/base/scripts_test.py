@@ -198,3 +198,86 @@ def test_programs_in_perl_without_perl(tmp_path: Path) -> None:
     rows, told = made(tmp_path / "with", {**packages, "perl-base": [Item("./usr/bin/perl", b"elf", 0o755)]})
     assert told == []
     assert "usr/share/perl5/Pg.pm" in rows
+
+
+def test_a_trigger_is_followed_where_another_package_pulls_it(tmp_path: Path) -> None:
+    postinst = script('if [ "$1" = triggered ]; then for one in $2; do make-index "$one"; done; fi')
+    interested = [
+        postinst,
+        Item(
+            "DEBIAN/triggers",
+            b"# comment\ninterest-noawait /usr/share/index\ninterest by-name\ninterest none\n",
+        ),
+        Item("./usr/share/index/own", b"1"),
+    ]
+    assert made(tmp_path / "alone", {"index": interested})[1] == []
+    by_file = {"index": interested, "pages": [Item("./usr/share/index/pages/a", b"1")]}
+    (told,) = made(tmp_path / "file", by_file)[1]
+    assert (
+        "its postinst is not run, and nothing here does what it would: make-index /usr/share/index; add"
+        in told
+    )
+    by_name = {
+        "index": interested,
+        "other": [Item("DEBIAN/triggers", b"activate-noawait by-name\nactivate gone\n")],
+    }
+    (told,) = made(tmp_path / "name", by_name)[1]
+    assert (
+        "index 1.0-1: its postinst is not run, and nothing here does what it would: make-index by-name; add"
+        in told
+    )
+    assert made(tmp_path / "accepted", by_name, "--accept-scripts", "index")[1] == []
+
+
+def test_a_trigger_without_a_script_or_a_package_is_nothing(tmp_path: Path) -> None:
+    packages = {
+        "one": [Item("DEBIAN/triggers", b"interest /usr/share/x\n")],
+        "two": [Item("./usr/share/x/y", b"1"), Item("DEBIAN/triggers", b"activate nobody\nodd\n\xff\n")],
+    }
+    assert made(tmp_path, packages)[1] == []
+
+
+def test_a_configuration_decides_what_nobody_is_asked(tmp_path: Path) -> None:
+    packages = {
+        "foo": [
+            Item("DEBIAN/templates", b"Template: foo/kind\nType: string\nDefault: a\n"),
+            script(
+                "db_get foo/kind; if [ -z $RET ]; then db_set foo/kind c; fi; db_set foo/kind b; probe",
+                "config",
+            ),
+            script('db_get foo/kind; case "$RET" in a) touch /etc/a;; b) touch /etc/b;; esac'),
+        ]
+    }
+    rows, told = made(tmp_path, packages)
+    assert "etc/b" in rows
+    assert "etc/a" not in rows
+    assert told == [
+        (
+            "foo 1.0-1: its config is not run, and nothing here does what it would: probe; add what an image needs of it "
+            "as files, then name foo in accept_scripts of the base"
+        )
+    ]
+    assert made(tmp_path / "accepted", packages, "--accept-scripts", "foo")[1] == []
+
+
+def test_capabilities_of_files_are_told(tmp_path: Path) -> None:
+    """As iputils-ping has it: without libcap2-bin the program gets its bit, with it nobody knows."""
+    text = (
+        "PROGRAM=$(dpkg-divert --truename /bin/ping)\nif command -v setcap > /dev/null; then\n"
+        "if setcap cap_net_raw+ep $PROGRAM; then chmod u-s $PROGRAM; else chmod u+s $PROGRAM; fi\n"
+        "else chmod u+s $PROGRAM; fi"
+    )
+    ping = [Item("./bin/ping", b"elf", 0o755), script(text)]
+    rows, told = made(tmp_path / "without", {"ping": ping})
+    assert told == []
+    assert rows["usr/bin/ping"][1] == 0o4755
+    rows, told = made(
+        tmp_path / "with", {"ping": ping, "libcap2-bin": [Item("./sbin/setcap", b"elf", 0o755)]}
+    )
+    assert rows["usr/bin/ping"][1] == 0o755
+    assert "would: setcap cap_net_raw+ep /bin/ping; chmod u-s /bin/ping; chmod u+s /bin/ping; add" in told[0]
+
+
+def test_a_script_of_ten_megabytes(tmp_path: Path) -> None:
+    (told,) = made(tmp_path, {"foo": [script("adduser --system x\n" + "#" * (10 << 20))]})[1]
+    assert "it is no shell script (longer than 262144 bytes)" in told

@@ -320,6 +320,34 @@ def test_scripts(image: Image) -> None:
     assert image.check(start={"script": "ask"}, whole=False) == []
 
 
+@pytest.mark.parametrize(
+    "line", [b"#!/bin/sh\r\n", b"#!/bin/sh -e\r\n", b"#!/usr/bin/env python3\r\n", b"#!/app/bin/python\r"]
+)
+def test_a_script_with_line_ends_of_windows(image: Image, line: bytes) -> None:
+    """The kernel looks for a program whose name ends with a carriage return: exit code 127, or ENOENT."""
+    image.wheels(tool={"files": {"tool-1.0.data/scripts/run": line}})
+    image.layer([Entry("usr/bin/sh", "file", 0o755), Entry("usr/bin/env", "file", 0o755)])
+    said = f"/app/bin/run starts with {line.decode().strip()} and a carriage return, which the kernel takes as a part"
+    assert image.fails(start={"script": "run"}) == (
+        f"the field `script`: {said} of the name\n  -> write the script with line ends of Unix, LF instead of CRLF"
+    )
+    assert image.check() == [f"{said} of the name"]
+
+
+def test_a_script_of_pythons_own_line_is_mended_whatever_its_end(image: Image) -> None:
+    image.wheels(tool={"files": {"tool-1.0.data/scripts/run": b"#!python\r\nprint()\r\n"}})
+    assert image.check(start={"script": "run"}) == []
+
+
+def test_modules_with_names_beyond_ascii(image: Image) -> None:
+    image.wheels(one={"files": {"модуль/__init__.py": b"", "модуль/старт.py": "пуск = 1".encode()}})
+    assert image.check(start={"module": "модуль.старт"}) == []
+    assert image.fails(start={"module": "модуль.стар"}) == (
+        "the field `entry_point`: the image has no module 'модуль.стар', which the entry point names\n"
+        "  -> did you mean старт?"
+    )
+
+
 def test_scripts_above_a_base_that_is_not_looked_into(image: Image) -> None:
     # The image's own layers: its Python is a link into the base.
     names = json.loads(Path(image.names[0]).read_bytes())
@@ -369,6 +397,15 @@ def _owned(rows: list[list[Any]]) -> dict[str, tuple[int, int, int]]:
     return {path: (mode, uid, gid) for path, kind, mode, uid, gid, *_ in rows if kind == "d"}
 
 
+def test_volumes_in_each_other_and_in_the_working_folder(image: Image) -> None:
+    rows = image.account(
+        user="0:5", workdir="/srv/work", volumes=["/srv/work/data/deep", "/srv/work/data", "/srv/work"]
+    )
+    owned = dict.fromkeys(("srv/work", "srv/work/data", "srv/work/data/deep"), (0o755, 0, 5))
+    assert _owned(rows) == {"srv": (0o755, 0, 0), **owned}
+    assert not [row for row in rows if row[0].startswith("etc")]
+
+
 def test_the_user_owns_its_folders_and_nothing_changes_beside(image: Image) -> None:
     image.layer([Entry("var/local", "dir", 0o2775, 0, 50), Entry("srv/old", "dir", 0o750, 7, 7)])
     rows = image.account(
@@ -395,7 +432,7 @@ def test_the_user_owns_its_folders_and_nothing_changes_beside(image: Image) -> N
 
 def test_a_folder_that_is_there_changes_hands_when_asked(image: Image) -> None:
     image.layer([Entry("srv/old", "dir", 0o750, 7, 7)])
-    rows = image.account(user="1000:2000", writable=["/srv/old"], accounts=False)
+    rows = image.account(user="1000:2000", writable=["/srv/old"], accounts=None)
     assert _owned(rows) == {"srv": (0o755, 0, 0), "srv/old": (0o755, 1000, 2000)}
 
 
@@ -419,5 +456,5 @@ def test_what_nobody_may_write_to(image: Image) -> None:
 def test_a_base_of_somebody_else_keeps_usual_modes(tmp_path: Path) -> None:
     image = Image(tmp_path)
     image.names = []
-    rows = image.account(user="65532:65532", volumes=["/tmp/x"], accounts=False)  # noqa: S108
+    rows = image.account(user="65532:65532", volumes=["/tmp/x"], accounts=None)  # noqa: S108
     assert _owned(rows) == {"tmp": (0o1777, 0, 0), "tmp/x": (0o755, 65532, 65532)}

@@ -22,6 +22,7 @@ _INTERPRETERS: Mapping[str, str] = {
 """Debian package of an interpreter that scripts name."""
 _SHOWN = 12
 _CORRECT = Remedy.text("correct that line")
+_LINE_ENDS = Remedy.text("write the script with line ends of Unix, LF instead of CRLF")
 _DYNAMIC = frozenset({"exec", "globals", "locals", "setattr", "vars"})
 
 
@@ -116,7 +117,10 @@ def interpreter_problem(image: Image, path: str) -> Problem | None:
 def _problem(image: Image, path: str, line: str) -> Problem | None:
     parts = line.split()
     program = parts[0] if parts else ""
-    where = f"/{path} starts with #!{line}"
+    where = f"/{path} starts with #!{line.rstrip()}"
+    if line.endswith("\r"):
+        ends = "and a carriage return, which the kernel takes as a part of the name"
+        return Problem(f"{where} {ends}", _LINE_ENDS)
     if not program.startswith("/"):
         return Problem(f"{where}, which names no interpreter by its absolute path", _CORRECT)
     if not _is_there(image, program):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from ociwheel.errors import ImageError
 
@@ -93,7 +92,7 @@ def owner(
 
 Rows = Mapping[str, Sequence[str]]
 """Rows of ``passwd`` and ``group`` beside those of every base, as the document of a layer has them."""
-_NO_ROWS: Rows = MappingProxyType({})
+_NO_ROWS: Rows = {}
 
 
 def numbers_of(

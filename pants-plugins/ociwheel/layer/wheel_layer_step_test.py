@@ -472,3 +472,12 @@ def test_debug_information_stays_out_and_record_says_what_is_there(
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
         record = files[f"{_SITE}/demo-1.0.dist-info/RECORD"][1].decode()
         assert f"demo/_demo.so,sha256={digest},{len(data)}\n" in record.replace("\r\n", "\n")
+
+
+def test_names_that_differ_in_case_alone_are_two_files(wheels: Path, step: Step, tmp_path: Path) -> None:
+    """Also where this machine's file system has one file for both: no name of a wheel is a path here."""
+    write_wheel(wheels, files={"demo/Data.txt": b"one", "demo/data.txt": b"two", "Demo/data.txt": b"three"})
+    step()
+    facts = json.loads((tmp_path / "out/layer-facts.json").read_bytes())
+    sizes = {row[0]: row[5] for row in facts["files"] if row[0].lower().endswith("data.txt")}
+    assert sizes == {f"{_SITE}/demo/Data.txt": 3, f"{_SITE}/demo/data.txt": 3, f"{_SITE}/Demo/data.txt": 5}

@@ -188,7 +188,9 @@ def _write_entry(entry: Entry, stream: _TarStream) -> ElfFacts | None:
         stream.unpacked_size += size
         stream.sizes[entry.origin] += size
         if start.startswith(b"#!") and entry.mode & 0o111:
-            stream.shebangs[entry.path] = start[2:].partition(b"\n")[0].decode(errors="replace").strip()
+            line = start[2:].partition(b"\n")[0].decode(errors="replace")
+            # The kernel passes over blanks alone: a carriage return is part of a name.
+            stream.shebangs[entry.path] = line.strip(" \t")
         if not start.startswith(ELF_MAGIC):
             return None
         from ociwheel.elf.reader import read_facts  # noqa: PLC0415  most layers hold no ELF file: loads slowly
