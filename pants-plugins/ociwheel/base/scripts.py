@@ -15,6 +15,7 @@ from ociwheel.debian.follow import Follower
 from ociwheel.debian.script_policy import READ_PATTERN
 from ociwheel.debian.shell import ShellError
 from ociwheel.formats.entries import Entry
+from ociwheel.layer.packages import deb_row
 
 # Debian Policy 6.5 and debconf-devel(7): a new installation calls these with those words; the version before
 # is none.
@@ -97,15 +98,9 @@ def in_order(packages: Sequence[Package]) -> list[Package]:
             elif name not in entered:
                 entered.add(name)
                 stack.append((name, True))
-                needed = sorted(_depends(by_name[name].control) & by_name.keys(), reverse=True)
+                needed = sorted(by_name.keys() & deb_row(by_name[name].control)["requires"], reverse=True)
                 stack += [(one, False) for one in needed if one not in entered]
     return list(placed.values())
-
-
-def _depends(control: str) -> set[str]:
-    """Return all names in the fields ``Depends`` and ``Pre-Depends``, alternatives included."""
-    found = re.findall(r"^(?:Pre-)?Depends:((?:.*\n)(?:[ \t].*\n)*)", f"{control}\n", re.MULTILINE)
-    return {name for text in found for name in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", text)}
 
 
 def pulled(package: Package, packages: Sequence[Package], placed: Mapping[str, Entry]) -> tuple[str, ...]:
