@@ -21,6 +21,8 @@ MOST_CRATES = 5000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Semantic Versioning, with the build metadata that `-sys` crates carry.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,100}")
+# Programs beside the project, which no wheel is made of.
+_BESIDE = re.compile(r"(^|/)(tests?|examples?|bench(es|marks?)?|fuzz)/")
 # How lockfiles name cargo's own default registry, whatever mirror replaces it.
 _DEFAULT_REGISTRY = re.compile(r"registry\+https://github\.com/[\w.-]+/[\w.-]+")
 
@@ -62,7 +64,7 @@ class Crates:
     """What cargo needs, and what of it the sdist brings."""
 
     locked: tuple[Crate, ...] = ()
-    """Crates of the default registry that any ``Cargo.lock`` names, sorted."""
+    """Crates of the default registry that its lockfiles name, sorted."""
     others: tuple[str, ...] = ()
     """Crates from elsewhere, a git repository or another registry: ``name version``."""
     vendored: int = 0
@@ -86,6 +88,18 @@ class Crates:
         return f"Cargo.lock names {count} crates, the sdist brings {self.vendored}"
 
 
+def project_locks(source: Path) -> list[Path]:
+    """Return each ``Cargo.lock`` of an unpacked sdist that its wheel is made of, sorted.
+
+    Not those of vendored crates; those of tests, examples and the like only where there are no others.
+    """
+    locks = [
+        path for path in sorted(source.rglob("Cargo.lock")) if not (path.parent / CHECKSUM_FILE).exists()
+    ]
+    own = [path for path in locks if not _BESIDE.search(path.relative_to(source).as_posix())]
+    return own or locks
+
+
 def read_crates(source: Path) -> Crates:
     """Return the crates of an unpacked sdist.
 
@@ -93,9 +107,7 @@ def read_crates(source: Path) -> Crates:
     """
     found: dict[Crate, None] = {}
     others: set[str] = set()
-    locks = [
-        path for path in sorted(source.rglob("Cargo.lock")) if not (path.parent / CHECKSUM_FILE).exists()
-    ]
+    locks = project_locks(source)
     for path in locks:
         for crate in _packages(path, path.relative_to(source).as_posix()):
             if isinstance(crate, Crate):

@@ -27,8 +27,8 @@ def test_crates_that_a_lockfile_names(tmp_path: Path) -> None:
     own = package("own", "1.0.0", None, None)
     text = own + package("wasi", "0.11.0+wasi-1", checksum=B) + package("memchr", "2.7.4")
     write(tmp_path / "Cargo.lock", text)
-    # Of a workspace's members, and of examples.
-    write(tmp_path / "examples/Cargo.lock", package("memchr", "2.7.4"))
+    # Of a workspace's members.
+    write(tmp_path / "crates/one/Cargo.lock", package("memchr", "2.7.4"))
     found = read_crates(tmp_path)
     assert found.to_fetch == (Crate("memchr", "2.7.4", A), Crate("wasi", "0.11.0+wasi-1", B))
     assert (found.lockfiles, found.vendored, found.complete) == (2, 0, False)
@@ -51,6 +51,15 @@ def test_crates_from_elsewhere_are_no_crates_of_the_registry(tmp_path: Path) -> 
     )
     write(tmp_path / "Cargo.lock", text + package("c", "1.0.0", checksum=None))
     assert read_crates(tmp_path).others == ("a 1.0.0", "b 1.0.0", "c 1.0.0")
+
+
+@pytest.mark.parametrize("folder", ["fuzz", "examples/word-count", "tests", "crates/x/benches"])
+def test_programs_beside_the_project_need_no_crates(tmp_path: Path, folder: str) -> None:
+    write(tmp_path / f"{folder}/Cargo.lock", package("a", "1.0.0", "git+https://host.invalid/x#1"))
+    assert read_crates(tmp_path).others == ("a 1.0.0",)  # of nothing else, it may be the project
+    write(tmp_path / "Cargo.lock", package("memchr", "2.7.4"))
+    found = read_crates(tmp_path)
+    assert (found.to_fetch, found.others, found.lockfiles) == ((Crate("memchr", "2.7.4", A),), (), 1)
 
 
 def test_checksums_of_the_first_version_of_the_format(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
+from ociwheel.build.cargo_output import Cause, cargo_cause, script_cause
 from ociwheel.build.missing import (
     Missing,
     config_program_package,
@@ -18,7 +19,6 @@ from ociwheel.build.missing import (
     missing_modules,
     program_package,
 )
-from ociwheel.build.rust_version import parse, too_old
 from ociwheel.errors import BuildError
 from ociwheel.remedies import Remedy
 from ociwheel.requirement import applies, parse_requirement
@@ -61,14 +61,6 @@ _HOST = re.compile(
     r"(?:https?://|host='|resolve host: )(?!127\.0\.0\.1|builds-have-no-network)"
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{1,200})"
 )
-_RUST = (
-    re.compile(
-        r"`(?P<what>[^`]+)` cannot be built because it requires rustc (?P<wanted>[\d.]+) "
-        r".*is (?P<have>[\d.]+)"
-    ),
-    re.compile(r"(?<!\S)(?P<what>\S++) requires rustc (?P<wanted>[\d.]+)"),
-)
-_RUSTC = re.compile(r"rustc (?P<have>[\d.]+) is not supported")
 _NESTED = re.compile(r"(?<![^\s:])(?P<file>[^\s:]++):\d+:\d+: error: function definition is not allowed here")
 # Of meson, with a cross file and without, of CMake and of numpy's distutils.
 _FORTRAN = re.compile(
@@ -176,9 +168,6 @@ def explain(error: BuildError, output: Sequence[str], context: Context) -> Build
     )
 
 
-Cause = tuple[str, str | Remedy | None]
-
-
 def _cause(output: Sequence[str], context: Context) -> Cause:
     """Return the cause that explains most, in the order in which one hides another."""
     finders = (
@@ -187,9 +176,9 @@ def _cause(output: Sequence[str], context: Context) -> Cause:
         _missing_file,
         _missing_requirement,
         _missing_module,
-        *(_newer_rust, _network),
+        *(_cargo, _network),
         _missing_program,
-        *(_nested_function, _compiler_error),
+        *(_nested_function, _compiler_error, _cargo_script),
     )
     for finder in finders:
         if found := finder(output, context):
@@ -285,18 +274,12 @@ def _missing_program(output: Sequence[str], context: Context) -> Cause | None:
     return f"{calls}, which {place}", context.add_program(package)
 
 
-def _newer_rust(output: Sequence[str], context: Context) -> Cause | None:
-    supported = _first(_RUSTC, output)
-    for pattern in _RUST:
-        match = _first(pattern, output)
-        have = match and (match.groupdict().get("have") or (supported and supported["have"]))
-        wanted, there = (
-            parse(text.rstrip(".")) if text else None for text in (match and match["wanted"], have)
-        )
-        if match and wanted and there:
-            error = too_old(f"the crate {match['what']}", wanted, there, context.where)
-            return error.what, error.remedy
-    return None
+def _cargo(output: Sequence[str], _context: Context) -> Cause | None:
+    return cargo_cause(output)
+
+
+def _cargo_script(output: Sequence[str], _context: Context) -> Cause | None:
+    return script_cause(output)
 
 
 def _nested_function(output: Sequence[str], _context: Context) -> Cause | None:

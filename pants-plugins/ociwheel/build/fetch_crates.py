@@ -6,14 +6,16 @@ Formats: the cargo book, "Registry Index" (``config.json`` and the template ``dl
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ociwheel.build.crates import Crate
 from ociwheel.errors import FetchError
 from ociwheel.reading import DocumentLimits, failing, from_json
+from ociwheel.remedies import Remedy
 from ociwheel.transport.cargo_config import CrateSource
 from ociwheel.transport.download import WrongContentError, download
 from ociwheel.transport.failure import Failure, Kind
@@ -40,17 +42,18 @@ def fetch_crates(network: Network, source: CrateSource, crates: Sequence[Crate],
             "network",
             where="crates",
             details=[f"{e} ({source.origin})"],
-            hint=hint_for([e] if e.kind is not Kind.NOT_FOUND else [], _NO_REGISTRY),
+            hint=hint_for([e], _NO_REGISTRY, _HINTS),
         ) from e
 
-    def fetch(crate: Crate) -> int | str:
+    def fetch(crate: Crate) -> int | _Refused:
         url = crate_url(template, crate)
         try:
             done = download(network, url, output / crate.filename, sha256=crate.sha256, most=_MOST_CRATE)
         except Failure as e:
-            return f"{crate.key}: {e}"
+            return _Refused(f"{crate.key}: {e}", e)
         except WrongContentError as e:
-            return f"{crate.key}: {url} has it with {e.brief}, locked is {crate.sha256}"
+            place = Failure(Kind.ANSWER, url, "").url
+            return _Refused(f"{crate.key}: {place} has it with {e.brief}, locked is {crate.sha256}")
         return done.size
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -59,22 +62,41 @@ def fetch_crates(network: Network, source: CrateSource, crates: Sequence[Crate],
     return sum(size for size in found if isinstance(size, int))
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """Why a crate was not taken, in words."""
+
+    said: str
+    failure: Failure | None = None
+    """None where its content is not the locked one."""
+
+
+_MIRROR = "name a mirror in cargo's config.toml: [source.crates-io] replace-with"
 _NO_REGISTRY = (
-    "use a version that has a wheel for this platform, an sdist made with `cargo vendor`, or name a mirror "
-    "in cargo's config.toml: [source.crates-io] replace-with"
+    f"use a version that has a wheel for this platform, an sdist made with `cargo vendor`, or {_MIRROR}"
 )
+_HINTS: Mapping[Kind, str | Remedy] = {
+    Kind.CREDENTIALS: "give credentials: a line `machine HOST login USER password PASSWORD` in ~/.netrc "
+    f"(tokens of cargo are not read), or {_MIRROR}",
+    Kind.UNREACHABLE: "check the network of this machine, then try again; or use a version that has a wheel "
+    f"for this platform, an sdist made with `cargo vendor`, or {_MIRROR}",
+    Kind.SERVER: f"the registry is in trouble: try again later, or {_MIRROR}",
+    Kind.ANSWER: f"check that the URL is that of a registry with a sparse index, or {_MIRROR}",
+}
 
 
-def _check(found: Iterable[int | str]) -> None:
-    failed = [said for said in found if isinstance(said, str)]
-    if failed:
-        more = len(failed) - _MOST_TOLD
-        raise FetchError(
-            f"the crates registry does not give {len(failed)} of the locked crates",
-            where="crates",
-            details=[*failed[:_MOST_TOLD], *([f"… and {more} more"] if more > 0 else [])],
-            hint=_NO_REGISTRY,
-        )
+def _check(found: Iterable[int | _Refused]) -> None:
+    refused = [one for one in found if isinstance(one, _Refused)]
+    if not refused:
+        return
+    more = len(refused) - _MOST_TOLD
+    failures = [one.failure for one in refused if one.failure]
+    raise FetchError(
+        f"the crates registry does not give {len(refused)} of the locked crates",
+        where="crates",
+        details=[*(one.said for one in refused[:_MOST_TOLD]), *([f"… and {more} more"] if more > 0 else [])],
+        hint=hint_for(failures, _NO_REGISTRY, _HINTS) if failures else Remedy("file-differs"),
+    )
 
 
 def _template(network: Network, source: CrateSource) -> str:

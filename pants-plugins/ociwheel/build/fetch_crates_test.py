@@ -40,15 +40,20 @@ class Registry:
 
     def __init__(self) -> None:
         self.answers: dict[str, bytes] = {}
-        answers = self.answers
+        self.statuses: dict[str, int] = {}
+        self.missing: dict[str, int] = {}
+        """Bytes that an answer lacks at its end, by path."""
+        made = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = answers.get(self.path)
-                self.send_response(200 if body is not None else 404)
-                self.send_header("Content-Length", str(len(body or b"")))
+                body = made.answers.get(self.path)
+                self.send_response(made.statuses.get(self.path, 200 if body is not None else 404))
+                missing = made.missing.get(self.path, 0)
+                self.send_header("Content-Length", str(len(body or b"") + missing))
                 self.end_headers()
                 self.wfile.write(body or b"")
+                self.close_connection = missing > 0
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -89,7 +94,74 @@ def test_all_crates_that_are_not_given_are_told_together(registry: Registry, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_registry_that_cannot_be_reached(registry: Registry, tmp_path: Path) -> None:
+CRATE = "/crates/memchr/2.7.4/download"
+
+
+def test_a_crate_of_another_content(registry: Registry, tmp_path: Path) -> None:
+    registry.answers[CRATE] = other = packed("memchr", "2.7.5")
+    with pytest.raises(FetchError) as caught:
+        fetch(registry, tmp_path, MEMCHR)
+    found = hashlib.sha256(other).hexdigest()
+    assert str(caught.value) == (
+        "crates: the crates registry does not give 1 of the locked crates\n"
+        f"  memchr 2.7.4: {registry.url}crates/memchr/2.7.4/download has it with SHA-256 {found}, locked is "
+        f"{MEMCHR.sha256}\n"
+        "  -> either the file was tampered with, or it was uploaded again: find out which before you lock again"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/config.json", CRATE])
+def test_an_answer_that_breaks_off(registry: Registry, tmp_path: Path, path: str) -> None:
+    registry.missing[path] = 9
+    size = len(registry.answers[path])
+    with pytest.raises(FetchError) as caught:
+        fetch(registry, tmp_path, MEMCHR)
+    assert f"{path}: the connection ended after {size} of {size + 9} bytes" in str(caught.value)
+    assert "-> check the network of this machine, then try again" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crate_without_an_end(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ociwheel.build.fetch_crates._MOST_CRATE", 100)
+    registry.answers[CRATE] = b"x" * 1000
+    with pytest.raises(FetchError, match=r"has it with more than 100 bytes, locked is "):
+        fetch(registry, tmp_path, MEMCHR)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "hint"),
+    [
+        ("/config.json", 401, "give credentials: a line `machine HOST"),
+        (CRATE, 403, "give credentials: a line `machine HOST"),
+        ("/config.json", 503, "the registry is in trouble: try again later"),
+        (CRATE, 500, "the registry is in trouble: try again later"),
+        (CRATE, 404, "use a version that has a wheel for this platform"),
+    ],
+)
+def test_a_registry_that_refuses(
+    registry: Registry, tmp_path: Path, path: str, status: int, hint: str
+) -> None:
+    registry.statuses[path] = status
+    with pytest.raises(FetchError) as caught:
+        fetch(registry, tmp_path, MEMCHR)
+    assert f"{path}: answered {status}" in str(caught.value)
+    assert f"\n  -> {hint}" in str(caught.value)
+
+
+def test_a_machine_that_does_not_answer(registry: Registry, tmp_path: Path) -> None:
+    registry.server.shutdown()
+    registry.server.server_close()
+    with pytest.raises(FetchError) as caught:
+        fetch(registry, tmp_path, MEMCHR)
+    assert "the crates registry cannot be reached; builds have no network" in str(caught.value)
+    assert f"{registry.url}config.json" in str(caught.value)
+    assert "(a test)" in str(caught.value)
+    assert "-> check the network of this machine, then try again" in str(caught.value)
+
+
+def test_a_registry_without_a_configuration(registry: Registry, tmp_path: Path) -> None:
     del registry.answers["/config.json"]
     with pytest.raises(FetchError) as caught:
         fetch(registry, tmp_path, MEMCHR)

@@ -22,10 +22,9 @@ from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.meson_dependencies import lacking
 from ociwheel.build.numpy_headers import write_sizes
 from ociwheel.build.pkgconfig import Sysroot
-from ociwheel.build.rust import RustInputs, check_rust, write_rust
+from ociwheel.build.rust import RustInputs, RustPlaces, check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.target_python import write_target_python
-from ociwheel.build.vendor import vendor
 from ociwheel.build.wrappers import WANTS_CXX, Toolchain, compiler_environment, write_wrappers
 from ociwheel.documents import read_value
 from ociwheel.errors import BuildError, OciwheelError
@@ -240,14 +239,9 @@ def _prepare(
     extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
     variables |= extra.variables
     if system.cargo and tools and "host_sysroot" in cross and (tools / "usr/bin/cargo").is_file():
-        variables |= write_rust(
-            *(tools, Path(cross["host_sysroot"]), toolchain),
-            python=environment.python,
-            binaries=binaries,
-            folder=work / "rust",
-        )
-        if "crates" in cross:
-            vendor(Path(cross["crates"]), work / "rust")
+        places = RustPlaces(source, environment.python, binaries, work / "rust")
+        crates = Path(cross["crates"]) if "crates" in cross else None
+        variables |= write_rust(tools, Path(cross["host_sysroot"]), toolchain, places, crates)
     backend = Backend(source, system, environment, {**variables, **settings.env}, echo=True)
     return _Prepared(backend, merged(extra.config_settings, settings.config_settings), log)
 

@@ -1,7 +1,7 @@
 """Cross builds of Rust extensions: cargo and rustc of the locked tools, our compiler as linker.
 
 cargo finds everything in variables, which the cargo book ("Environment variables cargo reads") and PyO3's
-guide ("Cross compiling") list. Crates come with the sdist, or not at all: no build has a network.
+guide ("Cross compiling") list. Crates come with the sdist or from the build lock: no build has a network.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ociwheel.build.cargo_settings import cfg_flags
 from ociwheel.build.crates import Crates, read_crates
 from ociwheel.build.rust_version import compiler_version, too_old, wanted_version, who_has
 from ociwheel.build.scripts import write_program
 from ociwheel.build.target_python import library_folder
+from ociwheel.build.vendor import vendor
 from ociwheel.build.wrappers import Toolchain, write_host_compiler
 from ociwheel.errors import BuildError
 from ociwheel.platforms import Platform, of_machine
@@ -109,15 +111,32 @@ def host_platform() -> Platform:
     return row
 
 
-def write_rust(
-    tools: Path, host_sysroot: Path, toolchain: Toolchain, *, python: Path, binaries: Path, folder: Path
-) -> Mapping[str, str]:
-    """Write cargo, rustc and a compiler for build scripts to ``binaries``, and return cargo's variables.
+@dataclass(frozen=True)
+class RustPlaces:
+    """Where what is written for cargo goes, and what it is written for.
 
-    :param host_sysroot: libc and gcc's runtime of the machine that builds.
+    :param source: the unpacked sdist.
     :param python: the interpreter that runs the compilers' wrappers.
+    :param binaries: the folder of programs.
     :param folder: for what these need; it is made.
     """
+
+    source: Path
+    python: Path
+    binaries: Path
+    folder: Path
+
+
+def write_rust(
+    tools: Path, host_sysroot: Path, toolchain: Toolchain, places: RustPlaces, crates: Path | None = None
+) -> Mapping[str, str]:
+    """Write cargo, rustc and a compiler for build scripts, and return cargo's variables.
+
+    :param host_sysroot: libc and gcc's runtime of the machine that builds.
+    :param crates: what the ``fetch-crates`` step made, laid out for cargo.
+    :raises BuildError: a file of ``crates`` is no crate, or the project's own configuration is none.
+    """
+    binaries, folder = places.binaries, places.folder
     host, target = host_platform(), toolchain.target.platform
     host_triple, triple = host.rust, target.rust
     rustlib = folder / "sysroot/lib/rustlib"
@@ -126,13 +145,16 @@ def write_rust(
     if host_triple != triple:
         (rustlib / host_triple).symlink_to(tools / _RUSTLIB / host_triple)
     write_program(binaries, ["rustc"], [str(tools / "usr/bin/rustc"), "--sysroot", str(folder / "sysroot")])
-    write_program(binaries, ["cargo"], [str(tools / "usr/bin/cargo")])
+    # What is said on its command line counts more than what the sdist's own configuration says.
+    locked = ["--config", str(vendor(crates, folder))] if crates else []
+    write_program(binaries, ["cargo"], [str(tools / "usr/bin/cargo"), *locked])
     # What cargo runs on this machine starts with the tools' own libc.
     libraries = tools / f"usr/lib/{host.triplet}"
     loader = (tools / f"usr{host.loader}").resolve()
     extra = [f"-Wl,--dynamic-linker={loader}", f"-Wl,-rpath,{libraries}"]
-    write_host_compiler(toolchain, host, host_sysroot, python, binaries, name=HOST_LINKER, link=extra)
+    write_host_compiler(toolchain, host, host_sysroot, places.python, binaries, name=HOST_LINKER, link=extra)
     work = binaries.parents[1]
+    own = cfg_flags(places.source, triple)
     maps = {folder / "sysroot": "/rust", tools: "/rust", toolchain.sysroot: "/sysroot", work: "/build"}
     return {
         **_linkers(host, target),
@@ -140,13 +162,16 @@ def write_rust(
         "CARGO": str(binaries / "cargo"),
         "CARGO_BUILD_TARGET": triple,
         # Separated by 0x1f: a path may hold spaces.
-        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(["-Cstrip=symbols", "-Cdebuginfo=0", *_remapped(maps)]),
+        "CARGO_ENCODED_RUSTFLAGS": "\x1f".join([*own, "-Cstrip=symbols", "-Cdebuginfo=0", *_remapped(maps)]),
         "CARGO_HOME": str(folder / "home"),
         "CARGO_INCREMENTAL": "0",
         "CARGO_NET_OFFLINE": "true",
         "CARGO_TARGET_DIR": str(folder / "target"),
         "PKG_CONFIG_ALLOW_CROSS": "1",
         "RUSTC": str(binaries / "rustc"),
+        # Of the sdist's own configuration, such as a cache of its makers' machines; empty is none.
+        "RUSTC_WORKSPACE_WRAPPER": "",
+        "RUSTC_WRAPPER": "",
     }
 
 

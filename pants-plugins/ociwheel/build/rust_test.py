@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ociwheel.build.cargo_settings import cfg_flags
 from ociwheel.build.compiler import Configuration, rewrite
-from ociwheel.build.rust import RustInputs, check_rust, host_platform, write_rust
+from ociwheel.build.rust import RustInputs, RustPlaces, check_rust, host_platform, write_rust
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.errors import BuildError
 from ociwheel.platforms import Platform, platform
@@ -154,21 +155,22 @@ def test_a_sysroot_without_the_targets_library(toolchain: Toolchain, tools: Path
     )
 
 
-def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
-    toolchain: Toolchain, tools: Path, tmp_path: Path
-) -> None:
-    host = host_platform()
-    gcc = f"host/usr/lib/gcc/{host.triplet}/12"
-    for name in (f"{gcc}/crtbeginS.o", f"{gcc}/libstdc++.so", f"host/usr/lib/{host.triplet}/crti.o"):
-        write(tmp_path / name)
+@pytest.fixture
+def places(toolchain: Toolchain, source: Path, tmp_path: Path) -> RustPlaces:
+    """Where cargo is written, with the packages of the machine that builds."""
+    triplet = host_platform().triplet
+    for name in (f"gcc/{triplet}/12/crtbeginS.o", f"gcc/{triplet}/12/libstdc++.so", f"{triplet}/crti.o"):
+        write(tmp_path / "host/usr/lib" / name)
     binaries = tmp_path / "work/cross/bin"
     binaries.mkdir(parents=True)
-    found = write_rust(
-        *(tools, tmp_path / "host", toolchain),
-        python=Path("/python"),
-        binaries=binaries,
-        folder=tmp_path / "work/rust",
-    )
+    return RustPlaces(source, Path("/python"), binaries, tmp_path / "work/rust")
+
+
+def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
+    toolchain: Toolchain, tools: Path, places: RustPlaces, tmp_path: Path
+) -> None:
+    host, binaries = host_platform(), places.binaries
+    found = write_rust(tools, tmp_path / "host", toolchain, places)
     assert found["CARGO_BUILD_TARGET"] == TRIPLE
     assert found[f"CARGO_TARGET_{TRIPLE.upper().replace('-', '_')}_LINKER"] == "arm-linux-gnueabihf-cc"
     assert f"--remap-path-prefix={tmp_path}/work=/build" in found["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
@@ -179,5 +181,74 @@ def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
     assert len(list(lib.iterdir())) == 2
     config = Configuration.from_json(json.loads((binaries.parent / "host-cc.json").read_text()))
     link = rewrite(["main.o", "-o", "main"], False, config)
-    assert f"--gcc-install-dir={tmp_path / gcc}" in link
+    assert f"--gcc-install-dir={tmp_path}/host/usr/lib/gcc/{host.triplet}/12" in link
     assert [w for w in link if "dynamic-linker" in w] == [f"-Wl,--dynamic-linker={tools}/usr{host.loader}"]
+
+
+def test_what_the_sdist_tells_cargo_of_its_makers_machines_does_not_count(
+    toolchain: Toolchain, tools: Path, places: RustPlaces, tmp_path: Path
+) -> None:
+    write(
+        places.source / ".cargo/config.toml",
+        f"""\
+[source.crates-io]
+replace-with = "mirror"
+[source.mirror]
+registry = "sparse+https://mirror.invalid/"
+[build]
+rustc-wrapper = "sccache"
+rustflags = ["--cfg", "tokio_unstable", "-Ctarget-cpu=native", "--cfg=own"]
+[target.{TRIPLE}]
+linker = "mold"
+""",
+    )
+    (tmp_path / "crates").mkdir()
+    found = write_rust(tools, tmp_path / "host", toolchain, places, tmp_path / "crates")
+    said = subprocess.run([places.binaries / "cargo", "rustc"], capture_output=True, text=True, check=True)
+    config = places.folder / "home/config.toml"
+    assert said.stdout == f"cargo --config {config} rustc\n"
+    assert 'replace-with = "locked"' in config.read_text()
+    # cargo: a variable counts more than a file, and an empty wrapper is none.
+    assert found["RUSTC_WRAPPER"] == found["RUSTC_WORKSPACE_WRAPPER"] == ""
+    assert found[f"CARGO_TARGET_{TRIPLE.upper().replace('-', '_')}_LINKER"] == "arm-linux-gnueabihf-cc"
+    flags = found["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+    assert flags[:4] == ["--cfg", "tokio_unstable", "--cfg", "own"]
+    assert not [flag for flag in flags if "native" in flag]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("[build]\nrustflags = '--cfg a -Copt-level=1'\n", ("--cfg", "a")),
+        # Those of the target are taken instead of the build's.
+        (
+            f"[build]\nrustflags = ['--cfg', 'a']\n[target.{TRIPLE}]\nrustflags = ['--cfg=b']\n",
+            ("--cfg", "b"),
+        ),
+        ("[target.x86_64-apple-darwin]\nrustflags = ['--cfg', 'a']\n", ()),
+        ("[build]\nrustflags = ['--cfg']\n", ()),
+        ("[net]\noffline = false\n", ()),
+        (None, ()),
+    ],
+)
+def test_names_that_a_project_is_compiled_under(
+    tmp_path: Path, text: str | None, flags: tuple[str, ...]
+) -> None:
+    if text is not None:
+        write(tmp_path / ".cargo/config.toml", text)
+    assert cfg_flags(tmp_path, TRIPLE) == flags
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "is not TOML"),
+        ("build = 7", "build: expected an object, found a number"),
+        ("[build]\nrustflags = 7", "build.rustflags: expected a list, found a number"),
+        ("[build]\nrustflags = [7]", r"build.rustflags\[0\]: expected a text, found a number"),
+    ],
+)
+def test_hostile_configurations_of_cargo(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path / ".cargo/config", text)
+    with pytest.raises(BuildError, match=rf"^\.cargo/config: {said}"):
+        cfg_flags(tmp_path, TRIPLE)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from ociwheel.build.crates import project_locks
 from ociwheel.errors import BuildError
 from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
 from ociwheel.reading_toml import from_toml
@@ -33,14 +34,12 @@ def wanted_version(source: Path) -> Version | None:
 
     :raises BuildError: one of them is no TOML.
     """
-    return max(
-        (found for lock in source.rglob("Cargo.lock") for found in _of(lock.parent, source)), default=None
-    )
+    return max((found for lock in project_locks(source) for found in _of(lock.parent, source)), default=None)
 
 
 def _of(folder: Path, source: Path) -> Iterator[Version]:
     path = folder / "Cargo.toml"
-    if not path.is_file() or (folder / ".cargo-checksum.json").exists():
+    if not path.is_file():
         return
     fail = failing(BuildError, path.relative_to(source).as_posix())
     try:

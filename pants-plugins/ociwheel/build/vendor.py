@@ -23,11 +23,12 @@ directory = "{folder}"
 """
 
 
-def vendor(crates: Path, folder: Path) -> None:
+def vendor(crates: Path, folder: Path) -> Path:
     """Unpack crates and tell cargo of them.
 
     :param crates: what the ``fetch-crates`` step made.
     :param folder: of what cargo needs; ``home`` below it is ``CARGO_HOME``.
+    :returns: the configuration that says so.
     :raises BuildError: a file is no crate.
     """
     vendored, home = folder / "vendor", folder / "home"
@@ -42,4 +43,6 @@ def vendor(crates: Path, folder: Path) -> None:
         checksums = {"files": {}, "package": hashlib.sha256(file.read_bytes()).hexdigest()}
         (place / CHECKSUM_FILE).write_text(json.dumps(checksums), encoding="utf-8")
     home.mkdir(exist_ok=True)
-    (home / "config.toml").write_text(_CONFIG.format(folder=vendored), encoding="utf-8")
+    config = home / "config.toml"
+    config.write_text(_CONFIG.format(folder=vendored), encoding="utf-8")
+    return config

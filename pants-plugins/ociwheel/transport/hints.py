@@ -20,7 +20,12 @@ _HINTS: Mapping[Kind, str | Remedy] = {
 _ORDER = (Kind.TLS, Kind.PROXY, Kind.CREDENTIALS, Kind.UNREACHABLE, Kind.SERVER, Kind.ANSWER)
 
 
-def hint_for(failures: Iterable[Failure], otherwise: str | Remedy) -> str | Remedy:
-    """Return what to do about ``failures``; ``otherwise`` when all are plain 404s."""
-    kinds = {failure.kind for failure in failures}
-    return next((_HINTS[kind] for kind in _ORDER if kind in kinds), otherwise)
+def hint_for(
+    failures: Iterable[Failure], otherwise: str | Remedy, own: Mapping[Kind, str | Remedy] | None = None
+) -> str | Remedy:
+    """Return what to do about ``failures``; ``otherwise`` when all are plain 404s.
+
+    :param own: what is said of kinds otherwise than of an index of wheels.
+    """
+    kinds, words = {failure.kind for failure in failures}, {**_HINTS, **(own or {})}
+    return next((words[kind] for kind in _ORDER if kind in kinds), otherwise)
