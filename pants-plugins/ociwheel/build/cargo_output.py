@@ -43,9 +43,14 @@ _COMPILER = re.compile(r"^\s*(?P<line>error(?:\[E\d{4}\])?: .+)")
 _OTHER_SDIST = "use a version that has a wheel for this platform, or"
 
 
-def cargo_cause(output: Sequence[str]) -> Cause | None:
-    """Return why cargo could not start to compile, None where its output does not tell."""
-    finders = (_newer, _nightly, _unlocked, _path, _git, _program)
+def cargo_cause(output: Sequence[str], libc: tuple[int, int]) -> Cause | None:
+    """Return why cargo could not start to compile, None where its output does not tell.
+
+    :param libc: the version of the base's.
+    """
+    if found := _newer(output, libc):
+        return found
+    finders = (_nightly, _unlocked, _path, _git, _program)
     return next((found for finder in finders if (found := finder(output))), None)
 
 
@@ -58,7 +63,7 @@ def script_cause(output: Sequence[str]) -> Cause | None:
     return None
 
 
-def _newer(output: Sequence[str]) -> Cause | None:
+def _newer(output: Sequence[str], libc: tuple[int, int]) -> Cause | None:
     supported = _first(_RUSTC, output)
     for pattern in _NEWER:
         match = _first(pattern, output)
@@ -67,7 +72,7 @@ def _newer(output: Sequence[str]) -> Cause | None:
             parse(text.rstrip(".")) if text else None for text in (match and match["wanted"], have)
         )
         if match and wanted and there:
-            error = too_old(f"the crate {match['what']}", wanted, there, "")
+            error = too_old(f"the crate {match['what']}", wanted, there, "", libc)
             return error.what, error.remedy
     return None
 

@@ -274,8 +274,8 @@ def _missing_program(output: Sequence[str], context: Context) -> Cause | None:
     return f"{calls}, which {place}", context.add_program(package)
 
 
-def _cargo(output: Sequence[str], _context: Context) -> Cause | None:
-    return cargo_cause(output)
+def _cargo(output: Sequence[str], context: Context) -> Cause | None:
+    return cargo_cause(output, context.target.libc_version)
 
 
 def _cargo_script(output: Sequence[str], _context: Context) -> Cause | None:

@@ -239,7 +239,7 @@ def _prepare(
     extra = write_build_system_files(system, toolchain, environment, binaries, work / "cross/files")
     variables |= extra.variables
     if system.cargo and tools and "host_sysroot" in cross and (tools / "usr/bin/cargo").is_file():
-        places = RustPlaces(source, environment.python, binaries, work / "rust")
+        places = RustPlaces(source, environment.python, binaries, work / "rust", settings.env)
         crates = Path(cross["crates"]) if "crates" in cross else None
         variables |= write_rust(tools, Path(cross["host_sysroot"]), toolchain, places, crates)
     backend = Backend(source, system, environment, {**variables, **settings.env}, echo=True)

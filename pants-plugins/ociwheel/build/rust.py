@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.build.cargo_settings import cfg_flags
@@ -68,7 +68,7 @@ def check_rust(inputs: RustInputs, source: Path, where: str) -> None:
     _check_locked(crates, inputs, where)
     have = compiler_version(tools / "usr/bin/rustc")
     if wanted and have and wanted > have:
-        raise too_old("it", wanted, have, where)
+        raise too_old("it", wanted, have, where, toolchain.target.libc_version)
 
 
 def _check_lockable(needed: Crates, where: str) -> None:
@@ -119,12 +119,14 @@ class RustPlaces:
     :param python: the interpreter that runs the compilers' wrappers.
     :param binaries: the folder of programs.
     :param folder: for what these need; it is made.
+    :param env: the variables of the build's settings.
     """
 
     source: Path
     python: Path
     binaries: Path
     folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_rust(
@@ -154,14 +156,15 @@ def write_rust(
     extra = [f"-Wl,--dynamic-linker={loader}", f"-Wl,-rpath,{libraries}"]
     write_host_compiler(toolchain, host, host_sysroot, places.python, binaries, name=HOST_LINKER, link=extra)
     work = binaries.parents[1]
-    own = cfg_flags(places.source, triple)
+    # cargo: flags of the environment are taken instead of those of a configuration.
+    own = places.env.get("RUSTFLAGS", "").split() or cfg_flags(places.source, triple)
     maps = {folder / "sysroot": "/rust", tools: "/rust", toolchain.sysroot: "/sysroot", work: "/build"}
     return {
         **_linkers(host, target),
         **_pyo3(toolchain, library_folder(work / "cross/python", toolchain.target)),
         "CARGO": str(binaries / "cargo"),
         "CARGO_BUILD_TARGET": triple,
-        # Separated by 0x1f: a path may hold spaces.
+        # Separated by 0x1f: a path may hold spaces. It hides RUSTFLAGS; of two flags the last counts.
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join([*own, "-Cstrip=symbols", "-Cdebuginfo=0", *_remapped(maps)]),
         "CARGO_HOME": str(folder / "home"),
         "CARGO_INCREMENTAL": "0",

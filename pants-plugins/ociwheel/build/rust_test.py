@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,30 @@ def test_a_newer_compiler_is_asked_for(
     assert "no suite of Debian that is known here has rustc 2.0" in message(tools, toolchain, source)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        # A suite of another Debian is none for this base.
+        (
+            "1.88",
+            (2, 41),
+            "no suite of this base's Debian that is known here has it (bookworm-security has 1.96 (cargo-web))",
+        ),
+        # One with the same compiler is of no use.
+        ("1.85.1", (2, 36), 'add the suite "bookworm-security", whose cargo-web has rustc 1.96'),
+    ],
+)
+def test_only_a_newer_compiler_for_this_base_is_proposed(
+    toolchain: Toolchain, tools: Path, source: Path, case: tuple[str, tuple[int, int], str]
+) -> None:
+    asked, libc, hint = case
+    vendor(source)
+    write(source / "Cargo.toml", f'[package]\nrust-version = "{asked}"')
+    write(tools / "usr/bin/rustc", "#!/bin/sh\necho 'rustc 1.85.0 (4d91de4e4 2025-02-17)'\n", 0o755)
+    base = replace(toolchain, target=replace(toolchain.target, libc_version=libc))
+    assert hint in message(tools, base, source)
+
+
 def test_a_sysroot_without_the_targets_library(toolchain: Toolchain, tools: Path, source: Path) -> None:
     (toolchain.sysroot / f"usr/lib/rustlib/{TRIPLE}/lib").rmdir()
     (toolchain.sysroot / f"usr/lib/rustlib/{TRIPLE}").rmdir()
@@ -208,6 +233,10 @@ linker = "mold"
     config = places.folder / "home/config.toml"
     assert said.stdout == f"cargo --config {config} rustc\n"
     assert 'replace-with = "locked"' in config.read_text()
+    # Flags of the user's are taken instead of the project's, before ours, of which the last counts.
+    places = replace(places, env={"RUSTFLAGS": "-Ctarget-cpu=x86-64-v2"}, folder=tmp_path / "work/again")
+    again = write_rust(tools, tmp_path / "host", toolchain, places)["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+    assert again[:2] == ["-Ctarget-cpu=x86-64-v2", "-Cstrip=symbols"]
     # cargo: a variable counts more than a file, and an empty wrapper is none.
     assert found["RUSTC_WRAPPER"] == found["RUSTC_WORKSPACE_WRAPPER"] == ""
     assert found[f"CARGO_TARGET_{TRIPLE.upper().replace('-', '_')}_LINKER"] == "arm-linux-gnueabihf-cc"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.build.crates import project_locks
@@ -16,11 +17,29 @@ from ociwheel.remedies import Remedy
 Version = tuple[int, ...]
 _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,2}")
 _MANIFEST = DocumentLimits(size=1 << 20)
-# Compilers of Debian's suites, and the package of cargo that goes with each, oldest first.
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """A compiler of Debian's."""
+
+    version: Version
+    name: str
+    package: str
+    """The package of cargo that goes with it."""
+    libc: Version
+    """Of that Debian: packages of another one do not fit a base."""
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.name} has {_text(self.version)} ({self.package})"
+
+
+# Oldest first.
 _SUITES = (
-    ((1, 85), "bookworm", "cargo-web"),
-    ((1, 85), "trixie", "cargo"),
-    ((1, 96), "bookworm-security", "cargo-web"),
+    _Suite((1, 85), "bookworm", "cargo-web", (2, 36)),
+    _Suite((1, 85), "trixie", "cargo", (2, 41)),
+    _Suite((1, 96), "bookworm-security", "cargo-web", (2, 36)),
 )
 
 
@@ -62,8 +81,8 @@ def compiler_version(rustc: Path) -> Version | None:
     return parse(words[1].partition("-")[0]) if done.returncode == 0 and len(words) > 1 else None
 
 
-def _fitting(wanted: Version) -> list[tuple[Version, str, str]]:
-    return [row for row in _SUITES if row[0] >= wanted[:2]]
+def _fitting(wanted: Version) -> list[_Suite]:
+    return [suite for suite in _SUITES if suite.version >= wanted[:2]]
 
 
 def _text(version: Version) -> str:
@@ -72,31 +91,33 @@ def _text(version: Version) -> str:
 
 def who_has(wanted: Version) -> str:
     """Return in words which suites of Debian have a compiler that is new enough."""
-    having = [f"{suite} has {_text(version)} ({package})" for version, suite, package in _fitting(wanted)]
-    known = ", ".join(having) or "no suite of Debian that is known here has it"
+    known = ", ".join(map(str, _fitting(wanted))) or "no suite of Debian that is known here has it"
     return f"it asks for rustc {_text(wanted)} or later: {known}"
 
 
-def too_old(
-    what: str, wanted: Version, have: Version, where: str, details: tuple[str, ...] = ()
-) -> BuildError:
+def too_old(what: str, wanted: Version, have: Version, where: str, libc: Version) -> BuildError:
     """Return the error of a compiler that is older than what it compiles asks for.
 
     :param what: that asks: the project, or a crate of it.
+    :param libc: the version of the base's, which tells the base's Debian.
     """
-    asked, there = _text(wanted), _text(have)
-    fitting = _fitting(wanted)
-    if fitting:
-        version, suite, package = fitting[0]
-        hint = Remedy("add-suite-of-rust", {"suite": suite, "package": package, "version": _text(version)})
+    newer = [suite for suite in _fitting(wanted) if suite.version > have[:2]]
+    own = next((suite for suite in newer if suite.libc == libc), None)
+    if own:
+        names = {"suite": own.name, "package": own.package, "version": _text(own.version)}
+        hint = Remedy("add-suite-of-rust", names)
     else:
+        elsewhere = ", ".join(map(str, newer))
+        nobody = (
+            f"this base's Debian that is known here has it ({elsewhere})"
+            if elsewhere
+            else f"Debian that is known here has rustc {_text(wanted)}"
+        )
         hint = Remedy.text(
-            "use a version that has a wheel for this platform, or an older one: no suite of Debian that is "
-            f"known here has rustc {asked}"
+            f"use a version that has a wheel for this platform, or an older one: no suite of {nobody}"
         )
     return BuildError(
-        f"{what} asks for rustc {asked} or later, and its builder has {there}",
+        f"{what} asks for rustc {_text(wanted)} or later, and its builder has {_text(have)}",
         where=where,
-        details=details,
         hint=hint,
     )
