@@ -14,6 +14,7 @@ from pathlib import Path
 from ociwheel.errors import BuildError
 from ociwheel.reading import LIMITS, Value, bytes_of, failing
 from ociwheel.reading_toml import from_toml
+from ociwheel.transport.urls import split_userinfo
 
 CHECKSUM_FILE = ".cargo-checksum.json"
 """What marks a folder as a vendored crate."""
@@ -66,7 +67,7 @@ class Crates:
     locked: tuple[Crate, ...] = ()
     """Crates of the default registry that its lockfiles name, sorted."""
     others: tuple[str, ...] = ()
-    """Crates from elsewhere, a git repository or another registry: ``name version``."""
+    """Crates from elsewhere, a git repository or another registry: ``name version (place)``."""
     vendored: int = 0
     """Crates that lie in the sdist with their checksums."""
     lockfiles: int = 0
@@ -139,6 +140,9 @@ def _crate(row: Value, source: str, sums: Mapping[str, Value]) -> Crate | str:
     name = row.at("name").matching(_NAME, "the name of a crate")
     version = row.at("version").matching(_VERSION, "the version of a crate")
     checksum = row.maybe("checksum") or sums.get(f"checksum {name} {version} ({source})")
-    if checksum is None or not _DEFAULT_REGISTRY.fullmatch(source):
-        return f"{name} {version}"
+    if not _DEFAULT_REGISTRY.fullmatch(source):
+        kind, _, url = source.partition("+")
+        return f"{name} {version} ({kind}+{split_userinfo(url)[0].partition('#')[0]})"
+    if checksum is None:
+        return f"{name} {version} (without a checksum)"
     return Crate(name, version, checksum.sha256())

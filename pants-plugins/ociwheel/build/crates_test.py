@@ -46,17 +46,23 @@ def test_crates_in_the_sdist_need_no_lock(tmp_path: Path) -> None:
 
 
 def test_crates_from_elsewhere_are_no_crates_of_the_registry(tmp_path: Path) -> None:
-    text = package("a", "1.0.0", "git+https://host.invalid/x#1") + package(
-        "b", "1.0.0", "registry+https://host.invalid/"
+    text = package("a", "1.0.0", "git+https://me:secret@host.invalid/x?branch=y#1") + package(
+        "b", "1.0.0", "sparse+https://host.invalid/"
     )
     write(tmp_path / "Cargo.lock", text + package("c", "1.0.0", checksum=None))
-    assert read_crates(tmp_path).others == ("a 1.0.0", "b 1.0.0", "c 1.0.0")
+    assert read_crates(tmp_path).others == (
+        "a 1.0.0 (git+https://host.invalid/x?branch=y)",
+        "b 1.0.0 (sparse+https://host.invalid/)",
+        "c 1.0.0 (without a checksum)",
+    )
 
 
 @pytest.mark.parametrize("folder", ["fuzz", "examples/word-count", "tests", "crates/x/benches"])
 def test_programs_beside_the_project_need_no_crates(tmp_path: Path, folder: str) -> None:
     write(tmp_path / f"{folder}/Cargo.lock", package("a", "1.0.0", "git+https://host.invalid/x#1"))
-    assert read_crates(tmp_path).others == ("a 1.0.0",)  # of nothing else, it may be the project
+    assert read_crates(tmp_path).others == (
+        "a 1.0.0 (git+https://host.invalid/x)",
+    )  # of nothing else, it may be the project
     write(tmp_path / "Cargo.lock", package("memchr", "2.7.4"))
     found = read_crates(tmp_path)
     assert (found.to_fetch, found.others, found.lockfiles) == ((Crate("memchr", "2.7.4", A),), (), 1)
