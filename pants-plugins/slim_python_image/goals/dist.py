@@ -213,10 +213,13 @@ class PlacedLayout:
     lines: tuple[str, ...] = ()
 
 
-@uncacheable_rule(desc="Look at an image in dist")
 async def place_layout(
     request: LayoutRequest, taken_in: TakenIn, dist_dir: DistDir, build_root: BuildRoot
 ) -> PlacedLayout:
+    """Look at what is in `dist`, of one layout: another answer each time, so for a rule that is kept nowhere.
+
+    :raises SlimImageError: something that is of no image stands in its place.
+    """
     place = Place(Path(build_root.path) / dist_dir.relpath, request.output, request.shared)
     if not taken_in.packaged:
         return PlacedLayout()

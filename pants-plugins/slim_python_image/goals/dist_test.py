@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Awaitable, Callable
 
 import pytest
 from pants.core.target_types import ArchiveTarget, GenericTarget
@@ -12,7 +12,7 @@ from pants.engine.fs import EMPTY_DIGEST, EMPTY_FILE_DIGEST, FileEntry
 from pants.engine.target import Target
 
 from slim_python_image import engine
-from slim_python_image.goals import dist
+from slim_python_image.goals import dist, package_image
 from slim_python_image.goals.dist import (
     LayoutRequest,
     PlacedLayout,
@@ -76,6 +76,26 @@ def test_two_images_of_one_place_are_an_error() -> None:
     )
 
 
+def test_dist_is_looked_at_after_all_else_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as one answer is another, Pants lets go of what it still checks of a rule, and that runs anew."""
+    order: list[str] = []
+
+    def fake(name: str) -> Callable[..., Awaitable[None]]:
+        async def run(*_: object, **__: object) -> None:
+            await asyncio.sleep(0)
+            order.append(name)
+
+        return run
+
+    for name in ("build_image", "report_image", "place_layout"):
+        monkeypatch.setattr(package_image, name, fake(name))
+    layout = LayoutRequest(IMAGE.address, "src/image", EMPTY_DIGEST, EMPTY_DIGEST, shared=False)
+    asyncio.run(
+        package_image.look_at_layout.rule.func(layout, TakenIn(frozenset(), packaged=True), None, None)
+    )
+    assert order == ["build_image", "report_image", "place_layout"]
+
+
 def test_the_line_of_the_log_moves_what_was_written(tmp_path: Path) -> None:
     file = Wanted("oci-layout", "", 2)
     staged = Staged(IMAGE.address, Place(tmp_path, "src/image"), "dist", tmp_path / "new", (file,), (file,))
@@ -116,5 +136,5 @@ def test_attestations_that_pants_does_not_replace_go_before_it_writes(
     else:
         layout = LayoutRequest(IMAGE.address, "src/image", EMPTY_DIGEST, EMPTY_DIGEST, shared=False)
         taken_in = TakenIn(frozenset({IMAGE.address}), packaged=goal == "package")
-        assert asyncio.run(dist.place_layout.rule.func(layout, taken_in, *where)) == PlacedLayout()
+        assert asyncio.run(dist.place_layout(layout, taken_in, *where)) == PlacedLayout()
     assert len(list(folder.iterdir())) == (1 if goal == "package" else 3)

@@ -10,7 +10,9 @@ from typing import Any, Iterable, cast
 
 from pants.backend.docker.package_types import BuiltDockerImage
 from pants.backend.python.subsystems.setup import PythonSetup
+from pants.base.build_root import BuildRoot
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
+from pants.core.util_rules.distdir import DistDir
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
 from pants.engine.target import Target
@@ -18,8 +20,15 @@ from pants.engine.unions import UnionRule
 
 from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
-from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.goals.dist import LayoutRequest, ReplacedRequest, TakenIn, check_place, place_layout
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
+from slim_python_image.goals.dist import (
+    LayoutRequest,
+    PlacedLayout,
+    ReplacedRequest,
+    TakenIn,
+    check_place,
+    place_layout,
+)
 from slim_python_image.goals.dist_folder import BESIDE
 from slim_python_image.goals.relations import ImageRelations, shared_layers
 from slim_python_image.goals.shared_blobs import shared_layout
@@ -275,12 +284,23 @@ async def _beside(said: ImageReport, output: str) -> Digest:
     )
 
 
+@uncacheable_rule(desc="Look at an image in dist")
+async def look_at_layout(
+    request: LayoutRequest, taken_in: TakenIn, dist_dir: DistDir, build_root: BuildRoot
+) -> PlacedLayout:
+    # Pants checks at once all that a rule needed the last time, and stops at the first that is another: what
+    # it has not come to then runs anew. What was written before makes `dist` another, so that comes last.
+    await build_image(BuiltImageRequest(request.address), **implicitly())
+    await report_image(ReportRequest(request.address), **implicitly())
+    return await place_layout(request, taken_in, dist_dir, build_root)
+
+
 async def _package_layout(
     field_set: SlimImageFieldSet, output: str, layout: Digest, said: ImageReport, *, shared: bool
 ) -> BuiltPackage:
     """Return the package of an image as a layout."""
     request = LayoutRequest(field_set.address, output, layout, said.beside, shared)
-    placed = await place_layout(request, **implicitly())
+    placed = await look_at_layout(request, **implicitly())
     if placed.staged is not None:
         lines = cast("tuple[str, ...]", (placed.staged, *said.lines, *placed.lines))
         others = tuple((placed.staged.wrote(suffix),) for suffix in said.suffixes)
