@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +39,9 @@ _NEAR = 4
 _SOURCES = re.compile(r"^.*/work/src/")
 _PROGRAM = re.compile(r"(?:^|\s)is `(?P<name>[\w.+-]+)` not installed\?")
 _LIBCLANG = re.compile(r"Unable to find libclang")
-_SCRIPT = re.compile(r"failed to run custom build command for `(?P<crate>[^`]+)`")
+_SCRIPT = re.compile(r"failed to run custom build command for `(?P<crate>[^`(]+)")
+_PANIC = re.compile(r"^\s*thread '[^']*' panicked at ")
+_ABSENT_PROGRAM = re.compile(r"kind: NotFound|\(os error 2\)")
 _COMPILER = re.compile(r"^\s*(?P<line>error(?:\[E\d{4}\])?: .+)")
 _OTHER_SDIST = "use a version that has a wheel for this platform, or"
 
@@ -57,7 +60,13 @@ def cargo_cause(output: Sequence[str], libc: tuple[int, int]) -> Cause | None:
 def script_cause(output: Sequence[str]) -> Cause | None:
     """Return which crate could not be compiled, where nothing else in the output explains it."""
     if match := _first(_SCRIPT, output):
-        return f"the build script of its crate {match['crate']} failed", None
+        said = next((b for a, b in itertools.pairwise(output) if _PANIC.match(a)), "").strip()[:200]
+        what = f"the build script of its crate {match['crate'].strip()} failed" + (
+            f": {said}" if said else ""
+        )
+        if _ABSENT_PROGRAM.search(said):
+            what += " (it may call a program that builds in Rust do not have, such as git or curl)"
+        return what, None
     if any("could not compile `" in line for line in output) and (match := _first(_COMPILER, output)):
         return f"it does not compile: {match['line'].strip()[:300]}", None
     return None

@@ -76,6 +76,13 @@ error: failed to run custom build command for `ring v0.17.8`
 Caused by:
   process didn't exit successfully: `/ociwheel/work/rust/target/build/ring/build-script-build` (exit status: 1)
 """
+PANIC = """\
+error: failed to run custom build command for `demo v0.1.0 (/ociwheel/work/src/demo-1.0)`
+  --- stderr
+
+  thread 'main' panicked at build.rs:1:92:
+  called `Result::unwrap()` on an `Err` value: Os { code: 2, kind: NotFound, message: "No such file or directory" }
+"""
 NETWORK = """\
 error: failed to run custom build command for `onnx-sys v1.0.0`
   --- stderr
@@ -134,6 +141,20 @@ error: failed to run custom build command for `onnx-sys v1.0.0`
         (RUSTC, "it does not compile: error[E0432]: unresolved import `std::simd`", None),
         (LINK, "it does not compile: error: linking with `cc` failed: exit status: 1", None),
         (SCRIPT, "the build script of its crate ring v0.17.8 failed", None),
+        (
+            PANIC,
+            (
+                "the build script of its crate demo v0.1.0 failed: called `Result::unwrap()` on an `Err` value: Os { code: "
+                '2, kind: NotFound, message: "No such file or directory" } (it may call a program that builds in Rust do '
+                "not have, such as git or curl)"
+            ),
+            None,
+        ),
+        (
+            PANIC.replace("called `Result::unwrap()`", "no luck").partition(" on an")[0],
+            "the build script of its crate demo v0.1.0 failed: no luck",
+            None,
+        ),
         (
             NETWORK,
             "the build tries to reach the host host.invalid, and builds have no network",
