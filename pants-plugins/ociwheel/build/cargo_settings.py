@@ -38,8 +38,8 @@ def cfg_flags(source: Path, triple: str) -> tuple[str, ...]:
     # "There are four mutually exclusive sources of extra flags": where the target has some, the build's do
     # not count.
     tables = (targets.maybe(triple) if targets else None, document.maybe("build"))
-    given = next((rows for table in tables if table and (rows := table.maybe("rustflags"))), None)
-    return tuple(_cfgs(_words(given))) if given else ()
+    given = [_words(rows) for table in tables if table and (rows := table.maybe("rustflags"))]
+    return tuple(_cfgs(next(filter(None, given), [])))
 
 
 def _words(flags: Value) -> list[str]:
