@@ -7,6 +7,7 @@ processors that it names are those of its makers' machines: a build has its own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def _words(flags: Value) -> list[str]:
 
 
 def _cfgs(words: list[str]) -> Iterator[str]:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in itertools.pairwise([*words, ""]):
         if word.startswith("--cfg="):
             yield from ("--cfg", word.removeprefix("--cfg="))
         elif word == "--cfg" and following:

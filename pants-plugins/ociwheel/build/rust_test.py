@@ -257,6 +257,7 @@ linker = "mold"
         (f"[build]\nrustflags = ['--cfg=a']\n[target.{TRIPLE}]\nrustflags = []\n", ("--cfg", "a")),
         ("[target.x86_64-apple-darwin]\nrustflags = ['--cfg', 'a']\n", ()),
         ("[build]\nrustflags = ['--cfg']\n", ()),
+        ("[build]\nrustflags = []\n", ()),
         ("[net]\noffline = false\n", ()),
         (None, ()),
     ],
