@@ -57,6 +57,8 @@ class Result:
     """Wall time of the last build step."""
     reason: str = ""
     """Why not; the step's message, whole."""
+    causes: Sequence[str] = ()
+    """What the errors in that one say, each in a line."""
     filename: str = ""
     sha256: str = ""
     elf: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -116,7 +118,8 @@ class Attempt:
                 seconds = round(time.monotonic() - start, 1)
                 said = follow(e.document, self.choice)
                 if said == self.choice or len(self.rounds) == _MOST_ROUNDS:
-                    return Result(self.platform, False, seconds, str(e))
+                    causes = [str(inner["what"]) for inner in e.document.get("errors") or ()]
+                    return Result(self.platform, False, seconds, str(e), causes)
                 added = _difference(self.choice, said)
                 what = str(e.document["what"]).rstrip(":")
                 say(f"{self.sdist.key} for {self.platform}: {what} -> {added}")
@@ -208,6 +211,8 @@ class _Once:
             "version": attempt.sdist.version,
             "compiler": attempt.choice.compiler,
         }
+        if attempt.choice.setup_args:
+            settings["config_settings"] |= {"setup-args": list(attempt.choice.setup_args)}
         (self._folder / "settings.json").write_text(json.dumps(settings))
         rust, gcc = self._rust(), attempt.choice.compiler == "gcc"
         lock = self._build_lock() if lock is None else lock

@@ -22,6 +22,8 @@ class Choice:
     compiler: str = "clang"
     suites: tuple[str, ...] = ()
     """Beside the first one of the base."""
+    setup_args: tuple[str, ...] = ()
+    """Of ``config_settings``, for meson."""
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Choice:
@@ -31,6 +33,7 @@ class Choice:
             tuple(value["packages"]),
             str(value["compiler"]),
             tuple(value["suites"]),
+            tuple(value.get("setup_args", ())),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -40,7 +43,8 @@ class Choice:
     def words(self) -> str:
         """Return the settings beside packages, as they stand in ``pants.toml`` and the base."""
         said = [f'`compiler = "{self.compiler}"`'] if self.compiler != "clang" else []
-        return ", ".join([*said, *(f"suite `{name}`" for name in self.suites)])
+        said += [f"suite `{name}`" for name in self.suites]
+        return ", ".join([*said, *(f"`{argument}`" for argument in self.setup_args)])
 
 
 def remedies(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -59,17 +63,24 @@ def follow(error: Mapping[str, Any], choice: Choice) -> Choice:
 
 
 def _follow(code: str, arguments: Mapping[str, str], choice: Choice) -> Choice:
-    if code == "add-builder-package":
-        # Several stand as they are typed: `a", "b`.
-        return _with_builder(choice, arguments["package"].split('", "'))
-    if code == "use-wheel-or-cargo":
-        return _with_builder(choice, [_CARGO])
-    if code == "add-runtime-packages":
-        return replace(choice, packages=_added(choice.packages, _QUOTED.findall(arguments["packages"])))
-    if code == "use-gcc":
-        return replace(choice, compiler="gcc")
-    if code == "add-suite-of-rust":
-        return replace(choice, suites=_added(choice.suites, [arguments["suite"]]))
+    match code:
+        case "add-builder-package":
+            # Several stand as they are typed: `a", "b`.
+            choice = _with_builder(choice, arguments["package"].split('", "'))
+        case "use-system-libraries":
+            options = _added(choice.setup_args, _QUOTED.findall(arguments["options"]))
+            choice = _with_builder(
+                replace(choice, setup_args=options), _QUOTED.findall(arguments["packages"])
+            )
+        case "use-wheel-or-cargo":
+            choice = _with_builder(choice, [_CARGO])
+        case "add-runtime-packages":
+            names = _QUOTED.findall(arguments["packages"])
+            choice = replace(choice, packages=_added(choice.packages, names))
+        case "use-gcc":
+            choice = replace(choice, compiler="gcc")
+        case "add-suite-of-rust":
+            choice = replace(choice, suites=_added(choice.suites, [arguments["suite"]]))
     return choice
 
 

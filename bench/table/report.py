@@ -135,7 +135,8 @@ class Results:
         for title, notes in (
             ("What no message led to", by_hand),
             ("Why not", list(self._failures())),
-            ("Not built natively", list(self._natively())),
+            ("Not tried", list(self._untried())),
+            ("Not built natively, or not to be called", list(self._natively())),
             ("Other than a native build", list(self._unlike())),
         ):
             lines += ["", f"## {title}", "", *notes] if notes else []
@@ -144,11 +145,15 @@ class Results:
     def _figures(self) -> list[str]:
         """Say how many were tried and built, and how many of those that build natively."""
         rows = [self.row(package) for package in self.listing.packages]
-        natively = [row for row in rows if row.native and row.native["ok"]]
+        natively = [row for row in rows if _is_native(row.native)]
+        built = sum(bool(row.native and row.native["ok"]) for row in rows)
         tried = [row for row in rows if row.platforms]
         native = sum(row.native is not None for row in rows)
         first = f"* {len(tried)} of {len(rows)} rows tried on some platform"
-        said = [f"{first}; {native} tried natively, of which {len(natively)} built."]
+        failed = (
+            f"; {built - len(natively)} of these fail when they are called" if built > len(natively) else ""
+        )
+        said = [f"{first}; {native} tried natively, of which {built} built{failed}."]
         said += [_share(platform, rows, natively) for platform in self.listing.base["platforms"]]
         beside = [not found for _, found in self._beside()]
         said.append(
@@ -187,9 +192,33 @@ class Results:
     def _natively(self) -> Iterator[str]:
         for package in self.listing.packages:
             native = self.row(package).native
-            if native is not None and not native["ok"]:
-                lines = [line for line in native["reason"].splitlines() if "rror" in line] or [""]
-                yield f"* {self.locked[package.key].key}: {lines[0].strip()[:200]}"
+            if native is not None and not _is_native(native):
+                lines = [line.strip()[:200] for line in native["reason"].splitlines() if "rror" in line] or [
+                    ""
+                ]
+                said = f"built, but does not run: {lines[-1]}" if native["ok"] else lines[0]
+                yield f"* {self.locked[package.key].key}: {said}"
+
+    def _untried(self) -> Iterator[str]:
+        """Name what was not tried on a platform, with what it needs and is not built there."""
+        for platform in self.listing.base["platforms"]:
+            rest = []
+            for package in self.listing.packages:
+                if platform in self.row(package).platforms:
+                    continue
+                lacks = [name for name in package.needs if self._is_unbuilt(name, platform)]
+                key = self.locked[package.key].key
+                rest.append(f"{key} (needs {' and '.join(lacks)}, not built there)" if lacks else key)
+            if rest:
+                yield f"* {platform}: {', '.join(rest)}"
+        rest = [self.locked[p.key].key for p in self.listing.packages if self.row(p).native is None]
+        if rest:
+            yield f"* natively: {', '.join(rest)}"
+
+    def _is_unbuilt(self, name: str, platform: str) -> bool:
+        row = self.rows.get(self.locked[name].key)
+        result = row and row.platforms.get(platform)
+        return row is not None and not (result and result.ok)
 
 
 @dataclass
@@ -222,7 +251,8 @@ layer, the image's files were audited, and the base's Python imported it there a
 Whoever built them knew nothing of them: `builder_packages` (what it is compiled against), `packages` (of
 the base, what it needs to run) and settings of `[slim-image].builds` are what the messages of failed builds
 told to add. *messages* is how many it took, on all platforms together. *native* is `pip wheel` in a Debian
-of the same suite with gcc and the -dev packages of all rows, where a build also finds what it can do without.
+of the same suite with gcc and the -dev packages of all rows, where a build also finds what it can do without;
+where that failed on another platform or was new, the same function was called there, too.
 
 A cell is the seconds of the last build step, on a machine that did other work as well. *Not tried*: the run
 did not get that far. What is made once per platform is not in the seconds.
@@ -264,10 +294,15 @@ def _cell(result: Result | None) -> str:
     return f"{result.seconds:.0f} s" if result.ok else "no"
 
 
+def _is_native(native: Mapping[str, Any] | None) -> bool:
+    """Tell whether a package builds natively and is not known to fail when it is called."""
+    return bool(native and native["ok"] and native.get("called", True))
+
+
 def _native(native: Mapping[str, Any] | None) -> str:
     if native is None:
         return "not tried"
-    return "yes" if native["ok"] else "no"
+    return "yes" if _is_native(native) else "built, does not run" if native["ok"] else "no"
 
 
 def _names(names: Iterable[str]) -> str:
@@ -285,4 +320,5 @@ def _said(result: Result) -> str:
     if lines[0].endswith("does not run:"):
         return f"{lines[0]} {lines[-1]}"
     hint = [line.strip() for line in lines if line.strip().startswith("->")]
-    return f"{lines[0]}{' ' + hint[-1] if hint else ''}"
+    causes = f": {'; '.join(result.causes)}" if result.causes else ""
+    return f"{lines[0].rstrip(':')}{causes}{' ' + hint[-1] if hint else ''}"

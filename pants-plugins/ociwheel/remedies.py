@@ -76,6 +76,11 @@ WORDS: Mapping[str, str] = {
     f"on Debian 13) to `builder_packages` of {_SETTINGS} and lock the base",
     "emulate": "build it in a container of {platform}, where its programs run (the steps container and "
     "emulate); or use a version that has a wheel for this platform",
+    "emulate-or-set-variable": "set a variable that its setup.py reads, if one makes it do without "
+    f"({{variables}}): `env` of {_SETTINGS}; or build it in a container of {{platform}}, where its programs "
+    "run (the steps container and emulate)",
+    "use-system-libraries": f"let it take Debian's libraries: set `config_settings` of {_SETTINGS} to "
+    '{{"setup-args": [{options}]}}, and add {packages} to the builder packages of {base} and lock it again',
     "emulate-with-package": "build it in a container of {platform} that has Debian's {package} (the steps "
     "container and emulate); or use a version that has a wheel for this platform",
     "add-emulation-package": 'add "{package}" to the packages of the container, and lock the base again',

@@ -91,6 +91,12 @@ _TEMPLATES: Mapping[str, str] = {
     f"on Debian 13) to its `builder_packages` in {_BUILDS}, then: {{lock_base}}",
     "emulate": "build it in a container of that platform, where its programs run: give it "
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}; or use a version that has a wheel for this platform',
+    "emulate-or-set-variable": "set a variable that its setup.py reads, if one makes it do without "
+    f'({{variables}}): {{{{"env": {{{{"NAME": "value"}}}}}}}} in {_BUILDS}; or build it in a container of '
+    f'that platform, where its programs run: {{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}',
+    "use-system-libraries": "let it take Debian's libraries: give it "
+    f'{{{{"config_settings": {{{{"setup-args": [{{options}}]}}}}}}}} in {_BUILDS} and add {{packages}} to '
+    "{builder} of {base_name}, then: {lock_base}",
     "emulate-with-package": 'add "{package}" to `emulation_packages` of the base and give it '
     f'{{{{"emulate": ["{{platform}}"]}}}} in {_BUILDS}, then: {{lock_base}}; or use a version that has a '
     "wheel for this platform",
@@ -132,6 +138,9 @@ _WHEEL_OR_DEBIAN = (
 _OF_IMAGES: Mapping[str, str] = {
     "use-gcc": _WHEEL_OR_DEBIAN.format(what="Debian's gcc comes with"),
     "emulate": _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
+    "emulate-or-set-variable": "set a variable that its setup.py reads, if one makes it do without "
+    f'({{variables}}): {{{{"env": {{{{"NAME": "value"}}}}}}}} in {_BUILDS}; or '
+    + _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
     "emulate-with-package": _WHEEL_OR_DEBIAN.format(what="builds in a container are for"),
     "use-wheel-or-cargo": _WHEEL_OR_DEBIAN.format(what="cargo comes with"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench.table.building import Result
@@ -9,6 +10,7 @@ from bench.table.following import Choice, follow
 from bench.table.listing import Distribution, Listing, Package
 from bench.table.report import Results, Row, unlike
 from ociwheel.build.diagnose import Context, diagnose
+from ociwheel.build.offered_settings import Offered
 from ociwheel.elf.audit import Fault
 from ociwheel.elf.audit_step import audit_error
 from ociwheel.errors import BuildError
@@ -48,8 +50,20 @@ def test_what_names_nothing_to_add_changes_nothing() -> None:
     assert follow({}, Choice()) == Choice()
 
 
+def test_options_of_meson_are_set_and_their_packages_added() -> None:
+    output = [
+        "ERROR: Subproject freetype2 is buildable: NO",
+        "ERROR: could not get https://x.invalid/f.tar.xz",
+    ]
+    offers = Offered(options=("system-freetype=true",))
+    said = follow(diagnose(output, replace(CONTEXT, offers=offers)).to_json(), Choice())
+    assert said == Choice(("libfreetype-dev",), setup_args=("-Dsystem-freetype=true",))
+    assert said.words() == "`-Dsystem-freetype=true`"
+
+
 def test_a_row_is_read_as_it_was_written() -> None:
-    row = Row("setuptools", Choice(("a",), ("b",), "gcc", ("bookworm-security",)), native={"ok": True})
+    choice = Choice(("a",), ("b",), "gcc", ("bookworm-security",), ("-Da=true",))
+    row = Row("setuptools", choice, native={"ok": True})
     assert Row.from_json(row.to_json()) == row
 
 
@@ -79,16 +93,31 @@ def test_what_was_not_tried_counts_against_the_share_of_what_builds_natively() -
         "untried": Row(native=natively),
         "nowhere": Row(platforms={arm: Result(arm, True, 1.0)}, native=not_so),
         "unknown": Row(platforms={arm: Result(arm, True, 1.0)}),
+        "broken": Row(
+            platforms={arm: Result(arm, False, 1.0, "build: no\n  -> try", ["the header x.h is missing"])},
+            native={
+                "ok": True,
+                "reason": "Traceback\nImportError: undefined symbol: x",
+                "elf": {},
+                "called": False,
+            },
+        ),
     }
-    packages = tuple(Package(name, "") for name in rows)
+    packages = tuple(Package(name, "", needs=("stopped",) if name == "untried" else ()) for name in rows)
     locked = {name: Distribution(name, "1", f"{name}-1.tar.gz", "") for name in rows}
     facts = {"date": "2026-01-01", "machine": "one"}
     results = Results(Path(), Path("/nowhere"), Listing(base, packages), locked, facts)
     results.rows = {f"{name}==1": row for name, row in rows.items()}
     page = results.markdown()
-    assert "4 of 5 rows tried on some platform; 4 tried natively, of which 3 built." in page
+    assert (
+        "5 of 6 rows tried on some platform; 5 tried natively, of which 4 built; 1 of these fail when they are "
+        "called."
+    ) in page
     assert (
         "linux/arm/v7: of the 3 that build natively, 1 are built and called (33 %, 50 % of those tried), "
-        "1 are not, and 1 were not tried. Of all rows: 3 of 4 tried."
+        "1 are not, and 1 were not tried. Of all rows: 3 of 5 tried."
     ) in page
     assert "* stopped==1, linux/arm/v7: built, but does not run: ImportError: x\n" in page
+    assert "* broken==1, linux/arm/v7: build: no: the header x.h is missing -> try\n" in page
+    assert "* broken==1: built, but does not run: ImportError: undefined symbol: x\n" in page
+    assert "* linux/arm/v7: untried==1 (needs stopped, not built there)\n* natively: unknown==1\n" in page

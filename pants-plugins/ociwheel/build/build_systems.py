@@ -107,7 +107,10 @@ def write_build_system_files(
         "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
     }
     if system.meson:
-        return BuildSystemFiles(variables, {"setup-args": [f"--cross-file={meson}"]})
+        # It would try the network, which there is none of, for minutes.
+        return BuildSystemFiles(
+            variables, {"setup-args": [f"--cross-file={meson}", "--wrap-mode=nodownload"]}
+        )
     return BuildSystemFiles(variables)
 
 

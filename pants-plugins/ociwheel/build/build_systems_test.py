@@ -86,7 +86,8 @@ def test_every_program_of_the_cross_file_is_there(tmp_path: Path, *, with_numpy:
         (tmp_path / "venv/bin/numpy-config").touch()
     environment = Environment(tmp_path / "venv/bin/python", tmp_path / "site-packages", tmp_path)
     files = write_build_system_files(system, toolchain, environment, tmp_path / "cross/bin", folder)
-    assert files.config_settings == {"setup-args": [f"--cross-file={folder / 'cross.ini'}"]}
+    arguments = [f"--cross-file={folder / 'cross.ini'}", "--wrap-mode=nodownload"]
+    assert files.config_settings == {"setup-args": arguments}
     cross = ConfigParser()
     cross.read(folder / "cross.ini")
     programs = {name: Path(path.strip("'")) for name, path in cross["binaries"].items()}

@@ -359,6 +359,33 @@ def test_all_that_meson_misses_is_told_at_once(workshop: Workshop, tmp_path: Pat
     )
 
 
+def test_what_an_sdist_offers_is_told_where_it_is_another_way(workshop: Workshop, tmp_path: Path) -> None:
+    fetches = (
+        "ERROR: Subproject freetype2 is buildable: NO\\nERROR: could not get https://files.invalid/f.tar.xz"
+    )
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "mesonpy"\nbackend-path = ["."]\n',
+        "mesonpy.py": f"def build_wheel(*_):\n    raise SystemExit('{fetches}')",
+        "meson.options": "option('system-freetype', type: 'boolean', value: false)\n",
+    }
+    result = workshop.build(make_sdist(tmp_path / "demo-1.0.tar.gz", files), tmp_path / "work")
+    assert error_lines(result)[-1] == (
+        "  -> let it take Debian's libraries: set `config_settings` of its build settings to "
+        '{"setup-args": ["-Dsystem-freetype=true"]}, and add "libfreetype-dev" to the builder packages of the base '
+        "and lock it again"
+    )
+    detects = (
+        "import os\nif os.environ.get('DEMO_DETECT', 'true') == 'true':\n"
+        "    raise OSError('/usr/lib/libdemo.so: wrong ELF class: ELFCLASS32')\n"
+    )
+    files = {**FILES, "setup.py": detects + SETUP}
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
+    result = workshop.build(sdist, tmp_path / "work")
+    assert "if one makes it do without (DEMO_DETECT): `env` of its build settings" in error_lines(result)[-1]
+    result = workshop.build(sdist, tmp_path / "work", settings={"env": {"DEMO_DETECT": "false"}})
+    assert result.returncode == 0, result.stderr
+
+
 def test_c_that_gcc_12_only_warns_of_is_built(workshop: Workshop, tmp_path: Path) -> None:
     """Called before it is declared, an implicit int, an integer for a pointer, a pointer of another type."""
     old = C.replace(

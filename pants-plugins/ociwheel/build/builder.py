@@ -9,6 +9,7 @@ from ociwheel.build.checks import BuiltWheel
 from ociwheel.build.diagnose import LOCKED, MACHINE, Context, diagnose
 from ociwheel.build.finish import finish
 from ociwheel.build.isolation import Isolation, Job, run_hook
+from ociwheel.build.offered_settings import Offered
 from ociwheel.build.sdist_settings import Settings
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.documents import read_error
@@ -95,7 +96,8 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         raise CxxNeededError
     if answer.failed_hook or answer.wheel is None:
         programs = LOCKED if done.isolation == "root" else MACHINE
-        context = Context(where, settings.resolve, settings.base, target, programs, answer.lacks)
+        offers = Offered(answer.options, answer.variables)
+        context = Context(where, settings.resolve, settings.base, target, programs, answer.lacks, offers)
         raise diagnose(done.lines, context)
     made = done.output / answer.wheel
     if made.is_symlink() or not made.is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from ociwheel.build.missing import (
     config_program_package,
     missing_files,
     missing_modules,
+    named_module,
+    pkg_config_package,
     program_package,
 )
+from ociwheel.build.offered_settings import Offered
 from ociwheel.errors import BuildError
 from ociwheel.remedies import Remedy
 from ociwheel.requirement import applies, parse_requirement
@@ -61,6 +64,20 @@ _HOST = re.compile(
     r"(?:https?://|host='|resolve host: )(?!127\.0\.0\.1|builds-have-no-network)"
     r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{1,200})"
 )
+# Of meson: a library that the project takes from the network, or only where the system has none.
+_SUBPROJECT = re.compile(r"ERROR: Subproject (?P<name>[\w.+-]+) is buildable: NO")
+_FALLBACK = re.compile(r"Looking for a fallback subproject for the dependency (?P<name>[\w.+-]+)")
+_NOT_FETCHED = re.compile(r"subproject downloading is disabled|ERROR: could not get https?://")
+_OLD_LIBRARY = re.compile(
+    r"Invalid version, need '(?P<name>[\w.+-]+)' \['(?P<wanted>[^\]]{1,80})'\] found '(?P<have>[^']{1,80})'"
+)
+# What hands out finished wheels, and has looked for one.
+_NO_WHEEL = re.compile(
+    r"\bno (?:pre-?built|binary|compatible) (?:\S+ ){0,3}(?:wheel|binary|binaries|distribution) "
+    r"(?:\S+ )?for (?:this|your|the current) (?:platform|system|machine|architecture)",
+    re.IGNORECASE,
+)
+_RAISED = re.compile(r"(?P<said>[A-Za-z_][\w.]{0,99}(?:Error|Exception): \S.*)")
 _NESTED = re.compile(r"(?<![^\s:])(?P<file>[^\s:]++):\d+:\d+: error: function definition is not allowed here")
 # Of meson, with a cross file and without, of CMake and of numpy's distutils.
 _FORTRAN = re.compile(
@@ -68,6 +85,7 @@ _FORTRAN = re.compile(
     r"No CMAKE_Fortran_COMPILER could be found|no Fortran compiler found"
 )
 _USE_WHEEL = "use a version that has a wheel for this platform"
+_OTHER_VERSION = f"{_USE_WHEEL}, or leave the platform out"
 _COMPILER = re.compile(r"(?P<line>^.*: error: .*|(?<![^\s:])[^\s:]++:\d+:\d+: fatal error: .*)")
 
 
@@ -86,6 +104,8 @@ class Context:
     """Where the build finds programs: :data:`LOCKED`, :data:`MACHINE` or :data:`CONTAINER`."""
     lacks: tuple[str, ...] = ()
     """Modules of pkg-config that it asks for in any case, and that the sysroot lacks."""
+    offers: Offered = field(default_factory=Offered)
+    """What the sdist lets its user choose."""
 
     @property
     def relock_requirements(self) -> Remedy:
@@ -174,11 +194,13 @@ def _cause(output: Sequence[str], context: Context) -> Cause:
         _foreign_program,
         _fortran,
         _missing_file,
+        _fetched_subproject,
+        _older_library,
         _missing_requirement,
         _missing_module,
-        *(_cargo, _network),
+        *(_cargo, _network, _no_wheel),
         _missing_program,
-        *(_nested_function, _compiler_error, _cargo_script),
+        *(_nested_function, _compiler_error, _cargo_script, _raised),
     )
     for finder in finders:
         if found := finder(output, context):
@@ -195,6 +217,9 @@ def _foreign_program(output: Sequence[str], context: Context) -> Cause | None:
     if match := _first(_FOREIGN_LIBRARY, output):
         platform = context.target.platform.oci
         what = f"the build loads {match['name']} on this machine, which is one for {platform}"
+        if names := context.offers.variables:
+            given = {"platform": platform, "variables": ", ".join(names)}
+            return what, Remedy("emulate-or-set-variable", given)
         return what, Remedy("emulate", {"platform": platform})
     return None
 
@@ -230,6 +255,42 @@ def _missing(found: Sequence[Missing], context: Context) -> Cause | None:
     return what, context.add_package('", "'.join(packages))
 
 
+def _fetched_subproject(output: Sequence[str], context: Context) -> Cause | None:
+    """Tell of a library that meson fetches as a subproject, and what takes Debian's in its place."""
+    for number, line in enumerate(output):
+        match = _SUBPROJECT.search(line)
+        if not match or not _first(_NOT_FETCHED, output[number:]):
+            continue
+        if fallback := _first(_FALLBACK, output[max(0, number - 1) : number]):
+            return _missing([named_module(fallback["name"])], context)
+        what = f"the build fetches the sources of {match['name']}, and builds have no network"
+        options = context.offers.options
+        if not options:
+            return what, Remedy("builds-fetch-nothing")
+        libraries = [
+            match["name"],
+            *(re.split("system[-_]", option.partition("=")[0])[-1] for option in options),
+        ]
+        known = dict.fromkeys(found for name in libraries if (found := pkg_config_package(name)))
+        arguments = {
+            "options": ", ".join(f'"-D{option}"' for option in options),
+            "packages": ", ".join(f'"{name}"' for name in known) or "their packages",
+            "base": context.base,
+        }
+        return what, Remedy("use-system-libraries", arguments)
+    return None
+
+
+def _older_library(output: Sequence[str], _context: Context) -> Cause | None:
+    if match := _first(_OLD_LIBRARY, output):
+        wanted = match["wanted"].replace("', '", ", ")
+        what = (
+            f"it asks for the library {match['name']} {wanted}, and Debian's of the base is {match['have']}"
+        )
+        return what, Remedy.text(f"lock an earlier version that takes {match['have']}, or {_USE_WHEEL}")
+    return None
+
+
 def _network(output: Sequence[str], _context: Context) -> Cause | None:
     for number, line in enumerate(output):
         if _NO_NETWORK.search(line):
@@ -239,6 +300,13 @@ def _network(output: Sequence[str], _context: Context) -> Cause | None:
             return f"the build tries to reach {place}, and builds have no network", Remedy(
                 "builds-fetch-nothing"
             )
+    return None
+
+
+def _no_wheel(output: Sequence[str], context: Context) -> Cause | None:
+    if _first(_NO_WHEEL, output):
+        what = "its build compiles nothing: it hands out finished wheels, and has none for"
+        return f"{what} {context.target.platform.oci}", Remedy.text(_OTHER_VERSION)
     return None
 
 
@@ -292,6 +360,12 @@ def _compiler_error(output: Sequence[str], _context: Context) -> Cause | None:
     if match := _first(_COMPILER, output):
         return f"it does not compile: {match['line'].strip()[:300]}", None
     return None
+
+
+def _raised(output: Sequence[str], _context: Context) -> Cause | None:
+    """Quote the last exception: all that is known."""
+    said = [match["said"] for line in output if (match := _RAISED.match(line))]
+    return (f"the build backend failed: {said[-1].strip()[:300]}", None) if said else None
 
 
 def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> re.Match[str] | None:

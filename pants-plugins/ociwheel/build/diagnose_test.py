@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ociwheel.build.diagnose import CONTAINER, MACHINE, Context, check_requirements, diagnose, explain
 from ociwheel.build.missing import header_package, library_package, packages, pkg_config_package
+from ociwheel.build.offered_settings import Offered
 from ociwheel.errors import BuildError
 from ociwheel.platforms import platform
 from ociwheel.remedies import Remedy
@@ -284,6 +285,63 @@ def test_what_meson_would_ask_for_next_is_told_with_what_it_asked_for() -> None:
     assert error.what == "it does not compile: x.c:3:1: error: no"
 
 
+FETCHED = [
+    "Downloading freetype2 source from https://files.invalid/freetype-2.14.3.tar.xz",
+    "ERROR: Subproject freetype2 is buildable: NO",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "../meson.build:12:18: ERROR: Automatic wrap-based subproject downloading is disabled",
+        "../meson.build:12:18: ERROR: could not get https://files.invalid/f.tar.xz; is the internet available?",
+    ],
+)
+def test_a_subproject_that_meson_fetches_names_the_options_that_take_debians_libraries(end: str) -> None:
+    what = "the build fetches the sources of freetype2, and builds have no network"
+    offers = Offered(options=("system-freetype=true", "system-libraqm=true"))
+    error = diagnose([*FETCHED, end], replace(CONTEXT, offers=offers))
+    assert (error.what, error.hint) == (
+        what,
+        (
+            "let it take Debian's libraries: set `config_settings` of its build settings to "
+            '{"setup-args": ["-Dsystem-freetype=true", "-Dsystem-libraqm=true"]}, and add "libfreetype-dev", '
+            f'"libraqm-dev" {ADD}'
+        ),
+    )
+    error = diagnose([*FETCHED, end], CONTEXT)
+    assert (error.what, error.remedy) == (what, Remedy("builds-fetch-nothing"))
+
+
+def test_a_subproject_that_takes_the_place_of_a_library_names_the_library() -> None:
+    disabled = "meson.build:2:4: ERROR: Automatic wrap-based subproject downloading is disabled"
+    error = diagnose(
+        [
+            "Looking for a fallback subproject for the dependency openblas",
+            "ERROR: Subproject OpenBLAS is buildable: NO",
+            disabled,
+        ],
+        replace(CONTEXT, offers=Offered(options=("system-other=true",))),
+    )
+    assert error.what == "the library openblas (pkg-config) is missing"
+    assert error.hint == f'add "libopenblas-dev" {ADD}'
+    # One that the project does without has ended nothing.
+    went_on = ["ERROR: Subproject demo is buildable: NO", "x.c:3:1: error: no"]
+    assert diagnose(went_on, CONTEXT).what == "it does not compile: x.c:3:1: error: no"
+
+
+def test_a_library_loaded_into_python_names_the_variables_of_setup_py() -> None:
+    line = "OSError: /r/usr/lib/arm-linux-gnueabihf/libgssapi_krb5.so: wrong ELF class: ELFCLASS32"
+    offers = Offered(variables=("GSSAPI_LINKER_ARGS", "GSSAPI_SUPPORT_DETECT"))
+    assert diagnose([line], replace(CONTEXT, offers=offers)).hint == (
+        "set a variable that its setup.py reads, if one makes it do without (GSSAPI_LINKER_ARGS, "
+        "GSSAPI_SUPPORT_DETECT): `env` of its build settings; or build it in a container of linux/arm/v7, where "
+        "its programs run (the steps container and emulate)"
+    )
+
+
 @pytest.mark.parametrize(
     ("programs", "line", "what", "hint"),
     [
@@ -314,10 +372,46 @@ def test_a_program_comes_from_where_the_build_finds_programs(
     assert (error.what, error.hint) == (what, hint)
 
 
+@pytest.mark.parametrize(
+    ("lines", "what", "hint"),
+    [
+        (
+            [
+                "RuntimeError: no prebuilt demo 2.0.8 wheel for this platform; available: manylinux_2_28_x86_64"
+            ],
+            "its build compiles nothing: it hands out finished wheels, and has none for linux/arm/v7",
+            "use a version that has a wheel for this platform, or leave the platform out",
+        ),
+        (
+            [
+                "meson.build:44:2: ERROR: Dependency lookup failed: Invalid version, need 'raqm' ['>=0.10.4'] found '0.10.0'."
+            ],
+            "it asks for the library raqm >=0.10.4, and Debian's of the base is 0.10.0",
+            (
+                "lock an earlier version that takes 0.10.0, or use a version that has a wheel for this platform"
+            ),
+        ),
+        (
+            [
+                "KeyError: 'first'",
+                "Traceback (most recent call last):",
+                "demo.ConfigError: no such thing",
+                "",
+            ],
+            "the build backend failed: demo.ConfigError: no such thing",
+            None,
+        ),
+    ],
+)
+def test_what_a_backend_says_itself_is_told(lines: list[str], what: str, hint: str | None) -> None:
+    error = diagnose(lines, CONTEXT)
+    assert (error.what, error.hint) == (what, hint)
+
+
 @pytest.mark.parametrize("name", ["README.rst", "requirements.txt", "VERSION.in"])
 def test_a_file_of_the_sdist_is_no_program(name: str) -> None:
     line = f"FileNotFoundError: [Errno 2] No such file or directory: '{name}'"
-    assert diagnose([line], CONTEXT).what == "the build backend failed"
+    assert diagnose([line], CONTEXT).what == f"the build backend failed: {line}"
 
 
 def test_a_compiler_error_has_no_hint() -> None:

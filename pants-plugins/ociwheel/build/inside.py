@@ -21,6 +21,7 @@ from ociwheel.build.build_systems import merged, write_build_system_files
 from ociwheel.build.diagnose import Context, check_requirements
 from ociwheel.build.meson_dependencies import lacking
 from ociwheel.build.numpy_headers import write_sizes
+from ociwheel.build.offered_settings import OPTION, VARIABLE, offered
 from ociwheel.build.pkgconfig import Sysroot
 from ociwheel.build.rust import RustInputs, RustPlaces, check_rust, write_rust
 from ociwheel.build.sdist_settings import Settings
@@ -105,6 +106,10 @@ class Answer:
     """The end of the output tells why."""
     lacks: tuple[str, ...] = ()
     """What a failed build asks pkg-config for besides, and the sysroot lacks."""
+    options: tuple[str, ...] = ()
+    """Those of meson that the sdist of a failed build offers, as :class:`Offered` has them."""
+    variables: tuple[str, ...] = ()
+    """Those that its ``setup.py`` reads."""
     error: Mapping[str, Any] = field(default_factory=dict)
     """An error that needs no further reading, as a document without its schema."""
 
@@ -120,6 +125,8 @@ class Answer:
             needs_cxx=value.at("needs_cxx").boolean(),
             failed_hook=value.at("failed_hook").boolean(),
             lacks=value.at("lacks").texts(),
+            options=tuple(one.matching(OPTION, "an option") for one in value.at("options").items()),
+            variables=tuple(one.matching(VARIABLE, "a variable") for one in value.at("variables").items()),
             error=error.raw if error and error.members() else {},
         )
 
@@ -201,7 +208,8 @@ def _build(request: Request, settings: Settings, source: Path, system: BuildSyst
         if wants_cxx.exists():
             return Answer(needs_cxx=True)
         sysroot = Sysroot(str(toolchain.sysroot), toolchain.target.platform.triplet)
-        return replace(_failed(e), lacks=lacking(source, sysroot) if system.meson else ())
+        lacks, offers = lacking(source, sysroot) if system.meson else (), offered(source)
+        return replace(_failed(e), lacks=lacks, options=offers.options, variables=offers.variables)
     if wants_cxx.exists():
         return Answer(needs_cxx=True)
     compiled = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0

@@ -39,6 +39,8 @@ def test_no_answer(tmp_path: Path) -> None:
         {"requires": [7]},
         {"sources": {"a": 1}},
         {"compiled": "many"},
+        {"options": ["system-x=true --cross-file=other"]},
+        {"variables": ["PATH\n"]},
         {"error": "bad"},
         {"error": {"hint": "no what"}},
         {"error": {"what": "x", "details": [7]}},

@@ -7,7 +7,7 @@ is made whatever the options and the target are, for one library whose name is w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def unconditional(source: Path) -> tuple[str, ...]:
     folders, seen = [source], {source.resolve()}
     while folders and len(seen) <= _MOST_FILES:
         folder = folders.pop(0)
-        for call in _calls(folder / _FILE):
+        for call in calls(folder / _FILE, ("dependency", "subdir", "subproject")):
             if call.function == "dependency":
                 if call.names_one_library:
                     found[call.name] = None
@@ -55,13 +55,14 @@ def unconditional(source: Path) -> tuple[str, ...]:
 
 
 @dataclass
-class _Call:
+class Call:
     """A call of a function with a literal as its first argument."""
 
     function: str
     name: str = ""
     positional: int = 0
     named: dict[str, list[str]] = field(default_factory=dict)
+    """Arguments by their names, as tokens."""
 
     @property
     def is_required(self) -> bool:
@@ -75,8 +76,8 @@ class _Call:
         return plain and set(self.named) <= _KNOWN_ARGUMENTS
 
 
-def _calls(path: Path) -> Iterator[_Call]:
-    """Yield the calls of a file that are made unconditionally."""
+def calls(path: Path, functions: Container[str]) -> Iterator[Call]:
+    """Yield the calls of functions that a file makes whatever its options are; none without a file."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             tokens = _tokens(file.read(_MOST_BYTES))
@@ -93,7 +94,7 @@ def _calls(path: Path) -> Iterator[_Call]:
         elif word == "?":
             in_question = True
         depth += (word in _OPENING) - (word in _CLOSING)
-        called = word in ("dependency", "subdir", "subproject") and tokens[number + 1 : number + 2] == ["("]
+        called = word in functions and tokens[number + 1 : number + 2] == ["("]
         if called and blocks == 0 and not in_question and tokens[number - 1 : number] != ["."]:
             call = _call(word, tokens[number + 2 : number + 2 + _MOST_TOKENS])
             if call is not None and call.is_required:
@@ -104,9 +105,9 @@ def _tokens(text: str) -> list[str]:
     return [match[0] for match in _TOKEN.finditer(text) if match["skipped"] is None]
 
 
-def _call(function: str, tokens: Sequence[str]) -> _Call | None:
+def _call(function: str, tokens: Sequence[str]) -> Call | None:
     """Return a call whose arguments the tokens begin with, None where its first argument is no plain text."""
-    call, first = _Call(function), None
+    call, first = Call(function), None
     for argument in _arguments(tokens):
         if len(argument) > 2 and argument[1] == ":":
             call.named[argument[0]] = argument[2:]

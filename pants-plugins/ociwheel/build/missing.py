@@ -112,11 +112,6 @@ def missing_modules(output: Sequence[str], lacks: Iterable[str] = ()) -> tuple[M
     :param lacks: names that this one would ask for next; those are told with it that Debian is known to have.
     """
 
-    def module(name: str) -> Missing:
-        if name.lower() in _NOT_IN_DEBIAN:
-            return Missing(f"the library {name}", name, None, in_debian=False)
-        return Missing(f"the library {name} (pkg-config)", f"{name}.pc", pkg_config_package(name))
-
     def required(name: str) -> Missing:
         return Missing(f"the library {name}", f"lib{name}.so", pkg_config_package(name))
 
@@ -125,9 +120,16 @@ def missing_modules(output: Sequence[str], lacks: Iterable[str] = ()) -> tuple[M
     told = (name for line in output if (match := _TOLD.search(line)) for name in _names(match["names"]))
     if found := tuple(dict.fromkeys(required(name) for name in told)):
         return found[:_MOST]
-    found = _collected(output, tuple((pattern, module) for pattern in _MODULES))
-    following = (module(name) for name in lacks if name in packages()["module"])
+    found = _collected(output, tuple((pattern, named_module) for pattern in _MODULES))
+    following = (named_module(name) for name in lacks if name in packages()["module"])
     return tuple(dict.fromkeys((*found, *following)))[:_MOST] if found else ()
+
+
+def named_module(name: str) -> Missing:
+    """Return the library that pkg-config, meson or CMake calls ``name``."""
+    if name.lower() in _NOT_IN_DEBIAN:
+        return Missing(f"the library {name}", name, None, in_debian=False)
+    return Missing(f"the library {name} (pkg-config)", f"{name}.pc", pkg_config_package(name))
 
 
 def _names(text: str) -> list[str]:
