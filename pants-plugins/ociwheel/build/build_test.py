@@ -400,6 +400,30 @@ def test_c_that_gcc_12_only_warns_of_is_built(workshop: Workshop, tmp_path: Path
     assert result.returncode == 0, result.stderr
 
 
+def test_a_call_of_what_no_library_has_is_an_error(workshop: Workshop, tmp_path: Path) -> None:
+    """As pymssql calls what bookworm's FreeTDS does not have: it builds, and cannot be imported."""
+    newer = C.replace("pow(2.0", "(MAKE_IT_NEWER(), declared_nowhere(3), pow)(2.0", 1)
+    files = {**FILES, "demo.c": newer}
+    sdist = make_sdist(tmp_path / "demo-1.0.tar.gz", files)
+    result = workshop.build(sdist, tmp_path / "work")
+    assert result.returncode == 15
+    lines = error_lines(result)
+    assert re.fullmatch(
+        rf"error: demo 1\.0 for {FOREIGN}, Python {MINOR}: demo\.\S+\.so calls MAKE_IT_NEWER, declared_nowhere, which "
+        r"no header of the base declares and none of its libraries has \(.*libc\.so\.6.*\): it could not be imported",
+        lines[0],
+    )
+    assert lines[-1].startswith(
+        "  -> it is made for a newer library than Debian's of the base: lock an earlier"
+    )
+    # What a library has, and no header was included for, is found when it is loaded.
+    old = C.replace("pow(2.0", '(inet_addr("1"), pow)(2.0', 1)
+    result = workshop.build(
+        make_sdist(tmp_path / "demo-1.0.tar.gz", {**FILES, "demo.c": old}), tmp_path / "work"
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_build_has_no_network(workshop: Workshop, tmp_path: Path) -> None:
     reach = (
         "import socket\nfrom setuptools import setup\n"

@@ -112,5 +112,6 @@ def build(inputs: Inputs, settings: Settings, work: Path, output: Path) -> Built
         compiled=answer.compiled,
         forbidden=sorted(done.places),
         lines=done.lines,
+        sysroot=inputs.toolchain.sysroot,
     )
     return Built(wheel, done.isolation)

@@ -10,6 +10,7 @@ from ociwheel.build.diagnose import Context, explain
 from ociwheel.build.own_paths import without_build_paths
 from ociwheel.build.repack import repack
 from ociwheel.build.sdist_settings import Settings
+from ociwheel.build.undeclared import check_undeclared
 from ociwheel.errors import BuildError
 from ociwheel.target import Target
 
@@ -25,6 +26,7 @@ def finish(
     compiled: int,
     forbidden: Sequence[str],
     lines: Sequence[str],
+    sysroot: Path | None = None,
 ) -> BuiltWheel:
     """Check what the backend made and pack it anew.
 
@@ -35,6 +37,7 @@ def finish(
     :param compiled: how many source files the compiler was called for.
     :param forbidden: folders that may not stand in any file of the wheel.
     :param lines: what the backend printed.
+    :param sysroot: of a cross build, what it was linked with.
     :raises BuildError: it is not what it should be; the output folder then has no wheel.
     """
     packed = output / made.name
@@ -44,6 +47,8 @@ def finish(
         if not settings.pure:
             check_not_dropped(wheel, sources, compiled, where)
         check_wheel(wheel, target, where, forbidden, lines)
+        if sysroot:
+            check_undeclared(wheel, sysroot, target.platform.triplet, where, lines)
     except BuildError as e:
         packed.unlink()
         error = explain(e, lines, Context(where, settings.resolve, settings.base, target))
