@@ -1,7 +1,7 @@
 """Calls of functions that no header declares and no library has: it compiles, and cannot be imported.
 
-gcc before 14 only warns of a call before a declaration, and what a shared object leaves undefined is looked for
-when it is loaded. So an sdist written for a newer library than the base has builds in silence.
+gcc before 14 only warns of a call before a declaration, and what a shared object leaves undefined is looked
+for when it is loaded. So an sdist written for a newer library than the base has builds in silence.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def check_undeclared(
             if found:
                 libraries = ", ".join(fact.needed)
                 raise BuildError(
-                    f"{fact.path} calls {', '.join(found)}, which no header of the base declares and none of its "
-                    f"libraries has ({libraries}): it could not be imported",
+                    f"{fact.path} calls {', '.join(found)}, which no header of the base declares and none of "
+                    f"its libraries has ({libraries}): it could not be imported",
                     where=where,
                     hint=Remedy.text(
-                        "it is made for a newer library than Debian's of the base: lock an earlier version, or use "
-                        "one that has a wheel for this platform"
+                        "it is made for a newer library than Debian's of the base: lock an earlier version, or "
+                        "use one that has a wheel for this platform"
                     ),
                 )
 
@@ -73,7 +73,7 @@ def _absent(wanted: set[str], fact: ElfFacts, sysroot: Path, triplet: str) -> li
     while todo and len(seen) < _MOST_LIBRARIES:
         name = todo.pop()
         path = next((folder / name for folder in folders if (folder / name).is_file()), None)
-        facts = path and read_facts(path, name, "the base")
+        facts = read_facts(path, name, "the base") if path else None
         if path is None or facts is None:
             return []
         found.append(path)
@@ -87,9 +87,14 @@ def _absent(wanted: set[str], fact: ElfFacts, sysroot: Path, triplet: str) -> li
     return sorted(rest)
 
 
+def _elf(file: BinaryIO) -> ELFFile:
+    metered: Any = Metered(file)
+    return ELFFile(metered)
+
+
 def _undefined(file: BinaryIO) -> Iterator[str]:
     try:
-        section = ELFFile(Metered(file)).get_section_by_name(".dynsym")
+        section = _elf(file).get_section_by_name(".dynsym")
         if isinstance(section, SymbolTableSection):
             for symbol in islice(section.iter_symbols(), _MOST_SYMBOLS):
                 if symbol.entry.st_shndx == "SHN_UNDEF" and symbol.entry.st_info.bind == "STB_GLOBAL":
@@ -100,5 +105,5 @@ def _undefined(file: BinaryIO) -> Iterator[str]:
 
 def _strings(path: Path) -> bytes:
     with path.open("rb") as file:
-        section: Any = ELFFile(Metered(file)).get_section_by_name(".dynstr")
+        section = _elf(file).get_section_by_name(".dynstr")
         return bytes(section.data()) if section else b""
