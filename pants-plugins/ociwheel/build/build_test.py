@@ -414,7 +414,7 @@ def test_a_call_of_what_no_library_has_is_an_error(workshop: Workshop, tmp_path:
         lines[0],
     )
     assert lines[-1].startswith(
-        "  -> it is made for a newer library than Debian's of the base: lock an earlier"
+        "  -> it is made for a newer library than the base has: lock an earlier"
     )
     # What a library has, and no header was included for, is found when it is loaded.
     old = C.replace("pow(2.0", '(inet_addr("1"), pow)(2.0', 1)

@@ -55,8 +55,8 @@ def check_undeclared(
                     f"its libraries has ({libraries}): it could not be imported",
                     where=where,
                     hint=Remedy.text(
-                        "it is made for a newer library than Debian's of the base: lock an earlier version, or "
-                        "use one that has a wheel for this platform"
+                        "it is made for a newer library than the base has: lock an earlier version, or use one "
+                        "that has a wheel for this platform"
                     ),
                 )
 
