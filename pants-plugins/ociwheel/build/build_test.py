@@ -413,9 +413,7 @@ def test_a_call_of_what_no_library_has_is_an_error(workshop: Workshop, tmp_path:
         r"no header of the base declares and none of its libraries has \(.*libc\.so\.6.*\): it could not be imported",
         lines[0],
     )
-    assert lines[-1].startswith(
-        "  -> it is made for a newer library than the base has: lock an earlier"
-    )
+    assert lines[-1].startswith("  -> it is made for a newer library than the base has: lock an earlier")
     # What a library has, and no header was included for, is found when it is loaded.
     old = C.replace("pow(2.0", '(inet_addr("1"), pow)(2.0', 1)
     result = workshop.build(

@@ -29,6 +29,10 @@ _WARNING = re.compile(
     r"warning: (?:call to undeclared (?:library )?function|implicit declaration of function) "
     r"['\u2018](?P<name>[A-Za-z_]\w{0,200})['\u2019]"
 )
+_OLDER = (
+    "it is made for a newer library than the base has: lock an earlier version, or use one that has a wheel "
+    "for this platform"
+)
 _MOST_SYMBOLS = 200_000
 _MOST_LIBRARIES = 200
 
@@ -54,10 +58,7 @@ def check_undeclared(
                     f"{fact.path} calls {', '.join(found)}, which no header of the base declares and none of "
                     f"its libraries has ({libraries}): it could not be imported",
                     where=where,
-                    hint=Remedy.text(
-                        "it is made for a newer library than the base has: lock an earlier version, or use one "
-                        "that has a wheel for this platform"
-                    ),
+                    hint=Remedy.text(_OLDER),
                 )
 
 
