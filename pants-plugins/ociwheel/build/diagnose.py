@@ -257,9 +257,10 @@ def _missing(found: Sequence[Missing], context: Context) -> Cause | None:
 
 def _fetched_subproject(output: Sequence[str], context: Context) -> Cause | None:
     """Tell of a library that meson fetches as a subproject, and what takes Debian's in its place."""
-    for number, line in enumerate(output):
+    ended = max((number for number, line in enumerate(output) if _NOT_FETCHED.search(line)), default=0)
+    for number, line in enumerate(output[:ended]):
         match = _SUBPROJECT.search(line)
-        if not match or not _first(_NOT_FETCHED, output[number:]):
+        if not match:
             continue
         if fallback := _first(_FALLBACK, output[max(0, number - 1) : number]):
             return _missing([named_module(fallback["name"])], context)
