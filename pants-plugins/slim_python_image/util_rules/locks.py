@@ -11,7 +11,7 @@ from pants.backend.python.subsystems.setup import PythonSetup
 from pants.engine.fs import EMPTY_DIGEST, Digest
 
 from slim_python_image import engine
-from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Root, SlimImageError, canonical_json
 from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step
 
@@ -162,72 +162,6 @@ async def describe(request: DescribeRequest, toolbox: Toolbox) -> Description:
         return Description("{}", EMPTY_DIGEST, outcome.fault)
     outcome.fields()
     return Description(outcome.document, await engine.remove_prefix(outcome.digest, OUT))
-
-
-def _incomplete(entry: dict[str, Any]) -> bool:
-    """Whether a lock leaves something out that the plan needs, and an index would know."""
-    if "fault" in entry or entry.get("source", {}).get("kind") in ("git", "path"):
-        return False
-    return entry["requires_dist"] is None or any(not f["filename"] for f in entry["files"])
-
-
-def _complete(entry: dict[str, Any], description: Description) -> dict[str, Any]:
-    """Return a lock entry with what its description adds."""
-    if description.fault is not None:
-        return {**entry, "files": [], "requires_dist": [], "fault": json.loads(description.fault)}
-    told = json.loads(description.document)
-    return {
-        **entry,
-        "requires_dist": told["requires_dist"],
-        "requires_python": entry.get("requires_python") or told.get("requires_python"),
-        "files": told["files"],
-    }
-
-
-def _without_lines(entry: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return an entry that does not change when a line is added above it."""
-    return {**entry, "where": path}
-
-
-@dataclass(frozen=True)
-class CompleteLock:
-    """A lockfile's entries with all that a plan needs, and the descriptions that told the rest."""
-
-    entries: list[dict[str, Any]]
-    descriptions: dict[tuple[str, str], Description]
-    overridden: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-
-    def adjustments(self) -> dict[str, list[str]]:
-        """Return what the lock was told to set aside, as the core's requests have it."""
-        named = {"overridden": self.overridden, "excluded": self.excluded}
-        return {key: list(texts) for key, texts in named.items() if texts}
-
-
-async def complete_lock(lockfile: str) -> CompleteLock:
-    """Read a lockfile and ask the index for what it leaves out."""
-    lock = await read_lock(LockEntriesRequest(lockfile), **implicitly())
-    entries = [entry.fields for entry in lock.entries]
-    unknown = [entry for entry in entries if _incomplete(entry)]
-    described = await concurrently(
-        describe(
-            DescribeRequest(
-                e["name"],
-                e["version"],
-                tuple(sorted(f["sha256"] for f in e["files"])),
-                e.get("source", {}).get("url"),
-            ),
-            **implicitly(),
-        )
-        for e in unknown
-    )
-    by_key = {(e["name"], e["version"]): d for e, d in zip(unknown, described)}
-    complete = [
-        _complete(e, by_key[key]) if (key := (e["name"], e["version"])) in by_key else e for e in entries
-    ]
-    return CompleteLock(
-        [_without_lines(e, lockfile) for e in complete], by_key, lock.overridden, lock.excluded
-    )
 
 
 def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:

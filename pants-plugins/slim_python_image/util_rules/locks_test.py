@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from slim_python_image.products import SlimImageError
+from slim_python_image.util_rules.complete_lock import reachable, replacements
 from slim_python_image.util_rules.locks import normalized, requirement_name
-from slim_python_image.util_rules.plans import LocalProject, check_local, reachable, replacements
+from slim_python_image.util_rules.plans import LocalProject, check_local
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from pants.util.frozendict import FrozenDict
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Root, TargetEnvironment, canonical_json
-from slim_python_image.util_rules.locks import complete_lock, root_rows
+from slim_python_image.util_rules.complete_lock import complete_lock
+from slim_python_image.util_rules.locks import root_rows
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
 
 

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, replace
-from typing import Any, Iterable
+from dataclasses import dataclass
+from typing import Iterable
 
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Artifact, Root, SlimImageError, TargetEnvironment, canonical_json
+from slim_python_image.util_rules.complete_lock import BuiltRequires, complete_lock
 from slim_python_image.util_rules.declared_python import check_lock
-from slim_python_image.util_rules.locks import (
-    CompleteLock,
-    LockEntriesRequest,
-    complete_lock,
-    normalized,
-    read_lock,
-    requirement_name,
-    root_rows,
-)
+from slim_python_image.util_rules.locks import LockEntriesRequest, normalized, read_lock, root_rows
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
-
-
-@dataclass(frozen=True, order=True)
-class BuiltRequires:
-    """What a version requires by its built metadata, which its lock and its sdist did not say."""
-
-    name: str
-    version: str
-    requires: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,36 +81,6 @@ class WheelPlan:
     notes: tuple[str, ...] = ()
 
 
-def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Return the names that ``roots`` may need, markers and extras not looked at.
-
-    A superset of what the plan chooses: it keeps lines of the lock that cannot matter out of the
-    plan's key.
-    """
-    seen: set[str] = set()
-    todo = list(roots)
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(requires.get(name, ()))
-    return frozenset(seen)
-
-
-_REPLACED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=(?!=)\s*(.*)", re.DOTALL)
-
-
-def replacements(overridden: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the projects that overrides put in the place of others (``name=another>2``)."""
-    found: dict[str, frozenset[str]] = {}
-    for text in overridden:
-        replaced = _REPLACED.fullmatch(text)
-        if replaced:
-            name = normalized(replaced[1])
-            found[name] = found.get(name, frozenset()) | {requirement_name(replaced[2])}
-    return found
-
-
 def check_local(local: Iterable[LocalProject], folders: Iterable[str], origin: str) -> None:
     """Check that the code of each project that a lock has by its path is among an image's own.
 
@@ -144,37 +97,17 @@ def check_local(local: Iterable[LocalProject], folders: Iterable[str], origin: s
         )
 
 
-def with_built(lock: CompleteLock, built: Iterable[BuiltRequires]) -> CompleteLock:
-    """Return a lock that has of some versions what their built metadata requires, as far as it is locked."""
-    known = {(one.name, one.version): one.requires for one in built}
-    locked = {entry["name"] for entry in lock.entries}
-
-    def completed(entry: dict[str, Any]) -> dict[str, Any]:
-        requires = known.get((entry["name"], entry["version"]))
-        if requires is None:
-            return entry
-        return {**entry, "requires_dist": [text for text in requires if requirement_name(text) in locked]}
-
-    return replace(lock, entries=[completed(entry) for entry in lock.entries])
-
-
 @rule(desc="Plan wheels")
 async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
     if not request.roots:
         return WheelPlan((), ())
     stated = await read_lock(LockEntriesRequest(request.lockfile), **implicitly())
     check_lock(request.lockfile, stated.python, request.target)
-    lock = with_built(await complete_lock(request.lockfile), request.built)
-    requires: dict[str, frozenset[str]] = {}
-    for entry in lock.entries:
-        names = frozenset(requirement_name(r) for r in entry["requires_dist"])
-        requires[entry["name"]] = requires.get(entry["name"], frozenset()) | names
-    for name, others in replacements(lock.overridden).items():
-        requires[name] = requires.get(name, frozenset()) | others
-    needed = reachable((requirement_name(root.requirement) for root in request.roots), requires)
+    lock = await complete_lock(request.lockfile, [root.requirement for root in request.roots], request.built)
+    needed = {entry["name"] for entry in lock.entries}
     document = {
         "roots": root_rows(request.roots),
-        "entries": [entry for entry in lock.entries if entry["name"] in needed],
+        "entries": lock.entries,
         "no_binary": sorted(n for n in request.no_binary if n == ":all:" or normalized(n) in needed),
         "only_binary": sorted(n for n in request.only_binary if n == ":all:" or normalized(n) in needed),
         "lockfile": request.lockfile,

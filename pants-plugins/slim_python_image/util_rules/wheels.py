@@ -29,6 +29,7 @@ from slim_python_image.util_rules.build_pins import (
 )
 from slim_python_image.util_rules.build_programs import programs_for
 from slim_python_image.util_rules.build_wheel import BuildFailed, BuildWheelRequest, build_wheel
+from slim_python_image.util_rules.complete_lock import BuiltRequires
 from slim_python_image.util_rules.emulation import (
     EmulateWheelRequest,
     container_request,
@@ -40,7 +41,6 @@ from slim_python_image.util_rules.locks import normalized, requirement_name
 from slim_python_image.util_rules.newest_wheels import NewestWheelsRequest, find_newest_wheels
 from slim_python_image.util_rules.plan_coverage import by_choice
 from slim_python_image.util_rules.plans import (
-    BuiltRequires,
     PlannedArtifact,
     WheelPlan,
     WheelPlanRequest,

@@ -1,0 +1,173 @@
+"""A lockfile's entries with all that a plan needs: what the lock leaves out, the index is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping, Sequence
+
+from slim_python_image.by_name import concurrently, implicitly
+from slim_python_image.util_rules.lock_lines import LockLinesRequest, reached, read_lines
+from slim_python_image.util_rules.locks import (
+    DescribeRequest,
+    Description,
+    LockEntriesRequest,
+    describe,
+    normalized,
+    read_lock,
+    requirement_name,
+)
+
+
+@dataclass(frozen=True, order=True)
+class BuiltRequires:
+    """What a version requires by its built metadata, which its lock and its sdist did not say."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CompleteLock:
+    """A lockfile's entries with all that a plan needs, and the descriptions that told the rest."""
+
+    entries: list[dict[str, Any]]
+    descriptions: dict[tuple[str, str], Description]
+    overridden: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def adjustments(self) -> dict[str, list[str]]:
+        """Return what the lock was told to set aside, as the core's requests have it."""
+        named = {"overridden": self.overridden, "excluded": self.excluded}
+        return {key: list(texts) for key, texts in named.items() if texts}
+
+
+def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
+    """Return the names that ``roots`` may need, markers and extras not looked at.
+
+    A superset of what the plan chooses: it keeps lines of the lock that cannot matter out of the
+    plan's key.
+    """
+    seen: set[str] = set()
+    todo = list(roots)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(requires.get(name, ()))
+    return frozenset(seen)
+
+
+_REPLACED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=(?!=)\s*(.*)", re.DOTALL)
+
+
+def replacements(overridden: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the projects that overrides put in the place of others (``name=another>2``)."""
+    found: dict[str, frozenset[str]] = {}
+    for text in overridden:
+        replaced = _REPLACED.fullmatch(text)
+        if replaced:
+            name = normalized(replaced[1])
+            found[name] = found.get(name, frozenset()) | {requirement_name(replaced[2])}
+    return found
+
+
+def _incomplete(entry: dict[str, Any]) -> bool:
+    """Whether a lock leaves something out that the plan needs, and an index would know."""
+    if "fault" in entry or entry.get("source", {}).get("kind") in ("git", "path"):
+        return False
+    return entry["requires_dist"] is None or any(not f["filename"] for f in entry["files"])
+
+
+def _complete(entry: dict[str, Any], description: Description) -> dict[str, Any]:
+    """Return a lock entry with what its description adds."""
+    if description.fault is not None:
+        return {**entry, "files": [], "requires_dist": [], "fault": json.loads(description.fault)}
+    told = json.loads(description.document)
+    return {
+        **entry,
+        "requires_dist": told["requires_dist"],
+        "requires_python": entry.get("requires_python") or told.get("requires_python"),
+        "files": told["files"],
+    }
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry["name"], entry["version"]
+
+
+def _without_lines(entry: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return an entry that does not change when a line is added above it."""
+    return {**entry, "where": path}
+
+
+def requires_of(entries: Iterable[Mapping[str, Any]], overridden: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the names that each name of a lock requires, as far as its entries tell."""
+    requires = replacements(overridden)
+    for entry in entries:
+        names = frozenset(requirement_name(text) for text in entry["requires_dist"] or ())
+        requires[entry["name"]] = requires.get(entry["name"], frozenset()) | names
+    return requires
+
+
+def with_built(entries: Sequence[dict[str, Any]], built: Iterable[BuiltRequires]) -> list[dict[str, Any]]:
+    """Return entries that have of some versions what their built metadata requires, where it is locked."""
+    known = {(one.name, one.version): one.requires for one in built}
+    locked = {entry["name"] for entry in entries}
+
+    def completed(entry: dict[str, Any]) -> dict[str, Any]:
+        requires = known.get((entry["name"], entry["version"]))
+        if requires is None:
+            return entry
+        return {**entry, "requires_dist": [text for text in requires if requirement_name(text) in locked]}
+
+    return [completed(entry) for entry in entries]
+
+
+def _request(entry: Mapping[str, Any]) -> DescribeRequest:
+    hashes = tuple(sorted(f["sha256"] for f in entry["files"]))
+    return DescribeRequest(entry["name"], entry["version"], hashes, entry.get("source", {}).get("url"))
+
+
+async def _likely(roots: frozenset[str], lockfile: str) -> frozenset[str] | None:
+    """Return the names that a lock says roots need, in whatever way; ``None`` where it does not say.
+
+    Comments may be wrong: they decide what is looked up at once, not what is needed.
+    """
+    lines = (await read_lines(LockLinesRequest(lockfile), **implicitly())).lines
+    return frozenset(reached(roots, lines)) if lines else None
+
+
+async def complete_lock(
+    lockfile: str, roots: Iterable[str] | None = None, built: Iterable[BuiltRequires] = ()
+) -> CompleteLock:
+    """Read a lockfile and ask the index for what it leaves out.
+
+    :param roots: requirements; without any, all entries of the lock are completed.
+    :param built: what is known of versions that were built since.
+    :returns: the entries that ``roots`` may need.
+    """
+    lock = await read_lock(LockEntriesRequest(lockfile), **implicitly())
+    stated = [entry.fields for entry in lock.entries]
+    everything = frozenset(entry["name"] for entry in stated)
+    wanted = everything if roots is None else frozenset(map(requirement_name, roots))
+    names = await _likely(wanted, lockfile) or everything
+    told: dict[tuple[str, str], Description] = {}
+    while True:
+        unknown = [e for e in stated if e["name"] in names and _incomplete(e) and _key(e) not in told]
+        found = await concurrently(describe(_request(entry), **implicitly()) for entry in unknown)
+        told.update(zip(map(_key, unknown), found))
+        entries = [_complete(e, told[_key(e)]) if _key(e) in told else e for e in stated]
+        entries = with_built(entries, built)
+        needed = reachable(wanted, requires_of(entries, lock.overridden))
+        if needed <= names:
+            break
+        names |= needed
+    return CompleteLock(
+        [_without_lines(e, lockfile) for e in entries if e["name"] in needed],
+        told,
+        lock.overridden,
+        lock.excluded,
+    )

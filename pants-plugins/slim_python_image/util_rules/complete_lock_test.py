@@ -1,0 +1,131 @@
+"""Which lines of a lock are looked up: those that roots may need, at once where the lock says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Coroutine, Iterator, Mapping
+
+import pytest
+from pants.engine.fs import EMPTY_DIGEST
+
+from slim_python_image.util_rules.complete_lock import BuiltRequires, CompleteLock, complete_lock
+from slim_python_image.util_rules.lock_lines import LockLinesRequest, parse_lines
+from slim_python_image.util_rules.locks import (
+    DescribeRequest,
+    Description,
+    LockEntries,
+    LockEntriesRequest,
+    LockEntry,
+)
+
+LOCK = "3rdparty/python/default.lock"
+REQUIRES = {
+    "app-server": ["click>=8", "h11"],
+    "click": [],
+    "h11": [],
+    "pytest": ["pluggy"],
+    "pluggy": [],
+    "plugin": [],
+}
+VIA = {
+    "app-server": "-r requirements.txt",
+    "click": "app-server",
+    "h11": "app-server",
+    "pytest": "-r requirements.txt",
+    "pluggy": "pytest",
+    "plugin": "-r requirements.txt",
+}
+
+
+def entry(name: str) -> LockEntry:
+    files = [{"sha256": "0" * 64, "filename": None}]
+    fields = {"name": name, "version": "1", "files": files, "requires_dist": None, "where": f"{LOCK}:1"}
+    return LockEntry(name, "1", json.dumps(fields))
+
+
+def lock_text(via: Mapping[str, str | None]) -> str:
+    lines = []
+    for name, by in via.items():
+        lines += [f"{name}==1 \\", f"    --hash=sha256:{'0' * 64}"]
+        lines += [] if by is None else [f"    # via {by}"]
+    return "\n".join(lines) + "\n"
+
+
+def run(
+    coroutine: Coroutine[Any, Any, CompleteLock], text: str, requires: Mapping[str, list[str]] = REQUIRES
+) -> tuple[CompleteLock, list[list[str]]]:
+    """Run it; return its answer, and the names that were looked up, those of one time together."""
+    waves: list[list[str]] = []
+
+    def answer(get: Any) -> Any:
+        request = get.inputs[0]
+        if isinstance(request, LockEntriesRequest):
+            return LockEntries(LOCK, tuple(entry(name) for name in requires))
+        if isinstance(request, LockLinesRequest):
+            return parse_lines(text.encode())
+        assert isinstance(request, DescribeRequest)
+        waves[-1].append(request.name)
+        files = [{"sha256": "0" * 64, "filename": f"{request.name}-1.tar.gz"}]
+        told = {"requires_dist": requires[request.name], "files": files}
+        return Description(json.dumps(told), EMPTY_DIGEST)
+
+    value: Any = None
+    while True:
+        try:
+            got = coroutine.send(value)
+        except StopIteration as e:
+            return e.value, [wave for wave in waves if wave]
+        waves.append([])
+        value = tuple(map(answer, got)) if isinstance(got, (list, tuple)) else answer(got)
+
+
+def names(lock: CompleteLock) -> Iterator[str]:
+    return (one["name"] for one in lock.entries)
+
+
+def test_what_no_root_needs_is_not_looked_up() -> None:
+    found, waves = run(complete_lock(LOCK, ["App_Server[fast]>=1"]), lock_text(VIA))
+    assert waves == [["app-server", "click", "h11"]]
+    assert list(names(found)) == ["app-server", "click", "h11"]
+    assert all(one["files"][0]["filename"] and one["where"] == LOCK for one in found.entries)
+
+
+@pytest.mark.parametrize(
+    ("via", "waves"),
+    [
+        # A comment that names too little: what it leaves out is looked up when it is known.
+        ({**VIA, "h11": "pytest"}, [["app-server", "click"], ["h11"]]),
+        # One that names too much costs a look-up; the plan does not get it.
+        ({**VIA, "plugin": "app-server"}, [["app-server", "click", "h11", "plugin"]]),
+        # A line that does not say.
+        ({**VIA, "plugin": None}, [["app-server", "click", "h11", "plugin"]]),
+        # Nothing is known of who requires whom: all at once.
+        (dict.fromkeys(VIA), [list(VIA)]),
+    ],
+)
+def test_comments_decide_what_is_asked_at_once_and_not_what_is_needed(
+    via: Mapping[str, str | None], waves: list[list[str]]
+) -> None:
+    found, asked = run(complete_lock(LOCK, ["app-server"]), lock_text(via))
+    assert asked == waves
+    assert list(names(found)) == ["app-server", "click", "h11"]
+
+
+def test_a_lock_whose_lines_are_not_read_is_looked_up_at_once() -> None:
+    found, asked = run(complete_lock(LOCK, ["app-server"]), "[[packages]]\n")
+    assert asked == [list(REQUIRES)]
+    assert list(names(found)) == ["app-server", "click", "h11"]
+
+
+def test_what_only_a_build_told_is_looked_up_too() -> None:
+    built = [BuiltRequires("h11", "1", ("plugin>=1", "not-locked"))]
+    found, asked = run(complete_lock(LOCK, ["app-server"], built), lock_text(VIA))
+    assert asked == [["app-server", "click", "h11"], ["plugin"]]
+    assert list(names(found)) == ["app-server", "click", "h11", "plugin"]
+    assert [one["requires_dist"] for one in found.entries if one["name"] == "h11"] == [["plugin>=1"]]
+
+
+def test_without_roots_everything_is_looked_up() -> None:
+    found, asked = run(complete_lock(LOCK), lock_text(VIA))
+    assert asked == [list(REQUIRES)]
+    assert list(names(found)) == list(REQUIRES)
