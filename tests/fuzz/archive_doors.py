@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import itertools
 import random
 import zipfile
 from collections.abc import Sequence
@@ -64,8 +63,7 @@ def _zip(data: bytes, folder: Path) -> None:
 def _deb(data: bytes, folder: Path) -> None:
     path = folder / "input.deb"
     path.write_bytes(data)
-    (folder / "scratch").mkdir()
-    package = read_deb(path, folder / "scratch", itertools.count())
+    package = read_deb(path, folder / "contents")
     layer_entries((package,))
     write_sysroot([package], folder / "tree")
 

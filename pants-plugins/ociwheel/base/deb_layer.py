@@ -193,7 +193,8 @@ def bytecode_entries(entries: Iterable[Entry], minor: str) -> Iterator[Entry]:
     for entry in entries:
         if entry.kind != "file" or not module.fullmatch(entry.path):
             continue
-        data = entry.source.read_bytes() if isinstance(entry.source, Path) else b""
+        with entry.open() as file:
+            data = file.read()
         place = pyc_path(entry.path, tag)
         code = _compiled(compiled, entry.path, data, place) if compiled else None
         if code is None:

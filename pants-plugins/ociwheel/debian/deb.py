@@ -1,7 +1,7 @@
 """Reads a binary package, deb(5): an ar archive of a control tarball and a data tarball.
 
-Maintainer scripts are read and never run (:mod:`ociwheel.base.scripts`). File contents go to numbered files
-of a scratch folder, so no name of the archive ever becomes a path on this machine.
+Maintainer scripts are read and never run (:mod:`ociwheel.base.scripts`). File contents go to one numbered
+file of a scratch folder for each package, so no name of the archive ever becomes a path on this machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ociwheel.formats.entries import Entry
 from ociwheel.formats.guard import Guard
 from ociwheel.formats.limits import MB
 from ociwheel.formats.names import is_text
+from ociwheel.formats.parts import Part
 from ociwheel.formats.streams import open_stream
 from ociwheel.formats.tar import TarReader
 from ociwheel.platforms import Platform
@@ -71,7 +72,7 @@ def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:
     numbers = itertools.count()
     packages: dict[str, Package] = {}
     for path in files:
-        package = read_deb(path, scratch, numbers)
+        package = read_deb(path, scratch / str(next(numbers)))
         other = packages.setdefault(package.name, package)
         if other is not package:
             raise BaseError(
@@ -80,10 +81,10 @@ def read_debs(folder: Path, scratch: Path) -> tuple[Package, ...]:
     return tuple(packages[name] for name in sorted(packages))
 
 
-def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
+def read_deb(path: Path, contents: Path) -> Package:
     """Unpack one package.
 
-    :param numbers: names for the files of ``scratch``.
+    :param contents: a file that is made for the contents, and must outlive the result.
     :raises BaseError: the file is no package, is damaged, or has a member that must not be unpacked.
     """
     guard = Guard(path.name, BaseError)
@@ -98,7 +99,7 @@ def read_deb(path: Path, scratch: Path, numbers: Iterator[int]) -> Package:
         if not all(form.fullmatch(value) for form, value in zip(_FIELDS.values(), values, strict=True)):
             raise guard.refuse("its control file lacks Package, Version or Architecture")
         data = _tarball(members, "data", guard)
-        entries = tuple(_data(data, f"{values[0]} {values[1]}", scratch, numbers, guard))
+        entries = tuple(_data(data, f"{values[0]} {values[1]}", contents, guard))
     name, version, architecture = values
     scripts = {name: text for name, text in texts.items() if name in _SCRIPTS}
     return Package(name, version, architecture, texts["control"], texts.get("md5sums", ""), entries, scripts)
@@ -146,26 +147,26 @@ def _fields(control: str) -> dict[str, str]:
     return found
 
 
-def _data(
-    tar: TarReader, origin: str, scratch: Path, numbers: Iterator[int], guard: Guard
-) -> Iterator[Entry]:
-    for entry in tar:
-        if not entry.path:
-            continue  # the root itself
-        kind = entry.kind
-        if kind == "other":
-            raise guard.refuse(f"the entry {quoted(entry.path)} is a device or another special file")
-        if not (is_text(entry.path) and is_text(entry.target)):
-            raise guard.refuse(f"the path of the entry {quoted(entry.path)} is no UTF-8 text")
-        source = _written(tar, scratch / str(next(numbers))) if kind == "file" else None
-        mode = 0o777 if kind == "symlink" else entry.mode
-        yield Entry(entry.path, kind, mode, entry.uid, entry.gid, source, entry.target, origin)
+def _data(tar: TarReader, origin: str, contents: Path, guard: Guard) -> Iterator[Entry]:
+    """Yield the entries of the data tarball.
 
-
-def _written(tar: TarReader, path: Path) -> Path:
-    with path.open("wb") as file:
-        file.writelines(tar.chunks())
-    return path
+    :param contents: the file for the contents of all, which can be read when the last was yielded.
+    """
+    with contents.open("wb") as file:
+        for entry in tar:
+            if not entry.path:
+                continue  # the root itself
+            kind = entry.kind
+            if kind == "other":
+                raise guard.refuse(f"the entry {quoted(entry.path)} is a device or another special file")
+            if not (is_text(entry.path) and is_text(entry.target)):
+                raise guard.refuse(f"the path of the entry {quoted(entry.path)} is no UTF-8 text")
+            source = None
+            if kind == "file" and entry.size:
+                source = Part(contents, file.tell(), entry.size)
+                file.writelines(tar.chunks())
+            mode = 0o777 if kind == "symlink" else entry.mode
+            yield Entry(entry.path, kind, mode, entry.uid, entry.gid, source, entry.target, origin)
 
 
 def check_architecture(packages: Iterable[Package], row: Platform) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import tarfile
 import tempfile
 from pathlib import Path
@@ -31,9 +30,7 @@ SAMPLE = deb(
 def read(tmp_path: Path, data: bytes) -> Package:
     path = tmp_path / "sample_1.0-1_amd64.deb"
     path.write_bytes(data)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir(exist_ok=True)
-    return read_deb(path, scratch, itertools.count())
+    return read_deb(path, tmp_path / "contents")
 
 
 def fault(tmp_path: Path, data: bytes) -> str:
@@ -148,3 +145,20 @@ def test_damage_anywhere_reads_or_is_a_base_error(position: int, noise: bytes) -
 def test_a_package_cut_short_never_crashes(length: int) -> None:
     with tempfile.TemporaryDirectory() as place, contextlib.suppress(BaseError):
         assert read(Path(place), SAMPLE[:length]).name == "sample"
+
+
+def test_the_files_of_a_package_are_parts_of_one(tmp_path: Path) -> None:
+    contents = {"etc/first": b"1", "etc/none": b"", "etc/large": bytes(range(256)) * 4096, "etc/last": b"2"}
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    debs = write_debs(
+        tmp_path / "debs", {"one": [Item(f"./{path}", data) for path, data in contents.items()]}
+    )
+    (package,) = read_debs(debs, folder)
+    assert len(list(folder.iterdir())) == 1
+    assert {one.path: one.size() for one in package.members} == {k: len(v) for k, v in contents.items()}
+    for member in package.members:
+        with member.open() as file:
+            assert file.read() == contents[member.path]
+            file.seek(0)
+            assert file.read(1) == contents[member.path][:1]

@@ -10,7 +10,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self, cast
+from typing import Protocol, Self
+
+from ociwheel.formats.parts import Part
 
 _CHUNK_BYTES = 1 << 18
 _HEAD_BYTES = 8
@@ -21,20 +23,12 @@ class _Reads(Protocol):
 
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(Part):
     """Part of a spool."""
 
-    file: Path
-    offset: int
-    size: int
-    """Length in bytes."""
     sha256: str
     head: bytes = b""
     """The first bytes, up to eight: they tell what kind of file it is."""
-
-    def open(self) -> BinaryIO:
-        """Return a seekable stream over the part."""
-        return cast(BinaryIO, io.BufferedReader(_Window(self.file, self.offset, self.size)))
 
 
 class Spool:
@@ -72,39 +66,3 @@ class Spool:
     def flush(self) -> None:
         """Make all that was added readable through its slices."""
         self._file.flush()
-
-
-class _Window(io.RawIOBase):
-    """A read-only part of a file as a file."""
-
-    def __init__(self, file: Path, offset: int, size: int) -> None:
-        super().__init__()
-        self._file = file.open("rb", buffering=0)
-        self._offset, self._size, self._at = offset, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError("a position before the start")
-        self._at = start + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer)[: max(0, self._size - self._at)]
-        self._file.seek(self._offset + self._at)
-        count = self._file.readinto(view) or 0
-        self._at += count
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
