@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
+import stat
 from typing import TYPE_CHECKING, Any
 
 from ociwheel.base.merge import MERGED_FOLDERS
@@ -85,5 +87,11 @@ def _file(placed: Mapping[str, Entry], path: str) -> Entry:
 
 def tree_document(output: Path) -> dict[str, Any]:
     """Return the document about a tree: how many files, how many bytes."""
-    files = [path for path in output.rglob("*") if path.is_file() and not path.is_symlink()]
-    return document("tree", {"files": len(files), "size": sum(path.stat().st_size for path in files)})
+    files = size = 0
+    for folder, _, names in os.walk(output):
+        for name in names:
+            status = os.lstat(os.path.join(folder, name))
+            if stat.S_ISREG(status.st_mode):
+                files += 1
+                size += status.st_size
+    return document("tree", {"files": files, "size": size})

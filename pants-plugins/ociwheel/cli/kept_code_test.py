@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import marshal
 import os
 import shutil
@@ -77,8 +78,19 @@ def start(core: Path, *arguments: str, code: str = "../code/plan-1") -> tuple[in
 
 
 def kept(core: Path) -> Path:
-    (file,) = (core.parent / "code").iterdir()
+    (file,) = (core.parent / "code").glob("plan-1-*")
     return file
+
+
+def shared(core: Path) -> Path:
+    (file,) = (core.parent / "code").glob("modules-*")
+    return file
+
+
+def with_mark(content: object) -> bytes:
+    """Return a file that counts as whole."""
+    data = marshal.dumps(content)
+    return bytes(_imp.source_hash(0, data)) + data
 
 
 def test_code_that_is_kept_is_not_compiled_again(core: Path) -> None:
@@ -189,3 +201,42 @@ def test_what_is_printed_and_what_is_to_be_done_at_the_end_is_done(core: Path) -
         "    return 7\n"
     )
     assert start(core) == (7, "first last\n")
+
+
+def test_a_step_of_another_kind_takes_what_the_first_compiled(core: Path) -> None:
+    (core / "ociwheel/cli/main.py").write_text(MAKES)
+    assert start(core, "run-t.*")[0] == 0
+    file = shared(core)
+    modules, made, patterns = marshal.loads(file.read_bytes()[8:])  # noqa: S302 (written by the entry)
+    name = "ociwheel.cli.main"
+    assert set(modules) == {"ociwheel", "ociwheel.cli", name}
+    # Told apart from what the second would compile itself.
+    other = marshal.dumps(compile(MAKES.replace("Pair(3)", "Pair(4)"), "main.py", "exec"))
+    file.write_bytes(with_mark(({**modules, name: (*modules[name][:-1], other)}, made, patterns)))
+    before = file.read_bytes()
+    assert start(core, "run-t.*", code="../code/check-1")[1].endswith("Pair(one=4, two=2)\n")
+    assert file.read_bytes() == before
+    # Of another source it takes none.
+    (core / "ociwheel/cli/main.py").write_text(MAKES.replace("Pair(3)", "Pair(5)"))
+    assert start(core, "run-t.*", code="../code/check-2")[1].endswith("Pair(one=5, two=2)\n")
+    again = marshal.loads(shared(core).read_bytes()[8:])  # noqa: S302 (written by the entry)
+    assert again[0][name] != modules[name]
+    assert (again[1], again[2]) == (made, patterns)
+
+
+def test_damage_of_what_steps_share_counts_as_none(core: Path) -> None:
+    first = start(core)
+    whole = shared(core).read_bytes()
+    shared(core).write_bytes(whole[:-9] + b"?" + whole[-8:])
+    assert start(core, code="../code/check-1") == first
+    assert shared(core).read_bytes() == whole
+
+
+def test_what_steps_share_does_not_grow_without_end(core: Path) -> None:
+    start(core)
+    (core / "ociwheel/another.py").write_text(f"VALUE = '{'x' * (8 << 20)}'\n")
+    (core / "ociwheel/cli/main.py").write_text("def main(argv):\n    import ociwheel.another\n    return 0\n")
+    start(core, code="../code/check-1")
+    modules, *_ = marshal.loads(shared(core).read_bytes()[8:])  # noqa: S302 (written by the entry)
+    assert "ociwheel.another" in modules
+    assert "ociwheel.more" not in modules

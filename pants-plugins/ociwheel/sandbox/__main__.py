@@ -14,6 +14,7 @@ import builtins
 import marshal
 import os
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
@@ -24,7 +25,13 @@ _LATER = (
     *("random", "selectors", "shutil", "ssl", "subprocess", "sysconfig", "tempfile", "zipfile"),
 )
 _KEPT_SECONDS = 30 * 86400
+# Four times what all modules of the core and its libraries come to.
+_MOST_SHARED_BYTES = 8 << 20
+# By name: hash of the source, number of the folder, path in it, whether it is a package, code.
+_Modules = dict[str, tuple[bytes, int, str, bool, bytes]]
 _Patterns = dict[tuple[object, int], tuple[object, ...]]
+# With the methods of dataclasses, by their source.
+_File = tuple[_Modules, dict[str, bytes], _Patterns]
 
 
 class _Later(ModuleType):
@@ -45,29 +52,23 @@ class _Kept:
     """Finds modules below some folders, and keeps the code that Python makes of them.
 
     :param path: the file that keeps it; one that is missing or damaged counts as empty.
+    :param shared: the file that keeps what any step made, for the first step of another kind: most of what
+        that imports is what others import, too.
     :param roots: folders of modules, absolute.
     """
 
-    def __init__(self, path: str, roots: list[str]) -> None:
+    def __init__(self, path: str, shared: str, roots: list[str]) -> None:
         self._path = path
+        self._shared_path = shared
         self._roots = roots
-        self._code: dict[str, tuple[int, str, bool, bytes]] = {}
-        self._made: dict[str, bytes] = {}
-        self._patterns: _Patterns = {}
-        self._new = False
-        try:
-            with open(path, "rb") as file:
-                mark, data = file.read(8), file.read()
-            if mark == _mark(data):
-                # Written by this class, on this machine.
-                self._code, self._made, self._patterns = marshal.loads(data)  # noqa: S302
-        except (OSError, EOFError, ValueError, TypeError):
-            pass
+        self._modules, self._made, self._patterns = _read(path) or ({}, {}, {})
+        self._shared: _File | None = None
+        self._new = self._compiled = False
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
         """Return where a module is: Python's own search, unless its code is kept."""
-        if name in self._code:
-            root, relative, is_package, _ = self._code[name]
+        if name in self._modules:
+            _, root, relative, is_package, _ = self._modules[name]
             origin = os.path.join(self._roots[root], relative)
             spec = ModuleSpec(name, _Loader(self, name, origin), origin=origin, is_package=is_package)
             spec.has_location = True
@@ -79,24 +80,39 @@ class _Kept:
             found.loader = _Loader(self, name, found.origin)
         return found
 
-    def code(self, name: str, origin: str) -> CodeType | None:
-        """Return the code of a module that is kept, ``None`` for another."""
-        if name not in self._code:
-            return None
-        code: CodeType = marshal.loads(self._code[name][3])  # noqa: S302 (as above)
-        # What Python itself calls for bytecode that was moved.
-        _imp._fix_co_filename(code, origin)  # type: ignore[attr-defined] # noqa: SLF001
+    def code(self, name: str, origin: str, make: Callable[[], CodeType | None]) -> CodeType | None:
+        """Return the code of a module, and keep it if the module is below one of the folders.
+
+        :param make: compiles it.
+        """
+        if name in self._modules:
+            return _loaded(self._modules[name][-1], origin)
+        place = self._place(origin)
+        if place is None:
+            return make()
+        with open(origin, "rb") as file:
+            mark = _mark(file.read())
+        other = self._others()[0].get(name)
+        if other is not None and other[0] == mark:
+            code: CodeType | None = _loaded(other[-1], origin)
+        else:
+            code, self._compiled = make(), True
+        if code is not None:
+            self._modules[name] = (mark, *place, marshal.dumps(code))
+            self._new = True
         return code
 
-    def keep(self, name: str, origin: str, code: CodeType) -> None:
-        """Keep the code of a module that is below one of the folders."""
+    def _others(self) -> _File:
+        if self._shared is None:
+            self._shared = _read(self._shared_path) or ({}, {}, {})
+        return self._shared
+
+    def _place(self, origin: str) -> tuple[int, str, bool] | None:
+        """Return where a module is below one of the folders, and whether it is a package."""
         for number, root in enumerate(self._roots):
             if origin.startswith(root + os.sep):
-                relative = origin[len(root) + 1 :]
-                is_package = os.path.basename(origin) == "__init__.py"
-                self._code[name] = (number, relative, is_package, marshal.dumps(code))
-                self._new = True
-                return
+                return number, origin[len(root) + 1 :], os.path.basename(origin) == "__init__.py"
+        return None
 
     def watch(self) -> None:
         """Keep, too, what modules make when they are imported: methods of dataclasses, and patterns.
@@ -115,12 +131,17 @@ class _Kept:
             if sys._getframe(3).f_code.co_name != "<module>":  # noqa: SLF001
                 return make(pattern, flags)
             if (pattern, flags) not in self._patterns:
-                _compiler._sre = _Watched(self._patterns, (pattern, flags))  # noqa: SLF001
-                try:
-                    make(pattern, flags)
-                finally:
-                    _compiler._sre = _sre  # noqa: SLF001
                 self._new = True
+                others = self._others()[2]
+                if (pattern, flags) in others:
+                    self._patterns[pattern, flags] = others[pattern, flags]
+                else:
+                    self._compiled = True
+                    _compiler._sre = _Watched(self._patterns, (pattern, flags))  # noqa: SLF001
+                    try:
+                        make(pattern, flags)
+                    finally:
+                        _compiler._sre = _sre  # noqa: SLF001
             return _sre.compile(*self._patterns[pattern, flags])
 
         _compiler.compile = compiled
@@ -128,23 +149,32 @@ class _Kept:
     def _execute(self, text: str, names: dict[str, object], found: dict[str, object]) -> None:
         """Run the source of a dataclass's methods."""
         if text not in self._made:
-            self._made[text] = marshal.dumps(compile(text, "<string>", "exec"))
             self._new = True
+            code = self._others()[1].get(text)
+            if code is None:
+                self._compiled = True
+                code = marshal.dumps(compile(text, "<string>", "exec"))
+            self._made[text] = code
         builtins.exec(marshal.loads(self._made[text]), names, found)  # noqa: S102, S302 (as above)
 
     def write(self) -> None:
         """Write what is new, as a whole or not at all; where that cannot be, the next step compiles again."""
         if not self._new:
             return
-        data = marshal.dumps((self._code, self._made, self._patterns))
-        partial = f"{self._path}.{os.getpid()}"
         try:
-            with open(partial, "wb") as file:
-                file.write(_mark(data) + data)
-            os.replace(partial, self._path)
+            _write(self._path, (self._modules, self._made, self._patterns))
+            if self._compiled:
+                self._share()
             self._remove_old()
         except OSError:
             pass
+
+    def _share(self) -> None:
+        """Add what this step has to what others made; of two that do so at once, one's may be missing."""
+        modules, made, patterns = _read(self._shared_path) or ({}, {}, {})
+        both = ({**modules, **self._modules}, {**made, **self._made}, {**patterns, **self._patterns})
+        if not _write(self._shared_path, both, _MOST_SHARED_BYTES):
+            _write(self._shared_path, (self._modules, self._made, self._patterns))
 
     def _remove_old(self) -> None:
         """Remove files of sources that were replaced long ago; a step that wants one writes it again."""
@@ -177,10 +207,40 @@ class _Loader(SourceFileLoader):
         self._kept = kept
 
     def get_code(self, fullname: str) -> CodeType | None:
-        code = self._kept.code(fullname, self.path)
-        if code is None and (code := super().get_code(fullname)) is not None:
-            self._kept.keep(fullname, self.path, code)
-        return code
+        return self._kept.code(fullname, self.path, lambda: SourceFileLoader.get_code(self, fullname))
+
+
+def _loaded(data: bytes, origin: str) -> CodeType:
+    code: CodeType = marshal.loads(data)  # noqa: S302 (written by this file, on this machine)
+    # What Python itself calls for bytecode that was moved.
+    _imp._fix_co_filename(code, origin)  # type: ignore[attr-defined] # noqa: SLF001
+    return code
+
+
+def _read(path: str) -> _File | None:
+    """Return what :func:`_write` wrote, ``None`` where there is no such file, or a damaged one."""
+    try:
+        with open(path, "rb") as file:
+            mark, data = file.read(8), file.read()
+        found: _File | None = marshal.loads(data) if mark == _mark(data) else None  # noqa: S302 (as above)
+        return found
+    except (OSError, EOFError, ValueError, TypeError):
+        return None
+
+
+def _write(path: str, value: _File, most: int | None = None) -> bool:
+    """Write a file as a whole; return whether it has at most so many bytes, else nothing is written.
+
+    :raises OSError: it cannot be written.
+    """
+    data = marshal.dumps(value)
+    if most is not None and len(data) > most:
+        return False
+    half = f"{path}.{os.getpid()}"
+    with open(half, "wb") as file:
+        file.write(_mark(data) + data)
+    os.replace(half, path)
+    return True
 
 
 def _mark(data: bytes) -> bytes:
@@ -207,7 +267,9 @@ def _main() -> int:
     if os.environ.get("OCIWHEEL_CODE"):
         # Made by this very Python: a release may change what bytecode means.
         python = f"{sys.implementation.cache_tag}-{sys.hexversion:x}"
-        kept = _Kept(f"{os.path.abspath(os.environ['OCIWHEEL_CODE'])}-{python}", paths)
+        place = os.path.abspath(os.environ["OCIWHEEL_CODE"])
+        # Another version of this file may have another form: then the number is another.
+        kept = _Kept(f"{place}-{python}", f"{os.path.dirname(place)}/modules-1-{python}", paths)
         sys.meta_path.insert(-1, kept)
         kept.watch()
     from ociwheel.cli.main import main
