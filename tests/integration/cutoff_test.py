@@ -74,9 +74,12 @@ def test_lines_of_the_lock_that_no_image_reaches_change_no_plan(repository: Repo
     lock = repository.root / "3rdparty/python/default.lock"
     lock.write_text(locked("bidict") + lock.read_text())
     assert steps(repository) == [
+        # The line does not say who requires it.
         "Look up bidict " + version("bidict"),
         "Read 3rdparty/python/default.lock",
     ]
+    lock.write_text(locked("sortedcontainers") + "    # via -r requirements.txt\n" + lock.read_text())
+    assert steps(repository) == ["Read 3rdparty/python/default.lock"]
 
 
 def test_an_image_more_fetches_and_layers_nothing_again(repository: Repository) -> None:
