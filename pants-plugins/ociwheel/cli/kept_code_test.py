@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def shared(core: Path) -> Path:
     return file
 
 
-def with_mark(content: object) -> bytes:
+def with_mark(content: Any) -> bytes:
     """Return a file that counts as whole."""
     data = marshal.dumps(content)
     return bytes(_imp.source_hash(0, data)) + data
