@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adopted.monorepos import Service
-from tests.support.engine import Engine, EngineError
+from bench.sizes.bases import FULL, make
+from tests.support.engine import Engine, EngineError, find_tool
 
 _SECONDS = 180
+_SUITE = "bookworm"
+_ENVIRONMENT = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,53 @@ def load(engine: Engine, layout: Path, folder: Path) -> str:
         return engine.load(archive)
     finally:
         archive.unlink()
+
+
+def docker_environment(engine: Engine) -> dict[str, str]:
+    """Return the variables that make Pants's `docker_image` build in an engine."""
+    client = Path(find_tool("docker") or "docker")
+    return {
+        "DOCKER_HOST": engine.address,
+        "DOCKER_BUILDKIT": "1",
+        "PANTS_DOCKER_ENV_VARS": '+["DOCKER_HOST", "DOCKER_BUILDKIT"]',
+        "PANTS_DOCKER_EXECUTABLE_SEARCH_PATHS": json.dumps([str(client.parent)]),
+    }
+
+
+def stand_in(engine: Engine, name: str, folder: Path) -> None:
+    """Give an engine a Debian with Python and a compiler by the name of an image of a registry.
+
+    :param name: of one of the official images of Python, which have it below /usr/local.
+    :param folder: where its file system is kept.
+    """
+    context = folder / "context"
+    context.mkdir(parents=True, exist_ok=True)
+    engine.docker("import", "--change", f"ENV {_ENVIRONMENT}", str(make(FULL, _SUITE, folder)), "raw:latest")
+    (context / "Dockerfile").write_text(
+        "FROM raw:latest\nRUN ln -s /usr/bin/python3 /usr/local/bin/python\n"
+    )
+    engine.docker("build", "--network", "none", "--tag", name, str(context))
+
+
+def image_sizes(engine: Engine, image: str, folder: Path) -> tuple[int, int]:
+    """Return the bytes of an image's layers, compressed as a push would and unpacked."""
+    layout = folder / "had"
+    shutil.rmtree(layout, ignore_errors=True)
+    source = ("--src-daemon-host", engine.address, f"docker-daemon:{image}")
+    subprocess.run(["skopeo", "copy", "--quiet", *source, f"oci:{layout}:had"], check=True)
+    try:
+        return compressed_bytes(layout), int(
+            engine.docker("image", "inspect", "--format", "{{.Size}}", image)
+        )
+    finally:
+        shutil.rmtree(layout)
+
+
+def compressed_bytes(layout: Path) -> int:
+    """Return the bytes of the layers of the one image of a layout."""
+    (descriptor,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    manifest = json.loads((layout / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes())
+    return sum(layer["size"] for layer in manifest["layers"])
 
 
 def found_line(service: Service, output: str) -> str:

@@ -42,7 +42,9 @@ class Monorepo:
     :param engine: the version that runs it here.
     :param locks: what `generate-lockfiles` is asked for, in this order.
     :param edit: the source file that is edited; all services here have it.
-    :param had: the targets that it packages the same services with.
+    :param had: the targets that it packages the same services with: `pex_binary`, or `docker_image`.
+    :param images: where they are `docker_image`, what each is called in the engine.
+    :param bases: the images of a registry that those start from.
     :param mirrors: git repositories that its locks name.
     :param about: what it is, and what the patch does, in sentences.
     """
@@ -55,6 +57,8 @@ class Monorepo:
     locks: tuple[str, ...]
     edit: str
     had: tuple[str, ...]
+    images: tuple[str, ...]
+    bases: tuple[str, ...]
     mirrors: tuple[str, ...]
     about: str
     services: tuple[Service, ...]
@@ -63,6 +67,16 @@ class Monorepo:
     def patch(self) -> Path:
         """What adopting it takes."""
         return FOLDER / "patches" / f"{self.name}.patch"
+
+    @property
+    def repair(self) -> Path:
+        """What it takes to build what it had, today and here; not there where it needs nothing."""
+        return FOLDER / "patches" / f"{self.name}-had.patch"
+
+    @property
+    def kind(self) -> str:
+        """What its own targets are."""
+        return "docker_image" if self.images else "pex_binary"
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +88,7 @@ def read(text: str) -> list[Monorepo]:
     found = []
     for name, values in tomllib.loads(text).items():
         services = tuple(Service(**_tuples(one)) for one in values.pop("services"))
-        optional = {"locks": (), "mirrors": ()}
+        optional = {"locks": (), "images": (), "bases": (), "mirrors": ()}
         found.append(Monorepo(name=name, services=services, **{**optional, **_tuples(values)}))
     return found
 

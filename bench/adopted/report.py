@@ -22,12 +22,12 @@ patch is kept here.
 
 *Lines* are those that the patch adds and removes, without lockfiles, which Pants writes. *Edit* is the
 faster of two runs of `package` after a change of a source file that all of its services have, with the
-daemon; *cold* is from an empty store of Pants. What they *had* are the `pex_binary` targets of the same
-services, packaged by the same Pants in the same run: files that their Dockerfiles still make images of.
-Sizes of images are those of their compressed layers.
+daemon; *cold* is from an empty store of Pants. What they *had* is packaged by the same Pants in the same
+run: their `docker_image` targets where they have some, else the `pex_binary` targets of the same services,
+files that a Dockerfile still has to make images of. Sizes of images are those of their compressed layers.
 
-| | Pants there | run with | lines | images | image, MiB | edit, s | had: PEX, MiB | had: edit, s |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| | Pants there | run with | lines | images | image, MiB | edit, s | had | had, MiB | had: edit, s |
+| --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |
 """
 
 
@@ -37,6 +37,10 @@ def _mib(values: Iterator[int]) -> str:
         return "–"
     low, high = f"{found[0]:.0f}", f"{found[-1]:.0f}"
     return low if low == high else f"{low} to {high}"
+
+
+def _cell(line: str) -> str:
+    return line.replace("|", "\\|")[:100]
 
 
 def _row(monorepo: Monorepo, found: Mapping[str, Any]) -> str:
@@ -49,6 +53,7 @@ def _row(monorepo: Monorepo, found: Mapping[str, Any]) -> str:
         str(len(found["services"])),
         _mib(one["bytes"] for one in found["services"]),
         f"{found['seconds']['edit']:.1f}",
+        f"`{monorepo.kind}`" if had else "–",
         _mib(iter(found["had_bytes"].values())),
         f"{had['edit']:.1f}" if had else "–",
     )
@@ -60,17 +65,18 @@ def _section(monorepo: Monorepo, found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{monorepo.source}, at `{monorepo.commit[:12]}`, on {found['date']}; {found['machine']}.\n\n"
     yield f"{monorepo.about.strip()}\n\n"
     seconds = {f"`generate-lockfiles --resolve={name}`": value for name, value in found["locks"].items()}
-    for kind, values in (("images", found["seconds"]), ("`pex_binary`", found["had"])):
+    for kind, values in (("images", found["seconds"]), (f"`{monorepo.kind}`", found["had"])):
         seconds |= {f"{kind}, {name}": value for name, value in values.items()}
     yield "| | s |\n| --- | ---: |\n"
     yield from (f"| {name} | {value:.1f} |\n" for name, value in seconds.items())
     yield "\n| image | MiB | unpacked, MiB | what it printed |\n| --- | ---: | ---: | --- |\n"
     for one in found["services"]:
-        line = one["line"].replace("|", "\\|")[:100]
         sizes = f"{one['bytes'] / _MIB:.0f} | {one['unpacked'] / _MIB:.0f}"
-        yield f"| `{one['target']}` | {sizes} | `{line}` |\n"
+        yield f"| `{one['target']}` | {sizes} | `{_cell(one['line'])}` |\n"
     for name, size in found["had_bytes"].items():
-        yield f"| had: `{name}` | {size / _MIB:.0f} | – | – |\n"
+        image = found.get("had_images", {}).get(name)
+        more = f"{image['unpacked'] / _MIB:.0f} | `{_cell(image['line'])}`" if image else "– | –"
+        yield f"| had: `{name}` | {size / _MIB:.0f} | {more} |\n"
 
 
 def page(results: Mapping[str, Any]) -> str:

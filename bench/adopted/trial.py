@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.adopted.containers import load, start
+from bench.adopted.containers import docker_environment, image_sizes, load, stand_in, start
 from bench.adopted.monorepos import Monorepo
 from tests.integration.repository import ROOT, Caches, Repository, stopped
 from tests.support.engine import Engine
@@ -131,6 +131,7 @@ class Trial:
 
     def run(self, engine: Engine) -> dict[str, Any]:
         """Do it all; return what there is to say of it."""
+        self.repository.env |= docker_environment(engine)
         with stopped(self.repository):
             locks = {
                 name: round(self.pants("generate-lockfiles", f"--resolve={name}"), 1)
@@ -150,14 +151,31 @@ class Trial:
                         "seconds": round(began.seconds, 1),
                     }
                 )
-            had = self._thrice(self.monorepo.had) if self.monorepo.had else {}
+            had = self._had(engine) if self.monorepo.had else {"had": {}, "had_bytes": {}}
         return {
             "locks": locks,
             "seconds": ours,
             "services": services,
-            "had": had,
-            "had_bytes": self._had_bytes(),
+            **had,
         }
+
+    def _had(self, engine: Engine) -> dict[str, Any]:
+        """Package what it had, and start what of it is an image; return what there is to say of it."""
+        if self.monorepo.repair.exists():
+            _git(self.repository.root, "apply", str(self.monorepo.repair))
+        for base in self.monorepo.bases:
+            stand_in(engine, base, self.machine.work / "bases")
+        seconds = self._thrice(self.monorepo.had)
+        if not self.monorepo.images:
+            return {"had": seconds, "had_bytes": self._had_bytes()}
+        sizes, images = {}, {}
+        for target, image, service in zip(
+            self.monorepo.had, self.monorepo.images, self.monorepo.services, strict=True
+        ):
+            began = start(engine, image, replace(service, target=target))
+            sizes[target], unpacked = image_sizes(engine, image, self.repository.root.parent)
+            images[target] = {"unpacked": unpacked, "line": began.line, "seconds": round(began.seconds, 1)}
+        return {"had": seconds, "had_bytes": sizes, "had_images": images}
 
     def _layout(self, target: str) -> Path:
         path, _, name = target.partition(":")
