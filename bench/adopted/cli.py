@@ -20,27 +20,36 @@ from tests.support.engine import Engine, EngineError
 DESCRIPTION = """\
 Copy each monorepo at the commit that is known here, apply the patch of ours, and do what its developers
 would: lock the base, package, start each service in a Docker engine, edit a file and package again. Then
-the same with the targets that it had before. Writes bench/results/adopt.json and docs/reference/adopted.md.
+the same with the targets that it had before. One takes ten minutes to an hour and some gigabytes. Writes
+bench/results/adopt.json and docs/reference/adopted.md; what is known of those not tried stays there.
 """
 EPILOG = """\
 exit status: 0 where all that were tried work; 1 where one does not
 
-CHECKOUTS has a checkout of each monorepo by its name, and a clone, bare or not, of each git repository that
-a lock names: git is told by `url.<base>.insteadOf` to take them from there. Needs root, for the engine, and
-Pants's own launcher for versions after 2.17.1.
+Needs root, for the engine, Debian's docker.io, skopeo and mmdebstrap, a Python 3.11 as `python3.11`, and
+Pants's own launcher, `pants`. A checkout is copied, never changed. CHECKOUTS has one of each that is tried,
+and a clone of each git repository that a lock names: git is told by `url.<base>.insteadOf` to take it there.
+
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
+    known = monorepos()
+    checkouts = "\n".join(line for one in known for line in one.commands("CHECKOUTS"))
     result = argparse.ArgumentParser(
         "bench/adopt",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG + checkouts,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("checkouts", type=Path, metavar="CHECKOUTS", help="folder with them")
-    result.add_argument("--only", action="append", metavar="NAME", help="one of them; may be repeated")
+    result.add_argument(
+        "--only",
+        action="append",
+        choices=[one.name for one in known],
+        help="one of them; may be repeated (default: all)",
+    )
     result.add_argument(
         "--work", type=Path, metavar="DIR", help="kept afterwards (default: a temporary folder)"
     )

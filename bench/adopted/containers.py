@@ -64,9 +64,7 @@ def stand_in(engine: Engine, name: str, folder: Path) -> None:
     context = folder / "context"
     context.mkdir(parents=True, exist_ok=True)
     engine.docker("import", "--change", f"ENV {_ENVIRONMENT}", str(make(FULL, _SUITE, folder)), "raw:latest")
-    (context / "Dockerfile").write_text(
-        "FROM raw:latest\nRUN ln -s /usr/bin/python3 /usr/local/bin/python\n"
-    )
+    (context / "Dockerfile").write_text("FROM raw:latest\nRUN ln -s /usr/bin/python3 /usr/local/bin/python\n")
     engine.docker("build", "--network", "none", "--tag", name, str(context))
 
 
@@ -74,8 +72,8 @@ def image_sizes(engine: Engine, image: str, folder: Path) -> tuple[int, int]:
     """Return the bytes of an image's layers, compressed as a push would and unpacked."""
     layout = folder / "had"
     shutil.rmtree(layout, ignore_errors=True)
-    source = ("--src-daemon-host", engine.address, f"docker-daemon:{image}")
-    subprocess.run(["skopeo", "copy", "--quiet", *source, f"oci:{layout}:had"], check=True)
+    command = ["skopeo", "copy", "--quiet", "--src-daemon-host", engine.address]
+    subprocess.run([*command, f"docker-daemon:{image}", f"oci:{layout}:had"], check=True)
     try:
         return compressed_bytes(layout), int(
             engine.docker("image", "inspect", "--format", "{{.Size}}", image)

@@ -73,6 +73,13 @@ class Monorepo:
         """What it takes to build what it had, today and here; not there where it needs nothing."""
         return FOLDER / "patches" / f"{self.name}-had.patch"
 
+    def commands(self, folder: str) -> tuple[str, ...]:
+        """Return what makes the checkout, and the clones that it needs, in a folder."""
+        place = f"{folder}/{self.name}"
+        clones = (f"git -C {folder} clone --bare {url}" for url in self.mirrors)
+        checkout = f"git -C {place} checkout --recurse-submodules {self.commit}"
+        return f"git clone --recurse-submodules {self.source} {place}", checkout, *clones
+
     @property
     def kind(self) -> str:
         """What its own targets are."""

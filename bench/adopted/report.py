@@ -18,11 +18,12 @@ _HEAD = """\
 Made by `bench/adopt` from `bench/results/adopt.json`: public monorepos with a patch of ours each
 (`bench/adopted/patches`), packaged for linux/amd64, every image started in Docker with nothing writable, no
 network and no capability. The repositories are not part of this one; nothing of them but the context of a
-patch is kept here.
+patch is kept here. `bench/adopt --help` says what a run needs, with the commands that get the checkouts.
 
-*Lines* are those that the patch adds and removes, without lockfiles, which Pants writes. *Edit* is the
-faster of two runs of `package` after a change of a source file that all of its services have, with the
-daemon; *cold* is from an empty store of Pants. What they *had* is packaged by the same Pants in the same
+*Pants there* is the version that the repository names, *run with* the one that packaged it here, both what
+is theirs and what is ours. *Lines* are those that the patch adds and removes, without lockfiles, which Pants
+writes. *Edit* is the faster of two runs of `package` after a change of a source file that all of its services
+have, with the daemon; *cold* is from an empty store of Pants. What they *had* is packaged by the same Pants in the same
 run: their `docker_image` targets where they have some, else the `pex_binary` targets of the same services,
 files that a Dockerfile still has to make images of. Sizes of images are those of their compressed layers.
 

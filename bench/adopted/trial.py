@@ -61,8 +61,9 @@ class Trial:
         shutil.rmtree(root.parent, ignore_errors=True)
         root.parent.mkdir(parents=True)
         checkout = self.machine.checkouts / self.monorepo.name
-        if _git(checkout, "rev-parse", "HEAD") != self.monorepo.commit:
-            raise TrialError(f"{checkout}: is not at {self.monorepo.commit}")
+        if not checkout.is_dir() or _git(checkout, "rev-parse", "HEAD") != self.monorepo.commit:
+            commands = "".join(f"\n  -> {one}" for one in self.monorepo.commands(str(checkout.parent)))
+            raise TrialError(f"{checkout}: is no checkout of {self.monorepo.commit}{commands}")
         # Copied and not cloned: a clone that lacks large files of no interest has a checkout all the same.
         shutil.copytree(checkout, root, symlinks=True)
         _git(root, "apply", str(self.monorepo.patch))
@@ -93,9 +94,13 @@ class Trial:
         """Let git find what locks name on this machine, as the configuration of a company does."""
         lines = []
         for url in self.monorepo.mirrors:
-            clone = self.machine.checkouts / url.rstrip("/").rpartition("/")[2].removesuffix(".git")
-            if not clone.exists():
-                raise TrialError(f"{clone}: is missing; a lock of {self.monorepo.name} names {url}")
+            places = [self.machine.checkouts / f"{_name_of(url)}{end}" for end in ("", ".git")]
+            clone = next((one for one in places if one.exists()), None)
+            if clone is None:
+                raise TrialError(
+                    f"{places[0]}: is missing; a lock of {self.monorepo.name} names {url}\n"
+                    f"  -> git -C {self.machine.checkouts} clone --bare {url}"
+                )
             lines.append(f'[url "{clone.absolute().as_uri()}"]\n\tinsteadOf = {url}\n')
         if lines:
             config = self.repository.root.parent / "gitconfig"
@@ -196,6 +201,10 @@ class Trial:
                 elif path.is_file():
                     found[target] = path.stat().st_size
         return found
+
+
+def _name_of(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2].removesuffix(".git")
 
 
 def _git(folder: Path, *arguments: str) -> str:
