@@ -23,9 +23,10 @@ patch is kept here. `bench/adopt --help` says what a run needs, with the command
 *Pants there* is the version that the repository names, *run with* the one that packaged it here, both what
 is theirs and what is ours. *Lines* are those that the patch adds and removes, without lockfiles, which Pants
 writes. *Edit* is the faster of two runs of `package` after a change of a source file that all of its services
-have, with the daemon; *cold* is from an empty store of Pants. What they *had* is packaged by the same Pants in the same
-run: their `docker_image` targets where they have some, else the `pex_binary` targets of the same services,
-files that a Dockerfile still has to make images of. Sizes of images are those of their compressed layers.
+have, with the daemon; *cold* is from an empty store of Pants. What they *had* is packaged by the same Pants
+in the same run: their `docker_image` targets where they have some, else the `pex_binary` targets of the same
+services, files that a Dockerfile still has to make images of. Sizes of images are those of their compressed
+layers.
 
 | | Pants there | run with | lines | images | image, MiB | edit, s | had | had, MiB | had: edit, s |
 | --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |
