@@ -48,8 +48,8 @@ def test_the_last_stage_of_a_dockerfile() -> None:
     assert stage.notes == [
         "FROM python:3.11-slim: name a base with that Python",
         (
-            "RUN apt-get update && apt-get install -y libpq5: Debian packages belong in `extra_packages` of the image "
-            "or of its base; what else it does has no place"
+            "RUN apt-get update && apt-get install -y libpq5: Debian packages are `extra_packages` of the image or of its "
+            "base; what else it does has no place"
         ),
         "COPY config /etc/shop: name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     ]
@@ -60,7 +60,7 @@ def test_a_healthcheck_of_the_shell_is_told_what_takes_its_place() -> None:
     stage = read_dockerfile(f"FROM scratch\n{line}\n")
     assert "healthcheck" not in stage.fields
     assert stage.notes[1:] == [
-        f"{line}: `healthcheck` takes a list that no shell reads, and only what the image has: Python, not curl"
+        f"{line}: `healthcheck` takes a list that no shell reads, of what the image has: Python, not curl"
     ]
 
 

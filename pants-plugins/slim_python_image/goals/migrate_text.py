@@ -52,13 +52,13 @@ _FROM_STAGE = re.compile(r"(?:.*\s)?--from=(\S+).*")
 # A PEX, or what its virtual environment starts it by.
 _STARTS_PEX = re.compile(r"\.pex\b|/pex\b")
 _ADVICE = {
-    "RUN": "Debian packages belong in `extra_packages` of the image or of its base; what else it does has no place",
+    "RUN": "Debian packages are `extra_packages` of the image or of its base; what else it does has no place",
     "COPY": "name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     "ADD": "name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     "ENTRYPOINT": "the entry point is that of the `pex_binary`; a script before it is `start_script`",
     "CMD": "arguments of the entry point are `args`",
     "SHELL": "an image runs no shell",
-    "HEALTHCHECK": "`healthcheck` takes a list that no shell reads, and only what the image has: Python, not curl",
+    "HEALTHCHECK": "`healthcheck` takes a list that no shell reads, of what the image has: Python, not curl",
     "ONBUILD": "it has no place",
 }
 
