@@ -48,8 +48,8 @@ def test_the_last_stage_of_a_dockerfile() -> None:
     assert stage.notes == [
         "FROM python:3.11-slim: name a base with that Python",
         (
-            "RUN apt-get update && apt-get install -y libpq5: Debian packages are `extra_packages` of the image or of its "
-            "base; what else it does has no place"
+            'RUN apt-get update && apt-get install -y libpq5: `extra_packages=["libpq5"]` of the image or of its base; '
+            "what else it does has no place"
         ),
         "COPY config /etc/shop: name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     ]
@@ -61,6 +61,36 @@ def test_a_healthcheck_of_the_shell_is_told_what_takes_its_place() -> None:
     assert "healthcheck" not in stage.fields
     assert stage.notes[1:] == [
         f"{line}: `healthcheck` takes a list that no shell reads, of what the image has: Python, not curl"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("commands", "advice"),
+    [
+        (
+            "apt-get update && apt-get install -y -q --no-install-recommends libgl1=1.6.0-1 curl/bookworm && apt-get clean",
+            '`extra_packages=["libgl1", "curl"]` of the image or of its base; what else it does has no place',
+        ),
+        (
+            "pip3 install --no-cache-dir uploadserver==5.2.1",
+            "what is installed with pip or uv belongs into the lock; what else it does has no place",
+        ),
+        (
+            "python -m pip install x; uv sync",
+            "what is installed with pip or uv belongs into the lock; what else it does has no place",
+        ),
+        ("mkdir -p /root/data", "nothing is run"),
+    ],
+)
+def test_what_takes_the_place_of_run(commands: str, advice: str) -> None:
+    assert read_dockerfile(f"FROM scratch\nRUN {commands}\n").notes[1:] == [f"RUN {commands}: {advice}"]
+
+
+def test_variables_of_a_dockerfile_are_told() -> None:
+    stage = read_dockerfile("FROM scratch\nENV A=1\nENV B=/run/$A/b\n")
+    assert stage.fields["env"] == {"A": "1", "B": "/run/$A/b"}
+    assert stage.notes[1:] == [
+        "ENV B=/run/$A/b: nothing puts the value of a variable in the place of its name"
     ]
 
 

@@ -51,8 +51,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _FROM_STAGE = re.compile(r"(?:.*\s)?--from=(\S+).*")
 # A PEX, or what its virtual environment starts it by.
 _STARTS_PEX = re.compile(r"\.pex\b|/pex\b")
+_VERSION_OF_PACKAGE = re.compile(r"[=/].*")
 _ADVICE = {
-    "RUN": "Debian packages are `extra_packages` of the image or of its base; what else it does has no place",
     "COPY": "name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     "ADD": "name files in `files_at`, or as `files` dependencies, which stand below `workdir`",
     "ENTRYPOINT": "the entry point is that of the `pex_binary`; a script before it is `start_script`",
@@ -135,6 +135,8 @@ def _read_instruction(stage: Stage, word: str, rest: str, line: str) -> None:
         fields.setdefault("volumes", []).extend(_words(rest))
     elif word in ("ENV", "LABEL"):
         fields.setdefault("env" if word == "ENV" else "labels", {}).update(_pairs(rest))
+        if "$" in rest:
+            stage.notes.append(f"{line}: nothing puts the value of a variable in the place of its name")
     elif word in ("USER", "WORKDIR", "STOPSIGNAL"):
         fields[{"USER": "user", "WORKDIR": "workdir", "STOPSIGNAL": "stop_signal"}[word]] = rest
     elif word == "HEALTHCHECK" and "CMD [" in rest:
@@ -144,8 +146,29 @@ def _read_instruction(stage: Stage, word: str, rest: str, line: str) -> None:
         fields.update({"healthcheck_options": found} if found else {})
     elif word in ("COPY", "ADD", "ENTRYPOINT", "CMD") and _STARTS_PEX.search(rest):
         _read_pex(stage, word, rest, line)
+    elif word == "RUN":
+        stage.notes.append(f"{line}: {_run_advice(rest)}")
     elif word in ("ARG", "MAINTAINER") or word in _ADVICE:
         stage.notes.append(f"{line}: {_ADVICE.get(word, 'it has no place here')}")
+
+
+def _run_advice(commands: str) -> str:
+    """Return what takes the place of a `RUN` instruction."""
+    packages: list[str] = []
+    advice = []
+    for command in re.split(r"&&|\|\||;", commands):
+        words = [one for one in command.split() if not one.startswith("-")]
+        if words[:1] == ["sudo"]:
+            words = words[1:]
+        if words[:2] in (["apt-get", "install"], ["apt", "install"]):
+            packages += [_VERSION_OF_PACKAGE.sub("", one) for one in words[2:]]
+        elif words and words[0].startswith(("pip", "python", "uv")) and {"install", "sync"} & set(words):
+            advice.append("what is installed with pip or uv belongs into the lock")
+    if packages:
+        advice.append(f"`extra_packages={json_like(packages)}` of the image or of its base")
+    return "; ".join(
+        [*dict.fromkeys(advice), "what else it does has no place" if advice else "nothing is run"]
+    )
 
 
 def _read_pex(stage: Stage, word: str, rest: str, line: str) -> None:
