@@ -56,10 +56,10 @@ def _downloads(rule: object) -> bool:
 def runner() -> RuleRunner:
     """Give an engine that has the backends of all these targets."""
     backends: tuple[Any, ...] = (core, python, shell, docker, register)
+    inference: Any = target_types_rules
     made = RuleRunner(
         rules=[
-            *(one for backend in backends for one in backend.rules() if not _downloads(one)),
-            *target_types_rules.rules(),
+            *(one for part in (*backends, inference) for one in part.rules() if not _downloads(one)),
             QueryRule(ImageDefinition, [ImageDefinitionRequest]),
         ],
         target_types=[kind for backend in backends for kind in backend.target_types()],

@@ -79,7 +79,7 @@ def test_a_healthcheck_of_the_shell_is_told_what_takes_its_place() -> None:
             "python -m pip install x; uv sync",
             "what is installed with pip or uv belongs into the lock; what else it does has no place",
         ),
-        ("mkdir -p /root/data", "nothing is run"),
+        ("mkdir -p /srv/data", "nothing is run"),
     ],
 )
 def test_what_takes_the_place_of_run(commands: str, advice: str) -> None:
