@@ -118,12 +118,13 @@ class Changed:
 def changed(patch: str) -> Changed:
     """Count the lines of a patch as ``git diff --numstat`` does.
 
-    A lockfile is what ``generate-lockfiles`` would write; lines added and removed there are counted together.
+    A lockfile is what ``generate-lockfiles`` would write, with its metadata in a file beside it or not; lines
+    added and removed there are counted together.
     """
     added, removed, locked = 0, 0, 0
     files: set[str] = set()
     for path, sign in _lines(patch.splitlines()):
-        if path.endswith(".lock"):
+        if path.removesuffix(".metadata").endswith(".lock"):
             locked += 1
             continue
         files.add(path)

@@ -42,6 +42,12 @@ diff --git a/a.lock b/a.lock
 @@ -1 +1 @@
 -old
 +new
+diff --git a/a.lock.metadata b/a.lock.metadata
+--- a/a.lock.metadata
++++ b/a.lock.metadata
+@@ -1,2 +1 @@
+ {
+-"old": 1
 """
 LIST = """\
 [shop]
@@ -62,7 +68,7 @@ prints = "^usage"
 
 
 def test_lines_of_a_patch_are_those_of_numstat() -> None:
-    assert changed(PATCH) == Changed(added=5, removed=2, files=2, locked=2)
+    assert changed(PATCH) == Changed(added=5, removed=2, files=2, locked=3)
 
 
 def test_a_list_of_monorepos() -> None:
