@@ -115,6 +115,7 @@ _RULES = {
     "pants.backend.python.util_rules.python_sources": ("strip_python_sources",),
     "pants.core.util_rules.config_files": ("find_config_file",),
     "pants.core.util_rules.source_files": ("determine_source_files",),
+    "pants.engine.internals.build_files": ("get_dependencies_rule_application",),
     "pants.engine.internals.graph": (
         "resolve_dependencies",
         "resolve_target",

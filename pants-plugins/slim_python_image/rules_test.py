@@ -10,6 +10,7 @@ import pytest
 from pants.backend.python import target_types_rules
 from pants.backend.python.register import rules as python_rules
 from pants.backend.python.register import target_types as python_target_types
+from pants.backend.visibility.rules import rules as visibility_rules
 from pants.core.goals.generate_lockfiles import KnownUserResolveNames, UserGenerateLockfiles
 from pants.core.register import rules as core_rules
 from pants.core.register import target_types as core_target_types
@@ -163,6 +164,7 @@ def engine() -> RuleRunner:
             *_pants(core_rules),
             *_pants(python_rules),
             *_pants(target_types_rules.rules),
+            *_pants(visibility_rules),
             *register.rules(),
             QueryRule(Addresses, [DependenciesRequest]),
             QueryRule(Owners, [OwnersRequest]),
@@ -210,6 +212,20 @@ def test_a_base_is_read_from_its_lock(runner: RuleRunner) -> None:
     assert isinstance(base, DebianBase)
     assert (base.target.platform, base.target.minor, base.resolve) == ("linux/amd64", "3.11", "base")
     assert [p.filename for group in base.groups for p in group.packages] == ["tzdata_1_all.deb"]
+
+
+@pytest.mark.parametrize(
+    ("more", "locked"), [("", set()), ('"<_lockfiles>", ', {BUILD_LOCK}), ('"?<_lockfiles>", ', set())]
+)
+def test_visibility_rules_that_forbid_a_build_lock_stop_no_image(
+    runner: RuleRunner, more: str, locked: set[str]
+) -> None:
+    image = 'slim_python_image(name="image", script="idna", base="//3rdparty/debian:base")'
+    rules = f'__dependencies_rules__(("*", "<debian_python_base>", {more}"!*"))'
+    runner.write_files({"src/private/BUILD": f"{rules}\n{image}"})
+    target = runner.get_target(Address("src/private", target_name="image"))
+    found = runner.request(Addresses, [DependenciesRequest(target[Dependencies])])
+    assert {one.target_name for one in found} == {"base", *locked}
 
 
 @pytest.mark.parametrize(

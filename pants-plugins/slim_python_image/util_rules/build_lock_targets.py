@@ -12,14 +12,21 @@ from typing import Iterable
 
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.target_types import PythonRequirementResolveField, PythonResolveField
-from pants.engine.addresses import Address, UnparsedAddressInputs
+from pants.engine.addresses import Address, Addresses, UnparsedAddressInputs
+from pants.engine.internals.build_files import get_dependencies_rule_application
 from pants.engine.internals.synthetic_targets import SyntheticAddressMaps, SyntheticTargetsRequest
 from pants.engine.internals.target_adaptor import TargetAdaptor
-from pants.engine.target import Dependencies, FieldSet, InferDependenciesRequest, InferredDependencies
+from pants.engine.target import (
+    Dependencies,
+    DependenciesRuleApplicationRequest,
+    FieldSet,
+    InferDependenciesRequest,
+    InferredDependencies,
+)
 from pants.engine.unions import UnionRule
 
 from slim_python_image import engine
-from slim_python_image.by_name import collect_rules, rule
+from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.start_fields import ImageResolveField
 from slim_python_image.util_rules.build_pins import build_lock_path, build_resolve
 from slim_python_image.wheel_set_target import BaseField
@@ -114,6 +121,27 @@ async def _resolves_of(fields: BuildLockFieldSet, python_setup: PythonSetup) -> 
     return found or set(python_setup.resolves)
 
 
+async def _allowed(found: Iterable[Address], owner: Address) -> list[Address]:
+    """Return those of ``found`` that visibility rules let ``owner`` depend on.
+
+    Nobody wrote these dependencies, so no rule of a repository foresees them: an error would stop every
+    image, where all that is at stake is what `--changed-since` finds.
+    """
+    request = DependenciesRuleApplicationRequest(
+        address=owner,
+        dependencies=Addresses(found),
+        description_of_origin=f"the build lock of {owner}",
+    )
+    answer = await get_dependencies_rule_application(request, **implicitly())
+    return [
+        address
+        for address in request.dependencies
+        # Without such rules, the answer says nothing of any.
+        if address not in answer.dependencies_rule
+        or answer.dependencies_rule[address].action.value == "allow"
+    ]
+
+
 @rule(desc="Infer the build lock of an image")
 async def infer_build_lock(
     request: InferBuildLockDependency, python_setup: PythonSetup
@@ -122,7 +150,8 @@ async def infer_build_lock(
     if not locks:
         return InferredDependencies([])
     resolves = await _resolves_of(request.field_set, python_setup)
-    return InferredDependencies([locks[resolve] for resolve in sorted(resolves) if resolve in locks])
+    found = [locks[resolve] for resolve in sorted(resolves) if resolve in locks]
+    return InferredDependencies(await _allowed(found, request.field_set.address))
 
 
 def rules() -> Iterable[object]:
