@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ layers.
 """
 
 
+def _anchor(heading: str) -> str:
+    """Return the fragment that Markdown's viewers give a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def _mib(values: Iterator[int]) -> str:
     found = sorted(value / _MIB for value in values)
     if not found:
@@ -48,7 +54,7 @@ def _cell(line: str) -> str:
 def _row(monorepo: Monorepo, found: Mapping[str, Any]) -> str:
     changed, had = found["changed"], found["had"]
     cells = (
-        f"[{monorepo.name}](#{monorepo.name})",
+        f"[{monorepo.name}](#{_anchor(monorepo.name)})",
         monorepo.pants,
         monorepo.engine,
         f"+{changed['added']} -{changed['removed']}",
