@@ -107,13 +107,13 @@ class Trial:
             config.write_text("".join(lines))
             self.repository.env["GIT_CONFIG_GLOBAL"] = str(config)
 
-    def pants(self, *arguments: str) -> float:
+    def pants(self, *arguments: str, daemon: bool = True) -> float:
         """Run Pants; return the seconds it took.
 
         :raises TrialError: it failed.
         """
         began = time.perf_counter()
-        run = self.repository.pants(*arguments, daemon=True)
+        run = self.repository.pants(*arguments, daemon=daemon)
         seconds = time.perf_counter() - began
         log = self.repository.root.parent / "pants.log"
         with log.open("a") as file:
@@ -138,8 +138,9 @@ class Trial:
         """Do it all; return what there is to say of it."""
         self.repository.env |= docker_environment(engine)
         with stopped(self.repository):
+            # A daemon that knew the repository before would look through all of it again in the cold run.
             locks = {
-                name: round(self.pants("generate-lockfiles", f"--resolve={name}"), 1)
+                name: round(self.pants("generate-lockfiles", f"--resolve={name}", daemon=False), 1)
                 for name in self.monorepo.locks
             }
             ours = self._thrice(tuple(service.target for service in self.monorepo.services))
