@@ -83,9 +83,6 @@ def test_each_monorepo_has_a_patch_of_ours() -> None:
         count = changed(one.patch.read_text())
         assert count.added > 0, one.name
         assert re.fullmatch("[0-9a-f]{40}", one.commit), one.name
-        # A patch for what it had needs something that it had.
-        assert one.had or one.had_patch is None, one.name
-    assert any(one.had_patch for one in monorepos())
 
 
 def test_the_line_that_a_service_has_to_print() -> None:
