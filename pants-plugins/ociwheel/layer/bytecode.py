@@ -12,6 +12,7 @@ import marshal
 import sys
 import warnings
 from types import CodeType
+from typing import Any
 
 # PEP 552: "the flags [...] lowest-order bit [...] hash-based; [...] second [...] check_source".
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
@@ -21,6 +22,9 @@ _CHECKED_HASH = (0b11).to_bytes(4, "little")
 # of this process may have interned, or not yet; from here on all are.
 for _code_point in range(256):
     sys.intern(chr(_code_point))
+
+
+_MADE_OF_OTHERS = frozenset({CodeType, frozenset, slice, tuple})
 
 
 class NotCompilable(Exception):  # noqa: N818 (a finding about a file, rarely an error)
@@ -37,14 +41,13 @@ def compile_source(data: bytes, image_path: str, *, checked: bool = False) -> by
     :returns: the content of the ``.pyc`` file for the running interpreter, optimization level 0.
     :raises NotCompilable: the source is not valid for this Python.
     """
-    held: list[object] = []
     code = _compiled(data, image_path)
-    _hold(code, held)
+    held, has_sets = _held(code)
     # Each code gets its own object for a constant set whose names are already interned as other objects,
     # which another module in this process decides. While the first code is held, all are interned.
-    if any(isinstance(part, frozenset) for part in held):
+    if has_sets:
         code = _compiled(data, image_path)
-        _hold(code, held)
+        held += _held(code)[0]
     return header(data, checked=checked) + marshal.dumps(code)
 
 
@@ -73,23 +76,29 @@ def pyc_path(image_path: str, tag: str) -> str:
     return f"{folder}/__pycache__/{stem}.{tag}.pyc".lstrip("/")
 
 
-def _hold(value: object, held: list[object]) -> None:
-    """Put one more reference on ``value`` and all it is made of.
+def _held(code: CodeType) -> tuple[list[object], bool]:
+    """Return one more reference on a code and on all that it is made of, and whether that has sets.
 
     marshal writes an object that nothing else refers to in a shorter form, so a name that any
     other module of this process happens to use too would change the bytes (bpo-34093). With a
     reference of ours on each, all are written in the same form always.
     """
-    held.append(value)
-    parts: tuple[object, ...] = ()
-    if isinstance(value, CodeType):
-        parts = (
-            value.co_filename, value.co_name, value.co_qualname, value.co_names, value.co_varnames,
-            value.co_freevars, value.co_cellvars, value.co_consts,
-        )  # fmt: skip
-    elif isinstance(value, tuple | frozenset):
-        parts = tuple(value)
-    elif isinstance(value, slice):  # a constant since Python 3.14
-        parts = (value.start, value.stop, value.step)
-    for part in parts:
-        _hold(part, held)
+    held: list[object] = [code]
+    sets = False
+    todo: list[Any] = [code]
+    while todo:
+        one = todo.pop()
+        kind = type(one)
+        if kind is CodeType:
+            held += (one.co_filename, one.co_name, one.co_qualname, one.co_names, one.co_consts)
+            for names in (one.co_names, one.co_varnames, one.co_freevars, one.co_cellvars):
+                held += names
+            parts = one.co_consts
+        elif kind is slice:  # a constant since Python 3.14
+            parts = (one.start, one.stop, one.step)
+        else:
+            parts = tuple(one)
+            sets = sets or kind is frozenset
+        held += parts
+        todo += [part for part in parts if type(part) in _MADE_OF_OTHERS]
+    return held, sets
