@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ociwheel.errors import ErrorCollector, LayerError, UsageError
 from ociwheel.formats.entries import Entry
-from ociwheel.layer.bytecode import NotCompilable, compile_source, pyc_path
+from ociwheel.layer.bytecode import NotCompilable, pyc_path
+from ociwheel.layer.compile_many import Source, batches, compile_many
 from ociwheel.layer.spool import Spool
 from ociwheel.target import Target
 
@@ -91,20 +92,21 @@ def compile_entries(sources: Iterable[Entry], spool: Spool, tag: str, *, checked
     :param tag: the interpreter's cache tag.
     :param checked: see :func:`compile_source`.
     """
+    modules = [entry for entry in sources if entry.path.endswith(".py") and entry.kind == "file"]
     made: list[Entry] = []
     notes: list[str] = []
-    for entry in sources:
-        if not entry.path.endswith(".py") or entry.kind != "file":
-            continue
-        with entry.open() as stream:
-            data = stream.read()
-        try:
-            code = compile_source(data, entry.path, checked=checked)
-        except NotCompilable as e:
-            notes.append(f"no bytecode for {entry.path} ({entry.origin}): {e}")
-            continue
-        made.append(
-            Entry(pyc_path(entry.path, tag), "file", 0o644, source=spool.add_bytes(code), origin=entry.origin)
-        )
+    for batch in batches([entry.size() for entry in modules]):
+        own = [modules[number] for number in batch]
+        for entry, code in zip(own, compile_many([_source(one, checked) for one in own]), strict=True):
+            if isinstance(code, NotCompilable):
+                notes.append(f"no bytecode for {entry.path} ({entry.origin}): {code}")
+                continue
+            part, place = spool.add_bytes(code), pyc_path(entry.path, tag)
+            made.append(Entry(place, "file", 0o644, source=part, origin=entry.origin))
     spool.flush()
     return Compiled(tuple(made), tuple(notes))
+
+
+def _source(entry: Entry, checked: bool) -> Source:
+    with entry.open() as stream:
+        return Source(stream.read(), entry.path, checked)
