@@ -1,7 +1,7 @@
 """Compiles many modules, in as many processes as the machine has processors.
 
-Compiling is most of what a layer of pure wheels takes, and after a change of one line of a lock nothing else may
-run. The bytes are the same whichever process makes them (:mod:`ociwheel.layer.bytecode`).
+Compiling is most of what a layer of pure wheels takes, and after a change of one line of a lock nothing else
+may run. The bytes are the same whichever process makes them (:mod:`ociwheel.layer.bytecode`).
 """
 
 from __future__ import annotations

@@ -129,10 +129,13 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     below = (*shared.base, *shared.added)
     config = with_accounts(config, below)
     layers = (*layers, *await account_layers(parts, config, base, below))
-    check = await check_image(await check_request(parts, config, base, layers), **implicitly())
-    notes = (*judged(check.outcome, parts, base)["notes"], *too_large(layers, parts.max_layer_size))
+    checked = await check_request(parts, config, base, layers)
     facts = await audited_facts(audited(layers), base)
-    audit = await audit_layers(audit_request(parts, base, layers, facts), **implicitly())
+    check, audit = await concurrently(
+        check_image(checked, **implicitly()),
+        audit_layers(audit_request(parts, base, layers, facts), **implicitly()),
+    )
+    notes = (*judged(check.outcome, parts, base)["notes"], *too_large(layers, parts.max_layer_size))
     found = judged(audit.outcome, parts, base)
     document = {
         "platform": request.platform,

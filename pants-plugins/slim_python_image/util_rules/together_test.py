@@ -12,6 +12,7 @@ from slim_python_image_testing.definitions import definition
 
 from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
 from slim_python_image.products import Artifact, Layers, TargetEnvironment, Tree
+from slim_python_image.util_rules.audit import AuditRequest
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
@@ -21,6 +22,7 @@ from slim_python_image.util_rules.layers import SourceLayerRequest
 from slim_python_image.util_rules.plans import WheelPlan
 from slim_python_image.util_rules.sysroot import ProgramsRequest
 from slim_python_image.util_rules.wheels import WheelSet
+from slim_python_image.util_rules.whole_image import CheckRequest
 from tests.support.rules import function_of
 
 PLATFORM = "linux/amd64"
@@ -138,3 +140,16 @@ def test_sources_do_not_wait_for_wheels() -> None:
         groups(function_of(platform_image)(PlatformImageRequest(CHILD, PLATFORM)), until_layers, asked)
     assert asked[-1] == ["ImageLayersRequest", "SourceLayerRequest"]
     assert asked.index(["WheelPlanRequest"]) < len(asked) - 1
+
+
+def test_the_audit_does_not_wait_for_the_check() -> None:
+    asked: list[list[str]] = []
+
+    def until_judged(get: Any) -> Any:
+        if isinstance(get.inputs[0], (CheckRequest, AuditRequest)):
+            raise NotImplementedError
+        return answer(get)
+
+    with pytest.raises(NotImplementedError):
+        groups(function_of(platform_image)(PlatformImageRequest(CHILD, PLATFORM)), until_judged, asked)
+    assert asked[-1] == ["CheckRequest", "AuditRequest"]
