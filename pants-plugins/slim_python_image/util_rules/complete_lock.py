@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Collection, Iterable, Mapping, Sequence
 
 from slim_python_image.by_name import concurrently, implicitly
 from slim_python_image.util_rules.lock_lines import LockLinesRequest, reached, read_lines
@@ -44,33 +44,64 @@ class CompleteLock:
         return {key: list(texts) for key, texts in named.items() if texts}
 
 
-def reachable(roots: Iterable[str], requires: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Return the names that ``roots`` may need, markers and extras not looked at.
+_ASKED_EXTRAS = re.compile(r"[^;@(]*?\[([^\]]*)\]")
+_FOR_EXTRA = re.compile(r"\bextra\s*==\s*['\"]([^'\"]+)['\"]")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a requirement asks for.
+
+    :param only_for: the extras of which one has to be asked for so that it counts; none: it always may.
+    """
+
+    name: str
+    extras: frozenset[str] = frozenset()
+    only_for: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, requirement: str) -> Demand:
+        """Return what a requirement asks for, its marker looked at for extras alone."""
+        asked = _ASKED_EXTRAS.match(requirement)
+        marker = requirement.partition(";")[2]
+        # Beside an `or` the rest may be true without the extra.
+        named = () if re.search(r"\bor\b", marker) else _FOR_EXTRA.findall(marker)
+        return cls(
+            requirement_name(requirement),
+            frozenset(normalized(one.strip()) for one in asked[1].split(",")) if asked else frozenset(),
+            frozenset(map(normalized, named)),
+        )
+
+
+def reachable(roots: Iterable[Demand], requires: Mapping[str, Collection[Demand]]) -> frozenset[str]:
+    """Return the names that ``roots`` may need, markers not looked at but for extras.
 
     A superset of what the plan chooses: it keeps lines of the lock that cannot matter out of the
-    plan's key.
+    plan's key, and from being looked up.
     """
-    seen: set[str] = set()
+    asked: dict[str, frozenset[str]] = {}
     todo = list(roots)
     while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(requires.get(name, ()))
-    return frozenset(seen)
+        one = todo.pop()
+        known = asked.get(one.name)
+        if known is not None and one.extras <= known:
+            continue
+        extras = asked[one.name] = (known or frozenset()) | one.extras
+        todo += [it for it in requires.get(one.name, ()) if not it.only_for or it.only_for & extras]
+    return frozenset(asked)
 
 
 _REPLACED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=(?!=)\s*(.*)", re.DOTALL)
 
 
-def replacements(overridden: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the projects that overrides put in the place of others (``name=another>2``)."""
-    found: dict[str, frozenset[str]] = {}
+def replacements(overridden: Iterable[str]) -> dict[str, frozenset[Demand]]:
+    """Return what overrides put in the place of projects: others (``name=another>2``), or extras."""
+    found: dict[str, frozenset[Demand]] = {}
     for text in overridden:
         replaced = _REPLACED.fullmatch(text)
-        if replaced:
-            name = normalized(replaced[1])
-            found[name] = found.get(name, frozenset()) | {requirement_name(replaced[2])}
+        demand = Demand.of(replaced[2] if replaced else text)
+        name = normalized(replaced[1]) if replaced else demand.name
+        found[name] = found.get(name, frozenset()) | {demand}
     return found
 
 
@@ -103,12 +134,14 @@ def _without_lines(entry: dict[str, Any], path: str) -> dict[str, Any]:
     return {**entry, "where": path}
 
 
-def requires_of(entries: Iterable[Mapping[str, Any]], overridden: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the names that each name of a lock requires, as far as its entries tell."""
+def requires_of(
+    entries: Iterable[Mapping[str, Any]], overridden: Iterable[str]
+) -> dict[str, frozenset[Demand]]:
+    """Return what each name of a lock requires, as far as its entries tell."""
     requires = replacements(overridden)
     for entry in entries:
-        names = frozenset(requirement_name(text) for text in entry["requires_dist"] or ())
-        requires[entry["name"]] = requires.get(entry["name"], frozenset()) | names
+        demands = frozenset(Demand.of(text) for text in entry["requires_dist"] or ())
+        requires[entry["name"]] = requires.get(entry["name"], frozenset()) | demands
     return requires
 
 
@@ -152,8 +185,9 @@ async def complete_lock(
     lock = await read_lock(LockEntriesRequest(lockfile), **implicitly())
     stated = [entry.fields for entry in lock.entries]
     everything = frozenset(entry["name"] for entry in stated)
-    wanted = everything if roots is None else frozenset(map(requirement_name, roots))
-    names = await _likely(wanted, lockfile) or everything
+    wanted = map(Demand, everything) if roots is None else map(Demand.of, roots)
+    demands = frozenset(wanted)
+    names = await _likely(frozenset(one.name for one in demands), lockfile) or everything
     told: dict[tuple[str, str], Description] = {}
     while True:
         unknown = [e for e in stated if e["name"] in names and _incomplete(e) and _key(e) not in told]
@@ -161,7 +195,7 @@ async def complete_lock(
         told.update(zip(map(_key, unknown), found))
         entries = [_complete(e, told[_key(e)]) if _key(e) in told else e for e in stated]
         entries = with_built(entries, built)
-        needed = reachable(wanted, requires_of(entries, lock.overridden))
+        needed = reachable(demands, requires_of(entries, lock.overridden))
         if needed <= names:
             break
         names |= needed

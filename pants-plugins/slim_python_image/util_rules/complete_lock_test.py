@@ -20,7 +20,7 @@ from slim_python_image.util_rules.locks import (
 
 LOCK = "3rdparty/python/default.lock"
 REQUIRES = {
-    "app-server": ["click>=8", "h11"],
+    "app-server": ["click>=8", "h11", "pytest; extra == 'test'"],
     "click": [],
     "h11": [],
     "pytest": ["pluggy"],
