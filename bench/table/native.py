@@ -68,7 +68,9 @@ def _run(root: Path, script: str, env: Mapping[str, str]) -> subprocess.Complete
 
 
 def _tail(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-12:]
+    # pip's first lines name this machine's indexes and folders.
+    said = (line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("Looking in "))
+    lines = [line for line in said if line.strip()][-12:]
     return "\n".join(line[:300] for line in lines)
 
 

@@ -46,7 +46,14 @@ def test_a_native_build_has_a_proc_and_leaves_nothing_running(
 
 @pytest.mark.parametrize(
     ("output", "called", "reason"),
-    [("fine\n", True, ""), ("ImportError: undefined symbol: x\n", False, "ImportError: undefined symbol: x")],
+    [
+        ("Looking in indexes: https://index.invalid\nfine\n", True, ""),
+        (
+            "Looking in links: /some/folder\nImportError: undefined symbol: x\n",
+            False,
+            "ImportError: undefined symbol: x",
+        ),
+    ],
 )
 def test_what_was_built_natively_is_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, called: bool, reason: str
