@@ -251,8 +251,8 @@ layer, the image's files were audited, and the base's Python imported it there a
 Whoever built them knew nothing of them: `builder_packages` (what it is compiled against), `packages` (of
 the base, what it needs to run) and settings of `[slim-image].builds` are what the messages of failed builds
 told to add. *messages* is how many it took, on all platforms together. *native* is `pip wheel` in a Debian
-of the same suite with gcc and the -dev packages of all rows, where a build also finds what it can do without;
-where that failed on another platform or was new, the same function was called there, too.
+of the same suite with gcc and the -dev packages of all rows, where a build also finds what it can do without.
+What fails here or is new was called there, too; what fails there as well is not counted as built natively.
 
 A cell is the seconds of the last build step, on a machine that did other work as well. *Not tried*: the run
 did not get that far. What is made once per platform is not in the seconds.
