@@ -239,9 +239,11 @@ async def place_layout(
     written = missing(place, files)
     name = f"{process_name()}-{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
     folder = clear_staging(place.dist, name)
-    digest = await engine.create_entries(
-        FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest) for one in written
-    )
+    digest = EMPTY_DIGEST
+    if written:
+        digest = await engine.create_entries(
+            FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest) for one in written
+        )
     note = f"  note: left alone, as no part of the layout: {listed(foreign)}"
     staged = Staged(request.address, place, str(dist_dir.relpath), folder, files, written)
     return PlacedLayout(staged, digest, (note,) if foreign else ())

@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ class Place:
 def _is_whole(path: Path, file: Wanted) -> bool:
     try:
         found = os.lstat(path)
-        if not os.path.isfile(path) or os.path.islink(path) or found.st_size != file.size:
+        if not stat.S_ISREG(found.st_mode) or found.st_size != file.size:
             return False
         if file.blob:
             return found.st_mtime_ns == WHOLE
