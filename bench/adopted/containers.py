@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.adopted.monorepos import Service
 from bench.sizes.bases import FULL, make
-from tests.support.engine import Engine, EngineError, find_tool
+from tests.support.engine import Engine, EngineError
 
 _SECONDS = 180
 _SUITE = "bookworm"
@@ -42,17 +42,6 @@ def load(engine: Engine, layout: Path, folder: Path) -> str:
         return engine.load(archive)
     finally:
         archive.unlink()
-
-
-def docker_environment(engine: Engine) -> dict[str, str]:
-    """Return the variables that make Pants's `docker_image` build in an engine."""
-    client = Path(find_tool("docker") or "docker")
-    return {
-        "DOCKER_HOST": engine.address,
-        "DOCKER_BUILDKIT": "1",
-        "PANTS_DOCKER_ENV_VARS": '+["DOCKER_HOST", "DOCKER_BUILDKIT"]',
-        "PANTS_DOCKER_EXECUTABLE_SEARCH_PATHS": json.dumps([str(client.parent)]),
-    }
 
 
 def stand_in(engine: Engine, name: str, folder: Path) -> None:

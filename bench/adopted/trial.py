@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.adopted.containers import docker_environment, image_sizes, load, stand_in, start
+from bench.adopted.containers import image_sizes, load, stand_in, start
 from bench.adopted.monorepos import Monorepo
 from tests.integration.repository import ROOT, Caches, Repository, stopped
 from tests.support.engine import Engine
@@ -136,7 +136,7 @@ class Trial:
 
     def run(self, engine: Engine) -> dict[str, Any]:
         """Do it all; return what there is to say of it."""
-        self.repository.env |= docker_environment(engine)
+        self.repository.env |= engine.pants_variables()
         with stopped(self.repository):
             # A daemon that knew the repository before would look through all of it again in the cold run.
             locks = {

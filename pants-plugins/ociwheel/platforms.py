@@ -60,6 +60,11 @@ class Platform:
     """The order of a number's bytes, in meson's words."""
 
     @property
+    def loader_folders(self) -> tuple[str, ...]:
+        """Where glibc's loader looks for libraries, ld.so(8), below the root, in its order."""
+        return f"lib/{self.triplet}", f"usr/lib/{self.triplet}", "lib64", "usr/lib64", "lib", "usr/lib"
+
+    @property
     def os(self) -> str:
         """The OCI operating system."""
         return self.oci.split("/")[0]

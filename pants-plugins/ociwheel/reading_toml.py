@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from ociwheel.reading import (
@@ -12,6 +13,7 @@ from ociwheel.reading import (
     DocumentLimits,
     Fail,
     Value,
+    bytes_of,
     check_count,
     parsed,
     text_of,
@@ -55,3 +57,12 @@ def _longest(line: str) -> int:
 def from_toml(data: bytes | str, fail: Fail, limits: DocumentLimits = LIMITS) -> Value:
     """Return the table of a TOML text, to be read with paths; what is wrong is an error of ``fail``."""
     return parsed(data, fail, limits, parse_toml)
+
+
+def read_toml(path: Path, fail: Fail, limits: DocumentLimits = LIMITS) -> Value:
+    """Return the table of a TOML file; that it cannot be read is an error of ``fail`` too."""
+    try:
+        data = bytes_of(path, limits.size)
+    except (OSError, ValueError) as e:
+        raise fail("", str(e)) from e
+    return from_toml(data, fail, limits)

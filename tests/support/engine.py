@@ -109,6 +109,16 @@ class Engine:
         """Where the daemon listens, as ``DOCKER_HOST`` has it."""
         return f"unix://{self.folder / 'docker.sock'}"
 
+    def pants_variables(self) -> dict[str, str]:
+        """Return the variables that make Pants's `docker_image` build in this engine."""
+        client = find_tool("docker") or "docker"
+        return {
+            "DOCKER_HOST": self.address,
+            "DOCKER_BUILDKIT": "1",
+            "PANTS_DOCKER_ENV_VARS": '+["DOCKER_HOST", "DOCKER_BUILDKIT"]',
+            "PANTS_DOCKER_EXECUTABLE_SEARCH_PATHS": json.dumps([str(Path(client).parent)]),
+        }
+
     def daemon_command(self) -> list[str]:
         """Return what starts the daemon.
 

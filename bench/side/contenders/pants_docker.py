@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from bench.side.contenders.base import AMD64
@@ -13,7 +12,7 @@ from bench.side.contenders.ours import PantsContender
 from bench.side.engine import GroupedEngine
 from bench.side.repository import SERVICES, Service
 from bench.side.site import SLIM, Site
-from tests.support.engine import Engine, find_tool
+from tests.support.engine import Engine
 
 _BUILD = """\
 python_sources(name="lib", sources=["{module}/**/*.py"]{more})
@@ -77,14 +76,7 @@ class PantsDocker(PantsContender):
 
     def environment(self) -> dict[str, str]:
         """Return the variables of Pants, with the engine."""
-        docker = find_tool("docker") or "docker"
-        return {
-            **super().environment(),
-            "DOCKER_HOST": self.engine.address,
-            "DOCKER_BUILDKIT": "1",
-            "PANTS_DOCKER_ENV_VARS": '["DOCKER_HOST", "DOCKER_BUILDKIT"]',
-            "PANTS_DOCKER_EXECUTABLE_SEARCH_PATHS": json.dumps([str(Path(docker).parent)]),
-        }
+        return {**super().environment(), **self.engine.pants_variables()}
 
     def prepare(self) -> None:
         """Make the copy, with targets of Pants's own instead of ours."""

@@ -152,14 +152,9 @@ def _libraries(files: LayerStack, stem: str, program: Program) -> Iterator[Entry
     yield from (files.file(path) for path in sorted(names))
 
 
-def _loader_folders(platform: Platform) -> tuple[str, ...]:
-    triplet = platform.triplet
-    return f"lib/{triplet}", f"usr/lib/{triplet}", "lib64", "usr/lib64", "lib", "usr/lib"
-
-
 def _system_files(files: LayerStack, platform: Platform) -> Iterator[Entry]:
     """Yield what tells libc and users, where it is there."""
-    names = [f"{folder}/libc.so.6" for folder in _loader_folders(platform)]
+    names = [f"{folder}/libc.so.6" for folder in platform.loader_folders]
     names += [path for path in files.entries if re.fullmatch(r"(?:usr/)?lib/ld-musl-[^/]+\.so\.1", path)]
     for name in (*names, "lib/apk/db/installed", "etc/passwd"):
         row = files.file(name)
@@ -211,7 +206,7 @@ def _libc(
         if match is None:
             raise BaseError(f"its musl does not tell its version: {python.interp}", where=where)
         return "musl", ".".join(match[1].decode().split(".")[:2])
-    for folder in _loader_folders(platform):
+    for folder in platform.loader_folders:
         row = files.file(f"{folder}/libc.so.6")
         if row is None:
             continue

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ociwheel.errors import BuildError
-from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
-from ociwheel.reading_toml import from_toml
+from ociwheel.reading import DocumentLimits, Value, failing
+from ociwheel.reading_toml import read_toml
 
 _LIMITS = DocumentLimits(size=1 << 18)
 # cargo prefers the name without an ending where both are there.
@@ -31,10 +31,7 @@ def cfg_flags(source: Path, triple: str) -> tuple[str, ...]:
     if path is None:
         return ()
     fail = failing(BuildError, path.relative_to(source).as_posix())
-    try:
-        document = from_toml(bytes_of(path, _LIMITS.size), fail, _LIMITS)
-    except (OSError, ValueError) as e:
-        raise fail("", str(e)) from e
+    document = read_toml(path, fail, _LIMITS)
     targets = document.maybe("target")
     # "There are four mutually exclusive sources of extra flags": where the target has some, the build's do
     # not count.

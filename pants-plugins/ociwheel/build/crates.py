@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import BuildError
-from ociwheel.reading import LIMITS, Value, bytes_of, failing
-from ociwheel.reading_toml import from_toml
+from ociwheel.reading import Value, failing
+from ociwheel.reading_toml import read_toml
 from ociwheel.transport.urls import split_userinfo
 
 CHECKSUM_FILE = ".cargo-checksum.json"
@@ -121,10 +121,7 @@ def read_crates(source: Path) -> Crates:
 
 def _packages(lock: Path, where: str) -> Iterator[Crate | str]:
     fail = failing(BuildError, where)
-    try:
-        document = from_toml(bytes_of(lock, LIMITS.size), fail)
-    except (OSError, ValueError) as e:
-        raise fail("", str(e)) from e
+    document = read_toml(lock, fail)
     packages = document.maybe("package")
     rows = list(packages.items()) if packages else []
     if len(rows) > MOST_CRATES:

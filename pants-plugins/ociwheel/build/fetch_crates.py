@@ -21,6 +21,8 @@ from ociwheel.transport.download import WrongContentError, download
 from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.hints import hint_for
 from ociwheel.transport.network import Network
+from ociwheel.transport.urls import split_userinfo
+from ociwheel.wording import shown
 
 _MOST_CRATE = 64 << 20
 """Bytes of a crate: registries take a sixth of that."""
@@ -52,7 +54,7 @@ def fetch_crates(network: Network, source: CrateSource, crates: Sequence[Crate],
         except Failure as e:
             return _Refused(f"{crate.key}: {e}", e)
         except WrongContentError as e:
-            place = Failure(Kind.ANSWER, url, "").url
+            place = shown(split_userinfo(url)[0])
             return _Refused(f"{crate.key}: {place} has it with {e.brief}, locked is {crate.sha256}")
         return done.size
 

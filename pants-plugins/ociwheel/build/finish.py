@@ -48,7 +48,7 @@ def finish(
             check_not_dropped(wheel, sources, compiled, where)
         check_wheel(wheel, target, where, forbidden, lines)
         if sysroot:
-            check_undeclared(wheel, sysroot, target.platform.triplet, where, lines)
+            check_undeclared(wheel, sysroot, target.platform, where, lines)
     except BuildError as e:
         packed.unlink()
         error = explain(e, lines, Context(where, settings.resolve, settings.base, target))

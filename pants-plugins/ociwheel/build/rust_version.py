@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ociwheel.build.crates import project_locks
 from ociwheel.errors import BuildError
-from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
-from ociwheel.reading_toml import from_toml
+from ociwheel.reading import DocumentLimits, Value, failing
+from ociwheel.reading_toml import read_toml
 from ociwheel.remedies import Remedy
 
 Version = tuple[int, ...]
@@ -61,10 +61,7 @@ def _of(folder: Path, source: Path) -> Iterator[Version]:
     if not path.is_file():
         return
     fail = failing(BuildError, path.relative_to(source).as_posix())
-    try:
-        document = from_toml(bytes_of(path, _MANIFEST.size), fail, _MANIFEST)
-    except (OSError, ValueError) as e:
-        raise fail("", str(e)) from e
+    document = read_toml(path, fail, _MANIFEST)
     workspace = document.maybe("workspace")
     for table in (document.maybe("package"), workspace.maybe("package") if workspace else None):
         asked = table.maybe("rust-version") if isinstance(table, Value) else None

@@ -22,6 +22,7 @@ from ociwheel.elf.facts import ElfFacts
 from ociwheel.elf.reader import read_facts
 from ociwheel.errors import BuildError
 from ociwheel.formats.metered import Metered
+from ociwheel.platforms import Platform
 from ociwheel.remedies import Remedy
 
 # As clang and gcc say it.
@@ -38,7 +39,7 @@ _MOST_LIBRARIES = 200
 
 
 def check_undeclared(
-    wheel: BuiltWheel, sysroot: Path, triplet: str, where: str, output: Iterable[str]
+    wheel: BuiltWheel, sysroot: Path, platform: Platform, where: str, output: Iterable[str]
 ) -> None:
     """Check that what the compiler was not told of is in some library.
 
@@ -51,7 +52,7 @@ def check_undeclared(
     with zipfile.ZipFile(wheel.path) as archive:
         for fact in wheel.elf:
             wanted = names & set(_undefined(io.BytesIO(archive.read(fact.path))))
-            found = _absent(wanted, fact, sysroot, triplet) if wanted else []
+            found = _absent(wanted, fact, sysroot, platform) if wanted else []
             if found:
                 libraries = ", ".join(fact.needed)
                 raise BuildError(
@@ -62,12 +63,9 @@ def check_undeclared(
                 )
 
 
-def _absent(wanted: set[str], fact: ElfFacts, sysroot: Path, triplet: str) -> list[str]:
+def _absent(wanted: set[str], fact: ElfFacts, sysroot: Path, platform: Platform) -> list[str]:
     """Return the names that no library which a file loads has; none where not all of them are there."""
-    folders = [sysroot / name / triplet for name in ("usr/lib", "lib")] + [
-        sysroot / "usr/lib",
-        sysroot / "lib",
-    ]
+    folders = [sysroot / name for name in platform.loader_folders]
     # The interpreter has its own functions.
     found = [path for folder in folders for path in folder.glob("libpython3*.so")][:1]
     todo, seen = list(fact.needed), set(fact.needed)

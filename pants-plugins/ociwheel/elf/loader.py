@@ -57,13 +57,10 @@ class Loader:
         self._library_path = tuple(folder for folder in library_path if folder.startswith("/"))
         self._tree = tree
         self._platform = platform
-        triplet = platform.triplet
-        self._default: tuple[str, ...] = (
-            f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
-        )  # fmt: skip
+        self._default = tuple(f"/{folder}" for folder in platform.loader_folders)
         if tree.resolve("etc/ld.so.cache") is not None and tree.resolve("etc/ld.so.conf") is not None:
             # An image that ran ldconfig: what is in its cache is what Debian's ld.so.conf names besides.
-            self._default += ("/usr/local/lib", f"/usr/local/lib/{triplet}")
+            self._default += ("/usr/local/lib", f"/usr/local/lib/{platform.triplet}")
         self._musl: str | None = None
         if libc == "musl":
             self._default = ("/lib", "/usr/local/lib", "/usr/lib")

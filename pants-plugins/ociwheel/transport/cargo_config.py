@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.errors import FetchError
-from ociwheel.reading import DocumentLimits, Value, bytes_of, failing
-from ociwheel.reading_toml import from_toml
+from ociwheel.reading import DocumentLimits, Value, failing
+from ociwheel.reading_toml import read_toml
 from ociwheel.transport.pip_config import home
 
 SPARSE = "sparse+"
@@ -69,10 +69,7 @@ def crate_source(environ: Mapping[str, str], cargo: Path) -> CrateSource:
 
 def _replaced(path: Path) -> CrateSource | None:
     fail = failing(FetchError, str(path))
-    try:
-        document = from_toml(bytes_of(path, _LIMITS.size), fail, _LIMITS)
-    except (OSError, ValueError) as e:
-        raise fail("", str(e)) from e
+    document = read_toml(path, fail, _LIMITS)
     sources = document.optional("source", Value.members) or {}
     registries = document.optional("registries", Value.members) or {}
     name = _DEFAULT_SOURCE
