@@ -36,10 +36,10 @@ CACHE_NAME = "slim-python-image"
 PANTS_LOCK = "3rdparty/pants/pants.lock"
 RELOCK = "build-support/relock.sh pants"
 
-# What `pex -c pex` makes of the locked pex wheel, on any interpreter: the bytes are the same.
+# What `pex -c pex` makes of the locked pex wheel, on any interpreter and file system: the bytes are the same.
 PEX_VERSION = "2.1.137"
-PEX_SHA256 = "e5777b50dadb5ac011f976d432cd7e48a0eb5d135a291c952e10aef0c4ccc782"
-PEX_SIZE = 3563509
+PEX_SHA256 = "a613c48ab6b957eda6bffa911386e3e586319369e0f0c291311d403aa1af4a32"
+PEX_SIZE = 3563510
 PEX_PLATFORMS = ("linux_x86_64", "linux_arm64", "macos_x86_64", "macos_arm64")
 
 # The newest Pants that package indexes have. Later ones come by Pants's own launcher, from elsewhere.
@@ -196,6 +196,27 @@ def file_sha256(path: Path) -> str | None:
         return None
 
 
+# pex hashes its own files in the order in which folders list them, which is another on each file system.
+PEX_IN_ORDER = """\
+import os
+
+walk = os.walk
+
+
+def in_order(*arguments, **options):
+    for folder, folders, files in walk(*arguments, **options):
+        folders.sort()
+        files.sort()
+        yield folder, folders, files
+
+
+os.walk = in_order
+from pex.bin.pex import main
+
+main()
+"""
+
+
 def make_pex(venv: Path, entry: str, output: Path) -> None:
     """Build the ``pex`` tool from its locked wheel.
 
@@ -212,7 +233,7 @@ def make_pex(venv: Path, entry: str, output: Path) -> None:
         download = [python, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-deps"]
         locked_wheel = ["--only-binary", ":all:", "--require-hashes", "-r", str(work / "pex.lock")]
         run([*download, *locked_wheel, "-d", wheels], "Downloading pex")
-        build = [python, "-m", "pex", "--disable-cache", "--no-index", "--find-links", wheels]
+        build = [python, "-c", PEX_IN_ORDER, "--disable-cache", "--no-index", "--find-links", wheels]
         shebang = ["--python-shebang", "/usr/bin/env python"]
         what = [f"pex=={PEX_VERSION}", "-c", "pex", "-o", str(work / "pex")]
         run([*build, *what, *shebang], "Building the pex tool")

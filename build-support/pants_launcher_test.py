@@ -22,6 +22,17 @@ pex==2.1.137 \\
     # via pantsbuild-pants
 """
 
+_WALK_OF_ANOTHER_FILE_SYSTEM = """\
+def other(*arguments, **options):
+    for folder, folders, files in plain(*arguments, **options):
+        folders.sort(reverse=backwards)
+        files.sort(reverse=backwards)
+        yield folder, folders, files
+
+
+os.walk = other
+"""
+
 
 def test_the_version_comes_from_pants_toml() -> None:
     assert launcher.pants_version('[GLOBAL]\npants_version = "2.17.1"  # newest\n') == "2.17.1"
@@ -158,6 +169,25 @@ def test_a_wrong_checksum_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
         launcher.make_pex(tmp_path / "venv", "", output)
     assert f"rm -rf {tmp_path / 'cache'}" in str(error.value)
     assert not output.exists()
+
+
+def test_the_pex_tool_does_not_depend_on_how_folders_list_their_files(tmp_path: Path) -> None:
+    module = tmp_path / "pex/bin/pex.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("import os\ndef main():\n    print(*list(os.walk('tree')))\n")
+    for name in ("tree/b/one", "tree/b/two", "tree/a/one", "tree/z", "tree/m"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def listed(backwards: bool) -> str:
+        walk = f"import os\nplain = os.walk\nbackwards = {backwards}\n{_WALK_OF_ANOTHER_FILE_SYSTEM}"
+        code = walk + launcher.PEX_IN_ORDER
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, check=True, text=True
+        )
+        return done.stdout
+
+    assert listed(backwards=True) == listed(backwards=False)
 
 
 def test_a_failed_command_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
