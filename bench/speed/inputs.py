@@ -104,18 +104,12 @@ def lock_base(steps: Steps, builder_packages: Iterable[str]) -> dict[str, list[s
         "container-debs": one["emulation"],
         "interpreter-debs": lock["interpreters"][steps.host_platform],
     }
-    rows = [(folder, lock["packages"][key]) for folder, keys in folders.items() for key in keys]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda row: _fetch_deb(steps, *row), rows))
+    for folder, keys in folders.items():
+        rows = [lock["packages"][key] for key in keys]
+        wanted = [{name: row[name] for name in ("archive", "path", "size", "sha256")} for row in rows]
+        steps.write(f"{folder}.json", {"schema": "ociwheel.debs/1", "packages": wanted})
+        steps.run("fetch-debs", "--request", f"{folder}.json", "--output", folder)
     return folders
-
-
-def _fetch_deb(steps: Steps, folder: str, row: dict[str, str]) -> None:
-    steps.run(
-        "fetch-deb",
-        *("--archive", row["archive"], "--path", row["path"], "--size", str(row["size"])),
-        *("--sha256", row["sha256"], "--output", folder),
-    )
 
 
 def fetch_compiler(steps: Steps, tools_lock: Path) -> str:

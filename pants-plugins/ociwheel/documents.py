@@ -30,6 +30,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "check": 1,
     "debian-lock": 1,
     "debian-updates": 1,
+    "debs": 1,
     "describe": 1,
     "error": 1,
     "fetch": 1,

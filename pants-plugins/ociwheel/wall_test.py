@@ -66,7 +66,7 @@ def test_the_core_imports_the_standard_library_and_the_toolbox_only(module: str)
     assert not FORBIDDEN & allowed
 
 
-@pytest.mark.parametrize("step", ["fetch.toolbox_step", "fetch.fetch_step", "debian.fetch_deb_step"])
+@pytest.mark.parametrize("step", ["fetch.toolbox_step", "fetch.fetch_step", "debian.fetch_debs_step"])
 def test_steps_before_the_toolbox_import_the_standard_library_only(step: str) -> None:
     broken = [c for c in chains(f"ociwheel.{step}", modules()) if c[-1] not in sys.stdlib_module_names]
     assert not broken, "\n".join(" imports ".join(chain) for chain in broken)

@@ -14,7 +14,11 @@ from slim_python_image.remote_layers import RemoteLayers
 
 @dataclass(frozen=True, order=True)
 class DebPackage:
-    """One locked Debian package."""
+    """One locked Debian package.
+
+    :param lot: packages of one lot are asked for together, and so are fetched together. No part of what the
+        package is.
+    """
 
     name: str
     version: str
@@ -23,6 +27,7 @@ class DebPackage:
     path: str
     size: int
     sha256: str
+    lot: str = field(default="", compare=False)
 
     @property
     def filename(self) -> str:

@@ -245,3 +245,15 @@ def render_fault(fault: str, known: Mapping[str, str] | None = None) -> str:
     :param known: what :func:`names` returns; by default, that nothing is known.
     """
     return "\n".join(_lines(json.loads(fault), names() if known is None else known))
+
+
+def rendered_each(fault: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the errors that an error document gathers, as messages of their own; or itself as the only one.
+
+    :param fault: the document, as JSON.
+    :param known: what :func:`names` returns.
+    """
+    document = json.loads(fault)
+    if not document["errors"]:
+        return ("\n".join(_lines(document, known)),)
+    return (*("\n".join(_lines(one, known)) for one in document["errors"]), *document["details"])

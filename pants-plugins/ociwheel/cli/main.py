@@ -28,7 +28,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "describe": ("ociwheel.fetch.describe_step", "find the files and metadata of a locked version"),
     "fetch": ("ociwheel.fetch.fetch_step", "fetch one wheel or sdist and verify its hash"),
     "fetch-git": ("ociwheel.fetch.git_step", "fetch one commit of a git repository as an sdist"),
-    "fetch-deb": ("ociwheel.debian.fetch_deb_step", "fetch one Debian package and verify its hash"),
+    "fetch-debs": ("ociwheel.debian.fetch_debs_step", "fetch Debian packages and verify their hashes"),
     "plan": ("ociwheel.plan.plan_step", "choose one artifact per distribution for a platform"),
     "newest-wheel": ("ociwheel.plan.newest_wheel_step", "find the newest usable versions that have a wheel"),
     "yanked": ("ociwheel.fetch.yanked_step", "tell which locked versions were taken back"),

@@ -143,7 +143,7 @@ def test_a_step_starts_without_what_it_does_not_use(tmp_path: Path) -> None:
         "entry = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(entry)\n"
         "sys.modules.update({name: entry._Later(name) for name in entry._LATER})\n"
-        "import ociwheel.layer.source_layer_step, ociwheel.fetch.fetch_step, ociwheel.debian.fetch_deb_step\n"
+        "import ociwheel.layer.source_layer_step, ociwheel.fetch.fetch_step, ociwheel.debian.fetch_debs_step\n"
         "loaded = [n for n in entry._LATER if type(sys.modules[n]) is not entry._Later]\n"
         "import argparse, inspect\n"
         "assert inspect.isfunction(entry._main) and argparse.ArgumentParser().prog\n"

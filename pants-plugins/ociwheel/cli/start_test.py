@@ -13,7 +13,7 @@ from ociwheel.cli.main import STEPS
 
 PACKAGE = Path(ociwheel.__file__).parent
 # Modules of Python and of the core, on CPython 3.11; what is added to these is added to each step of its kind.
-MOST = {"source-layer": 115, "fetch-deb": 141, "fetch": 146, "describe": 186, "push": 149}
+MOST = {"source-layer": 115, "fetch-debs": 141, "fetch": 146, "describe": 186, "push": 149}
 _COUNT = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("entry", sys.argv[1])

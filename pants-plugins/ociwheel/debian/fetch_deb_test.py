@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ociwheel_testing.simple_index import Answer, SimpleIndex, sha256
 
-from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb
+from ociwheel.debian.fetch_deb import WantedDeb, fetch_deb, fetch_debs
 from ociwheel.errors import FetchError, UsageError
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
@@ -80,3 +82,106 @@ def test_message_of_no_mirror(tmp_path: Path) -> None:
 def test_paths_that_are_none(path: str) -> None:
     with pytest.raises(UsageError):
         WantedDeb("debian", path, 1, "0" * 64)
+
+
+def several(*names: str) -> list[WantedDeb]:
+    return [WantedDeb("debian", f"pool/{name}_1_all.deb", len(DATA), sha256(DATA)) for name in names]
+
+
+def fetch_all(folder: Path, wanted: list[WantedDeb], *urls: str) -> list[str]:
+    machine = NetworkSettings(debian_mirrors={"debian": urls}, timeout=5)
+    network = Network(machine, sleep=lambda _seconds: None)
+    return [one.path.name for one in fetch_debs(machine, network, wanted, folder)]
+
+
+def test_several_come_in_the_order_in_which_they_were_asked_for(
+    tmp_path: Path, mirrors: tuple[SimpleIndex, SimpleIndex]
+) -> None:
+    one, two = mirrors
+    names = [f"p{number}" for number in range(9, 0, -1)]
+    for wanted in several(*names):
+        mirror = one if wanted.path < "pool/p5" else two
+        mirror.script[f"/{wanted.path}"] = [Answer(body=DATA)]
+    assert fetch_all(tmp_path, several(*names), one.root, two.root) == [f"{name}_1_all.deb" for name in names]
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {DATA}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+    # The first mirror is asked first, for each of them.
+    assert sorted(one.paths()) == sorted(f"/pool/{name}_1_all.deb" for name in names)
+    assert len(two.paths()) == 5
+
+
+def test_all_that_are_not_given_are_told_and_the_others_are_there(
+    tmp_path: Path, mirrors: tuple[SimpleIndex, SimpleIndex]
+) -> None:
+    one, _ = mirrors
+    wanted = several("gone", "there", "other")
+    one.script["/pool/there_1_all.deb"] = [Answer(body=DATA)]
+    one.script["/pool/other_1_all.deb"] = [Answer(body=DATA + b"!")]
+    with pytest.raises(FetchError) as caught:
+        fetch_all(tmp_path, wanted, one.root)
+    gone, other = (
+        "gone=1 (all): no mirror has this version any more",
+        "other=1 (all): what the mirror has is not the package that was locked",
+    )
+    assert [f"{error.where}: {error.what}" for error in caught.value.errors] == [gone, other]
+    lines = caught.value.render().splitlines()
+    assert lines[:2] == ["2 problems:", f"  {gone}"]
+    assert lines[3] == (
+        "    -> mirrors drop old versions: lock the base again, or add a mirror that keeps them"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["there_1_all.deb"]
+
+
+def test_the_only_one_that_is_not_given_is_told_as_it_always_was(
+    tmp_path: Path, mirrors: tuple[SimpleIndex, SimpleIndex]
+) -> None:
+    one, _ = mirrors
+    one.script["/pool/a_1_all.deb"] = [Answer(body=DATA)]
+    with pytest.raises(FetchError) as caught:
+        fetch_all(tmp_path, several("a", "b"), one.root)
+    assert caught.value.render().startswith("b=1 (all): no mirror has this version any more\n")
+
+
+def test_a_mirror_that_is_down_is_passed_by(tmp_path: Path, mirrors: tuple[SimpleIndex, SimpleIndex]) -> None:
+    one, two = mirrors
+    wanted = several("a", "b", "c", "d", "e")
+    for deb in wanted:
+        one.script[f"/{deb.path}"] = [Answer(503)] * 5
+        two.script[f"/{deb.path}"] = [Answer(body=DATA)]
+    assert len(fetch_all(tmp_path, wanted, one.root, two.root)) == 5
+
+
+def test_two_that_would_be_one_file_are_refused(tmp_path: Path) -> None:
+    (deb,) = several("a")
+    other = WantedDeb("debian-security", "pool/updates/a_1_all.deb", 1, "0" * 64)
+    for wanted in ([deb, deb], [deb, other]):
+        with pytest.raises(UsageError, match=r"two of the packages have the file name 'a_1_all\.deb'"):
+            fetch_all(tmp_path, wanted)
+
+
+def test_a_full_disk_is_told_once(
+    tmp_path: Path, mirrors: tuple[SimpleIndex, SimpleIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("ociwheel.transport.download.copy_chunks", full)
+    one, _ = mirrors
+    wanted = several("a", "b", "c")
+    for deb in wanted:
+        one.script[f"/{deb.path}"] = [Answer(body=DATA)]
+    with pytest.raises(FetchError) as caught:
+        fetch_all(tmp_path, wanted, one.root)
+    assert caught.value.render() == (
+        f"{tmp_path}: no space left on the disk\n  -> free some space, then try again"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_foresaw_ends_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("ociwheel.debian.fetch_deb.download", broken)
+    with pytest.raises(RuntimeError, match="no network"):
+        fetch_all(tmp_path, several("a", "b"), "http://mirror.invalid")

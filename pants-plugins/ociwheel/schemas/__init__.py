@@ -38,7 +38,7 @@ ANSWERS: Mapping[str, str] = {
     "emulate": "build",
     "fetch": "fetch",
     "fetch-blob": "fetch",
-    "fetch-deb": "fetch",
+    "fetch-debs": "fetch",
     "fetch-crates": "fetch",
     "fetch-git": "fetch",
     "image": "image",

@@ -17,6 +17,11 @@ HOST_SYSROOT = "libc6-dev"
 """What a lock calls the headers and libraries of what a build compiles for the machine it runs on."""
 
 
+def taken_together(program: str) -> bool:
+    """Tell whether every build with programs has this one, by the name that a lock has it under."""
+    return program != HOST_SYSROOT and program not in RUST_PROGRAMS.values()
+
+
 def without_python(target: TargetEnvironment) -> TargetEnvironment:
     """Return a target for what does not depend on Python, so that bases share it."""
     return replace(target, python="3.11.0")

@@ -57,7 +57,7 @@ def test_of_the_core_itself_no_step_that_runs_others_code_reaches_the_network() 
         "toolbox",
         "describe",
         "fetch",
-        "fetch-deb",
+        "fetch-debs",
         "fetch-git",
         "build-resolve",
         "debian-lock",

@@ -1,25 +1,22 @@
-"""Debian packages: fetched by hash, and unpacked into layers."""
+"""Debian packages: fetched by hash, a chunk of them by one process; and unpacked into layers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from pants.engine.fs import Digest
 
 from slim_python_image import engine
 from slim_python_image.bases import DebPackage, DebPackages
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
-from slim_python_image.products import SlimImageError
+from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.remedies import names
-from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
+from slim_python_image.util_rules.debian_chunks import chunks
+from slim_python_image.util_rules.steps import OUT, StepRequest, run_step
 
-
-@dataclass(frozen=True)
-class FetchedDeb:
-    """A Debian package's file, or why there is none."""
-
-    outcome: StepOutcome
+REQUEST_SCHEMA = "ociwheel.debs/1"
+_REQUEST = "request.json"
 
 
 @dataclass(frozen=True)
@@ -29,40 +26,50 @@ class DebFiles:
     digest: Digest
 
 
-@rule
-async def fetch_deb(package: DebPackage, toolbox: Toolbox) -> FetchedDeb:
-    outcome = await run_step(
-        StepRequest(
-            step="fetch-deb",
-            arguments=(
-                "--archive",
-                package.archive,
-                "--path",
-                package.path,
-                "--size",
-                str(package.size),
-                "--sha256",
-                package.sha256,
-                "--output",
-                OUT,
-            ),
-            description=f"Fetch {package.name} {package.version} ({package.architecture})",
-            toolbox=toolbox,
-            output_directories=(OUT,),
-        ),
-        **implicitly(),
-    )
-    return FetchedDeb(outcome)
+def chunk_document(chunk: Iterable[DebPackage]) -> bytes:
+    """Return what the step that fetches packages is told: what finds and verifies them, and no more."""
+    rows = [
+        {"archive": one.archive, "path": one.path, "size": one.size, "sha256": one.sha256} for one in chunk
+    ]
+    return canonical_json({"schema": REQUEST_SCHEMA, "packages": rows})
+
+
+def chunk_title(chunk: Sequence[DebPackage], resolve: str) -> str:
+    """Return what is said while packages are fetched.
+
+    :param resolve: the base that asks.
+    """
+    first = chunk[0]
+    if len(chunk) == 1:
+        return f"Fetch {first.name} {first.version} ({first.architecture})"
+    listed = ", ".join(one.name for one in chunk)
+    return f"Fetch {len(chunk)} Debian packages of {resolve} ({first.architecture}): {listed}"
 
 
 @rule
 async def fetch_debs(request: DebPackages) -> DebFiles:
-    fetched = await concurrently(fetch_deb(one, **implicitly()) for one in request.packages)
+    parts = chunks(request.packages)
+    documents = [await engine.create_files({_REQUEST: chunk_document(chunk)}) for chunk in parts]
+    outcomes = await concurrently(
+        run_step(
+            StepRequest(
+                step="fetch-debs",
+                arguments=("--request", _REQUEST, "--output", OUT),
+                description=chunk_title(chunk, request.resolve),
+                # It imports Python's standard library alone, and waits for no toolbox.
+                toolbox=None,
+                inputs=document,
+                output_directories=(OUT,),
+            ),
+            **implicitly(),
+        )
+        for chunk, document in zip(parts, documents)
+    )
     known = names(base=request.resolve)
-    failed = [str(deb.outcome.naming(known).error) for deb in fetched if deb.outcome.error is not None]
+    failed = [text for outcome in outcomes for text in outcome.errors(known)]
     if failed:
         raise SlimImageError("\n".join(failed))
-    merged = await engine.merge(deb.outcome.digest for deb in fetched)
+    merged = await engine.merge(outcome.digest for outcome in outcomes)
     return DebFiles(await engine.remove_prefix(merged, OUT))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from pants.engine.addresses import Address
 from pants.engine.target import Target
@@ -32,6 +33,8 @@ from slim_python_image.bases import (
 )
 from slim_python_image.products import SlimImageError, TargetEnvironment
 from slim_python_image.util_rules.base_locks import relock_command
+from slim_python_image.util_rules.build_programs import taken_together
+from slim_python_image.util_rules.debian_chunks import lots
 
 LOCK_SCHEMA = "ociwheel.debian-lock/1"
 _LOCKED_FIELDS = (
@@ -73,6 +76,11 @@ class LockedBase:
         """The name to relock with."""
         return self.address.target_name
 
+    @cached_property
+    def lots(self) -> Mapping[str, str]:
+        """The lot of each package, by its key."""
+        return lots(package_lists(self.lock))
+
     def error(self, what: str, hint: str) -> SlimImageError:
         """Return an error about this lock."""
         return SlimImageError(f"{self.path}: {what}\n  -> {hint}")
@@ -89,9 +97,28 @@ class LockedBase:
                 path=row["path"],
                 size=row["size"],
                 sha256=row["sha256"],
+                lot=self.lots.get(key, ""),
             )
-            for row in (table[key] for key in keys)
+            for key, row in ((key, table[key]) for key in keys)
         )
+
+
+def package_lists(lock: Mapping[str, Any]) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield who asks for which packages of a lock: what is asked for at one time has one name.
+
+    A layer is one for all platforms here: packages for every architecture are in each of its lists.
+    """
+    for one in lock.get("platforms", {}).values():
+        yield from ((f"layer {layer.get('title')}", layer["packages"]) for layer in one.get("layers", ()))
+        yield from ((name, one.get(name, ())) for name in ("builder", "emulation"))
+        yield from ((f"build {name}", keys) for name, keys in one.get("builder_groups", {}).items())
+        yield from ((f"image {asked}", keys) for asked, keys in one.get("image_packages", {}).items())
+    yield from (("interpreter", keys) for keys in lock.get("interpreters", {}).values())
+    for programs in lock.get("tools", {}).values():
+        for name, keys in programs.items():
+            yield "programs" if taken_together(name) else f"program {name}", keys
+    for compilers in lock.get("compilers", {}).values():
+        yield from ((f"compiler {platform}", keys) for platform, keys in compilers.items())
 
 
 def builder_groups(locked: LockedBase, platform: str) -> FrozenDict[str, BuilderGroup]:

@@ -17,7 +17,7 @@ from ociwheel.reading import DocumentLimits, from_json
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, StepInputs, Tree, canonical_json
-from slim_python_image.remedies import fault_document, fault_in, render_fault
+from slim_python_image.remedies import fault_document, fault_in, render_fault, rendered_each
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
@@ -87,6 +87,15 @@ class StepOutcome:
         :param known: what :func:`slim_python_image.remedies.names` returns.
         """
         return self if self.fault is None else replace(self, error=render_fault(self.fault, known))
+
+    def errors(self, known: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what went wrong, a message for each error that the step gathered; none where nothing did.
+
+        :param known: as :meth:`naming` takes it.
+        """
+        if self.fault is None:
+            return () if self.error is None else (self.error,)
+        return rendered_each(self.fault, known)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,0 +1,78 @@
+"""Which Debian packages are fetched together: docs/decisions/031.
+
+A chunk is the same in every request of a base that asks for it, and a package that changes, comes or goes
+changes its own chunk alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Iterable, Iterator, Mapping
+
+from slim_python_image.bases import DebPackage
+
+MOST_PACKAGES = 24
+MOST_BYTES = 8 << 20
+"""Of a chunk, so of what one package that changed brings again."""
+ALONE_BYTES = 2 << 20
+"""A package of so many is a chunk by itself: beside its bytes a process is cheap."""
+
+
+def lots(lists: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """Return for each package which lists it is in, in short: those of the same are asked for together.
+
+    :param lists: of keys of packages, each with the name of who asks for it.
+    """
+    named: dict[str, set[str]] = {}
+    for name, keys in lists:
+        for key in keys:
+            named.setdefault(key, set()).add(name)
+    return {key: _hash("\n".join(sorted(who)))[:16] for key, who in named.items()}
+
+
+def chunks(packages: Iterable[DebPackage]) -> tuple[tuple[DebPackage, ...], ...]:
+    """Return packages, each once, as they are fetched together: of one lot and one architecture."""
+    found: list[tuple[DebPackage, ...]] = []
+    small: dict[tuple[str, str], dict[DebPackage, int]] = {}
+    for one in sorted(set(packages)):
+        if one.size >= ALONE_BYTES:
+            found.append((one,))
+        else:
+            small.setdefault((one.lot, one.architecture), {})[one] = _place(one)
+    for places in small.values():
+        found += _divided(places)
+    return tuple(sorted(found))
+
+
+_BITS = 128
+
+
+def _divided(places: Mapping[DebPackage, int], depth: int = 0) -> Iterator[tuple[DebPackage, ...]]:
+    """Yield packages in chunks that are small enough: halves, by a bit of each one's place, or their halves.
+
+    What is in one half does not depend on what is in the other.
+    """
+    small = len(places) <= MOST_PACKAGES and sum(one.size for one in places) <= MOST_BYTES
+    if small or depth == _BITS:
+        yield tuple(places)
+        return
+    halves: tuple[dict[DebPackage, int], dict[DebPackage, int]] = ({}, {})
+    for one, place in places.items():
+        halves[place >> (_BITS - 1 - depth) & 1][one] = place
+    for half in halves:
+        if half:
+            yield from _divided(half, depth + 1)
+
+
+def _place(package: DebPackage) -> int:
+    """Return a number of :data:`_BITS` bits that another version does not change, but for its last.
+
+    Its first bits are those of the source package, which is the folder in the pool: what is made of one
+    source changes together.
+    """
+    folder, _, file = package.path.rpartition("/")
+    return int(_hash(folder.rpartition("/")[2])[:8] + _hash(package.name)[:8] + _hash(file)[:16], 16)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
