@@ -45,13 +45,13 @@ def test_machine_b_runs_nothing_and_machine_a_finds_what_b_edits(
     packaged: Packaged, other: Repository
 ) -> None:
     one = packaged.repository
-    assert len(packaged.first.started) > 160, "machine A did not build"
+    assert len(packaged.first.started) > 120, "machine A did not build"
     run = other.pants("package", IMAGES, umask=0o077)
     assert run.exit_code == 0, run.stderr
     counters = run.counters
     assert run.started == [], run.stderr
     assert counters["local_execution_requests"] == 0
-    assert counters["remote_cache_requests_cached"] == counters["remote_cache_requests"] > 160
+    assert counters["remote_cache_requests_cached"] == counters["remote_cache_requests"] > 120
     assert digests(other) == digests(one)
 
     try:

@@ -34,7 +34,7 @@ def test_three_platforms_on_a_bare_worker_are_what_is_made_here(
         executions = worker.executions
     counters = run.counters
     assert counters["local_execution_requests"] == 0
-    assert executions == counters["remote_execution_success"] == len(run.started) > 160
+    assert executions == counters["remote_execution_success"] == len(run.started) > 120
     for service in SERVICES:
         here = packaged.layout(service).index_digest
         assert clone.layout(f"src.brewblox.{service}/image").index_digest == here, service

@@ -100,7 +100,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, plugin: Path, server: BuildG
     folder = tmp_path_factory.mktemp("first")
     made = machine(folder, plugin, **server.environment())
     run = package(made, umask=0o077)
-    assert run.counters["remote_cache_write_successes"] == len(run.started) > 40
+    assert run.counters["remote_cache_write_successes"] == len(run.started) > 20
     kept = folder / "kept"
     shutil.copytree(made.caches.folder, kept / "caches", symlinks=True)
     shutil.copytree(layout(made).folder, kept / "image")
@@ -236,7 +236,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_build(first: First, plugin: 
     run = Run(process.returncode, stdout, before + after)
     assert run.exit_code == 0, run.stderr
     assert run.counters["remote_cache_requests_cached"] > 0, "killed before anything was found"
-    assert len(run.started) > 20, "killed after everything was found"
+    assert len(run.started) > 10, "killed after everything was found"
     assert layout(two).index_digest == first.made.index_digest
     assert re.search(f"{_READ}(Connection refused|transport error|client error)", warnings(run)), run.stderr
 

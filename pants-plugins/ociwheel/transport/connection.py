@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import io
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -122,6 +123,7 @@ class Connections:
         self._settings = settings
         self._pool = Pool(settings.pace, settings.timeout, self._context)
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._reading = threading.Lock()
 
     def open(self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None) -> Response:
         """Send one request, without credentials of its own.
@@ -166,17 +168,22 @@ class Connections:
 
     def _context(self, way: Way) -> ssl.SSLContext:
         """Return what a way trusts. Reading a machine's certificates costs more than a small download."""
-        if way.trusted not in self._contexts:
-            try:
-                context = tls_context(self._settings.ca_bundle)
-            except (OSError, ssl.SSLError) as e:
-                answer = f"cannot read the CA bundle {self._settings.ca_bundle}: {reason_of(e)}"
-                raise Failure(Kind.TLS, way.url, answer) from e
-            if way.trusted:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            self._contexts[way.trusted] = context
-        return self._contexts[way.trusted]
+        # Threads that begin together want the same.
+        with self._reading:
+            if way.trusted not in self._contexts:
+                self._contexts[way.trusted] = self._read_context(way)
+            return self._contexts[way.trusted]
+
+    def _read_context(self, way: Way) -> ssl.SSLContext:
+        try:
+            context = tls_context(self._settings.ca_bundle)
+        except (OSError, ssl.SSLError) as e:
+            answer = f"cannot read the CA bundle {self._settings.ca_bundle}: {reason_of(e)}"
+            raise Failure(Kind.TLS, way.url, answer) from e
+        if way.trusted:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def _proxied(self, url: str, failure: Failure) -> Failure:
         """Return ``failure``, as one of the proxy when it was the proxy that could not be reached."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import http.server
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from ociwheel.transport.connection import Body, Connections
+from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.pool import Way, proxy_of
 from ociwheel.transport.settings import NetworkSettings
 
@@ -137,3 +140,29 @@ def test_ways() -> None:
     assert not way("http://a.example/x", http="proxy:3128").tunnels
     with pytest.raises(ValueError, match="no host"):
         way("http:///x")
+
+
+def test_threads_that_begin_together_read_the_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[ssl.SSLContext] = []
+
+    def slowly(_: object) -> ssl.SSLContext:
+        time.sleep(0.1)
+        read.append(ssl.create_default_context())
+        return read[-1]
+
+    monkeypatch.setattr("ociwheel.transport.connection.tls_context", slowly)
+    connections = Connections(NetworkSettings(timeout=5))
+    faults: list[Failure] = []
+
+    def ask() -> None:
+        with pytest.raises(Failure) as caught:
+            connections.open("GET", "https://127.0.0.1:9/", {})
+        faults.append(caught.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {fault.kind for fault in faults} == {Kind.UNREACHABLE}
+    assert (len(faults), len(read)) == (4, 1)
