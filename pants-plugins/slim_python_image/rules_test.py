@@ -29,6 +29,7 @@ from slim_python_image.goals.build_lock import KnownBuildLockNamesRequest
 from slim_python_image.goals.lock import KnownBaseNamesRequest, RequestedBaseNames
 from slim_python_image.products import StepInputs, Tree
 from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.image_content import ImageContent, ImageContentRequest
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
 from slim_python_image.util_rules.image_key import ImageKey, ImageKeyRequest
 from slim_python_image.util_rules.start import module_candidates
@@ -172,6 +173,7 @@ def engine() -> RuleRunner:
             QueryRule(CoreSources, []),
             QueryRule(Digest, [CreateDigest]),
             QueryRule(ImageDefinition, [ImageDefinitionRequest]),
+            QueryRule(ImageContent, [ImageContentRequest]),
             QueryRule(ImageKey, [ImageKeyRequest]),
             QueryRule(StepInputs, [StepRequest]),
             QueryRule(StepOutcome, [StepRequest]),
@@ -304,6 +306,10 @@ def parts(runner: RuleRunner, name: str) -> ImageDefinition:
     return runner.request(ImageDefinition, [ImageDefinitionRequest(Address("src/shop", target_name=name))])
 
 
+def content(runner: RuleRunner, name: str) -> ImageContent:
+    return runner.request(ImageContent, [ImageContentRequest(Address("src/shop", target_name=name))])
+
+
 def paths(runner: RuleRunner, digest: Any) -> list[str]:
     from pants.engine.fs import Snapshot  # noqa: PLC0415
 
@@ -314,8 +320,12 @@ def test_the_parts_of_an_image(runner: RuleRunner) -> None:
     image = parts(runner, "image")
     assert [root.requirement for root in image.roots] == ["idna>=3"]
     assert (image.resolve, image.lockfile) == ("python-default", "3rdparty/default.lock")
-    assert paths(runner, image.sources) == ["shop/__init__.py", "shop/__main__.py", "shop/page.html"]
-    assert paths(runner, image.files) == ["src/shop/config/limits.json"]
+    assert paths(runner, content(runner, "image").sources) == [
+        "shop/__init__.py",
+        "shop/__main__.py",
+        "shop/page.html",
+    ]
+    assert paths(runner, content(runner, "image").files) == ["src/shop/config/limits.json"]
     assert image.config.entrypoint == ("/app/bin/python", "-P", "-m", "shop")
     assert image.config.env["A"] == "1"
     assert image.platforms == ("linux/amd64",)
@@ -333,13 +343,14 @@ def test_an_image_as_docker_image_and_pex_binary_have_it(runner: RuleRunner) -> 
         "interval": 30 * 10**9,
         "retries": 3,
     }
-    assert image.placed is not None
-    assert json.loads(image.placed.places) == [
+    found = content(runner, "by-file")
+    assert found.placed is not None
+    assert json.loads(found.placed.places) == [
         {"file": "0", "path": "/etc/shop/etc/shop.ini", "mode": "0640", "owner": "nonroot"},
         {"file": "1", "path": "/app/bin/start.sh", "mode": "0755"},
     ]
-    assert paths(runner, image.placed.files) == ["0", "1"]
-    assert "src/shop/etc/shop.ini" not in paths(runner, image.files)
+    assert paths(runner, found.placed.files) == ["0", "1"]
+    assert "src/shop/etc/shop.ini" not in paths(runner, found.files)
     assert {"src/shop/more/db.py:../more", "src/shop:etc"} <= dependencies(runner, "by-file")
 
 
@@ -370,12 +381,12 @@ def test_a_file_in_the_source_root_of_its_own_name(runner: RuleRunner) -> None:
 def test_a_file_need_not_have_the_name_of_a_module(runner: RuleRunner) -> None:
     image = parts(runner, "executable")
     assert image.config.entrypoint == ("/app/bin/python", "-P", "-m", "more.run-it")
-    assert "more/run-it.py" in paths(runner, image.sources)
+    assert "more/run-it.py" in paths(runner, content(runner, "executable").sources)
 
 
 def test_what_is_excluded_is_left_out_wherever_it_comes_from(runner: RuleRunner) -> None:
-    assert paths(runner, parts(runner, "image").files) == ["src/shop/config/limits.json"]
-    assert paths(runner, parts(runner, "without").files) == []
+    assert paths(runner, content(runner, "image").files) == ["src/shop/config/limits.json"]
+    assert paths(runner, content(runner, "without").files) == []
 
 
 @pytest.mark.parametrize(
@@ -448,14 +459,29 @@ def test_what_is_excluded_is_left_out_wherever_it_comes_from(runner: RuleRunner)
 )
 def test_messages_of_what_an_image_cannot_be(runner: RuleRunner, name: str, message: str) -> None:
     with pytest.raises(ExecutionError) as caught:
-        parts(runner, name)
+        content(runner, name)
     assert f"src/shop:{name}: {message}" in str(caught.value)
+
+
+def test_an_edit_of_a_source_leaves_what_an_image_asks_for_alone(runner: RuleRunner) -> None:
+    def both() -> tuple[ImageDefinition, ImageContent]:
+        return parts(runner, "image"), content(runner, "image")
+
+    definition, before = both()
+    assert both()[0] is definition
+    runner.write_files({"src/shop/shop/__main__.py": "import idna\n\nEDITED = 1\n"})
+    same, after = both()
+    runner.write_files({"src/shop/shop/__main__.py": "import idna\n"})
+    # The same object: nobody read the target again.
+    assert same is definition
+    assert after.sources != before.sources
+    assert after.files == before.files
 
 
 def test_a_child_has_its_own_sources_and_command(runner: RuleRunner) -> None:
     child, image = parts(runner, "child"), parts(runner, "image")
     assert child.extends == image.address
-    assert child.sources == image.sources
+    assert content(runner, "child").sources == content(runner, "image").sources
     assert child.config.entrypoint == ("/app/bin/tool",)
 
 
@@ -464,7 +490,7 @@ def test_an_image_as_base_is_an_image_that_is_extended(runner: RuleRunner) -> No
     assert (child.base, child.extends) == (below.base, below.address)
     assert (top.base, top.extends) == (below.base, child.address)
     assert child.platforms == top.platforms == below.platforms
-    assert child.sources == parts(runner, "child").sources
+    assert content(runner, "on-image").sources == content(runner, "child").sources
     assert (child.config.env["A"], child.config.env["B"]) == ("1", "3")
     assert child.config.env["PATH"] == below.config.env["PATH"]
     assert (child.config.user, child.config.workdir) == ("7", "/srv")

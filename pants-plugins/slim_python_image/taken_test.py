@@ -20,7 +20,7 @@ from pants.engine.unions import UnionRule
 from pants.testutil.rule_runner import RuleRunner
 
 from slim_python_image import register
-from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest
+from slim_python_image.util_rules.image_content import ImageContent, ImageContentRequest
 
 FILES = {
     "3rdparty/debian/BUILD": 'debian_python_base(name="base", suites=["bookworm"])',
@@ -60,7 +60,7 @@ def runner() -> RuleRunner:
     made = RuleRunner(
         rules=[
             *(one for part in (*backends, inference) for one in part.rules() if not _downloads(one)),
-            QueryRule(ImageDefinition, [ImageDefinitionRequest]),
+            QueryRule(ImageContent, [ImageContentRequest]),
         ],
         target_types=[kind for backend in backends for kind in backend.target_types()],
     )
@@ -78,13 +78,13 @@ def runner() -> RuleRunner:
     return made
 
 
-def image_with(runner: RuleRunner, name: str) -> ImageDefinition:
-    """Return the parts of an image that has one target more among its dependencies."""
+def image_with(runner: RuleRunner, name: str) -> ImageContent:
+    """Return the content of an image that has one target more among its dependencies."""
     image = f"""\
 slim_python_image(name="image", entry_point="shop", dependencies=[":{name}"], base="//3rdparty/debian:base")
 """
     runner.write_files({"src/shop/BUILD": FILES["src/shop/BUILD"] + image})
-    return runner.request(ImageDefinition, [ImageDefinitionRequest(Address("src/shop", target_name="image"))])
+    return runner.request(ImageContent, [ImageContentRequest(Address("src/shop", target_name="image"))])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from pants.engine.addresses import Address
-from pants.engine.fs import EMPTY_DIGEST
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image.products import LayerOptions
@@ -29,9 +28,6 @@ def definition(folder: str, platform: str, **changes: Any) -> ImageDefinition:
         only_binary=(),
         options=LayerOptions("/app", "unchecked-hash", ()),
         layer_budget=10,
-        sources=EMPTY_DIGEST,
-        files=EMPTY_DIGEST,
-        local_wheels=(),
         scripts=(),
         config=CONFIG,
         accept=(),

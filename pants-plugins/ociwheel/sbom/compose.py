@@ -5,38 +5,80 @@ Nothing here, and nothing that it imports, needs a library or a Python after 3.9
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ociwheel import __version__ as VERSION  # noqa: N812 (a constant)
-from ociwheel.sbom.cyclonedx import cyclonedx
+from ociwheel.digest import Digest
+from ociwheel.sbom import cyclonedx, spdx
 from ociwheel.sbom.inventory import Inventory, inventory
 from ociwheel.sbom.provenance import material, provenance, source
-from ociwheel.sbom.spdx import spdx
 
 __all__ = [
-    "FORMATS",
     "VERSION",
+    "Draft",
     "Inventory",
+    "draft",
     "encode",
     "inventory",
     "material",
     "materials",
     "provenance",
-    "sbom",
     "source",
 ]
 
-FORMATS: Mapping[str, Any] = {"spdx": spdx, "cyclonedx": cyclonedx}
+_FORMATS: Mapping[str, Any] = {
+    "spdx": (spdx.spdx, spdx.IDENTITY, spdx.namespace),
+    "cyclonedx": (cyclonedx.cyclonedx, cyclonedx.IDENTITY, cyclonedx.serial_number),
+}
+_STAND_INS = ("digest", "identity")
 
 
-def sbom(found: Inventory, kind: str) -> bytes:
-    """Return the SBOM of an image.
+@dataclass(frozen=True)
+class Draft:
+    """An SBOM of an image whose digest is not known yet: with hundreds of parts, all of the work.
 
+    :param name: of the image.
+    :param content: JSON from which the document's identity follows.
+    :param text: the document's own.
+    :param digest: what stands for the image's digest in both; it follows from all the rest, so that nothing
+        a package says of itself can be taken for it.
+    :param identity: what stands for the document's identity in its text.
+    """
+
+    kind: str
+    name: str
+    content: str
+    text: str
+    digest: str
+    identity: str
+
+    def of(self, digest: str) -> bytes:
+        """Return the SBOM of the image.
+
+        :param digest: of its manifest, ``sha256:<hex>``.
+        """
+        own = Digest(digest).hex
+        identity = _FORMATS[self.kind][2](self.name, self.content.replace(self.digest, own))
+        return self.text.replace(self.digest, own).replace(self.identity, identity).encode()
+
+
+def draft(found: Inventory, kind: str) -> Draft:
+    """Return the SBOM of an image that has another digest each time its own code is edited.
+
+    :param found: its digest does not count.
     :param kind: ``spdx`` (2.3) or ``cyclonedx`` (1.6).
     """
-    return encode(FORMATS[kind](found), depth=2)
+    compose, field, _ = _FORMATS[kind]
+    empty = json.dumps(compose(replace(found, digest=f"sha256:{'0' * 64}")))
+    digest, identity = (hashlib.sha256(f"{what} of {empty}".encode()).hexdigest() for what in _STAND_INS)
+    value = compose(replace(found, digest=f"sha256:{digest}"))
+    content = json.dumps(value, sort_keys=True)
+    value[field] = identity
+    return Draft(kind, found.name, content, encode(value, depth=2).decode(), digest, identity)
 
 
 def encode(value: Mapping[str, Any], depth: int = 4) -> bytes:

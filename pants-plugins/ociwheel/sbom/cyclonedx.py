@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
 from ociwheel.sbom.inventory import Component, Inventory
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
+IDENTITY = "serialNumber"
 _TYPES = {"python": "library", "deb": "library", "crate": "library", "image": "container"}
 _IMAGE = "image"
 
 
 def cyclonedx(found: Inventory) -> dict[str, Any]:
-    """Return the CycloneDX document of an image."""
+    """Return the CycloneDX document of an image, without the field `IDENTITY`."""
     made = {tool for tools in found.builds.values() for tool in tools}
     value: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -47,9 +47,15 @@ def cyclonedx(found: Inventory) -> dict[str, Any]:
     }
     if not found.builds:
         del value["formulation"]
-    content = json.dumps(value, sort_keys=True)
-    value["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
     return value
+
+
+def serial_number(_name: str, content: str) -> str:
+    """Return the serial number of a document: it follows from its content.
+
+    :param content: the document without it, as JSON.
+    """
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
 
 
 def _hashes(sha256: str) -> list[dict[str, str]]:

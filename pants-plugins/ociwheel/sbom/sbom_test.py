@@ -1,7 +1,9 @@
 """SBOMs of an inventory, read back by the libraries of those who wrote the specifications."""
 
 import copy
+import hashlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from ociwheel.errors import ImageError
-from ociwheel.sbom.compose import encode, inventory, materials, provenance, sbom, source
+from ociwheel.sbom.compose import Inventory, draft, encode, inventory, materials, provenance, source
 from ociwheel.sbom.licenses import expression
 from ociwheel.sbom.purl import purl
 
@@ -68,6 +70,10 @@ def request_() -> dict[str, Any]:
         ],
         "base": None,
     }  # fmt: skip
+
+
+def sbom(found: Inventory, kind: str) -> bytes:
+    return draft(found, kind).of(found.digest)
 
 
 def _spdx(request: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +188,34 @@ def test_equal_inventories_are_equal_bytes_and_others_have_other_names(request_:
         request_["described"].reverse()
         assert sbom(inventory(request_), kind) == first
         assert json.loads(sbom(inventory(other), kind))[name] != json.loads(first)[name]
+
+
+@pytest.mark.parametrize("kind", ["spdx", "cyclonedx"])
+def test_a_draft_becomes_the_sbom_of_the_image_and_of_nothing_else(
+    request_: dict[str, Any], kind: str
+) -> None:
+    digest = f"sha256:{'7' * 64}"
+    plain = draft(inventory(request_), kind)
+    # What a package says of itself may look like anything, also like what stands in a draft.
+    row = next(one for one in request_["described"] if one["type"] == "python")
+    row["license_text"], row["license"] = f"{plain.digest} {plain.identity} {'0' * 64}", None
+    hostile = draft(inventory(request_), kind)
+    assert {plain.digest, plain.identity}.isdisjoint({hostile.digest, hostile.identity})
+    text = hostile.of(digest).decode()
+    assert f"{plain.digest} {plain.identity} {'0' * 64}" in text
+    assert hostile.digest not in text
+    assert hostile.identity not in text
+    assert text.count("7" * 64) == 2
+    # The identity is of the content with the digest in it.
+    name = "documentNamespace" if kind == "spdx" else "serialNumber"
+    value = json.loads(text)
+    own = value.pop(name)
+    content = json.dumps(value, sort_keys=True)
+    if kind == "spdx":
+        assert own.endswith(hashlib.sha256(content.encode()).hexdigest())
+    else:
+        assert own == f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
+    assert json.loads(hostile.of(f"sha256:{'8' * 64}"))[name] != own
 
 
 def test_a_layer_and_a_lock_that_disagree_are_an_error(request_: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ Nothing in it depends on when or where it was made: the time that the specificat
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from ociwheel.sbom.inventory import Component, Inventory, Library
 from ociwheel.sbom.licenses import REFERENCE
 
 MEDIA_TYPE = "application/spdx+json"
+IDENTITY = "documentNamespace"
 _UNKNOWN = "NOASSERTION"
 _PURPOSES = {"python": "LIBRARY", "deb": "LIBRARY", "crate": "LIBRARY", "image": "CONTAINER"}
 _IMAGE = "SPDXRef-image"
@@ -24,7 +24,7 @@ _NO_ID = re.compile(r"[^A-Za-z0-9.]+")
 
 
 def spdx(found: Inventory) -> dict[str, Any]:
-    """Return the SPDX document of an image."""
+    """Return the SPDX document of an image, without the field `IDENTITY`."""
     ids = _ids((*found.parts, *found.tools))
     libraries = [
         (f"{ids[part.ref]}-{number}", part, library)
@@ -59,10 +59,19 @@ def spdx(found: Inventory) -> dict[str, Any]:
         value["hasExtractedLicensingInfos"] = [
             {"licenseId": one, "extractedText": text} for one in sorted(references)
         ]
-    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-    # SPDX 6.5: a URI "unique [...] to this specific document"; the content is what makes it so.
-    value["documentNamespace"] = f"https://spdx.org/spdxdocs/{_NO_ID.sub('-', found.name)}-{digest}"
     return value
+
+
+def namespace(name: str, content: str) -> str:
+    """Return the namespace of a document.
+
+    SPDX 6.5: a URI "unique [...] to this specific document"; the content is what makes it so.
+
+    :param name: of the image.
+    :param content: the document without it, as JSON.
+    """
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"https://spdx.org/spdxdocs/{_NO_ID.sub('-', name)}-{digest}"
 
 
 def _ids(components: Iterable[Component]) -> dict[str, str]:

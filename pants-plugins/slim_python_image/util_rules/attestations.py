@@ -11,12 +11,22 @@ from dataclasses import asdict, dataclass
 from typing import Any, Iterable, Mapping
 
 from pants.engine.addresses import Address
-from pants.engine.fs import FileEntry
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 from pants.version import VERSION
 
 from ociwheel.errors import OciwheelError
 from ociwheel.sbom.compose import VERSION as VERSION_OF_CORE
-from ociwheel.sbom.compose import Inventory, encode, inventory, material, materials, provenance, sbom, source
+from ociwheel.sbom.compose import (
+    Draft,
+    Inventory,
+    draft,
+    encode,
+    inventory,
+    material,
+    materials,
+    provenance,
+    source,
+)
 from slim_python_image import engine
 from slim_python_image.bases import Base, DebianBase, DebPackage, DebPackages
 from slim_python_image.by_name import collect_rules, implicitly, rule
@@ -29,6 +39,7 @@ from slim_python_image.util_rules.build_wheel import BuildWheelRequest
 from slim_python_image.util_rules.compiler import compiler_wheel
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, PlatformImage, build_image
+from slim_python_image.util_rules.image_content import ImageContent, contents_of
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.image_layers import ancestors_of, image_wheels
 from slim_python_image.util_rules.locks import normalized, requirement_name
@@ -196,17 +207,49 @@ def build_rows(builds: Builds, compiler: Artifact) -> list[dict[str, Any]]:
     ]
 
 
-async def _described(image: PlatformImage) -> list[dict[str, Any]]:
-    """Return what the packages in an image's layers say of themselves."""
+@dataclass(frozen=True)
+class HeldRequest:
+    """List what one platform of an image holds, and was built from.
+
+    An edit of a source leaves the request as it is.
+
+    :param packages: what the packages in its layers say of themselves, by layer.
+    :param local_wheels: of first-party code.
+    """
+
+    address: Address
+    platform: str
+    packages: tuple[Digest, ...]
+    local_wheels: tuple[Wheel, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one platform of an image holds, and was built from.
+
+    :param inventory: without the digest of the image.
+    :param drafts: of the SBOMs that are asked for.
+    """
+
+    inventory: Inventory
+    drafts: tuple[Draft, ...]
+
+
+async def _described(packages: Iterable[Digest]) -> list[dict[str, Any]]:
+    """Return what the packages in layers say of themselves."""
     found: list[dict[str, Any]] = []
-    for layer in image.layers:
-        for data in (await engine.contents(layer.packages)).values():
+    for digest in packages:
+        for data in (await engine.contents(digest)).values():
             found += json.loads(data)["packages"]
     return found
 
 
 def inventory_request(
-    parts: ImageDefinition, base: Base, wheels: WheelSetRequest, plan: WheelPlan, builds: list[dict[str, Any]]
+    base: Base,
+    wheels: WheelSetRequest,
+    plan: WheelPlan,
+    local_wheels: Iterable[Wheel],
+    builds: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the core's request of an inventory, without what is known of the layers."""
     planned = zip(plan.artifacts, plan.required_by)
@@ -217,7 +260,7 @@ def inventory_request(
         "roots": sorted({requirement_name(root.requirement) for root in wheels.roots}),
         "python": [
             *(wheel_row(one.artifact, required_by) for one, required_by in planned),
-            *(own_row(wheel) for wheel in parts.local_wheels),
+            *(own_row(wheel) for wheel in local_wheels),
         ],
         "deb": [deb_row(package) for package in packages],
         "builds": builds,
@@ -225,14 +268,10 @@ def inventory_request(
     }
 
 
-async def platform_inventory(
-    parts: ImageDefinition, image: PlatformImage, options: SlimImageOptions, core: CoreSources
-) -> Inventory:
-    """Return what one platform of an image holds, and was built from.
-
-    :raises SlimImageError: the layers hold something else than the locks say.
-    """
-    base = (await read_base(parts.base_on(image.platform), **implicitly())).base
+@rule(desc="List what is in an image")
+async def list_held(request: HeldRequest, options: SlimImageOptions, core: CoreSources) -> Held:
+    parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
+    base = (await read_base(parts.base_on(request.platform), **implicitly())).base
     wheels = image_wheels(parts, await ancestors_of(parts), base)
     plan = (await make_wheel_set(wheels, **implicitly())).plan
     builds = await builds_of(wheels, plan, options)
@@ -240,28 +279,39 @@ async def platform_inventory(
         build_rows(builds, compiler_wheel(json.loads(core.tools))) if builds.cross or builds.emulated else []
     )
     document = {
-        **inventory_request(parts, base, wheels, plan, rows),
+        **inventory_request(base, wheels, plan, request.local_wheels, rows),
         "image": {
             "name": str(parts.address),
-            "digest": json.loads(image.manifest.descriptor)["digest"],
-            "platform": image.platform,
+            "digest": "",
+            "platform": request.platform,
             "created": parts.time or 0,
         },
-        "described": await _described(image),
+        "described": await _described(request.packages),
     }
     try:
-        return inventory(document)
+        found = inventory(document)
     except OciwheelError as e:
         raise SlimImageError(f"{parts.address}: {render_fault(json.dumps(e.to_json()))}") from None
+    return Held(found, tuple(draft(found, kind) for kind in asked(options) if kind in _SUFFIXES))
 
 
-async def _first_party(parts: ImageDefinition) -> list[dict[str, Any]]:
+async def held_by(parts: ImageDefinition, content: ImageContent, image: PlatformImage) -> Held:
+    """Return what one platform of an image holds, and was built from.
+
+    :raises SlimImageError: the layers hold something else than the locks say.
+    """
+    packages = tuple(layer.packages for layer in image.layers if layer.packages != EMPTY_DIGEST)
+    request = HeldRequest(parts.address, image.platform, packages, content.local_wheels)
+    return await list_held(request, **implicitly())
+
+
+async def _first_party(content: ImageContent) -> list[dict[str, Any]]:
     """Return first-party files as materials, by path below their source root, or by their absolute place."""
-    entries = (*await engine.entries(parts.sources), *await engine.entries(parts.files))
+    entries = (*await engine.entries(content.sources), *await engine.entries(content.files))
     found = [(one.path, one) for one in entries if isinstance(one, FileEntry)]
-    if parts.placed is not None:
-        paths = {row["file"]: row["path"] for row in json.loads(parts.placed.places)}
-        placed = await engine.entries(parts.placed.files)
+    if content.placed is not None:
+        paths = {row["file"]: row["path"] for row in json.loads(content.placed.places)}
+        placed = await engine.entries(content.placed.files)
         found += [(paths[one.path], one) for one in placed if isinstance(one, FileEntry)]
     return [material(f"file:{path}", one.file_digest.fingerprint) for path, one in found]
 
@@ -280,11 +330,15 @@ async def _locks(parts: ImageDefinition) -> list[dict[str, Any]]:
 
 
 async def image_provenance(
-    image: BuiltImage, parts: ImageDefinition, found: Iterable[Inventory], options: SlimImageOptions
+    image: BuiltImage,
+    parts: ImageDefinition,
+    content: ImageContent,
+    found: Iterable[Inventory],
+    options: SlimImageOptions,
 ) -> dict[str, Any]:
     """Return the provenance of an image with all its platforms."""
     used = [one for each in found for one in materials(each)]
-    used += await _first_party(parts)
+    used += await _first_party(content)
     used += await _locks(parts)
     if options.provenance_source:
         used.append(source(options.provenance_source))
@@ -304,36 +358,36 @@ async def image_provenance(
 
 
 def documents(
-    found: Mapping[str, Inventory], statement: Mapping[str, Any] | None, kinds: Iterable[str]
+    drafts: Iterable[tuple[PlatformImage, Draft]], statement: Mapping[str, Any] | None
 ) -> tuple[Attestation, ...]:
     """Return the documents of an image.
 
-    :param found: inventories by platform.
-    :param kinds: of SBOMs; the statement of provenance comes where there is one.
+    :param drafts: of SBOMs, each with what it is about; the statement of provenance comes where there is one.
     """
-    items = [
-        Attestation(kind, platform, f"{slug(platform)}.{_SUFFIXES[kind]}", sbom(one, kind))
-        for platform, one in found.items()
-        for kind in kinds
-        if kind in _SUFFIXES
-    ]
+    items = []
+    for image, one in drafts:
+        data = one.of(json.loads(image.manifest.descriptor)["digest"])
+        name = f"{slug(image.platform)}.{_SUFFIXES[one.kind]}"
+        items.append(Attestation(one.kind, image.platform, name, data))
     if statement is not None:
         items.append(Attestation(PROVENANCE, None, _PROVENANCE_FILE, encode(statement)))
     return tuple(items)
 
 
 @rule(desc="Say what is in an image")
-async def attest(request: AttestationsRequest, options: SlimImageOptions, core: CoreSources) -> Attestations:
+async def attest(request: AttestationsRequest, options: SlimImageOptions) -> Attestations:
     kinds = asked(options)
     if not kinds:
         return Attestations(())
     image = await build_image(BuiltImageRequest(request.address), **implicitly())
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
-    found = {one.platform: await platform_inventory(parts, one, options, core) for one in image.platforms}
+    (content,) = await contents_of((parts,))
+    held = [await held_by(parts, content, one) for one in image.platforms]
     statement = None
     if PROVENANCE in kinds:
-        statement = await image_provenance(image, parts, found.values(), options)
-    return Attestations(documents(found, statement, kinds))
+        statement = await image_provenance(image, parts, content, [one.inventory for one in held], options)
+    drafts = ((image, draft) for image, one in zip(image.platforms, held) for draft in one.drafts)
+    return Attestations(documents(drafts, statement))
 
 
 def rules() -> Iterable[object]:

@@ -20,6 +20,7 @@ from slim_python_image.util_rules import attestations
 from slim_python_image.util_rules.build_pins import Crate
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest
 from slim_python_image.util_rules.image import BuiltImage, PlatformImage
+from slim_python_image.util_rules.image_content import ImageContent
 from slim_python_image.util_rules.manifests import Manifest
 from slim_python_image.util_rules.placed import PlacedFiles
 from slim_python_image.util_rules.sysroot import GccRequest, ProgramsRequest
@@ -55,7 +56,7 @@ def test_all_that_compiles_is_told() -> None:
 
 
 def test_files_at_absolute_places_are_materials(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Parts:
+    class Content:
         address = Address("src", target_name="image")
         sources, files = "sources", "files"
         placed = PlacedFiles(EMPTY_DIGEST, '[{"file": "0", "path": "/etc/app.ini"}]')
@@ -65,8 +66,8 @@ def test_files_at_absolute_places_are_materials(monkeypatch: pytest.MonkeyPatch)
         return [FileEntry(path, FileDigest("d" * 64, 1))]
 
     monkeypatch.setattr(engine, "entries", entries)
-    parts: Any = Parts
-    found = asyncio.run(attestations._first_party(parts))
+    content: Any = Content
+    found = asyncio.run(attestations._first_party(content))
     assert [one["uri"] for one in found] == ["file:sources.txt", "file:files.txt", "file:/etc/app.ini"]
 
 
@@ -88,8 +89,9 @@ def statement(monkeypatch: pytest.MonkeyPatch, **given: Any) -> Any:
     manifest = Manifest(json.dumps({"digest": f"sha256:{'e' * 64}"}), "{}", EMPTY_DIGEST)
     one = PlatformImage("linux/amd64", manifest, (), 0, (), "{}")
     parts = definition("src", "linux/amd64")
+    content = ImageContent(EMPTY_DIGEST, EMPTY_DIGEST)
     image = BuiltImage(parts.address, f"sha256:{'f' * 64}", (one,), EMPTY_DIGEST, fields='{"resolve": "r"}')
-    return asyncio.run(attestations.image_provenance(image, parts, (), options(**given)))
+    return asyncio.run(attestations.image_provenance(image, parts, content, (), options(**given)))
 
 
 def test_the_revision_is_a_material_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry, SymlinkEntry
 from slim_python_image import engine
 from slim_python_image.bases import Base
 from slim_python_image.products import TargetEnvironment
+from slim_python_image.util_rules.image_content import ImageContent
 from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
 from slim_python_image.util_rules.placed import PlacedFiles
@@ -76,25 +77,27 @@ async def _entries(digest: Digest) -> frozenset[Entry]:
     )
 
 
-async def _code(parts: ImageDefinition) -> Code:
+async def _code(parts: ImageDefinition, content: ImageContent) -> Code:
     return Code(
         title=f"sources of {parts.address}",
-        sources=await _entries(parts.sources),
-        files=await _entries(parts.files),
+        sources=await _entries(content.sources),
+        files=await _entries(content.files),
         workdir=parts.config.workdir,
         scripts=parts.scripts,
         time=parts.time,
-        placed=parts.placed,
+        placed=content.placed,
     )
 
 
 async def source_layer_requests(
-    parts: ImageDefinition, ancestors: Sequence[ImageDefinition], base: Base
+    line: Sequence[ImageDefinition], contents: Sequence[ImageContent], base: Base
 ) -> tuple[SourceLayerRequest, ...]:
     """Return the layers of an image's first-party code, bottom first.
 
-    :param ancestors: the image that this one extends, the one that that one extends, and so on.
+    :param line: the image, the one that it extends, the one that that one extends, and so on.
+    :param contents: theirs.
     """
+    parts = line[0]
     return tuple(
         [
             SourceLayerRequest(
@@ -110,6 +113,6 @@ async def source_layer_requests(
                 placed=layer.placed,
                 max_size=parts.max_layer_size,
             )
-            for layer in divided([await _code(one) for one in (parts, *ancestors)])
+            for layer in divided([await _code(*one) for one in zip(line, contents)])
         ]
     )

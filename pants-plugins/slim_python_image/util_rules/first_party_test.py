@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from slim_python_image_testing.definitions import CONFIG, definition
 from slim_python_image.bases import DebianBase, Interpreter
 from slim_python_image.products import TargetEnvironment
 from slim_python_image.util_rules.first_party import source_layer_requests
+from slim_python_image.util_rules.image_content import ImageContent
 from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.layers import SourceLayerRequest
 
@@ -37,13 +38,29 @@ def files(**content: str) -> Digest:
     )
 
 
-def image(name: str, **changes: Any) -> ImageDefinition:
-    return definition(name, TARGET.platform, **changes)
+@dataclass(frozen=True)
+class Image:
+    """An image, and what is in it."""
+
+    parts: ImageDefinition
+    content: ImageContent
 
 
-def layers(*line: ImageDefinition) -> tuple[SourceLayerRequest, ...]:
+def image(name: str, sources: Digest = EMPTY_DIGEST, files: Digest = EMPTY_DIGEST, **changes: Any) -> Image:
+    return Image(definition(name, TARGET.platform, **changes), ImageContent(sources, files))
+
+
+def with_scripts(found: Image, *scripts: tuple[str, str]) -> Image:
+    return replace(found, parts=replace(found.parts, scripts=scripts))
+
+
+def with_files(found: Image, files: Digest) -> Image:
+    return replace(found, content=replace(found.content, files=files))
+
+
+def layers(*line: Image) -> tuple[SourceLayerRequest, ...]:
     """Return the layers of an image, given with those it extends."""
-    coroutine = source_layer_requests(line[0], line[1:], BASE)
+    coroutine = source_layer_requests([one.parts for one in line], [one.content for one in line], BASE)
     value: Any = None
     while True:
         try:
@@ -55,7 +72,7 @@ def layers(*line: ImageDefinition) -> tuple[SourceLayerRequest, ...]:
         value = tree(given) if isinstance(given, CreateDigest) else DigestEntries(KNOWN[given])
 
 
-def contents(*line: ImageDefinition) -> list[tuple[str, list[str]]]:
+def contents(*line: Image) -> list[tuple[str, list[str]]]:
     """Return the titles of an image's layers, and the names of their files."""
     return [
         (one.title, [entry.path for digest in (one.sources, one.files) for entry in KNOWN[digest]])
@@ -67,8 +84,8 @@ SERVICE = image("service", sources=files(app="1", health="2"))
 
 
 def test_an_image_that_extends_none_has_one_layer() -> None:
-    (layer,) = layers(replace(SERVICE, scripts=(("serve", "app:main"),), files=files(page="3")))
-    assert (layer.title, layer.sources) == ("sources of service:image", SERVICE.sources)
+    (layer,) = layers(with_files(with_scripts(SERVICE, ("serve", "app:main")), files(page="3")))
+    assert (layer.title, layer.sources) == ("sources of service:image", SERVICE.content.sources)
     assert (layer.files, layer.scripts) == (files(page="3"), (("serve", "app:main"),))
     # One for all platforms.
     assert layer.target.platform == "linux/amd64"
@@ -104,14 +121,14 @@ def test_a_file_with_other_bytes_is_not_shared() -> None:
 
 
 def test_nothing_of_its_own_is_no_layer() -> None:
-    child = image("child", sources=SERVICE.sources)
+    child = image("child", sources=SERVICE.content.sources)
     assert layers(child, SERVICE) == layers(SERVICE)
-    with_script = replace(child, scripts=(("run", "app:main"),))
+    with_script = with_scripts(child, ("run", "app:main"))
     assert contents(with_script, SERVICE)[1:] == [("sources of child:image", [])]
 
 
 def test_scripts_of_the_extended_image_stay_there() -> None:
-    service = replace(SERVICE, scripts=(("serve", "app:main"),))
+    service = with_scripts(SERVICE, ("serve", "app:main"))
     child = image("child", sources=files(app="1", health="2", own="4"))
     found = layers(child, service)
     assert [one.scripts for one in found] == [(), ()]
@@ -120,9 +137,9 @@ def test_scripts_of_the_extended_image_stay_there() -> None:
 
 @pytest.mark.parametrize(("workdir", "shared"), [("/app", True), ("/srv", False)])
 def test_loose_files_are_shared_where_they_lie_in_the_same_folder(workdir: str, shared: bool) -> None:
-    service = replace(SERVICE, files=files(page="3"))
+    service = with_files(SERVICE, files(page="3"))
     config = replace(CONFIG, workdir=workdir)
-    child = image("child", sources=SERVICE.sources, files=files(page="3"), config=config)
+    child = image("child", sources=SERVICE.content.sources, files=files(page="3"), config=config)
     found = layers(child, service)
     assert (len(found) == 1) == shared
     assert found[-1].files == files(page="3")

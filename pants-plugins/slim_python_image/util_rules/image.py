@@ -18,6 +18,7 @@ from slim_python_image.util_rules.audit import audit_layers, audit_request, audi
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.declared_python import check_declared
 from slim_python_image.util_rules.first_party import source_layer_requests
+from slim_python_image.util_rules.image_content import contents_of
 from slim_python_image.util_rules.image_context import image_fields, platform_context
 from slim_python_image.util_rules.image_definition import (
     DEFAULT_ENVIRONMENT,
@@ -113,23 +114,25 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     base = (await read_base(parts.base_on(request.platform), **implicitly())).base
     check_declared(parts.declared, (base,), parts.address, parts.base)
     ancestors = await ancestors_of(parts)
+    line = (parts, *ancestors)
+    contents = await contents_of(line)
     wanted = plan_request(image_wheels(parts, ancestors, base))
     plan = await plan_wheels(wanted, **implicitly())  # first, see image_layers
-    folders = (folder for one in (parts, *ancestors) for folder in one.folders)
+    folders = (folder for one in line for folder in one.folders)
     check_local(plan.local, folders, str(parts.address))
     calls: list[Awaitable[Any]] = [
         image_layers(ImageLayersRequest(request.address, request.platform), **implicitly()),
-        *(source_layers(one, **implicitly()) for one in await source_layer_requests(parts, ancestors, base)),
+        *(source_layers(one, **implicitly()) for one in await source_layer_requests(line, contents, base)),
     ]
     shared, *sources = await concurrently(calls)
-    local = await wheel_layers_of(parts.address, local_wheel_requests(parts, base))
+    local = await wheel_layers_of(parts.address, local_wheel_requests(parts, contents[0].local_wheels, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
     own = (layer for one in sources for layer in one.layers)
     layers = (*shared.base, *shared.wheels, *local, *own)
     below = (*shared.base, *shared.added)
     config = with_accounts(config, below)
     layers = (*layers, *await account_layers(parts, config, base, below))
-    checked = await check_request(parts, config, base, layers)
+    checked = await check_request(parts, config, base, layers, contents[0].sources)
     facts = await audited_facts(audited(layers), base)
     check, audit = await concurrently(
         check_image(checked, **implicitly()),

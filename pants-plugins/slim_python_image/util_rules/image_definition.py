@@ -8,16 +8,8 @@ from typing import Any, Iterable, Mapping
 from pants.backend.python.subsystems.setup import PythonSetup
 from pants.backend.python.subsystems.setuptools import PythonDistributionFieldSet
 from pants.backend.python.target_types import InterpreterConstraintsField
-from pants.backend.python.util_rules.local_dists import isolate_local_dist_wheels
-from pants.backend.python.util_rules.python_sources import PythonSourceFilesRequest, strip_python_sources
-from pants.core.target_types import FileSourceField
-from pants.core.util_rules.source_files import SourceFilesRequest, determine_source_files
 from pants.engine.addresses import Address
-from pants.engine.fs import Digest, FileEntry
-from pants.engine.target import (
-    SourcesField,
-    Target,
-)
+from pants.engine.target import Target
 from pants.engine.unions import UnionMembership
 from pants.util.frozendict import FrozenDict
 
@@ -25,7 +17,7 @@ from slim_python_image import engine
 from slim_python_image.annotations import AnnotationsField
 from slim_python_image.base_target import BasePlatformsField
 from slim_python_image.bases import BaseRequest
-from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
+from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.content_fields import (
     FilesAtField,
     PreferField,
@@ -34,7 +26,7 @@ from slim_python_image.content_fields import (
     WritableField,
 )
 from slim_python_image.layer_fields import LayerGroup, LayerGroupsField, MaxLayerSizeField
-from slim_python_image.products import LayerOptions, Root, SlimImageError, Wheel
+from slim_python_image.products import LayerOptions, Root, SlimImageError
 from slim_python_image.start_fields import HealthcheckField, HealthcheckOptionsField, ImageResolveField
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.target_types import (
@@ -57,7 +49,7 @@ from slim_python_image.target_types import (
 )
 from slim_python_image.util_rules.ancestry import added_packages, ancestry
 from slim_python_image.util_rules.declared_python import DeclaredPython, declared
-from slim_python_image.util_rules.placed import PlacedFiles, check_taken, named_targets, placed_files
+from slim_python_image.util_rules.placed import check_taken, named_targets
 from slim_python_image.util_rules.requirements import binary_choices, dependency_targets, requirements_of
 from slim_python_image.util_rules.start import PREFIX, extra_environment, start_of
 from slim_python_image.wheel_set_target import ImagePlatformsField
@@ -96,13 +88,15 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class ImageDefinition:
-    """What an image target consists of, before anything is built.
+    """What an image target asks for, before anything is built: all but the content of its own files.
+
+    An edit of these leaves it as it is, and what was made for it.
 
     :param start: what it starts, as the core's check takes it.
-    :param placed: files at absolute places.
     :param folders: of the targets that have first-party code.
     :param time: of first-party files, in seconds since 1970; by default, it follows from each one's content.
     :param max_layer_size: bytes of a layer of wheels, ``None`` for any.
+    :param start_script: the path in the repository of the file that is started first.
     :param packages: of Debian, that it and those it extends add to the base, as in :class:`BaseRequest`.
     """
 
@@ -117,9 +111,6 @@ class ImageDefinition:
     only_binary: tuple[str, ...]
     options: LayerOptions
     layer_budget: int
-    sources: Digest
-    files: Digest
-    local_wheels: tuple[Wheel, ...]
     scripts: tuple[tuple[str, str], ...]
     config: ImageConfig
     accept: tuple[str, ...]
@@ -131,10 +122,10 @@ class ImageDefinition:
     strict_audit: bool = False
     declared: tuple[DeclaredPython, ...] = ()
     folders: tuple[str, ...] = ()
-    placed: PlacedFiles | None = None
     groups: tuple[LayerGroup, ...] = ()
     max_layer_size: int | None = None
     packages: tuple[str, ...] = ()
+    start_script: str | None = None
 
     def base_on(self, platform: str) -> BaseRequest:
         """Return the request of what it stands on, with the packages that it adds."""
@@ -157,49 +148,10 @@ DEFAULT_ENVIRONMENT = FrozenDict(
 )
 
 
-# --- the parts of an image ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FirstParty:
-    """First-party code of an image: stripped sources, files, and wheels of distributions."""
-
-    sources: Digest
-    files: Digest
-    wheels: tuple[Wheel, ...]
-
-
-async def first_party(targets: tuple[Target, ...]) -> FirstParty:
-    """Return the first-party code among ``targets``."""
-    dists = [t for t in targets if PythonDistributionFieldSet.is_applicable(t)]
-    local = await concurrently(
-        isolate_local_dist_wheels(PythonDistributionFieldSet.create(t), **implicitly()) for t in dists
-    )
-    provided = frozenset(path for one in local for path in one.provided_files)
-    wheels: list[Wheel] = []
-    for one in local:
-        for entry in await engine.entries(one.wheels_digest):
-            assert isinstance(entry, FileEntry)
-            filename = entry.path.rsplit("/", 1)[-1]
-            name, version = filename.split("-")[:2]
-            digest = await engine.create_entries([FileEntry(filename, entry.file_digest)])
-            size = entry.file_digest.serialized_bytes_length
-            wheels.append(Wheel(name, version, filename, size, entry.file_digest.fingerprint, digest))
-    stripped = await strip_python_sources(
-        **implicitly(PythonSourceFilesRequest(targets, include_resources=True, include_files=False))
-    )
-    sources = stripped.stripped_source_files.snapshot.digest
-    if provided:
-        kept = [e for e in await engine.entries(sources) if e.path not in provided]
-        sources = await engine.create_entries(e for e in kept if isinstance(e, FileEntry))
-    files = await determine_source_files(
-        SourceFilesRequest(
-            (t[SourcesField] for t in targets if t.has_field(SourcesField)),
-            for_sources_types=(FileSourceField,),
-            enable_codegen=True,
-        )
-    )
-    return FirstParty(sources, files.snapshot.digest, tuple(sorted(wheels)))
+async def content_targets(target: Target, base: Address, extends: Address | None) -> tuple[Target, ...]:
+    """Return the targets whose content is in an image: its dependencies, without what it stands on."""
+    aside = [base, *([extends] if extends else []), *await named_targets(target[FilesAtField])]
+    return await dependency_targets(target[ImageDependenciesField], aside)
 
 
 def code_folders(targets: Iterable[Target]) -> tuple[str, ...]:
@@ -278,11 +230,9 @@ async def read_image(
         )
     below = await ancestry(target)
     base, extends = below.base, below.extends
-    aside = [base, *([extends] if extends else []), *await named_targets(target[FilesAtField])]
-    targets = await dependency_targets(target[ImageDependenciesField], aside)
+    targets = await content_targets(target, base, extends)
     check_taken(target.address, targets, union_membership)
     requirements = requirements_of(targets, target.address, python_setup, target[ImageResolveField].value)
-    own = await first_party(targets)
     start = await start_of(target, python_setup)
     extra_env = await extra_environment(target)
     no_binary, only_binary = binary_choices(target, requirements.resolve, python_setup)
@@ -309,9 +259,6 @@ async def read_image(
             target[StripField].value,
         ),
         layer_budget=target[LayerBudgetField].value or options.layer_budget,
-        sources=own.sources,
-        files=own.files,
-        local_wheels=own.wheels,
         scripts=start.scripts,
         config=image_config(target, start.entrypoint, inherited.config if inherited else None, extra_env),
         accept=tuple(target[AcceptField].value or ()),
@@ -323,10 +270,10 @@ async def read_image(
         strict_audit=target[StrictAuditField].value,
         declared=declared(targets, requirements.resolve, python_setup),
         folders=code_folders(targets),
-        placed=await placed_files(target[FilesAtField], start.first),
         groups=target[LayerGroupsField].groups,
         max_layer_size=options.layer_size(target[MaxLayerSizeField].bytes),
         packages=await added_packages(target),
+        start_script=start.first,
     )
 
 

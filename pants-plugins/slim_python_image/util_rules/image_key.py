@@ -21,6 +21,7 @@ from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base import read_base
 from slim_python_image.util_rules.build_pins import build_lock_path
 from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.image_content import ImageContent, contents_of
 from slim_python_image.util_rules.image_definition import ImageDefinition, ImageDefinitionRequest, read_image
 from slim_python_image.util_rules.image_layers import ancestors_of
 from slim_python_image.util_rules.lock_lines import LockLines, LockLinesRequest, reached, read_lines
@@ -141,7 +142,7 @@ def compiled(lock: bytes | None, pins: dict[str, list[str]], minor: str) -> dict
         return {"": hashlib.sha256(lock or b"").hexdigest()}
 
 
-def shared(parts: ImageDefinition) -> dict[str, Any]:
+def shared(parts: ImageDefinition, content: ImageContent) -> dict[str, Any]:
     """Return what of an image is in the layers that images which extend it have too."""
     return {
         "address": str(parts.address),
@@ -156,21 +157,21 @@ def shared(parts: ImageDefinition) -> dict[str, Any]:
         "workdir": parts.config.workdir,
         "time": parts.time,
         # With a script, or files at absolute places, its last layer is no other image's.
-        "scripts": bool(parts.scripts or parts.placed),
+        "scripts": bool(parts.scripts or content.placed),
     }
 
 
-def definition(parts: ImageDefinition) -> dict[str, Any]:
+def definition(parts: ImageDefinition, content: ImageContent) -> dict[str, Any]:
     """Return what of an image's own fields is in its bytes; what is only checked is not."""
     return {
-        **shared(parts),
+        **shared(parts, content),
         "platforms": list(parts.platforms),
-        "wheels": sorted([wheel.name, wheel.sha256] for wheel in parts.local_wheels),
+        "wheels": sorted([wheel.name, wheel.sha256] for wheel in content.local_wheels),
         "scripts": sorted(parts.scripts),
         "config": parts.config.to_dict(),
         "annotations": dict(parts.annotations),
         "writable": list(parts.writable),
-        "places": json.loads(parts.placed.places) if parts.placed else [],
+        "places": json.loads(content.placed.places) if content.placed else [],
     }
 
 
@@ -237,6 +238,8 @@ async def image_key(
 ) -> ImageKey:
     parts = await read_image(ImageDefinitionRequest(request.address), **implicitly())
     line = (parts, *await ancestors_of(parts))
+    contents = await contents_of(line)
+    own = contents[0]
     lines = (
         await read_lines(LockLinesRequest(parts.lockfile), **implicitly())
         if parts.lockfile
@@ -251,12 +254,13 @@ async def image_key(
         "code": {step: core.steps[step].fingerprint for step in _STEPS},
         "backend": backend.fingerprint,
         "tools": hashlib.sha256(core.tools.encode()).hexdigest(),
-        "image": definition(parts),
-        "extended": [shared(one) for one in line[1:]],
+        "image": definition(parts, own),
+        "extended": [shared(*one) for one in list(zip(line, contents))[1:]],
         "files": [
-            [await files_of(one.sources, one.options.exclude), await files_of(one.files)] for one in line
+            [await files_of(content.sources, one.options.exclude), await files_of(content.files)]
+            for one, content in zip(line, contents)
         ],
-        "placed": await files_of(parts.placed.files) if parts.placed else [],
+        "placed": await files_of(own.placed.files) if own.placed else [],
         "lock": lines.whole,
         "platforms": platforms,
     }

@@ -213,11 +213,13 @@ async def image_layers(request: ImageLayersRequest) -> ImageLayers:
     )
 
 
-def local_wheel_requests(parts: ImageDefinition, base: Base) -> list[WheelLayerRequest]:
+def local_wheel_requests(
+    parts: ImageDefinition, wheels: tuple[Wheel, ...], base: Base
+) -> list[WheelLayerRequest]:
     """Return the layer of an image's first-party distributions, if it has any."""
-    if not parts.local_wheels:
+    if not wheels:
         return []
-    return [layer_request(parts, base, parts.local_wheels, f"distributions of {parts.address}")]
+    return [layer_request(parts, base, wheels, f"distributions of {parts.address}")]
 
 
 def rules() -> Iterable[object]:

@@ -22,7 +22,8 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.image_test_target import InsideTestsField
 from slim_python_image.products import GZIP, Layer, Root, SlimImageError, Wheel, canonical_json
 from slim_python_image.util_rules.first_party import neutral
-from slim_python_image.util_rules.image_definition import FirstParty, ImageDefinition, first_party
+from slim_python_image.util_rules.image_content import FirstParty, contents_of, first_party
+from slim_python_image.util_rules.image_definition import ImageDefinition
 from slim_python_image.util_rules.image_layers import (
     ancestors_of,
     image_wheels,
@@ -159,7 +160,8 @@ async def wheels_brought(
     with_tests = replace(of_image, roots=tuple(sorted({*of_image.roots, *wanted.roots})))
     tests = await make_wheel_set(with_tests, **implicitly())
     tool = await make_wheel_set(await pytest_wheels(parts, base, pytest, python_setup), **implicitly())
-    return brought((*image.wheels, *parts.local_wheels), (*tests.wheels, *own.wheels), tool.wheels)
+    (content,) = await contents_of((parts,))
+    return brought((*image.wheels, *content.local_wheels), (*tests.wheels, *own.wheels), tool.wheels)
 
 
 async def _without(digest: Digest, other: Digest) -> list[FileEntry]:
@@ -220,6 +222,7 @@ async def tested_content(
     parts, base = request.parts, request.base
     tests, targets = await _test_targets(request)
     own = await first_party(targets)
+    (content,) = await contents_of((parts,))
     stripped = await strip_python_sources(**implicitly(PythonSourceFilesRequest(tests)))
     paths = sorted(stripped.stripped_source_files.snapshot.files)
     wheels = await wheels_brought(request, targets, own, pytest, python_setup)
@@ -238,11 +241,11 @@ async def tested_content(
     code = SourceLayerRequest(
         sources=await engine.merge(
             (
-                await engine.create_entries(await _without(own.sources, parts.sources)),
+                await engine.create_entries(await _without(own.sources, content.sources)),
                 await engine.create_files({_BEHIND: listed.encode()}),
             )
         ),
-        files=await engine.create_entries(await _without(own.files, parts.files)),
+        files=await engine.create_entries(await _without(own.files, content.files)),
         workdir=parts.config.workdir,
         scripts=(),
         title=f"tests of {request.owner}",

@@ -16,6 +16,7 @@ from slim_python_image.util_rules.audit import AuditRequest
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
+from slim_python_image.util_rules.image_content import ImageContent
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
 from slim_python_image.util_rules.layers import SourceLayerRequest
@@ -44,6 +45,7 @@ def answer(get: Any) -> Any:
         return PARTS[request.address]
     known: dict[Any, Any] = {
         PlatformBase: PlatformBase(BASE),
+        ImageContent: ImageContent(EMPTY_DIGEST, EMPTY_DIGEST),
         WheelSet: WheelSet(()),
         Layers: Layers(()),
         ImageLayers: ImageLayers((), (), WheelSet(())),

@@ -157,9 +157,12 @@ def module_globs(module: str) -> tuple[str, ...]:
 
 
 async def check_request(
-    parts: ImageDefinition, config: ImageConfig, base: Base, layers: tuple[Layer, ...]
+    parts: ImageDefinition, config: ImageConfig, base: Base, layers: tuple[Layer, ...], sources: Digest
 ) -> CheckRequest:
-    """Return the check of an image's layers."""
+    """Return the check of an image's layers.
+
+    :param sources: the image's own code.
+    """
     start = dict(parts.start)
     function = start.get("function")
     globs = module_globs(start["module"]) if function else ()
@@ -178,7 +181,7 @@ async def check_request(
     return CheckRequest(
         document=canonical_json(document).decode(),
         names=tuple(layer.names for layer in layers if layer.remote is None),
-        source=await engine.subset(parts.sources, *globs) if globs else EMPTY_DIGEST,
+        source=await engine.subset(sources, *globs) if globs else EMPTY_DIGEST,
         platform=base.target.platform,
     )
 
