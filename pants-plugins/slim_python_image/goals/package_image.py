@@ -18,6 +18,7 @@ from pants.engine.fs import Digest, FileEntry
 from pants.engine.target import Target
 from pants.engine.unions import UnionRule
 
+from ociwheel.sbom.compose import encode
 from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
@@ -268,7 +269,7 @@ class ImageReport:
 @rule(desc="Report on an image")
 async def report_image(request: ReportRequest, relations: ImageRelations) -> ImageReport:
     image = await build_image(BuiltImageRequest(request.address), **implicitly())
-    text = json.dumps(report(image), indent=2, sort_keys=True).encode() + b"\n"
+    text = encode(report(image))
     attested = await attest(AttestationsRequest(request.address), **implicitly())
     said = attested.files(f"{BESIDE}.attestations")
     beside = await engine.create_files({f"{BESIDE}.json": text, **said})
