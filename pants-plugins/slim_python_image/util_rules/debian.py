@@ -17,6 +17,8 @@ from slim_python_image.util_rules.steps import OUT, StepRequest, run_step
 
 REQUEST_SCHEMA = "ociwheel.debs/1"
 _REQUEST = "request.json"
+_MOST_LISTED = 100
+"""Characters of the names in a title: Pants cuts what is longer than 200 in all."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,13 @@ def chunk_title(chunk: Sequence[DebPackage], resolve: str) -> str:
     first = chunk[0]
     if len(chunk) == 1:
         return f"Fetch {first.name} {first.version} ({first.architecture})"
-    listed = ", ".join(one.name for one in chunk)
-    return f"Fetch {len(chunk)} Debian packages of {resolve} ({first.architecture}): {listed}"
+    listed = [one.name for one in chunk]
+    while len(listed) > 1 and len(", ".join(listed)) > _MOST_LISTED:
+        listed.pop()
+    more = f" and {len(chunk) - len(listed)} more" if len(listed) < len(chunk) else ""
+    return (
+        f"Fetch {len(chunk)} Debian packages of {resolve} ({first.architecture}): {', '.join(listed)}{more}"
+    )
 
 
 @rule
