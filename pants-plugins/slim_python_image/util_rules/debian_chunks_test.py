@@ -114,8 +114,10 @@ def test_the_step_is_told_what_its_schema_says() -> None:
         ((deb("libc6"), deb("zlib1g")), "Fetch 2 Debian packages of b (amd64): libc6, zlib1g"),
         (
             tuple(deb(f"a-long-name-{number}") for number in range(9)),
-            "Fetch 9 Debian packages of b (amd64): a-long-name-0, a-long-name-1, a-long-name-2, a-long-name-3, "
-            "a-long-name-4, a-long-name-5 and 3 more",
+            (
+                "Fetch 9 Debian packages of b (amd64): a-long-name-0, a-long-name-1, a-long-name-2, "
+                "a-long-name-3, a-long-name-4, a-long-name-5 and 3 more"
+            ),
         ),
         ((deb("x" * 120), deb("y")), f"Fetch 2 Debian packages of b (amd64): {'x' * 120} and 1 more"),
     ],
