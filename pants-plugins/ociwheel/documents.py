@@ -31,7 +31,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = {
     "debian-lock": 1,
     "debian-updates": 1,
     "debs": 1,
-    "describe": 1,
+    "describe": 2,
     "error": 1,
     "fetch": 1,
     "image": 1,

@@ -25,7 +25,7 @@ INTERRUPTED = 130
 STEPS: Mapping[str, tuple[str, str]] = {
     "toolbox": ("ociwheel.fetch.toolbox_step", "fetch and unpack the libraries that other steps use"),
     "lock-entries": ("ociwheel.lock.entries_step", "read a lockfile of any supported format"),
-    "describe": ("ociwheel.fetch.describe_step", "find the files and metadata of a locked version"),
+    "describe": ("ociwheel.fetch.describe_step", "find the files and metadata of locked versions"),
     "fetch": ("ociwheel.fetch.fetch_step", "fetch one wheel or sdist and verify its hash"),
     "fetch-git": ("ociwheel.fetch.git_step", "fetch one commit of a git repository as an sdist"),
     "fetch-debs": ("ociwheel.debian.fetch_debs_step", "fetch Debian packages and verify their hashes"),

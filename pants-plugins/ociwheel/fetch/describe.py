@@ -12,24 +12,57 @@ from tempfile import TemporaryDirectory
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_sources
 from ociwheel.fetch.index import IndexClient, Offer
+from ociwheel.fetch.kept import Kept
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
-from ociwheel.notes import tell
 from ociwheel.remedies import Remedy
 from ociwheel.transport.connection import Response
 from ociwheel.transport.download import download
 from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.hints import hint_for
 from ociwheel.transport.urls import split_url
+from ociwheel.wording import shown
+
+SMALL = 2 << 20
+"""Bytes of a file that may be left with an answer. A larger one has a step of its own: what is looked up
+beside others would be written again whenever one of those changes."""
+
+
+class NobodyHasItError(FetchError):
+    """A version of which no index has a file, although each of them answered."""
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What is asked: a locked version and the hashes of its files.
+
+    :param url: where its only file is, for what comes from no index.
+    """
+
+    name: str
+    version: str
+    hashes: frozenset[str]
+    url: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The distribution, for messages."""
+        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True)
 class Description:
-    """The answer: files sorted by name, metadata, and the file that was downloaded on the way."""
+    """The answer: files sorted by name, metadata, and the file that was downloaded on the way.
+
+    :param notes: what there is to say of it.
+    :param whole: nothing that is locked is missing, so that it stays as it is.
+    """
 
     files: tuple[IndexFile, ...]
     metadata: Metadata
     artifact: str | None
+    notes: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def _unhashed(client: IndexClient, offer: Offer, name: str, version: str) -> list[IndexFile]:
@@ -81,7 +114,8 @@ def find_files(client: IndexClient, name: str, version: str, hashes: frozenset[s
         if len(files) == len(hashes):
             break
     if not files:
-        raise FetchError(
+        plain = all(failure.kind is Kind.NOT_FOUND for failure in failures)
+        raise (NobodyHasItError if plain else FetchError)(
             f"no index has a file with any of the {len(hashes)} locked hashes",
             where=f"{name} {version}",
             details=lines,
@@ -113,64 +147,77 @@ def _smallest(files: list[IndexFile]) -> IndexFile:
     return min(files, key=lambda file: (file.size or sys.maxsize, file.filename))
 
 
-def _downloaded(client: IndexClient, name: str, version: str, file: IndexFile, folder: Path) -> Metadata:
-    fetch_artifact(client, Wanted(name, version, file.filename, str(file.sha256)), folder)
+def _downloaded(client: IndexClient, locked: Locked, file: IndexFile, folder: Path) -> Metadata:
+    fetch_artifact(client, Wanted(locked.name, locked.version, file.filename, str(file.sha256)), folder)
     return read_metadata(folder / file.filename)
 
 
-def describe(
-    client: IndexClient,
-    name: str,
-    version: str,
-    hashes: frozenset[str],
-    output: Path,
-    *,
-    url: str | None = None,
-) -> Description:
+def describe(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> Description:
     """Describe one locked version.
 
-    A wheel that fits everywhere, or the only file there is, is left in ``output``, because the
+    A small wheel that fits everywhere, or the only file there is, is left in ``output``, because the
     plan can only choose that one.
 
-    :param url: where its only file is, for what comes from no index.
+    :param kept: what this machine was told before.
     :raises FetchError: nothing has one of the hashes, or what there is cannot be read.
     """
-    if url:
-        return _of_url(client, Wanted(name, version, _file_name(url), min(hashes), url), output)
+    if locked.url:
+        return _of_url(client, locked, output, kept)
     if not client.sources:
-        raise no_sources(f"{name} {version}")
-    by_hash = find_files(client, name, version, hashes)
-    files = sorted(by_hash.values(), key=lambda file: file.filename)
-    missing = len(hashes) - len(by_hash)
-    if missing:
-        tell(f"{name} {version}: {missing} of {len(hashes)} locked files are on no index")
+        raise no_sources(locked.where)
+    by_hash = find_files(client, locked.name, locked.version, locked.hashes)
+    files = tuple(sorted(by_hash.values(), key=lambda file: file.filename))
+    missing = len(locked.hashes) - len(by_hash)
+    gone = f"{locked.where}: {missing} of {len(locked.hashes)} locked files are on no index"
+    metadata, artifact = _metadata_and_artifact(client, locked, files, output, kept)
+    notes = ((shown(gone),) if missing else ()) + _unsaid(metadata, locked)
+    return Description(files, metadata, artifact, notes, not missing)
+
+
+def _metadata_and_artifact(
+    client: IndexClient, locked: Locked, files: tuple[IndexFile, ...], output: Path, kept: Kept
+) -> tuple[Metadata, str | None]:
     wheels = [file for file in files if file.filename.endswith(".whl")]
     universal = [file for file in wheels if _is_universal(file)]
     if universal or len(files) == 1:
-        chosen = _smallest(universal or files)
-        metadata = _downloaded(client, name, version, chosen, output)
-        return _checked(Description(tuple(files), metadata, chosen.filename), name, version)
+        chosen = _smallest(universal or list(files))
+        large = chosen.size is not None and chosen.size > SMALL
+        told = _from_index(client, chosen) if large and chosen.has_metadata else None
+        if told:
+            return told, None
+        metadata = _downloaded(client, locked, chosen, output)
+        return metadata, _left(output / chosen.filename, chosen, kept)
     for file in wheels:
         metadata_of_index = _from_index(client, file) if file.has_metadata else None
         if metadata_of_index:
-            return Description(tuple(files), metadata_of_index, None)
+            return metadata_of_index, None
     with TemporaryDirectory(prefix="ociwheel-") as folder:
-        metadata = _downloaded(client, name, version, _smallest(wheels or files), Path(folder))
-    return _checked(Description(tuple(files), metadata, None), name, version)
+        return _downloaded(client, locked, _smallest(wheels or list(files)), Path(folder)), None
+
+
+def _left(path: Path, file: IndexFile, kept: Kept) -> str | None:
+    """Return the name of a file that may stay where it was written; a larger one is for its own step."""
+    if path.stat().st_size <= SMALL:
+        return file.filename
+    if not file.url.startswith("file:"):
+        kept.keep_file(str(file.sha256), path)
+    path.unlink()
+    return None
 
 
 def _file_name(url: str) -> str:
     return urllib.parse.unquote(split_url(url).path).rpartition("/")[2]
 
 
-def _of_url(client: IndexClient, wanted: Wanted, output: Path) -> Description:
+def _of_url(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> Description:
+    url = str(locked.url)
+    wanted = Wanted(locked.name, locked.version, _file_name(url), min(locked.hashes), url)
     done = fetch_artifact(client, wanted, output)
-    file = IndexFile(wanted.filename, str(wanted.url), wanted.sha256, size=done.size)
-    description = Description((file,), read_metadata(done.path), wanted.filename)
-    return _checked(description, wanted.name, wanted.version)
+    file = IndexFile(wanted.filename, url, wanted.sha256, size=done.size)
+    metadata = read_metadata(done.path)
+    return Description((file,), metadata, _left(done.path, file, kept), _unsaid(metadata, locked))
 
 
-def _checked(description: Description, name: str, version: str) -> Description:
-    if not description.metadata.reliable:
-        tell(f"{name} {version}: its sdist does not say what it requires, its build will")
-    return description
+def _unsaid(metadata: Metadata, locked: Locked) -> tuple[str, ...]:
+    unsaid = f"{locked.where}: its sdist does not say what it requires, its build will"
+    return () if metadata.reliable else (shown(unsaid),)

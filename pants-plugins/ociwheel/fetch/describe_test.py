@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from ociwheel_testing.simple_index import Offered, SimpleIndex, sha256
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.describe import Description, describe
+from ociwheel.fetch.describe import SMALL, Description, Locked, NobodyHasItError, describe
 from ociwheel.fetch.index import IndexClient
+from ociwheel.fetch.kept import Kept
 from ociwheel.fetch.metadata import Metadata, read_metadata
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
@@ -40,11 +42,11 @@ def sdist(**members: str) -> bytes:
     return buffer.getvalue()
 
 
-def look_up(index: SimpleIndex, output: Path, *hashes: str) -> Description:
+def look_up(index: SimpleIndex, output: Path, *hashes: str, kept: Kept | None = None) -> Description:
     machine = NetworkSettings(indexes=(index.url,), timeout=5)
     output.mkdir(exist_ok=True)
     client = IndexClient(machine, Network(machine, sleep=lambda _seconds: None))
-    return describe(client, "demo", "1.0", frozenset(hashes), output)
+    return describe(client, Locked("demo", "1.0", frozenset(hashes)), output, kept or Kept(None))
 
 
 def names(found: Description) -> list[str]:
@@ -98,16 +100,36 @@ def test_an_index_without_hashes(tmp_path: Path) -> None:
     assert [(file.sha256, file.size) for file in found.files] == [(sha256(data), len(data))]
 
 
-def test_files_that_are_gone_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_gone_are_noted(tmp_path: Path) -> None:
     data = wheel()
     with SimpleIndex({"demo": [Offered(ANY, data)]}) as index:
-        assert names(look_up(index, tmp_path / "out", sha256(data), "0" * 64)) == [ANY]
-    assert capsys.readouterr().err == "note: demo 1.0: 1 of 2 locked files are on no index\n"
+        found = look_up(index, tmp_path / "out", sha256(data), "0" * 64)
+    assert names(found) == [ANY]
+    assert found.notes == ("demo 1.0: 1 of 2 locked files are on no index",)
+    assert not found.whole
+
+
+def test_a_large_wheel_is_left_to_its_own_step_and_not_downloaded(tmp_path: Path) -> None:
+    data = bytes(SMALL + 1)
+    with SimpleIndex({"demo": [Offered(ANY, data, metadata=METADATA)]}) as index:
+        found = look_up(index, tmp_path / "out", sha256(data))
+    assert (found.artifact, found.metadata) == (None, Metadata(">=3.8", ("a>=1",)))
+    assert index.paths() == ["/simple/demo/", f"/files/{ANY}.metadata"]
+
+
+def test_one_that_had_to_be_read_is_kept_for_the_step_that_wants_it(tmp_path: Path) -> None:
+    data = sdist(**{"PKG-INFO": METADATA.decode(), "data": random.Random(1).randbytes(SMALL).hex()})
+    kept = Kept(tmp_path / "kept")
+    with SimpleIndex({"demo": [Offered("demo-1.0.tar.gz", data)]}) as index:
+        found = look_up(index, tmp_path / "out", sha256(data), kept=kept)
+    assert (found.artifact, found.metadata.requires_dist) == (None, ("a>=1",))
+    assert list((tmp_path / "out").iterdir()) == []
+    assert kept.take_file(sha256(data), tmp_path / "taken") == len(data)
 
 
 def test_message_when_all_are_gone(tmp_path: Path) -> None:
     with SimpleIndex({"demo": [Offered(ANY, wheel())]}) as index:
-        with pytest.raises(FetchError) as caught:
+        with pytest.raises(NobodyHasItError) as caught:
             look_up(index, tmp_path / "out", "0" * 64)
         assert caught.value.render() == (
             "demo 1.0: no index has a file with any of the 1 locked hashes\n"

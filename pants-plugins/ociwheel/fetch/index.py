@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +97,14 @@ def _read_local(url: str) -> tuple[IndexFile, ...]:
 
 
 class IndexClient:
-    """Asks every index and find-links about a project, each at most once."""
+    """Asks every index and find-links about a project, each at most once, from several threads too."""
 
     def __init__(self, settings: NetworkSettings, network: Network | None = None) -> None:
         self.settings = settings
         self.network = network or Network(settings)
         self.sources = link_sources(settings)
-        self._cached = functools.cache(self._ask)
+        self._answers: dict[tuple[LinkSource, str], Offer] = {}
+        self._locks: dict[tuple[LinkSource, str], threading.Lock] = {}
 
     def _ask(self, source: LinkSource, page: str) -> Offer:
         def parse(response: Response) -> tuple[IndexFile, ...]:
@@ -117,10 +118,17 @@ class IndexClient:
             return Offer(source, page, failure=e)
         return Offer(source, page, files)
 
+    def _once(self, source: LinkSource, page: str) -> Offer:
+        # `setdefault` is one operation: of several threads, one asks, and the others wait for what it gets.
+        with self._locks.setdefault((source, page), threading.Lock()):
+            if (source, page) not in self._answers:
+                self._answers[source, page] = self._ask(source, page)
+            return self._answers[source, page]
+
     def offers(self, name: str) -> Iterator[Offer]:
         """Yield what each has of project ``name``."""
         for source in self.sources:
-            offer = self._cached(source, source.page(name))
+            offer = self._once(source, source.page(name))
             if source.is_index or offer.failure:
                 yield offer
             else:

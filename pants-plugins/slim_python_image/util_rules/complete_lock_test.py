@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Coroutine, Iterator, Mapping
+from typing import Any, Collection, Coroutine, Iterable, Iterator, Mapping
 
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
 
-from slim_python_image.util_rules.complete_lock import BuiltRequires, CompleteLock, complete_lock
+from slim_python_image.util_rules.complete_lock import BuiltRequires, CompleteLock, complete_lock, lookups
 from slim_python_image.util_rules.lock_lines import LockLinesRequest, parse_lines
 from slim_python_image.util_rules.locks import (
     DescribeRequest,
     Description,
+    Descriptions,
+    LockedLine,
     LockEntries,
     LockEntriesRequest,
     LockEntry,
@@ -51,10 +53,30 @@ def lock_text(via: Mapping[str, str | None]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture(autouse=True)
+def pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut chunks of two names, in the order of the lock."""
+
+    def cut(names: Iterable[str]) -> list[tuple[str, ...]]:
+        rest = list(names)
+        return [tuple(rest[start : start + 2]) for start in range(0, len(rest), 2)]
+
+    monkeypatch.setattr("slim_python_image.util_rules.complete_lock.cut_chunks", cut)
+
+
+FAULT = json.dumps({"what": "gone"})
+
+
 def run(
-    coroutine: Coroutine[Any, Any, CompleteLock], text: str, requires: Mapping[str, list[str]] = REQUIRES
+    coroutine: Coroutine[Any, Any, CompleteLock],
+    text: str,
+    requires: Mapping[str, list[str]] = REQUIRES,
+    gone: Collection[str] = (),
 ) -> tuple[CompleteLock, list[list[str]]]:
-    """Run it; return its answer, and the names that were looked up, those of one time together."""
+    """Run it; return its answer, and the names that were looked up, those of one time together.
+
+    :param gone: names that no index has.
+    """
     waves: list[list[str]] = []
 
     def answer(get: Any) -> Any:
@@ -64,10 +86,14 @@ def run(
         if isinstance(request, LockLinesRequest):
             return parse_lines(text.encode())
         assert isinstance(request, DescribeRequest)
-        waves[-1].append(request.name)
-        files = [{"sha256": "0" * 64, "filename": f"{request.name}-1.tar.gz"}]
-        told = {"requires_dist": requires[request.name], "files": files}
-        return Description(json.dumps(told), EMPTY_DIGEST)
+        return Descriptions(tuple(look_up(line, len(request.lines)) for line in request.lines))
+
+    def look_up(line: LockedLine, count: int) -> Description | None:
+        waves[-1].append(line.name)
+        if line.name in gone:
+            return None if count > 1 else Description("{}", EMPTY_DIGEST, FAULT)
+        files = [{"sha256": "0" * 64, "filename": f"{line.name}-1.tar.gz"}]
+        return Description(json.dumps({"requires_dist": requires[line.name], "files": files}), EMPTY_DIGEST)
 
     value: Any = None
     while True:
@@ -129,3 +155,48 @@ def test_without_roots_everything_is_looked_up() -> None:
     found, asked = run(complete_lock(LOCK), lock_text(VIA))
     assert asked == [list(REQUIRES)]
     assert list(names(found)) == list(REQUIRES)
+
+
+def asked(*names: str) -> list[list[str]]:
+    entries = [entry(name).fields for name in REQUIRES]
+    return [[line.name for line in lines] for lines in lookups(entries, names)]
+
+
+@pytest.mark.parametrize(
+    ("names", "processes"),
+    [
+        (tuple(REQUIRES), [["app-server", "click"], ["h11", "pytest"], ["pluggy", "plugin"]]),
+        (("app-server", "click", "h11"), [["app-server", "click"], ["h11"]]),
+        (("h11",), [["h11"]]),
+        ((), []),
+    ],
+)
+def test_chunks_of_which_enough_is_needed_are_looked_up_by_one_process(
+    names: tuple[str, ...], processes: list[list[str]]
+) -> None:
+    assert asked(*names) == processes
+
+
+def test_a_chunk_is_looked_up_whole_when_half_of_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = "slim_python_image.util_rules.complete_lock.cut_chunks"
+    monkeypatch.setattr(cut, lambda names: [tuple(names)[:4], tuple(names)[4:]])
+    assert asked("app-server", "pytest") == [["app-server", "click", "h11", "pytest"]]
+    assert asked("app-server", "pluggy") == [["app-server"], ["pluggy"]]
+
+
+def test_two_versions_of_a_name_are_looked_up_together_and_what_is_whole_is_not() -> None:
+    other = {**entry("click").fields, "version": "2"}
+    whole = {**entry("h11").fields, "files": [{"sha256": "0" * 64, "filename": "x.whl"}], "requires_dist": []}
+    entries = [entry("click").fields, whole, other, entry("plugin").fields, entry("plugin").fields]
+    (lines,) = lookups(entries, ["click", "plugin", "h11"])
+    assert [line.key for line in lines] == [("click", "1"), ("click", "2"), ("plugin", "1")]
+
+
+def test_what_a_chunk_cannot_tell_is_asked_by_itself_and_what_nobody_has_is_a_fault_of_its_own() -> None:
+    found, waves = run(complete_lock(LOCK, ["app-server"]), lock_text(VIA), gone=["click"])
+    assert waves == [["app-server", "click", "h11"], ["click"]]
+    assert {one["name"]: one.get("fault") for one in found.entries} == {
+        "app-server": None,
+        "click": {"what": "gone"},
+        "h11": None,
+    }

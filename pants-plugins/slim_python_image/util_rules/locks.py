@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any, Iterable, Sequence
 
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.engine.fs import EMPTY_DIGEST, Digest
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 
 from slim_python_image import engine
 from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import Root, SlimImageError, canonical_json
-from slim_python_image.util_rules.steps import OUT, StepRequest, Toolbox, run_step
+from slim_python_image.util_rules.steps import OUT, StepOutcome, StepRequest, Toolbox, run_step
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,34 @@ class LockEntries:
 
 
 @dataclass(frozen=True)
-class DescribeRequest:
-    """Find files and metadata of a locked version."""
+class LockedLine:
+    """A locked version to look up.
+
+    :param url: where the lock says that its only file is.
+    """
 
     name: str
     version: str
     hashes: tuple[str, ...]
     url: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version, which no other line has."""
+        return self.name, self.version
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The line as the core's request has it."""
+        url = {"url": self.url} if self.url else {}
+        return {"name": self.name, "version": self.version, "sha256": list(self.hashes), **url}
+
+
+@dataclass(frozen=True)
+class DescribeRequest:
+    """Find files and metadata of locked versions, by one process."""
+
+    lines: tuple[LockedLine, ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,13 @@ class Description:
     document: str
     digest: Digest
     fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """What is known of each line; ``None`` of one that has to be asked by itself."""
+
+    found: tuple[Description | None, ...]
 
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -143,25 +171,52 @@ async def read_lock(request: LockEntriesRequest, toolbox: Toolbox, python_setup:
     )
 
 
+def _look_up(lines: Sequence[LockedLine]) -> str:
+    """Return what the user reads while some lines are looked up."""
+    named = ", ".join(f"{line.name} {line.version}" for line in lines[:3])
+    if len(lines) == 1:
+        return f"Look up {named}"
+    return f"Look up {len(lines)} distributions: {named}{', …' if len(lines) > 3 else ''}"
+
+
+async def _descriptions(outcome: StepOutcome, count: int) -> Descriptions:
+    """Return each line's part of an answer, with its own file alone at the root of its digest."""
+    left = {
+        entry.path.split("/")[1]: FileEntry(entry.path.split("/")[2], entry.file_digest)
+        for entry in await engine.entries(outcome.digest)
+        if isinstance(entry, FileEntry)
+    }
+    found: list[Description | None] = [None] * count
+    for answer in outcome.fields()["answers"]:
+        number = answer.pop("line")
+        file = left.get(str(number))
+        digest = await engine.create_entries([file]) if file else EMPTY_DIGEST
+        found[number] = Description(canonical_json(answer).decode(), digest)
+    return Descriptions(tuple(found))
+
+
 @rule
-async def describe(request: DescribeRequest, toolbox: Toolbox) -> Description:
-    hashes = tuple(part for sha256 in request.hashes for part in ("--sha256", sha256))
-    url = ("--url", request.url) if request.url else ()
+async def describe(request: DescribeRequest, toolbox: Toolbox) -> Descriptions:
+    lines = request.lines
+    document = {"lines": [line.fields for line in lines]}
     outcome = await run_step(
         StepRequest(
             step="describe",
-            arguments=("--name", request.name, "--version", request.version, *hashes, *url, "--output", OUT),
-            description=f"Look up {request.name} {request.version}",
+            arguments=("--request", "request.json", "--output", OUT),
+            description=_look_up(lines),
             toolbox=toolbox,
+            inputs=await engine.create_files({"request.json": canonical_json(document)}),
             output_directories=(OUT,),
         ),
         **implicitly(),
     )
+    if outcome.error is not None and len(lines) > 1:
+        # Pants keeps no failure, so that nothing of it lasts. Whose it is, each line by itself tells.
+        return Descriptions((None,) * len(lines))
     if outcome.fault is not None:
         # Whether it matters, the plan says: one that nobody needs stops no image.
-        return Description("{}", EMPTY_DIGEST, outcome.fault)
-    outcome.fields()
-    return Description(outcome.document, await engine.remove_prefix(outcome.digest, OUT))
+        return Descriptions((Description("{}", EMPTY_DIGEST, outcome.fault),))
+    return await _descriptions(outcome, len(lines))
 
 
 def root_rows(roots: Iterable[Root]) -> list[dict[str, str]]:

@@ -144,6 +144,10 @@ _ENGINE_STEPS = ("emulate", "test")
 _OTHERS_CODE_STEPS = frozenset({"build", "build-requires", "emulate"})
 """Steps that run code of others, so that no cache of ours is in their sandbox."""
 _CODE_CACHE = "ociwheel_code"
+_KEPT = f"{_ROOT}/kept"
+_KEPT_CACHE = "ociwheel_kept"
+_KEEPING_STEPS = frozenset({"describe", "fetch"})
+"""Steps that ask indexes, and may find here what this machine was told before: see docs/decisions/031."""
 
 # How long a step waits for the content of a hit in the remote cache before it does the same work here, in
 # milliseconds. Pants's default, not at all, starts every step that somebody else has already done. A miss, or
@@ -236,6 +240,9 @@ def step_process(
     if request.step not in _OTHERS_CODE_STEPS:
         caches[_CODE_CACHE] = CODE
         env["OCIWHEEL_CODE"] = f"{CODE}/{code_name(request.step, core, request.toolbox)}"
+    if request.step in _KEEPING_STEPS:
+        caches[_KEPT_CACHE] = _KEPT
+        env["OCIWHEEL_KEPT"] = f"{_KEPT}/{code_name(request.step, core, request.toolbox)}"
     return Process(
         argv=("/bin/sh", f"{CORE}/step.sh", request.step, *request.arguments),
         description=request.description,

@@ -91,6 +91,17 @@ def test_no_step_that_runs_code_of_others_has_a_cache_of_bytecode(step: str) -> 
     assert not process.append_only_caches
 
 
+@pytest.mark.parametrize(
+    ("step", "given"), [("describe", True), ("fetch", True), ("plan", False), ("build", False)]
+)
+def test_only_what_asks_indexes_is_given_what_the_machine_was_told_before(step: str, given: bool) -> None:
+    process = step_process(request(step=step), digest("c"))
+    assert ("ociwheel_kept" in process.append_only_caches) == given
+    # What other code answered counts for nothing.
+    name = f".ociwheel/kept/{code_name(step, digest('c'), Toolbox(digest('a')))}"
+    assert process.env.get("OCIWHEEL_KEPT") == (name if given else None)
+
+
 def test_bytecode_is_kept_by_what_it_is_made_of() -> None:
     one = code_name("plan", digest("c"), None)
     assert one.startswith("plan-")
