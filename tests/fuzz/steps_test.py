@@ -143,7 +143,9 @@ def test_what_artifacts_say_of_themselves(tmp_path: Path, name: str) -> None:
     path = _named(tmp_path / "in", name)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(path.parent), "PIP_CONFIG_FILE": os.devnull}
-    arguments = ["--name", "demo", "--version", "1.0", "--sha256", sha256, "--output", str(tmp_path / "out")]
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"lines": [{"name": "demo", "version": "1.0", "sha256": [sha256]}]}))
+    arguments = ["--request", str(request), "--output", str(tmp_path / "out")]
     done = run(tmp_path / "cwd", "describe", *arguments, env=env)
     check(done, "describe", path.stat().st_size, None if name in _READABLE else FETCH)
     assert name in _READABLE or path.name in done.message

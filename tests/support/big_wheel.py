@@ -126,12 +126,14 @@ def through_the_core(wheel: Path, work: Path, max_size: int | None = None) -> It
     name, version = wheel.name.split("-")[:2]
     write("machine/network.json", {"indexes": [], "find_links": [wheel.parent.absolute().as_uri()]})
     write("target.json", TARGET)
-    locked = ("--name", name, "--version", version, "--sha256", sha256_of(wheel))
-    # Of a distribution with one file, this fetches the file too, and `fetch` does not run.
+    line = {"name": name, "version": version, "sha256": [sha256_of(wheel)]}
+    write("request.json", {"lines": [line]})
     yield step(
-        *("describe", *locked, "--output", "@described"), reads=[str(wheel.absolute())], writes="described"
+        *("describe", "--request", "@request.json", "--output", "@described"),
+        reads=[str(wheel.absolute())],
+        writes="described",
     )
-    shutil.rmtree(work / "described")
+    locked = ("--name", name, "--version", version, "--sha256", sha256_of(wheel))
     yield step(
         *("fetch", *locked, "--filename", wheel.name, "--output", "@wheels"),
         reads=[str(wheel.absolute())],

@@ -85,8 +85,8 @@ def describe_all(
 ) -> list[dict[str, Any] | None]:
     """Return an answer for each version, several asked for at the same time.
 
-    What is left of a version is in a folder of ``output`` that has its number. None: no index has it, and each
-    answered. That stays true when the answers of the others are kept; what nobody knows does not.
+    What is left of a version is in a folder of ``output`` that has its number. None: each index answered, and
+    none has it.
 
     :raises FetchError: a place did not answer, or one version alone was asked for and has no answer.
     """

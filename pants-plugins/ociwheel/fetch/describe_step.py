@@ -1,8 +1,9 @@
 """Find the files and the metadata of locked versions, without running any of their code.
 
-The request is a JSON object: ``lines``, each with name, version and sha256 (of its locked files), and with the
-url of its only file where the lock names one. A version that no index has is left out of the answers when others
-have one. What is downloaded on the way lies in a folder of the output that has the line's number, from 0.
+The request is a JSON object: ``lines``, each with name, version and sha256 (of its locked files), and with
+the url of its only file where the lock names one. A version that no index has is left out of the answers when
+others have one. What is downloaded on the way lies in a folder of the output that has the line's number,
+from 0.
 """
 
 from __future__ import annotations

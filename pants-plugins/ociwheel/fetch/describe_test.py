@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -47,6 +46,11 @@ def look_up(index: SimpleIndex, output: Path, *hashes: str, kept: Kept | None = 
     output.mkdir(exist_ok=True)
     client = IndexClient(machine, Network(machine, sleep=lambda _seconds: None))
     return describe(client, Locked("demo", "1.0", frozenset(hashes)), output, kept or Kept(None))
+
+
+def noise(size: int) -> str:
+    """Return text that takes ``size`` bytes when it is compressed."""
+    return "".join(sha256(str(number).encode()) for number in range(size // 32 + 1))
 
 
 def names(found: Description) -> list[str]:
@@ -118,7 +122,7 @@ def test_a_large_wheel_is_left_to_its_own_step_and_not_downloaded(tmp_path: Path
 
 
 def test_one_that_had_to_be_read_is_kept_for_the_step_that_wants_it(tmp_path: Path) -> None:
-    data = sdist(**{"PKG-INFO": METADATA.decode(), "data": random.Random(1).randbytes(SMALL).hex()})
+    data = sdist(**{"PKG-INFO": METADATA.decode(), "data": noise(SMALL)})
     kept = Kept(tmp_path / "kept")
     with SimpleIndex({"demo": [Offered("demo-1.0.tar.gz", data)]}) as index:
         found = look_up(index, tmp_path / "out", sha256(data), kept=kept)

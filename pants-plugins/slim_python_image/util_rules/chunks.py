@@ -1,7 +1,8 @@
 """Chunks of names that one process does together, cut where their content says.
 
-A name more or less changes the chunk that it is in, and now and then one or two beside it, whatever else there
-is: so a step for each chunk keeps its key, on this machine and in a remote cache, when something changes elsewhere.
+A name more or less changes the chunk that it is in, and now and then one or two beside it, whatever else
+there is: so a step for each chunk keeps its key, on this machine and in a remote cache, when something
+changes elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _halved(names: Sequence[str], most: int) -> list[tuple[str, ...]]:
 def cut_chunks(names: Iterable[str], average: int = AVERAGE, most: int = MOST) -> list[tuple[str, ...]]:
     """Return names, sorted and each once, in chunks.
 
-    A chunk ends after a name whose own hash says so; a version is no part of it, so that an upgrade moves no cut.
+    A chunk ends after a name whose own hash says so: no version is part of it, so an upgrade moves no cut.
 
     :param average: names of a chunk, on average.
     :param most: names of the largest chunk.

@@ -188,7 +188,7 @@ def lookups(entries: Iterable[dict[str, Any]], names: Collection[str]) -> list[t
 
 
 async def _look_up(asked: Sequence[tuple[LockedLine, ...]]) -> dict[tuple[str, str], Description]:
-    """Return what is known of lines, by name and version; what a chunk does not tell is asked for by itself."""
+    """Return what is known of lines, by name and version; what a chunk does not tell is asked by itself."""
     answers = await concurrently(describe(DescribeRequest(lines), **implicitly()) for lines in asked)
     rows = [row for lines, answer in zip(asked, answers) for row in zip(lines, answer.found)]
     alone = [line for line, description in rows if description is None]
