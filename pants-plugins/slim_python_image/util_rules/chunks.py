@@ -1,45 +1,46 @@
-"""Chunks of names that one process does together, cut where their content says.
+"""Chunks of what one process does together, so divided that what changes elsewhere changes no chunk.
 
-A name more or less changes the chunk that it is in, and now and then one or two beside it, whatever else
-there is: so a step for each chunk keeps its key, on this machine and in a remote cache, when something
-changes elsewhere.
+A step for each chunk then keeps its key, on this machine and in a remote cache.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from typing import Iterable, Sequence
+from typing import Callable, Collection, Iterable, Iterator, Mapping, TypeVar
 
-AVERAGE = 8
-MOST = 16
+MOST_NAMES = 12
+BITS = 128
+"""Of a place."""
+_Item = TypeVar("_Item")
+
+
+def divided(
+    places: Mapping[_Item, int], small: Callable[[Collection[_Item]], bool], depth: int = 0
+) -> Iterator[tuple[_Item, ...]]:
+    """Yield items in chunks that are small enough: halves, by a bit of each one's place, or their halves.
+
+    What is in one half does not depend on the other: so an item more or less changes the chunk that
+    it is in, which may become two, or one with its other half.
+
+    :param places: a number of :data:`BITS` bits for each, which the item alone decides.
+    """
+    if small(places) or depth == BITS:
+        if places:
+            yield tuple(places)
+        return
+    halves: tuple[dict[_Item, int], dict[_Item, int]] = ({}, {})
+    for one, place in places.items():
+        halves[place >> (BITS - 1 - depth) & 1][one] = place
+    for half in halves:
+        yield from divided(half, small, depth + 1)
 
 
 @functools.lru_cache(maxsize=100_000)
-def _mark(name: str) -> int:
-    """Return a number that only the name decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+def _place(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest()[: BITS // 4], 16)
 
 
-def _halved(names: Sequence[str], most: int) -> list[tuple[str, ...]]:
-    """Return a run in pieces of at most ``most``, cut after the name with the smallest number each time."""
-    if len(names) <= most:
-        return [tuple(names)]
-    cut = min(range(len(names) - 1), key=lambda place: _mark(names[place])) + 1
-    return [*_halved(names[:cut], most), *_halved(names[cut:], most)]
-
-
-def cut_chunks(names: Iterable[str], average: int = AVERAGE, most: int = MOST) -> list[tuple[str, ...]]:
-    """Return names, sorted and each once, in chunks.
-
-    A chunk ends after a name whose own hash says so: no version is part of it, so an upgrade moves no cut.
-
-    :param average: names of a chunk, on average.
-    :param most: names of the largest chunk.
-    """
-    runs: list[list[str]] = [[]]
-    for name in sorted(set(names)):
-        runs[-1].append(name)
-        if _mark(name) % average == 0:
-            runs.append([])
-    return [chunk for run in runs if run for chunk in _halved(run, most)]
+def chunks_of_names(names: Iterable[str], most: int = MOST_NAMES) -> list[tuple[str, ...]]:
+    """Return names, each once and sorted, in chunks of at most ``most``."""
+    return list(divided({name: _place(name) for name in sorted(set(names))}, lambda part: len(part) <= most))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Collection, Iterable, Mapping, Sequence
 
 from slim_python_image.by_name import concurrently, implicitly
-from slim_python_image.util_rules.chunks import cut_chunks
+from slim_python_image.util_rules.chunks import chunks_of_names
 from slim_python_image.util_rules.lock_lines import LockLinesRequest, reached, read_lines
 from slim_python_image.util_rules.locks import (
     DescribeRequest,
@@ -178,7 +178,7 @@ def lookups(entries: Iterable[dict[str, Any]], names: Collection[str]) -> list[t
         if _incomplete(entry):
             lines.setdefault(entry["name"], {})[_line(entry)] = None
     found: list[tuple[LockedLine, ...]] = []
-    for chunk in cut_chunks(lines):
+    for chunk in chunks_of_names(lines):
         wanted = [name for name in chunk if name in names]
         if len(wanted) > 1 and 2 * len(wanted) >= len(chunk):
             found.append(tuple(line for name in chunk for line in lines[name]))

@@ -61,7 +61,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> None:
         rest = list(names)
         return [tuple(rest[start : start + 2]) for start in range(0, len(rest), 2)]
 
-    monkeypatch.setattr("slim_python_image.util_rules.complete_lock.cut_chunks", cut)
+    monkeypatch.setattr("slim_python_image.util_rules.complete_lock.chunks_of_names", cut)
 
 
 FAULT = json.dumps({"what": "gone"})
@@ -178,7 +178,7 @@ def test_chunks_of_which_enough_is_needed_are_looked_up_by_one_process(
 
 
 def test_a_chunk_is_looked_up_whole_when_half_of_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    cut = "slim_python_image.util_rules.complete_lock.cut_chunks"
+    cut = "slim_python_image.util_rules.complete_lock.chunks_of_names"
     monkeypatch.setattr(cut, lambda names: [tuple(names)[:4], tuple(names)[4:]])
     assert asked("app-server", "pytest") == [["app-server", "click", "h11", "pytest"]]
     assert asked("app-server", "pluggy") == [["app-server"], ["pluggy"]]
