@@ -7,9 +7,10 @@ changes its own chunk alone.
 from __future__ import annotations
 
 import hashlib
-from typing import Iterable, Iterator, Mapping
+from typing import Collection, Iterable
 
 from slim_python_image.bases import DebPackage
+from slim_python_image.util_rules.chunks import divided
 
 MOST_PACKAGES = 24
 MOST_BYTES = 8 << 20
@@ -40,32 +41,16 @@ def chunks(packages: Iterable[DebPackage]) -> tuple[tuple[DebPackage, ...], ...]
         else:
             small.setdefault((one.lot, one.architecture), {})[one] = _place(one)
     for places in small.values():
-        found += _divided(places)
+        found += divided(places, _is_small)
     return tuple(sorted(found))
 
 
-_BITS = 128
-
-
-def _divided(places: Mapping[DebPackage, int], depth: int = 0) -> Iterator[tuple[DebPackage, ...]]:
-    """Yield packages in chunks that are small enough: halves, by a bit of each one's place, or their halves.
-
-    What is in one half does not depend on what is in the other.
-    """
-    small = len(places) <= MOST_PACKAGES and sum(one.size for one in places) <= MOST_BYTES
-    if small or depth == _BITS:
-        yield tuple(places)
-        return
-    halves: tuple[dict[DebPackage, int], dict[DebPackage, int]] = ({}, {})
-    for one, place in places.items():
-        halves[place >> (_BITS - 1 - depth) & 1][one] = place
-    for half in halves:
-        if half:
-            yield from _divided(half, depth + 1)
+def _is_small(packages: Collection[DebPackage]) -> bool:
+    return len(packages) <= MOST_PACKAGES and sum(one.size for one in packages) <= MOST_BYTES
 
 
 def _place(package: DebPackage) -> int:
-    """Return a number of :data:`_BITS` bits that another version does not change, but for its last.
+    """Return a number of `BITS` bits that another version does not change, but for its last.
 
     Its first bits are those of the source package, which is the folder in the pool: what is made of one
     source changes together.
