@@ -21,7 +21,7 @@ from slim_python_image.remedies import fault_document, fault_in, render_fault, r
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
-from slim_python_image.versions import PANTS_217
+from slim_python_image.util_rules.workers import with_properties
 
 
 class StepFailed(SlimImageError):
@@ -155,12 +155,6 @@ _KEEPING_STEPS = frozenset({"describe", "fetch"})
 _WAIT_FOR_HIT_MILLIS = 60_000
 
 
-# What 2.30 wants besides, of places where a process runs that have neither: remote workers.
-_LATER_ARGUMENTS: Mapping[str, Any] = (
-    {} if PANTS_217 else {"execute_in_workspace": False, "keep_sandboxes": "never"}
-)
-
-
 def toolbox_request(*extra: str) -> StepRequest:
     """Return the step that makes a toolbox."""
     return StepRequest(
@@ -255,29 +249,6 @@ def step_process(
         cache_scope=ProcessCacheScope.PER_SESSION if request.fresh or again else ProcessCacheScope.SUCCESSFUL,
         remote_cache_speculation_delay_millis=_WAIT_FOR_HIT_MILLIS,
         timeout_seconds=timeout,
-    )
-
-
-def with_properties(
-    where: ProcessExecutionEnvironment, properties: Iterable[str]
-) -> ProcessExecutionEnvironment:
-    """Return where a process runs, with more properties asked of a remote worker; this machine needs none.
-
-    :param properties: each ``name=value``; the name replaces one that is there.
-    """
-    if not where.remote_execution:
-        return where
-    asked = dict(where.remote_execution_extra_platform_properties)
-    for text in properties:
-        name, _, value = text.partition("=")
-        asked[name] = value
-    return ProcessExecutionEnvironment(
-        **_LATER_ARGUMENTS,
-        environment_name=where.name,
-        platform=where.platform,
-        docker_image=where.docker_image,
-        remote_execution=True,
-        remote_execution_extra_platform_properties=sorted(asked.items()),
     )
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from pants.engine.fs import EMPTY_DIGEST, Digest, DigestEntries, FileDigest, FileEntry
-from pants.engine.process import ProcessCacheScope, ProcessExecutionEnvironment
+from pants.engine.process import ProcessCacheScope
 from pants.util.frozendict import FrozenDict
 
 from ociwheel import schemas
 from slim_python_image.products import Tree, canonical_json
-from slim_python_image.util_rules import steps
 from slim_python_image.util_rules.steps import (
     StepRequest,
     Toolbox,
@@ -20,7 +19,6 @@ from slim_python_image.util_rules.steps import (
     key_document,
     needs_machine,
     step_process,
-    with_properties,
 )
 from tests.support.schema_examples import examples
 
@@ -109,22 +107,6 @@ def test_bytecode_is_kept_by_what_it_is_made_of() -> None:
     assert one != code_name("plan", digest("c"), Toolbox(digest("a")))
 
 
-def worker(*properties: tuple[str, str], remote: bool = True) -> ProcessExecutionEnvironment:
-    return ProcessExecutionEnvironment(
-        environment_name="a name",
-        platform="linux_x86_64",
-        docker_image=None,
-        remote_execution=remote,
-        remote_execution_extra_platform_properties=list(properties),
-    )
-
-
-def test_a_remote_worker_is_asked_for_more_and_this_machine_is_not() -> None:
-    asked = with_properties(worker(("pool", "small"), ("network", "off")), ["network=on", "note=a=b"])
-    assert asked == worker(("network", "on"), ("note", "a=b"), ("pool", "small"))
-    assert with_properties(worker(remote=False), ["network=on"]) == worker(remote=False)
-
-
 def test_a_hit_is_waited_for_before_the_same_work_is_done_here() -> None:
     assert step_process(request(), digest("c")).remote_cache_speculation_delay_millis >= 10_000
 
@@ -168,15 +150,6 @@ def test_the_error_is_the_step_s_own() -> None:
 def test_a_crash_is_shown_whole() -> None:
     assert error_text("Traceback\n  boom\n") == "Traceback\n  boom"
     assert error_text("") == "the step failed and said nothing"
-
-
-def test_a_place_has_what_later_versions_of_pants_want_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, object] = {}
-    monkeypatch.setattr(steps, "ProcessExecutionEnvironment", lambda **arguments: given.update(arguments))
-    monkeypatch.setattr(steps, "_LATER_ARGUMENTS", {"keep_sandboxes": "never"})
-    with_properties(worker(), ["network=on"])
-    assert given["keep_sandboxes"] == "never"
-    assert given["remote_execution"] is True
 
 
 @pytest.mark.parametrize("step", sorted(schemas.ANSWERS))
