@@ -38,6 +38,11 @@ class LeftOut:
         count[0] += files
         count[1] += size
 
+    def include(self, other: LeftOut) -> None:
+        """Count what another has counted."""
+        for (origin, rule), (files, size) in other._counts.items():
+            self.add(origin, rule, size, files)
+
     def of(self, origins: Container[str]) -> LeftOut:
         """Return what is left out of some origins."""
         found = LeftOut()

@@ -63,6 +63,12 @@ class Spool:
         """Append ``data``."""
         return self.add(io.BytesIO(data))
 
+    def append(self, data: bytes) -> Part:
+        """Append ``data`` that others have hashed."""
+        self._file.write(data)
+        self._size += len(data)
+        return Part(self._path, self._size - len(data), len(data))
+
     def flush(self) -> None:
         """Make all that was added readable through its slices."""
         self._file.flush()

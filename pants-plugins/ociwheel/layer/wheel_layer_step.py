@@ -21,6 +21,7 @@ from ociwheel.elf.facts import machine_name
 from ociwheel.errors import ErrorCollector, LayerError
 from ociwheel.formats.entries import Entry
 from ociwheel.layer.arguments import CHECKED, add_common, cache_tag
+from ociwheel.layer.kept import KeptWheels, install_once
 from ociwheel.layer.left_out import LeftOut
 from ociwheel.layer.packages import wheel_row
 from ociwheel.layer.spool import Spool
@@ -154,11 +155,19 @@ def _install_all(
 ) -> list[InstalledWheel]:
     errors = ErrorCollector()
     installed = []
+    # The layer of one wheel is made again when that one changes.
+    kept = KeptWheels.of_environment() if len(wheels) > 1 else None
     for wheel in wheels:
         try:
-            installed.append(install_wheel(wheel, spool, options, left_out))
+            if kept:
+                installed.append(install_once(wheel, spool, options, left_out, kept))
+            else:
+                installed.append(install_wheel(wheel, spool, options, left_out))
         except LayerError as e:
             errors.add(e)
+    if kept:
+        spool.flush()
+        kept.tidy()
     errors.raise_if_any()
     for note in (note for wheel in installed for note in wheel.notes):
         tell(note)

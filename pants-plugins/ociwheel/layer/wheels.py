@@ -83,7 +83,7 @@ def install_wheel(wheel: Path, spool: Spool, options: Options, left_out: LeftOut
     :param left_out: is told what is not installed.
     :raises LayerError: the wheel does not fit the target, is damaged, or tries to write elsewhere.
     """
-    content = _content(wheel, options.target)
+    content = content_of(wheel, options.target)
     origin = content.origin
     try:
         with zipfile.ZipFile(wheel) as archive, warnings.catch_warnings():
@@ -165,7 +165,11 @@ def merge(installed: Sequence[InstalledWheel], prefer: Sequence[str] = ()) -> li
     return list(merged.values())
 
 
-def _content(wheel: Path, target: Target) -> Content:
+def content_of(wheel: Path, target: Target) -> Content:
+    """Return what a wheel is by its name.
+
+    :raises LayerError: that is no wheel's name, or it does not fit the target.
+    """
     try:
         name, version, _, wheel_tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as e:

@@ -6,13 +6,13 @@ import json
 import os
 import platform as host
 from dataclasses import dataclass, replace
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
 from slim_python_image.bases import Interpreter
-from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule
 from slim_python_image.products import Artifact, TargetEnvironment, canonical_json
 from slim_python_image.remedies import names
 from slim_python_image.util_rules.steps import StepRequest, Toolbox, run_step
@@ -114,28 +114,52 @@ def pins_on_this_machine(
     return BuildPinsRequest(sdists, resolve, lockfile, target, macos)
 
 
-@rule
-async def choose_build_pins(request: BuildPinsRequest, toolbox: Toolbox) -> BuildPins:
-    if not request.sdists:
-        return BuildPins()
-    path = build_lock_path(request.resolve, request.lockfile)
-    lock = await engine.read_path(path)
-    sdists = [{"name": one.name, "version": one.version, "sha256": one.sha256} for one in request.sdists]
-    files = {"target.json": request.target.to_json(), "request.json": canonical_json({"sdists": sdists})}
-    outcome = await run_step(
-        StepRequest(
-            step="build-pins",
-            arguments=(
-                *("--lock", path, "--request", "request.json", "--target", "target.json"),
-                *(("--macos", request.macos) if request.macos else ()),
-            ),
-            description=f"Choose build requirements of {len(sdists)} sdists",
-            toolbox=toolbox,
-            inputs=await engine.create_files({**files, **({} if lock is None else {path: lock})}),
-        ),
-        **implicitly(),
-    )
-    rows = outcome.naming(names(request.resolve)).fields()["sdists"]
+@dataclass(frozen=True)
+class SdistPinsRequest:
+    """Choose the wheels that the build of one sdist installs: see :class:`BuildPinsRequest`."""
+
+    sdist: Artifact
+    resolve: str
+    lockfile: str
+    target: TargetEnvironment
+    macos: str = ""
+
+
+@dataclass(frozen=True)
+class SdistPins:
+    """The build requirements of one sdist; ``None`` where not all is well with them."""
+
+    pins: BuildPins | None
+
+
+def part_of(lock: bytes | None, sdist: Artifact, minor: str) -> bytes | None:
+    """Return the part of a build lock that is of one sdist: what else changes in the lock is not in its key.
+
+    :returns: ``None`` where it has nothing, or cannot be read.
+    """
+    try:
+        document = json.loads(lock or b"{}")
+        pinned, wanted = f"{sdist.name}=={sdist.version}", (sdist.sha256, minor)
+        named = [row for row in document["environments"] if row["sdist"] == pinned]
+        rows = [row for row in named if (row["sha256"], row["python"]) == wanted]
+        if not rows:
+            return None
+        pins = {pin for row in rows for pin in row["pins"]}
+        crates = {crate for row in rows for crate in row.get("crates", ())}
+        kept = {"files": pins, "crates": crates}
+        parts = {
+            name: {key: value for key, value in document[name].items() if key in keys}
+            for name, keys in kept.items()
+            if name in document
+        }
+        return canonical_json({**document, **parts, "environments": rows})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _build_pins(rows: Iterable[Mapping[str, Any]]) -> BuildPins:
+    """Return what a step's document says of sdists."""
+    rows = tuple(rows)
     return BuildPins(
         FrozenDict(
             {
@@ -154,6 +178,66 @@ async def choose_build_pins(request: BuildPinsRequest, toolbox: Toolbox) -> Buil
                 for row in rows
             }
         ),
+    )
+
+
+async def _pins_step(request: BuildPinsRequest, lock: bytes | None, toolbox: Toolbox) -> StepRequest:
+    path = build_lock_path(request.resolve, request.lockfile)
+    sdists = [{"name": one.name, "version": one.version, "sha256": one.sha256} for one in request.sdists]
+    files = {"target.json": request.target.to_json(), "request.json": canonical_json({"sdists": sdists})}
+    one = request.sdists[0]
+    what = f"{one.name} {one.version}" if len(sdists) == 1 else f"{len(sdists)} sdists"
+    return StepRequest(
+        step="build-pins",
+        arguments=(
+            *("--lock", path, "--request", "request.json", "--target", "target.json"),
+            *(("--macos", request.macos) if request.macos else ()),
+        ),
+        description=f"Choose build requirements of {what}",
+        toolbox=toolbox,
+        inputs=await engine.create_files({**files, **({} if lock is None else {path: lock})}),
+    )
+
+
+@rule
+async def choose_sdist_pins(request: SdistPinsRequest, toolbox: Toolbox) -> SdistPins:
+    path = build_lock_path(request.resolve, request.lockfile)
+    part = part_of(await engine.read_path(path), request.sdist, request.target.minor)
+    if part is None:
+        return SdistPins(None)
+    one = BuildPinsRequest((request.sdist,), request.resolve, request.lockfile, request.target, request.macos)
+    outcome = await run_step(await _pins_step(one, part, toolbox), **implicitly())
+    return SdistPins(None if outcome.error is not None else _build_pins(outcome.fields()["sdists"]))
+
+
+@rule
+async def choose_build_pins(request: BuildPinsRequest, toolbox: Toolbox) -> BuildPins:
+    if not request.sdists:
+        return BuildPins()
+    path = build_lock_path(request.resolve, request.lockfile)
+    lock = await engine.read_path(path)
+    outcome = await run_step(await _pins_step(request, lock, toolbox), **implicitly())
+    return _build_pins(outcome.naming(names(request.resolve)).fields()["sdists"])
+
+
+async def build_pins(request: BuildPinsRequest) -> BuildPins:
+    """Return the wheels that builds install, each sdist by itself: images share sdists.
+
+    :raises StepFailed: all that is not locked or has no wheel.
+    """
+    found = await concurrently(
+        choose_sdist_pins(
+            SdistPinsRequest(sdist, request.resolve, request.lockfile, request.target, request.macos),
+            **implicitly(),
+        )
+        for sdist in request.sdists
+    )
+    pins = [one.pins for one in found if one.pins is not None]
+    if len(pins) < len(found):
+        return await choose_build_pins(request, **implicitly())  # which tells of all at once
+    return BuildPins(
+        FrozenDict({key: wheels for one in pins for key, wheels in one.wheels.items()}),
+        FrozenDict({key: crates for one in pins for key, crates in one.crates.items()}),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Awaitable, Iterable
 
+from pants.engine.fs import Digest
 from pants.util.frozendict import FrozenDict
 
 from slim_python_image import engine
@@ -49,7 +50,10 @@ class BuildFailed(SlimImageError):
 
 @dataclass(frozen=True)
 class BuildWheelRequest:
-    """Build one sdist for one target."""
+    """Build one sdist for one target.
+
+    :param described: the sdist's file, where its look-up already brought it.
+    """
 
     artifact: Artifact
     target: TargetEnvironment
@@ -61,6 +65,7 @@ class BuildWheelRequest:
     programs: ProgramsRequest | None = None
     crates: tuple[Crate, ...] = ()
     gcc: GccRequest | None = None
+    described: Digest | None = None
 
 
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
@@ -87,13 +92,15 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
     if request.interpreter.source is not None:
         python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
-    files = (fetch_artifact(one, **implicitly()) for one in (request.artifact, *request.pins))
+    wanted = (*(() if request.described else (request.artifact,)), *request.pins)
+    files = (fetch_artifact(one, **implicitly()) for one in wanted)
     calls: list[Awaitable[Any]] = [*trees.values(), *files]
     found = await concurrently(calls)
     made = dict(zip(trees, found))
     if not made["sysroot"].runtime:
         made.update(await _runtime_of_the_compiler(request.target, cxx=False))
-    return made, tuple(found[len(trees) :])
+    there = (FetchedArtifact(request.described),) if request.described else ()
+    return made, (*there, *found[len(trees) :])
 
 
 async def _runtime_of_the_compiler(target: TargetEnvironment, *, cxx: bool) -> dict[str, Tree]:

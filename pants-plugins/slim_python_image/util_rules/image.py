@@ -117,6 +117,10 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     line = (parts, *ancestors)
     contents = await contents_of(line)
     wanted = plan_request(image_wheels(parts, ancestors, base))
+    for parent in ancestors[:1]:
+        # First: its layers are those of several images, and the plans of these are made beside them.
+        theirs = (await read_base(parent.base_on(request.platform), **implicitly())).base
+        await plan_wheels(plan_request(image_wheels(parent, ancestors[1:], theirs)), **implicitly())
     plan = await plan_wheels(wanted, **implicitly())  # first, see image_layers
     folders = (folder for one in line for folder in one.folders)
     check_local(plan.local, folders, str(parts.address))

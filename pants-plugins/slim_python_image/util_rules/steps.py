@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from slim_python_image.products import SlimImageError, StepInputs, Tree, canonic
 from slim_python_image.remedies import fault_document, fault_in, render_fault, rendered_each
 from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.core import CoreSources
+from slim_python_image.util_rules.kept_work import ROOT, kept_work
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
 from slim_python_image.util_rules.workers import with_properties
 
@@ -130,24 +130,15 @@ _ANSWERS = DocumentLimits(size=512 << 20, values=20_000_000)
 
 OUT = "out"
 """Where a step writes that makes one folder."""
-_ROOT = ".ociwheel"
-CORE = f"{_ROOT}/core"
-TOOLS = f"{_ROOT}/tools"
-MACHINE = f"{_ROOT}/machine"
-_INTERPRETER = f"{_ROOT}/interpreter"
-CODE = f"{_ROOT}/code"
-WORDS = f"{_ROOT}/words"
+CORE = f"{ROOT}/core"
+TOOLS = f"{ROOT}/tools"
+MACHINE = f"{ROOT}/machine"
+_INTERPRETER = f"{ROOT}/interpreter"
+WORDS = f"{ROOT}/words"
 WORDS_FILE = "remedies.json"
 """The words of remedies, for steps that have the user's terminal."""
 _ENGINE_STEPS = ("emulate", "test")
 """Steps that ask a container engine."""
-_OTHERS_CODE_STEPS = frozenset({"build", "build-requires", "emulate"})
-"""Steps that run code of others, so that no cache of ours is in their sandbox."""
-_CODE_CACHE = "ociwheel_code"
-_KEPT = f"{_ROOT}/kept"
-_KEPT_CACHE = "ociwheel_kept"
-_KEEPING_STEPS = frozenset({"describe", "fetch"})
-"""Steps that ask indexes, and may find here what this machine was told before: see docs/decisions/031."""
 
 # How long a step waits for the content of a hit in the remote cache before it does the same work here, in
 # milliseconds. Pants's default, not at all, starts every step that somebody else has already done. A miss, or
@@ -197,12 +188,6 @@ def needs_machine(request: StepRequest, network: Iterable[str]) -> bool:
     return request.interpreter is None or request.step in network or request.step in _ENGINE_STEPS
 
 
-def code_name(step: str, core: Digest, toolbox: Toolbox | None) -> str:
-    """Return the name of the file that keeps a step's bytecode: it tells which sources it is of."""
-    sources = f"{core.fingerprint} {toolbox.digest.fingerprint if toolbox else ''}"
-    return f"{step}-{hashlib.sha256(sources.encode()).hexdigest()[:32]}"
-
-
 def step_process(
     request: StepRequest,
     core: Digest,
@@ -230,13 +215,13 @@ def step_process(
     if request.interpreter is not None:
         trees[_INTERPRETER] = request.interpreter.digest
         env["OCIWHEEL_INTERPRETER"] = _INTERPRETER
-    caches = {CACHE_NAME: MACHINE} if machine else {}
-    if request.step not in _OTHERS_CODE_STEPS:
-        caches[_CODE_CACHE] = CODE
-        env["OCIWHEEL_CODE"] = f"{CODE}/{code_name(request.step, core, request.toolbox)}"
-    if request.step in _KEEPING_STEPS:
-        caches[_KEPT_CACHE] = _KEPT
-        env["OCIWHEEL_KEPT"] = f"{_KEPT}/{code_name(request.step, core, request.toolbox)}"
+    toolbox = request.toolbox.digest if request.toolbox else None
+    caches, told = kept_work(
+        request.step, core, toolbox, request.interpreter.digest if request.interpreter else None
+    )
+    env.update(told)
+    if machine:
+        caches[CACHE_NAME] = MACHINE
     return Process(
         argv=("/bin/sh", f"{CORE}/step.sh", request.step, *request.arguments),
         description=request.description,

@@ -10,11 +10,11 @@ from pants.util.frozendict import FrozenDict
 
 from ociwheel import schemas
 from slim_python_image.products import Tree, canonical_json
+from slim_python_image.util_rules.kept_work import code_name, wheels_name
 from slim_python_image.util_rules.steps import (
     StepRequest,
     Toolbox,
     answered,
-    code_name,
     error_text,
     key_document,
     needs_machine,
@@ -47,7 +47,7 @@ def test_a_process_has_content_and_no_place() -> None:
     process = step_process(request(trees=FrozenDict({"sysroot": digest("b")})), digest("c"))
     assert process.argv == ("/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json")
     assert dict(process.env) == {
-        "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), Toolbox(digest('a')))}",
+        "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), digest('a'))}",
         "OCIWHEEL_MACHINE": ".ociwheel/machine",
         "OCIWHEEL_TOOLS": ".ociwheel/tools",
     }
@@ -96,7 +96,7 @@ def test_only_what_asks_indexes_is_given_what_the_machine_was_told_before(step: 
     process = step_process(request(step=step), digest("c"))
     assert ("ociwheel_kept" in process.append_only_caches) == given
     # What other code answered counts for nothing.
-    name = f".ociwheel/kept/{code_name(step, digest('c'), Toolbox(digest('a')))}"
+    name = f".ociwheel/kept/{code_name(step, digest('c'), digest('a'))}"
     assert process.env.get("OCIWHEEL_KEPT") == (name if given else None)
 
 
@@ -104,7 +104,30 @@ def test_bytecode_is_kept_by_what_it_is_made_of() -> None:
     one = code_name("plan", digest("c"), None)
     assert one.startswith("plan-")
     assert one != code_name("plan", digest("d"), None)
-    assert one != code_name("plan", digest("c"), Toolbox(digest("a")))
+    assert one != code_name("plan", digest("c"), digest("a"))
+
+
+@pytest.mark.parametrize("step", ["wheel-layer", "wheel-layers"])
+def test_installed_wheels_are_kept_for_what_installs_them_alone(step: str) -> None:
+    one = request(step=step, interpreter=Tree(digest("d")))
+    process = step_process(one, digest("c"), machine=False)
+    assert process.append_only_caches["ociwheel_wheels"] == ".ociwheel/wheels"
+    name = wheels_name(digest("c"), digest("a"), digest("d"))
+    assert process.env["OCIWHEEL_WHEELS"] == f".ociwheel/wheels/{name}"
+    others = {
+        wheels_name(digest("e"), digest("a"), digest("d")),
+        wheels_name(digest("c"), digest("e"), digest("d")),
+        wheels_name(digest("c"), digest("a"), digest("e")),
+        wheels_name(digest("c"), digest("a"), None),
+    }
+    assert len({name, *others}) == len(others) + 1
+
+
+@pytest.mark.parametrize("step", ["build", "build-requires", "emulate", "fetch", "plan", "source-layer"])
+def test_no_other_step_sees_installed_wheels(step: str) -> None:
+    process = step_process(request(step=step), digest("c"))
+    assert "ociwheel_wheels" not in process.append_only_caches
+    assert "OCIWHEEL_WHEELS" not in process.env
 
 
 def test_a_hit_is_waited_for_before_the_same_work_is_done_here() -> None:
@@ -117,7 +140,7 @@ def test_what_is_in_a_key_can_be_read() -> None:
     assert json.loads(key_document(process, files)) == {
         "arguments": ["/bin/sh", ".ociwheel/core/step.sh", "plan", "--target", "target.json"],
         "variables": {
-            "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), Toolbox(digest('a')))}",
+            "OCIWHEEL_CODE": f".ociwheel/code/{code_name('plan', digest('c'), digest('a'))}",
             "OCIWHEEL_MACHINE": ".ociwheel/machine",
             "OCIWHEEL_TOOLS": ".ociwheel/tools",
         },

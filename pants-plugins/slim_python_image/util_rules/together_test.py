@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Coroutine
 
 import pytest
@@ -11,7 +12,7 @@ from pants.engine.internals.selectors import Get
 from slim_python_image_testing.definitions import definition
 
 from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpreter, PlatformBase
-from slim_python_image.products import Artifact, Layers, TargetEnvironment, Tree
+from slim_python_image.products import Artifact, Layers, Root, TargetEnvironment, Tree
 from slim_python_image.util_rules.audit import AuditRequest
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
 from slim_python_image.util_rules.fetch import FetchedArtifact
@@ -20,7 +21,7 @@ from slim_python_image.util_rules.image_content import ImageContent
 from slim_python_image.util_rules.image_definition import ImageDefinitionRequest
 from slim_python_image.util_rules.image_layers import ImageLayers, ImageLayersRequest, image_layers
 from slim_python_image.util_rules.layers import SourceLayerRequest
-from slim_python_image.util_rules.plans import WheelPlan
+from slim_python_image.util_rules.plans import WheelPlan, WheelPlanRequest
 from slim_python_image.util_rules.sysroot import ProgramsRequest
 from slim_python_image.util_rules.wheels import WheelSet
 from slim_python_image.util_rules.whole_image import CheckRequest
@@ -102,6 +103,46 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
     # The compiler takes longest.
     assert together[:4] == ["CompilerRequest", "SysrootRequest", "ProgramsRequest", "SysrootRequest"]
     assert together[4:] == [*([] if own else ["InterpreterRequest"]), "Artifact"]
+
+
+def test_an_sdist_that_its_look_up_brought_is_not_fetched_again() -> None:
+    brought = Digest("d" * 64, 9)
+    request = BuildWheelRequest(
+        artifact=Artifact("idna", "3.20", "sdist", "idna-3.20.tar.gz", "0" * 64),
+        target=TARGET,
+        builder=DebPackages((), "base"),
+        interpreter=Interpreter("base", TARGET, None),
+        pins=(Artifact("setuptools", "80", "wheel", "setuptools-80-py3-none-any.whl", "1" * 64),),
+        settings="{}",
+        resolve="python-default",
+        described=brought,
+    )
+    found: list[Any] = []
+
+    async def inputs() -> None:
+        found.append(await build_inputs(request))
+
+    assert groups(inputs(), answer) == [["CompilerRequest", "SysrootRequest", "Artifact"]]
+    ((_, files),) = found
+    assert files == (FetchedArtifact(brought), FetchedArtifact(EMPTY_DIGEST))
+
+
+def test_the_plan_of_the_image_that_others_extend_comes_before_theirs() -> None:
+    asked: list[Any] = []
+
+    def noted(get: Any) -> Any:
+        if isinstance(get.inputs[0], WheelPlanRequest):
+            asked.append([root.requirement for root in get.inputs[0].roots])
+        if isinstance(get.inputs[0], ImageLayersRequest):
+            raise NotImplementedError
+        if isinstance(get.inputs[0], ImageDefinitionRequest):
+            name = get.inputs[0].address.spec_path
+            return replace(PARTS[get.inputs[0].address], roots=(Root(name, name),))
+        return answer(get)
+
+    with pytest.raises(NotImplementedError):
+        groups(function_of(platform_image)(PlatformImageRequest(CHILD, PLATFORM)), noted)
+    assert asked == [["service"], ["service", "spark"]]
 
 
 def test_the_compiler_s_own_libc_is_made_where_the_builder_has_none() -> None:

@@ -24,7 +24,7 @@ from slim_python_image.subsystems.options import SlimImageOptions
 from slim_python_image.util_rules.base_locks import relock_command
 from slim_python_image.util_rules.build_pins import (
     BuildPinsRequest,
-    choose_build_pins,
+    build_pins,
     pins_on_this_machine,
 )
 from slim_python_image.util_rules.build_programs import programs_for
@@ -265,19 +265,16 @@ async def builds_of(request: WheelSetRequest, plan: WheelPlan, options: SlimImag
     emulated = tuple(one for one in sdists if options.emulates(one.name, base.target.platform))
     crossed = tuple(one for one in sdists if one not in emulated)
     resolve, lockfile = request.resolve, request.lockfile
-    pins, emulated_pins = await concurrently(
-        choose_build_pins(one, **implicitly())
-        for one in (
-            pins_on_this_machine(crossed, resolve, lockfile, base.interpreter),
-            BuildPinsRequest(emulated, resolve, lockfile, base.target),
-        )
-    )
+    pins = await build_pins(pins_on_this_machine(crossed, resolve, lockfile, base.interpreter))
+    emulated_pins = await build_pins(BuildPinsRequest(emulated, resolve, lockfile, base.target))
+    there = {planned.artifact: planned.described for planned in plan.artifacts}
     return Builds(
         tuple(
             replace(
                 cross_build(base, sdist, pins.of(sdist), options, resolve),
                 gcc=gcc_for(base, sdist.name, options),
                 crates=pins.crates_of(sdist),
+                described=there[sdist],
             )
             for sdist in crossed
         ),
