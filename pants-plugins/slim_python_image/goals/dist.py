@@ -22,7 +22,7 @@ from pants.base.build_root import BuildRoot
 from pants.core.goals.package import OutputPathField
 from pants.core.util_rules.distdir import DistDir
 from pants.engine.addresses import Address, UnparsedAddressInputs
-from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileDigest, FileEntry
 from pants.engine.internals.options_parsing import _Options
 from pants.engine.target import AllTargets, Dependencies, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
@@ -38,10 +38,10 @@ from slim_python_image.goals.dist_folder import (
     forget,
     forget_documents,
     listed,
-    missing,
+    look,
     move,
-    process_name,
     refused,
+    staging_name,
 )
 from slim_python_image.products import SlimImageError
 from slim_python_image.start_fields import EntryPointField
@@ -51,6 +51,23 @@ _GOAL = "package"
 
 
 # --- who takes an image in ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Goals:
+    """The goals of a run. Options as a whole are others in each run, and what asks for them runs in each."""
+
+    names: tuple[str, ...]
+
+    @property
+    def package(self) -> bool:
+        """Whether packages are written to `dist`."""
+        return _GOAL in self.names
+
+
+@rule
+async def goals_of_run(options: _Options) -> Goals:
+    return Goals(tuple(options.options.goals))
 
 
 @dataclass(frozen=True)
@@ -132,14 +149,13 @@ async def _named(target: Target, names: frozenset[str]) -> tuple[Address, ...]:
 
 
 @rule
-async def images_taken_in(targets: AllTargets, options: _Options) -> TakenIn:
-    goals = options.options.goals
-    if _GOAL not in goals:
+async def images_taken_in(targets: AllTargets, goals: Goals) -> TakenIn:
+    if not goals.package:
         return TakenIn(frozenset(), packaged=False)
     places = same_place(one for one in targets if is_image(one))
     images = {one.address for one in targets if is_image(one)}
     names = frozenset(address.target_name for address in images)
-    named = [await _named(one, names) for one in takers(targets, goals)]
+    named = [await _named(one, names) for one in takers(targets, goals.names)]
     taken = frozenset(address for found in named for address in found) & images
     return TakenIn(taken, packaged=True, same_place=places)
 
@@ -148,18 +164,48 @@ async def images_taken_in(targets: AllTargets, options: _Options) -> TakenIn:
 
 
 @dataclass(frozen=True)
+class DistFolder:
+    """`dist` at the beginning of a run: looked at once, whatever number of images there are.
+
+    :param shown: the folder, as people see it.
+    :param staging: what the names of folders begin with in which Pants writes what is not in its place yet.
+    :param left: such folders of this process, which a run that was interrupted left.
+    """
+
+    path: Path
+    shown: str
+    staging: str
+    left: frozenset[str] = frozenset()
+
+
+@uncacheable_rule(desc="Look at dist")
+async def look_at_dist(goals: Goals, dist_dir: DistDir, build_root: BuildRoot) -> DistFolder:
+    path = Path(build_root.path) / dist_dir.relpath
+    left = clear_staging(path) if goals.package else frozenset()
+    return DistFolder(path, str(dist_dir.relpath), staging_name(), left)
+
+
+@dataclass(frozen=True)
 class LayoutRequest:
     """Put a layout and what stands beside it into `dist`.
 
-    :param layout: the layout, whole.
-    :param beside: files beside it, whose paths begin with :data:`BESIDE`.
+    :param files: of the layout, whole, and beside it.
     """
 
     address: Address
     output: str
-    layout: Digest
-    beside: Digest
     shared: bool
+    files: tuple[Wanted, ...]
+
+
+async def layout_files(layout: Digest, beside: Digest) -> tuple[Wanted, ...]:
+    """Return the files of a layout, and those beside it.
+
+    :param beside: whose paths begin with :data:`BESIDE`.
+    """
+    entries = (*await engine.entries(layout), *await engine.entries(beside))
+    files = {one.path: one.file_digest for one in entries if isinstance(one, FileEntry)}
+    return tuple(Wanted(path, each.fingerprint, each.serialized_bytes_length) for path, each in files.items())
 
 
 @dataclass(frozen=True)
@@ -168,6 +214,7 @@ class Staged:
 
     :param dist: the folder, as people see it.
     :param folder: where Pants writes it.
+    :param outdated: something is there that an earlier run wrote, and that now may go.
     """
 
     address: Address
@@ -176,6 +223,7 @@ class Staged:
     folder: Path
     files: tuple[Wanted, ...]
     written: tuple[Wanted, ...]
+    outdated: bool = False
 
     def wrote(self, suffix: str = "") -> str:
         """Return the line that Pants logs of a package."""
@@ -188,7 +236,8 @@ class Staged:
         """
         try:
             if not self.written:
-                forget(self.place, self.files)
+                if self.outdated:
+                    forget(self.place, self.files)
             elif self.folder.is_dir():
                 move(self.place, self.files, self.written, self.folder)
                 shutil.rmtree(self.folder)
@@ -213,40 +262,33 @@ class PlacedLayout:
     lines: tuple[str, ...] = ()
 
 
-async def place_layout(
-    request: LayoutRequest, taken_in: TakenIn, dist_dir: DistDir, build_root: BuildRoot
-) -> PlacedLayout:
+async def place_layout(request: LayoutRequest, taken_in: TakenIn, dist: DistFolder) -> PlacedLayout:
     """Look at what is in `dist`, of one layout: another answer each time, so for a rule that is kept nowhere.
 
     :raises SlimImageError: something that is of no image stands in its place.
     """
-    place = Place(Path(build_root.path) / dist_dir.relpath, request.output, request.shared)
     if not taken_in.packaged:
         return PlacedLayout()
-    foreign = foreign_files(place)
-    beside = await engine.entries(request.beside)
+    place = Place(dist.path, request.output, request.shared)
     if request.address in taken_in.addresses:
+        foreign = foreign_files(place)
         if foreign:
             raise refused(request.output, f"has files that are of no layout: {listed(foreign)}")
-        forget_documents(place.dist, place.output, (one.path for one in beside))
+        forget_documents(place, (one.path for one in request.files))
         return PlacedLayout()
-    layout = await engine.entries(request.layout)
-    entries = {one.path: one for one in (*layout, *beside) if isinstance(one, FileEntry)}
-    files = tuple(
-        Wanted(path, one.file_digest.fingerprint, one.file_digest.serialized_bytes_length)
-        for path, one in entries.items()
-    )
-    written = missing(place, files)
-    name = f"{process_name()}-{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
-    folder = clear_staging(place.dist, name)
+    found = look(place, request.files)
+    folder = dist.path / f"{dist.staging}{hashlib.sha256(request.output.encode()).hexdigest()[:16]}"
+    if folder.name in dist.left:
+        shutil.rmtree(folder, ignore_errors=True)
     digest = EMPTY_DIGEST
-    if written:
+    if found.missing:
         digest = await engine.create_entries(
-            FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest) for one in written
+            FileEntry(posixpath.join(folder.name, one.path), FileDigest(one.sha256, one.size))
+            for one in found.missing
         )
-    note = f"  note: left alone, as no part of the layout: {listed(foreign)}"
-    staged = Staged(request.address, place, str(dist_dir.relpath), folder, files, written)
-    return PlacedLayout(staged, digest, (note,) if foreign else ())
+    note = f"  note: left alone, as no part of the layout: {listed(found.foreign)}"
+    staged = Staged(request.address, place, dist.shown, folder, request.files, found.missing, found.outdated)
+    return PlacedLayout(staged, digest, (note,) if found.foreign else ())
 
 
 # --- what Pants writes --------------------------------------------------------------------------------
@@ -273,15 +315,15 @@ class Replaceable:
 
 @uncacheable_rule(desc="Look at what is in dist")
 async def check_place(
-    request: ReplacedRequest, options: _Options, dist_dir: DistDir, build_root: BuildRoot
+    request: ReplacedRequest, goals: Goals, dist_dir: DistDir, build_root: BuildRoot
 ) -> Replaceable:
     dist = Path(build_root.path) / dist_dir.relpath
-    if _GOAL in options.options.goals:
+    if goals.package:
         for output in request.outputs:
             check_replaced(dist, output, request.suffix)
         if request.image:
             entries = await engine.entries(request.beside)
-            forget_documents(dist, request.image, (one.path for one in entries))
+            forget_documents(Place(dist, request.image), (one.path for one in entries))
     return Replaceable()
 
 

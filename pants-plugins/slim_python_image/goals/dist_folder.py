@@ -8,6 +8,7 @@ it finds all of it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -26,9 +27,11 @@ from slim_python_image.util_rules.attestations import is_document
 BLOBS = "blobs"
 BESIDE = "beside"
 """What stands for the path of a layout in the paths of files beside it: `beside.json` is its report."""
-DOCUMENTS = f"{BESIDE}.attestations"
+_DOCUMENTS = ".attestations"
+DOCUMENTS = f"{BESIDE}{_DOCUMENTS}"
 """The folder of attestations in such paths."""
 _SHA256 = digest.BLOBS
+_BLOB = f"{_SHA256}/"
 _MARKER = "oci-layout"
 _INDEX = "index.json"
 _STAGING = ".slim-image-"
@@ -36,6 +39,8 @@ _LONG = 24 * 3600
 """Seconds after which nothing moves what another machine, or another container, wrote for a layout."""
 _NAMED = 5
 """How many files a message names."""
+_SETTLED = 3 * 10**9
+"""Nanoseconds within which two changes may give a file the same time: FAT counts in two seconds."""
 
 # The time of each blob that is whole and that nobody has touched since, in nanoseconds: 1980-01-01, the
 # earliest that every file system can say. So a blob that is there is known without being read.
@@ -57,7 +62,7 @@ class Wanted:
     @property
     def blob(self) -> bool:
         """Whether its name is its content's."""
-        return self.path.startswith(f"{_SHA256}/")
+        return self.path.startswith(_BLOB)
 
     @property
     def beside(self) -> bool:
@@ -88,21 +93,38 @@ class Place:
         """The report beside the layout."""
         return self.dist / f"{self.output}.json"
 
-    def of(self, file: Wanted) -> Path:
-        """Return where a file lies."""
+    @property
+    def documents(self) -> str:
+        """The folder of attestations beside the layout."""
+        return f"{self.dist}/{self.output}{_DOCUMENTS}"
+
+    def of(self, file: Wanted) -> str:
+        """Return where a file lies: as text, for a run looks at thousands of them."""
         if file.beside:
-            return self.dist / f"{self.output}{file.path[len(BESIDE) :]}"
-        return (self.dist if self.shared and file.blob else self.layout) / file.path
+            return f"{self.dist}/{self.output}{file.path[len(BESIDE) :]}"
+        if self.shared and file.blob:
+            return f"{self.dist}/{file.path}"
+        return f"{self.dist}/{self.output}/{file.path}"
 
 
-def _is_whole(path: Path, file: Wanted) -> bool:
+@functools.lru_cache(maxsize=1 << 16)
+def _known_content(path: str, *_state: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _content(path: str, found: os.stat_result) -> str:
+    """Return the SHA-256 of a file, which is read again where inode, size or one of its times is another."""
+    if abs(time.time_ns() - found.st_ctime_ns) < _SETTLED:  # another change now could have the same time
+        return _known_content.__wrapped__(path)
+    return _known_content(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _is_whole(path: str, file: Wanted) -> bool:
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_size != file.size:
             return False
-        if file.blob:
-            return found.st_mtime_ns == WHOLE
-        return hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+        return found.st_mtime_ns == WHOLE if file.blob else _content(path, found) == file.sha256
     except OSError:
         return False
 
@@ -110,7 +132,7 @@ def _is_whole(path: Path, file: Wanted) -> bool:
 def missing(place: Place, files: Iterable[Wanted]) -> tuple[Wanted, ...]:
     """Return what has to be written: what is not there, not whole, or not as it was left."""
     # Blobs that are looked for through the other kind of folder, see `shared`, are not there.
-    usable = place.shared == (place.layout / BLOBS).is_symlink()
+    usable = place.shared == os.path.islink(f"{place.dist}/{place.output}/{BLOBS}")
     return tuple(
         one
         for one in files
@@ -136,27 +158,76 @@ def refused(output: str, what: str) -> SlimImageError:
     )
 
 
+def _layout_names(place: Place) -> set[str]:
+    """Return the names in a layout's folder, none where there is no such folder.
+
+    :raises SlimImageError: the folder is that of something else, or no folder.
+    """
+    layout = f"{place.dist}/{place.output}"
+    if os.path.isdir(f"{layout}.json"):
+        raise refused(f"{place.output}.json", "is a folder, where the image's report is to be written")
+    try:
+        names = set(os.listdir(layout))  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(layout):
+            raise refused(place.output, "is a file, where the image's layout is to be written") from None
+        return set()
+    except OSError:
+        return set()
+    if names - {BLOBS} and _MARKER not in names:
+        raise refused(place.output, f"has files that no image was written with: {listed(names)}")
+    return names
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is in the place of a layout.
+
+    :param foreign: files that are of no layout.
+    :param missing: what has to be written.
+    :param outdated: something is there that an earlier run wrote, for :func:`forget`.
+    """
+
+    foreign: tuple[str, ...]
+    missing: tuple[Wanted, ...]
+    outdated: bool
+
+
+def look(place: Place, files: Sequence[Wanted]) -> Look:
+    """Look at the place of a layout, at each name there once.
+
+    :param files: all files of the layout, and beside it.
+    :raises SlimImageError: the folder is that of something else, or no folder.
+    """
+    names = _layout_names(place)
+    found = names - {_MARKER, _INDEX, BLOBS}
+    blobs = f"{place.dist}/{place.output}/{BLOBS}"
+    others: set[str] = set()
+    if BLOBS in names and not os.path.islink(blobs):
+        found |= {f"{BLOBS}/{name}" for name in _names(blobs) if name != "sha256"}
+        others = set(_names(f"{blobs}/sha256")) - {one.path[len(_BLOB) :] for one in files if one.blob}
+    strange = {name for name in others if not is_sha256(name)}
+    outdated = (others != strange and not place.shared) or _old_documents(place, files)
+    found |= {_BLOB + name for name in strange}
+    return Look(tuple(sorted(found)), missing(place, files), outdated)
+
+
+def _old_documents(place: Place, files: Sequence[Wanted]) -> bool:
+    """Tell whether the folder of attestations beside an image is for :func:`forget_documents` to change."""
+    try:
+        names = os.listdir(place.documents)  # noqa: PTH208
+    except OSError:
+        return False
+    others = {f"{DOCUMENTS}/{name}" for name in names} - {one.path for one in files}
+    return not names or any(is_document(os.path.basename(one)) for one in others)
+
+
 def foreign_files(place: Place) -> tuple[str, ...]:
     """Return the files in a layout's folder that are not of a layout.
 
     :raises SlimImageError: the folder is that of something else, or no folder.
     """
-    layout = place.layout
-    if place.report.is_dir():
-        raise refused(f"{place.output}.json", "is a folder, where the image's report is to be written")
-    if not os.path.lexists(layout):
-        return ()
-    if not layout.is_dir():
-        raise refused(place.output, "is a file, where the image's layout is to be written")
-    names = set(_names(layout))
-    if names - {BLOBS} and _MARKER not in names:
-        raise refused(place.output, f"has files that no image was written with: {listed(names)}")
-    found = names - {_MARKER, _INDEX, BLOBS}
-    blobs = layout / BLOBS
-    if not blobs.is_symlink() and blobs.is_dir():
-        found |= {f"{BLOBS}/{name}" for name in _names(blobs) if name != "sha256"}
-        found |= {f"{_SHA256}/{name}" for name in _names(layout / _SHA256) if not is_sha256(name)}
-    return tuple(sorted(found))
+    return look(place, ()).foreign
 
 
 def check_replaced(dist: Path, output: str, suffix: str = "") -> None:
@@ -185,9 +256,9 @@ def check_replaced(dist: Path, output: str, suffix: str = "") -> None:
 # --- writing ------------------------------------------------------------------------------------------
 
 
-def _names(folder: Path) -> Sequence[str]:
+def _names(folder: str | Path) -> Sequence[str]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 (a path for each file of `dist`, for each image of it, is slow)
+        return os.listdir(folder)  # noqa: PTH208 (a path for each file of `dist` is slow)
     except OSError:
         return ()
 
@@ -208,17 +279,19 @@ def _numbered_in() -> str:
     return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:12]
 
 
-def clear_staging(dist: Path, name: str) -> Path:
-    """Return a folder in `dist` for what is not in its place yet, after removing what ended runs left there.
+def staging_name() -> str:
+    """Return what the folders begin with in which Pants writes what is not in its place yet, in this process."""
+    return f"{_STAGING}{process_name()}-"
 
-    :param name: of the folder; it begins with :func:`process_name`.
-    """
-    for other in _names(dist):
-        if other.startswith(_STAGING) and _has_ended(dist / other):
-            shutil.rmtree(dist / other, ignore_errors=True)
-    folder = dist / f"{_STAGING}{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
+
+def clear_staging(dist: Path) -> frozenset[str]:
+    """Remove what ended runs left in `dist`; return the names of this process's own folders of that kind."""
+    found = frozenset(name for name in _names(dist) if name.startswith(_STAGING))
+    for name in found:
+        if _has_ended(dist / name):
+            shutil.rmtree(dist / name, ignore_errors=True)
+    own = staging_name()
+    return frozenset(name for name in found if name.startswith(own))
 
 
 def _has_ended(folder: Path) -> bool:
@@ -277,18 +350,18 @@ def move(place: Place, files: Iterable[Wanted], written: Iterable[Wanted], stage
             os.utime(source, ns=(WHOLE, WHOLE))
         target = place.of(one)
         if one.beside:
-            target.parent.mkdir(exist_ok=True)
+            Path(target).parent.mkdir(exist_ok=True)
         os.replace(source, target)
     forget(place, files)
 
 
-def forget_documents(dist: Path, output: str, paths: Iterable[str] = ()) -> None:
+def forget_documents(place: Place, paths: Iterable[str] = ()) -> None:
     """Remove attestations beside an image that are none of it: of other platforms, or of kinds not asked for.
 
     :param paths: of the image's own files, as those of :class:`Wanted`.
     """
     kept = set(paths)
-    folder = dist / f"{output}{DOCUMENTS[len(BESIDE) :]}"
+    folder = Path(place.documents)
     for name in filter(is_document, _names(folder)):
         if f"{DOCUMENTS}/{name}" not in kept:
             with contextlib.suppress(FileNotFoundError):
@@ -304,7 +377,7 @@ def forget(place: Place, files: Iterable[Wanted]) -> None:
     shared stay: other layouts may want them.
     """
     files = tuple(files)
-    forget_documents(place.dist, place.output, (one.path for one in files))
+    forget_documents(place, (one.path for one in files))
     if place.shared:
         return
     kept = {os.path.basename(one.path) for one in files if one.blob}

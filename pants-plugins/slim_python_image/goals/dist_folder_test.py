@@ -4,23 +4,29 @@ import hashlib
 import json
 import os
 import shutil
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
 import pytest
 
+from slim_python_image.goals import dist_folder
 from slim_python_image.goals.dist_folder import (
     BESIDE,
     WHOLE,
+    Look,
     Place,
     Wanted,
     check_replaced,
     clear_staging,
     foreign_files,
     forget,
+    look,
     missing,
     move,
     process_name,
+    staging_name,
 )
 from slim_python_image.products import SlimImageError
 
@@ -54,17 +60,18 @@ def wanted(files: dict[str, bytes]) -> tuple[Wanted, ...]:
 
 def package(place: Place, files: dict[str, bytes]) -> tuple[str, ...]:
     """Put a layout into its place as the goal does; return what was written."""
-    found = missing(place, wanted(files))
-    staged = clear_staging(place.dist, f"{process_name()}-test")
-    for one in found:
+    found = look(place, wanted(files))
+    clear_staging(place.dist)
+    staged = place.dist / f"{staging_name()}test"
+    for one in found.missing:
         (staged / one.path).parent.mkdir(parents=True, exist_ok=True)
         (staged / one.path).write_bytes(files[one.path])
-    if found:
-        move(place, wanted(files), found, staged)
+    if found.missing:
+        move(place, wanted(files), found.missing, staged)
         shutil.rmtree(staged)
-    else:
+    elif found.outdated:
         forget(place, wanted(files))
-    return tuple(sorted(one.path for one in found))
+    return tuple(sorted(one.path for one in found.missing))
 
 
 def check(layout: Path) -> int:
@@ -151,6 +158,7 @@ def test_what_the_index_before_led_to_stays_until_the_next_run(place: Place) -> 
     package(place, FIRST)
     assert blobs(place) == names(FIRST)
     assert check(place.layout) == 5
+    assert not look(place, wanted(FIRST)).outdated
 
 
 @pytest.mark.parametrize("harm", ["cut", "touched", "lost", "linked", "longer"])
@@ -181,6 +189,63 @@ def test_documents_are_compared_by_their_content(place: Place) -> None:
     (place.layout / "index.json").write_bytes(text.replace(b"sha256", b"sha257"))
     place.report.unlink()
     assert package(place, FIRST) == (REPORT, "index.json")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the calls that look at files."""
+    found: Counter[str] = Counter()
+
+    def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counts(*arguments: Any, **more: Any) -> Any:
+            found[name] += 1
+            return call(*arguments, **more)
+
+        return counts
+
+    for name in ("stat", "lstat", "listdir", "scandir"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
+    monkeypatch.setattr(Path, "read_bytes", counted("read", Path.read_bytes))
+    return found
+
+
+def test_a_layout_that_has_not_changed_costs_one_look_at_each_file(
+    place: Place, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = wanted({**FIRST, f"{BESIDE}.attestations/a.spdx.json": b"{}"})
+    package(place, {**FIRST, f"{BESIDE}.attestations/a.spdx.json": b"{}"})
+    monkeypatch.setattr(dist_folder, "_SETTLED", 0)
+    look(place, files)
+    calls.clear()
+    assert look(place, files) == Look((), (), outdated=False)
+    assert calls["read"] == 0, "index.json, the report and the like were read by the look before"
+    assert calls["listdir"] == 4, "the layout, its blobs, those by SHA-256, the attestations"
+    assert calls["scandir"] == 0
+    assert calls["lstat"] + calls["stat"] == len(files) + 3, "each file, and what kind three folders are"
+
+
+def test_a_document_that_was_changed_just_now_is_read_each_time(place: Place, calls: Counter[str]) -> None:
+    """As another change, of the same length, could have the same time."""
+    package(place, FIRST)
+    for number in range(3):
+        text = place.report.read_bytes()
+        place.report.write_bytes(text[:-1] + b"%d" % number)
+        calls.clear()
+        assert [one.path for one in look(place, wanted(FIRST)).missing] == [REPORT]
+        assert calls["read"] == 3
+
+
+def test_a_document_with_its_old_time_set_again_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(place, FIRST)
+    monkeypatch.setattr(dist_folder, "_SETTLED", 0)
+    before = place.report.stat()
+    assert look(place, wanted(FIRST)).missing == ()
+    time.sleep(0.02)  # longer than a tick, by which the kernel counts times
+    place.report.write_bytes(b"x" * before.st_size)
+    os.utime(place.report, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [one.path for one in look(place, wanted(FIRST)).missing] == [REPORT]
 
 
 def test_a_reader_sees_a_complete_layout_at_every_moment(
@@ -329,7 +394,7 @@ def test_what_ended_runs_left_goes(tmp_path: Path) -> None:
     for folder in (running, elsewhere, old, ended, own):
         folder.mkdir()
     os.utime(old, (0, 0))
-    clear_staging(tmp_path, f"{process_name()}-two")
-    assert {path.name for path in tmp_path.iterdir()} == {running.name, elsewhere.name}, (
+    assert clear_staging(tmp_path) == {own.name}, "what wrote it may run in this process at this moment"
+    assert {path.name for path in tmp_path.iterdir()} == {running.name, elsewhere.name, own.name}, (
         "a process of another container has the number of one that ended here"
     )

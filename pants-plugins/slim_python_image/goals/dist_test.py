@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Awaitable, Callable
+from typing import Any, Awaitable, Callable, Iterable
 
 import pytest
 from pants.core.target_types import ArchiveTarget, GenericTarget
 from pants.engine.addresses import Address
 from pants.engine.fs import EMPTY_DIGEST, EMPTY_FILE_DIGEST, FileEntry
+from pants.engine.internals.options_parsing import _Options
 from pants.engine.target import Target
 
 from slim_python_image import engine
 from slim_python_image.goals import dist, package_image
 from slim_python_image.goals.dist import (
+    DistFolder,
+    Goals,
     LayoutRequest,
     PlacedLayout,
     ReplacedRequest,
@@ -24,7 +28,8 @@ from slim_python_image.goals.dist import (
     same_place,
     takers,
 )
-from slim_python_image.goals.dist_folder import DOCUMENTS, Place, Wanted
+from slim_python_image.goals.dist_folder import DOCUMENTS, Place, Wanted, staging_name
+from slim_python_image.goals.package_image import ImageReport
 from slim_python_image.products import SlimImageError
 from slim_python_image.target_types import SlimPythonImageTarget
 
@@ -87,13 +92,85 @@ def test_dist_is_looked_at_after_all_else_is_known(monkeypatch: pytest.MonkeyPat
 
         return run
 
-    for name in ("build_image", "report_image", "place_layout"):
+    for name in ("report_image", "place_layout"):  # the report is one of the built image
         monkeypatch.setattr(package_image, name, fake(name))
-    layout = LayoutRequest(IMAGE.address, "src/image", EMPTY_DIGEST, EMPTY_DIGEST, shared=False)
-    asyncio.run(
-        package_image.look_at_layout.rule.func(layout, TakenIn(frozenset(), packaged=True), None, None)
+    layout = LayoutRequest(IMAGE.address, "src/image", False, ())
+    asyncio.run(package_image.look_at_layout.rule.func(layout, TakenIn(frozenset(), packaged=True), None))
+    assert order == ["report_image", "place_layout"]
+
+
+def placed(tmp_path: Path, output: str, *files: Wanted, left: Iterable[str] = ()) -> PlacedLayout:
+    folder = DistFolder(tmp_path / "dist", "dist", ".slim-image-1-", frozenset(left))
+    request = LayoutRequest(IMAGE.address, output, False, files)
+    return asyncio.run(dist.place_layout(request, TakenIn(frozenset(), packaged=True), folder))
+
+
+def test_dist_is_listed_once_for_all_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each image, 300 images listed 600 names 300 times."""
+    listed: list[str] = []
+    real = os.listdir
+
+    def listdir(path: Any) -> list[str]:
+        listed.append(os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    where: Any = (SimpleNamespace(relpath=Path("dist")), SimpleNamespace(path=str(tmp_path)))
+    looked = asyncio.run(dist.look_at_dist.rule.func(Goals(("package",)), *where))
+    assert looked == DistFolder(folder, "dist", staging_name())
+    assert listed == [str(folder)]
+    for number in range(3):
+        assert placed(tmp_path, f"image_{number}").staged is not None
+    assert listed.count(str(folder)) == 1
+    assert asyncio.run(dist.look_at_dist.rule.func(Goals(("publish",)), *where)).path == folder
+    assert listed.count(str(folder)) == 1
+
+
+def test_what_a_run_of_this_process_left_goes(tmp_path: Path) -> None:
+    staged = placed(tmp_path, "src/image").staged
+    assert staged is not None
+    other = staged.folder.with_name(".slim-image-1-other")
+    for folder in (staged.folder, other):
+        folder.mkdir(parents=True)
+    placed(tmp_path, "src/image", left=[staged.folder.name, other.name])
+    assert not staged.folder.exists()
+    assert other.exists(), "another run of this process may write to it at this moment"
+
+
+def test_who_takes_an_image_in_is_not_looked_for_again_when_other_options_change() -> None:
+    """Options as a whole are others in each run: all targets were read again in each, for nothing."""
+    rules = (dist.images_taken_in, dist.check_place, dist.look_at_dist, package_image.look_at_layout)
+    assert not [one for one in rules if _Options in one.rule.input_selectors]
+    runs = [SimpleNamespace(options=SimpleNamespace(goals=["package"])) for _ in range(2)]
+    first, second = (asyncio.run(dist.goals_of_run.rule.func(one)) for one in runs)
+    assert first == second == Goals(("package",))
+
+
+def test_an_image_is_one_record_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def files(*_: object) -> tuple[Wanted, ...]:
+        return ()
+
+    found = placed(tmp_path, "src/image")
+
+    async def look(*_: object, **__: object) -> PlacedLayout:
+        return found
+
+    monkeypatch.setattr(package_image, "layout_files", files)
+    monkeypatch.setattr(package_image, "look_at_layout", look)
+    said = ImageReport(EMPTY_DIGEST, (".json", ".attestations"), ("  index sha256:1",))
+    field_set: Any = SimpleNamespace(address=IMAGE.address)
+    package = asyncio.run(
+        package_image._package_layout(field_set, "src/image", EMPTY_DIGEST, said, shared=False)
     )
-    assert order == ["build_image", "report_image", "place_layout"]
+    (artifact,) = package.artifacts
+    assert [str(line) for line in artifact.extra_log_lines] == [
+        "Wrote dist/src/image",
+        "  index sha256:1",
+        "Wrote dist/src/image.json",
+        "Wrote dist/src/image.attestations",
+    ]
 
 
 def test_the_line_of_the_log_moves_what_was_written(tmp_path: Path) -> None:
@@ -130,11 +207,12 @@ def test_attestations_that_pants_does_not_replace_go_before_it_writes(
         (folder / name).touch()
     where: Any = (SimpleNamespace(relpath="dist"), SimpleNamespace(path=str(tmp_path)))
     if written_by == "archive":
-        options = SimpleNamespace(options=SimpleNamespace(goals=[goal]))
         request = ReplacedRequest(("src/image.tar",), image="src/image")
-        asyncio.run(dist.check_place.rule.func(request, options, *where))
+        asyncio.run(dist.check_place.rule.func(request, Goals((goal,)), *where))
     else:
-        layout = LayoutRequest(IMAGE.address, "src/image", EMPTY_DIGEST, EMPTY_DIGEST, shared=False)
+        files = (Wanted(f"{DOCUMENTS}/linux-amd64.spdx.json", "", 0),)
+        layout = LayoutRequest(IMAGE.address, "src/image", False, files)
         taken_in = TakenIn(frozenset({IMAGE.address}), packaged=goal == "package")
-        assert asyncio.run(dist.place_layout(layout, taken_in, *where)) == PlacedLayout()
+        looked = DistFolder(tmp_path / "dist", "dist", ".slim-image-1-")
+        assert asyncio.run(dist.place_layout(layout, taken_in, looked)) == PlacedLayout()
     assert len(list(folder.iterdir())) == (1 if goal == "package" else 3)

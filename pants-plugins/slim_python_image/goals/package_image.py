@@ -10,9 +10,7 @@ from typing import Any, Iterable, cast
 
 from pants.backend.docker.package_types import BuiltDockerImage
 from pants.backend.python.subsystems.setup import PythonSetup
-from pants.base.build_root import BuildRoot
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, OutputPathField, PackageFieldSet
-from pants.core.util_rules.distdir import DistDir
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, FileEntry
 from pants.engine.target import Target
@@ -23,11 +21,13 @@ from slim_python_image import engine
 from slim_python_image.bases import BaseRequest
 from slim_python_image.by_name import collect_rules, concurrently, implicitly, rule, uncacheable_rule
 from slim_python_image.goals.dist import (
+    DistFolder,
     LayoutRequest,
     PlacedLayout,
     ReplacedRequest,
     TakenIn,
     check_place,
+    layout_files,
     place_layout,
 )
 from slim_python_image.goals.dist_folder import BESIDE
@@ -286,27 +286,26 @@ async def _beside(said: ImageReport, output: str) -> Digest:
 
 
 @uncacheable_rule(desc="Look at an image in dist")
-async def look_at_layout(
-    request: LayoutRequest, taken_in: TakenIn, dist_dir: DistDir, build_root: BuildRoot
-) -> PlacedLayout:
+async def look_at_layout(request: LayoutRequest, taken_in: TakenIn, dist: DistFolder) -> PlacedLayout:
     # Pants checks at once all that a rule needed the last time, and stops at the first that is another: what
-    # it has not come to then runs anew. What was written before makes `dist` another, so that comes last.
-    await build_image(BuiltImageRequest(request.address), **implicitly())
+    # it has not come to then runs anew. What was written before makes `dist` another, so that comes last:
+    # after the report, and with it the image.
     await report_image(ReportRequest(request.address), **implicitly())
-    return await place_layout(request, taken_in, dist_dir, build_root)
+    return await place_layout(request, taken_in, dist)
 
 
 async def _package_layout(
     field_set: SlimImageFieldSet, output: str, layout: Digest, said: ImageReport, *, shared: bool
 ) -> BuiltPackage:
     """Return the package of an image as a layout."""
-    request = LayoutRequest(field_set.address, output, layout, said.beside, shared)
+    request = LayoutRequest(field_set.address, output, shared, await layout_files(layout, said.beside))
     placed = await look_at_layout(request, **implicitly())
     if placed.staged is not None:
-        lines = cast("tuple[str, ...]", (placed.staged, *said.lines, *placed.lines))
-        others = tuple((placed.staged.wrote(suffix),) for suffix in said.suffixes)
-        # Without a path: what is there stays until what is new can take its place.
-        return BuiltPackage(placed.digest, tuple(BuiltPackageArtifact(None, one) for one in (lines, *others)))
+        others = (placed.staged.wrote(suffix) for suffix in said.suffixes)
+        lines = cast("tuple[str, ...]", (placed.staged, *said.lines, *placed.lines, *others))
+        # Without a path: what is there stays until what is new can take its place. One for all that was
+        # written: each is a record of the log, which costs as much as a look at some files.
+        return BuiltPackage(placed.digest, (BuiltPackageArtifact(None, lines),))
     content = await _layout(layout, output, shared=shared)
     artifacts = (BuiltPackageArtifact(output, said.lines), *said.artifacts(output))
     return BuiltPackage(await engine.merge((content, await _beside(said, output))), artifacts)
