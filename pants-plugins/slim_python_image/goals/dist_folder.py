@@ -280,7 +280,7 @@ def _numbered_in() -> str:
 
 
 def staging_name() -> str:
-    """Return what the folders begin with in which Pants writes what is not in its place yet, in this process."""
+    """Return what folders begin with in which Pants, in this process, writes what is not in its place yet."""
     return f"{_STAGING}{process_name()}-"
 
 
