@@ -22,7 +22,7 @@ from pants.base.build_root import BuildRoot
 from pants.core.goals.package import OutputPathField
 from pants.core.util_rules.distdir import DistDir
 from pants.engine.addresses import Address, UnparsedAddressInputs
-from pants.engine.fs import EMPTY_DIGEST, Digest, FileDigest, FileEntry
+from pants.engine.fs import EMPTY_DIGEST, Digest, FileEntry
 from pants.engine.internals.options_parsing import _Options
 from pants.engine.target import AllTargets, Dependencies, SpecialCasedDependencies, Target
 from pants.util.frozendict import FrozenDict
@@ -189,23 +189,32 @@ async def look_at_dist(goals: Goals, dist_dir: DistDir, build_root: BuildRoot) -
 class LayoutRequest:
     """Put a layout and what stands beside it into `dist`.
 
-    :param files: of the layout, whole, and beside it.
+    :param digests: of the layout, whole, and of files beside it, whose paths begin with :data:`BESIDE`.
+    :param files: their files, so that nothing is asked of the engine where all of them are there.
     """
 
     address: Address
     output: str
     shared: bool
+    digests: tuple[Digest, ...]
     files: tuple[Wanted, ...]
 
 
-async def layout_files(layout: Digest, beside: Digest) -> tuple[Wanted, ...]:
-    """Return the files of a layout, and those beside it.
+async def _entries(digests: Iterable[Digest]) -> dict[str, FileEntry]:
+    return {
+        one.path: one
+        for digest in digests
+        for one in await engine.entries(digest)
+        if isinstance(one, FileEntry)
+    }
 
-    :param beside: whose paths begin with :data:`BESIDE`.
-    """
-    entries = (*await engine.entries(layout), *await engine.entries(beside))
-    files = {one.path: one.file_digest for one in entries if isinstance(one, FileEntry)}
-    return tuple(Wanted(path, each.fingerprint, each.serialized_bytes_length) for path, each in files.items())
+
+async def wanted_files(digests: Iterable[Digest]) -> tuple[Wanted, ...]:
+    """Return the files of a layout, and those beside it."""
+    return tuple(
+        Wanted(path, one.file_digest.fingerprint, one.file_digest.serialized_bytes_length)
+        for path, one in (await _entries(digests)).items()
+    )
 
 
 @dataclass(frozen=True)
@@ -282,8 +291,9 @@ async def place_layout(request: LayoutRequest, taken_in: TakenIn, dist: DistFold
         shutil.rmtree(folder, ignore_errors=True)
     digest = EMPTY_DIGEST
     if found.missing:
+        entries = await _entries(request.digests)
         digest = await engine.create_entries(
-            FileEntry(posixpath.join(folder.name, one.path), FileDigest(one.sha256, one.size))
+            FileEntry(posixpath.join(folder.name, one.path), entries[one.path].file_digest)
             for one in found.missing
         )
     note = f"  note: left alone, as no part of the layout: {listed(found.foreign)}"

@@ -94,14 +94,14 @@ def test_dist_is_looked_at_after_all_else_is_known(monkeypatch: pytest.MonkeyPat
 
     for name in ("report_image", "place_layout"):  # the report is one of the built image
         monkeypatch.setattr(package_image, name, fake(name))
-    layout = LayoutRequest(IMAGE.address, "src/image", False, ())
+    layout = LayoutRequest(IMAGE.address, "src/image", False, (), ())
     asyncio.run(package_image.look_at_layout.rule.func(layout, TakenIn(frozenset(), packaged=True), None))
     assert order == ["report_image", "place_layout"]
 
 
-def placed(tmp_path: Path, output: str, *files: Wanted, left: Iterable[str] = ()) -> PlacedLayout:
+def placed(tmp_path: Path, output: str, left: Iterable[str] = ()) -> PlacedLayout:
     folder = DistFolder(tmp_path / "dist", "dist", ".slim-image-1-", frozenset(left))
-    request = LayoutRequest(IMAGE.address, output, False, files)
+    request = LayoutRequest(IMAGE.address, output, False, (), ())
     return asyncio.run(dist.place_layout(request, TakenIn(frozenset(), packaged=True), folder))
 
 
@@ -126,6 +126,35 @@ def test_dist_is_listed_once_for_all_images(tmp_path: Path, monkeypatch: pytest.
     assert listed.count(str(folder)) == 1
     assert asyncio.run(dist.look_at_dist.rule.func(Goals(("publish",)), *where)).path == folder
     assert listed.count(str(folder)) == 1
+
+
+def test_where_all_is_there_nothing_is_asked_of_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def entries(digest: Any) -> list[FileEntry]:
+        asked.append(digest)
+        return [FileEntry("oci-layout", EMPTY_FILE_DIGEST)]
+
+    async def create(entries: Iterable[FileEntry]) -> Any:
+        return [one.path for one in entries]
+
+    monkeypatch.setattr(engine, "entries", entries)
+    monkeypatch.setattr(engine, "create_entries", create)
+    files = asyncio.run(dist.wanted_files([EMPTY_DIGEST]))
+    assert files == (Wanted("oci-layout", EMPTY_FILE_DIGEST.fingerprint, 0),)
+    folder = DistFolder(tmp_path / "dist", "dist", ".slim-image-1-")
+    request = LayoutRequest(IMAGE.address, "src/image", False, (EMPTY_DIGEST,), files)
+    taken_in = TakenIn(frozenset(), packaged=True)
+    found = asyncio.run(dist.place_layout(request, taken_in, folder))
+    assert found.staged is not None
+    assert found.digest == [f"{found.staged.folder.name}/oci-layout"]
+    (tmp_path / "dist/src/image").mkdir(parents=True)
+    (tmp_path / "dist/src/image/oci-layout").touch()
+    asked.clear()
+    assert asyncio.run(dist.place_layout(request, taken_in, folder)).digest == EMPTY_DIGEST
+    assert asked == []
 
 
 def test_what_a_run_of_this_process_left_goes(tmp_path: Path) -> None:
@@ -157,7 +186,7 @@ def test_an_image_is_one_record_of_the_log(tmp_path: Path, monkeypatch: pytest.M
     async def look(*_: object, **__: object) -> PlacedLayout:
         return found
 
-    monkeypatch.setattr(package_image, "layout_files", files)
+    monkeypatch.setattr(package_image, "wanted_files", files)
     monkeypatch.setattr(package_image, "look_at_layout", look)
     said = ImageReport(EMPTY_DIGEST, (".json", ".attestations"), ("  index sha256:1",))
     field_set: Any = SimpleNamespace(address=IMAGE.address)
@@ -211,7 +240,7 @@ def test_attestations_that_pants_does_not_replace_go_before_it_writes(
         asyncio.run(dist.check_place.rule.func(request, Goals((goal,)), *where))
     else:
         files = (Wanted(f"{DOCUMENTS}/linux-amd64.spdx.json", "", 0),)
-        layout = LayoutRequest(IMAGE.address, "src/image", False, files)
+        layout = LayoutRequest(IMAGE.address, "src/image", False, (), files)
         taken_in = TakenIn(frozenset({IMAGE.address}), packaged=goal == "package")
         looked = DistFolder(tmp_path / "dist", "dist", ".slim-image-1-")
         assert asyncio.run(dist.place_layout(layout, taken_in, looked)) == PlacedLayout()

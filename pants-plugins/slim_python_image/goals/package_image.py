@@ -27,8 +27,8 @@ from slim_python_image.goals.dist import (
     ReplacedRequest,
     TakenIn,
     check_place,
-    layout_files,
     place_layout,
+    wanted_files,
 )
 from slim_python_image.goals.dist_folder import BESIDE
 from slim_python_image.goals.relations import ImageRelations, shared_layers
@@ -298,7 +298,8 @@ async def _package_layout(
     field_set: SlimImageFieldSet, output: str, layout: Digest, said: ImageReport, *, shared: bool
 ) -> BuiltPackage:
     """Return the package of an image as a layout."""
-    request = LayoutRequest(field_set.address, output, shared, await layout_files(layout, said.beside))
+    digests = (layout, said.beside)
+    request = LayoutRequest(field_set.address, output, shared, digests, await wanted_files(digests))
     placed = await look_at_layout(request, **implicitly())
     if placed.staged is not None:
         others = (placed.staged.wrote(suffix) for suffix in said.suffixes)
