@@ -1,16 +1,19 @@
 """The compiler as packages call it: gcc's and clang's arguments in, clang's out.
 
-This file runs on its own, as ``python compiler.py CONFIGURATION TOOL ARGUMENTS``, hundreds of times
-in a build: it imports nothing of the core, and only what starts fast.
+This file runs on its own, as ``python compiler.pyc CONFIGURATION TOOL ARGUMENTS``, hundreds of times
+in a build: it imports nothing of the core, and only what is in Python itself. `dataclasses` and `json` alone
+cost three times what it does.
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ociwheel.build.compiler_settings import Configuration, ZigRuntime
 
 _LINK_LESS = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
 _QUERIES = {"-dumpversion", "-dumpfullversion", "-###", "--help", "--version", "-v", "-V", "-qversion"}
@@ -70,70 +73,6 @@ _HELD_VALUES = (
     "-x",
     "-z",
 )
-
-
-@dataclass(frozen=True)
-class ZigRuntime:
-    """A C and C++ runtime that zig made, for a sysroot that has none."""
-
-    folder: str
-    """Of start files and libraries."""
-    c: tuple[str, ...]
-    """Macros and system include folders of C."""
-    cxx: tuple[str, ...] | None
-    """The same of C++; ``None``: there is no libc++."""
-    libraries: tuple[str, ...]
-    """File names, in link order."""
-    dynamic_linker: str | None
-    wants_cxx: str = ""
-    """File that is made when C++ is compiled or linked without libc++."""
-
-
-@dataclass(frozen=True)
-class Gcc:
-    """Debian's gcc, where it compiles in place of clang."""
-
-    c: str
-    cxx: str
-    programs: str
-    """The folder of its assembler and linker."""
-    libraries: str
-    """Folders of what it is linked to."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What the wrapper knows of the build; written by :mod:`ociwheel.build.wrappers`."""
-
-    zig: str
-    """The zig binary."""
-    linker: str
-    """The script that starts lld."""
-    flags: tuple[str, ...]
-    """Target, CPU, sysroot, its gcc's runtime and reproducibility flags, before all others."""
-    sysroot: str
-    triplet: str
-    runtime: ZigRuntime | None = None
-    gcc: Gcc | None = None
-    kept_roots: tuple[str, ...] = ()
-    """Folders of the build that stay as they are even below ``/usr``."""
-    link: tuple[str, ...] = ()
-    """Arguments of every link, before those of the libraries."""
-    log: str = ""
-    """File that each compilation of a source file is appended to."""
-    lenient: tuple[str, ...] = ()
-    """What makes warnings of errors that the base's gcc only warns of."""
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> Configuration:
-        """Return the configuration that a JSON object holds."""
-        runtime = value["runtime"] and ZigRuntime(**_tuples(value["runtime"]))
-        gcc = value["gcc"] and Gcc(**value["gcc"])
-        return Configuration(**{**_tuples(value), "runtime": runtime, "gcc": gcc})
-
-
-def _tuples(value: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
 
 
 def rewrite(arguments: list[str], cxx: bool, config: Configuration) -> list[str]:
@@ -331,10 +270,20 @@ def _forget_places(arguments: list[str], config: Configuration) -> None:
             file.write(data)
 
 
+def _read_settings(path: str) -> Configuration:
+    """Return what :func:`ociwheel.build.compiler_settings.write_settings` wrote."""
+    namespace: type = type(sys.implementation)
+    with open(path, "rb") as file:
+        value = marshal.load(file)  # noqa: S302 (written for this build by the same Python)
+    for name in ("runtime", "gcc"):
+        value[name] = value[name] and namespace(**value[name])
+    config: Configuration = namespace(**value)
+    return config
+
+
 def main(argv: list[str]) -> None:
     """Replace this process by the compiler: ``compiler.py CONFIGURATION cc|c++ ARGUMENTS``."""
-    with open(argv[1], encoding="utf-8") as file:
-        config = Configuration.from_json(json.load(file))
+    config = _read_settings(argv[1])
     arguments = argv[3:]
     if "-dumpmachine" in arguments or "--print-multiarch" in arguments or "-print-multiarch" in arguments:
         sys.stdout.write(f"{config.triplet}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ociwheel.build.cargo_settings import cfg_flags
-from ociwheel.build.compiler import Configuration, rewrite
+from ociwheel.build.compiler import _read_settings, rewrite
 from ociwheel.build.rust import RustInputs, RustPlaces, check_rust, host_platform, write_rust
 from ociwheel.build.wrappers import Toolchain
 from ociwheel.errors import BuildError
@@ -204,7 +204,7 @@ def test_cargo_links_for_the_target_and_build_scripts_for_this_machine(
     lib = tmp_path / "work/rust/sysroot/lib/rustlib"
     assert os.readlink(lib / TRIPLE) == f"{toolchain.sysroot}/usr/lib/rustlib/{TRIPLE}"
     assert len(list(lib.iterdir())) == 2
-    config = Configuration.from_json(json.loads((binaries.parent / "host-cc.json").read_text()))
+    config = _read_settings(str(binaries.parent / "host-cc.settings"))
     link = rewrite(["main.o", "-o", "main"], False, config)
     assert f"--gcc-install-dir={tmp_path}/host/usr/lib/gcc/{host.triplet}/12" in link
     assert [w for w in link if "dynamic-linker" in w] == [f"-Wl,--dynamic-linker={tools}/usr{host.loader}"]

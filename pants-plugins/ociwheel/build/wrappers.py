@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ociwheel.base.sysroot_runtime import SysrootRuntime, find_runtime
-from ociwheel.build import compiler, config_program, pkgconfig
+from ociwheel.build import config_program, pkgconfig
+from ociwheel.build.compiler_settings import (
+    Configuration,
+    Gcc,
+    ZigRuntime,
+    write_compiler,
+    write_settings,
+)
 from ociwheel.build.leniency import gcc_version, lenient_flags
 from ociwheel.build.scripts import write_program
 from ociwheel.build.target_programs import write_without_checks
@@ -64,13 +70,13 @@ def write_wrappers(toolchain: Toolchain, python: Path, binaries: Path, build_roo
     :returns: the file to which the compilers append the sources they compile.
     """
     binaries.mkdir(parents=True)
-    settings = binaries.parent / "compiler.json"
+    settings = binaries.parent / "compiler.settings"
     log = binaries.parent / "compiled.log"
     triplet = toolchain.target.platform.triplet
     zig = (toolchain.zig / "zig").absolute()
     config = _configuration(toolchain, binaries / "ld.lld", build_root, log)
-    settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
-    run_compiler = [str(python), "-I", "-S", compiler.__file__, str(settings)]
+    write_settings(config, settings)
+    run_compiler = [str(python), "-I", "-S", str(write_compiler(binaries.parent)), str(settings)]
     for names, tool in ((_C_NAMES, "cc"), (_CXX_NAMES, "c++")):
         write_program(binaries, _with_triplet(names, triplet), [*run_compiler, tool])
     for name, tool in _BINUTILS.items():
@@ -127,16 +133,17 @@ def write_host_compiler(
     :param link: arguments of the linker, before all others.
     """
     target = dataclasses.replace(toolchain.target, platform=host, libc="glibc")
-    settings = binaries.parent / f"{name}.json"
+    settings = binaries.parent / f"{name}.settings"
     config = _configuration(
         Toolchain(toolchain.zig, sysroot, target), binaries / "ld.lld", binaries.parent, Path()
     )
     config = dataclasses.replace(config, log="", link=tuple(link))
-    settings.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
-    write_program(binaries, [name], [str(python), "-I", "-S", compiler.__file__, str(settings), "cc"])
+    write_settings(config, settings)
+    program = str(write_compiler(binaries.parent))
+    write_program(binaries, [name], [str(python), "-I", "-S", program, str(settings), "cc"])
 
 
-def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Path) -> compiler.Configuration:
+def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Path) -> Configuration:
     row = toolchain.target.platform
     zig, sysroot = toolchain.zig.absolute(), toolchain.sysroot.absolute()
     runtime = _zig_runtime(toolchain, zig, log)
@@ -144,7 +151,7 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
     if toolchain.zig_runtime:
         mapped[toolchain.zig_runtime.absolute()] = "/zig"
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in _resolved(mapped)]
-    return compiler.Configuration(
+    return Configuration(
         zig=str(zig / "zig"),
         linker=str(linker),
         flags=(
@@ -164,7 +171,7 @@ def _configuration(toolchain: Toolchain, linker: Path, build_root: Path, log: Pa
     )
 
 
-def _gcc(toolchain: Toolchain) -> compiler.Gcc | None:
+def _gcc(toolchain: Toolchain) -> Gcc | None:
     if toolchain.gcc is None:
         return None
     root = toolchain.gcc.absolute()
@@ -178,7 +185,7 @@ def _gcc(toolchain: Toolchain) -> compiler.Gcc | None:
     if cxx is None:
         raise UsageError(f"there is no g++ for {triplet}", where=str(root))
     libraries = sorted({str(path.parent) for path in (root / "usr/lib").glob("*/libmpfr.so.*")})
-    return compiler.Gcc(
+    return Gcc(
         c=str(cxx.with_name(cxx.name.replace("g++", "gcc"))),
         cxx=str(cxx),
         programs=f"{root}/usr/{triplet}/bin/",
@@ -204,7 +211,7 @@ def _own_runtime(sysroot: Path, target: Target) -> SysrootRuntime:
     return found
 
 
-def _zig_runtime(toolchain: Toolchain, zig: Path, log: Path) -> compiler.ZigRuntime | None:
+def _zig_runtime(toolchain: Toolchain, zig: Path, log: Path) -> ZigRuntime | None:
     if toolchain.zig_runtime is None:
         return None
     description = read_json(toolchain.zig_runtime / "toolchain.json")
@@ -218,7 +225,7 @@ def _zig_runtime(toolchain: Toolchain, zig: Path, log: Path) -> compiler.ZigRunt
         tuple(word.replace("{zig}", str(zig / "lib")) for word in description[language] or ())
         for language in ("c", "cxx")
     )
-    return compiler.ZigRuntime(
+    return ZigRuntime(
         folder=str((toolchain.zig_runtime / "lib").absolute()),
         c=c,
         cxx=None if description["cxx"] is None else cxx,
