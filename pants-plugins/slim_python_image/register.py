@@ -34,6 +34,7 @@ from slim_python_image.util_rules import (
     audit,
     base,
     base_layers,
+    build_code,
     build_lock_targets,
     build_pins,
     build_requirements,
@@ -91,7 +92,7 @@ def rules() -> Iterable[object]:
     """Return the rules of this backend."""
     modules = (
         *(archives, attestations, audit, base, base_layers, build_lock, build_pins, build_requirements),
-        *(build_lock_targets, build_wheel),
+        *(build_code, build_lock_targets, build_wheel),
         *(compiler, core, coverage, crates, debian, docker_engine, migrate, tailor),
         *(digest, image_key, image_tests, lock_lines, tested_content),
         *(

@@ -40,6 +40,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "build-lock": ("ociwheel.build.build_lock_step", "write the lock of build requirements"),
     "zig": ("ociwheel.build.zig_step", "unpack the compiler"),
     "zig-libc": ("ociwheel.build.zig_libc_step", "build the compiler's own libc for a target"),
+    "build-code": ("ociwheel.build.code_step", "compile what builds run"),
     "build": ("ociwheel.build.build_step", "build one wheel from an sdist"),
     "emulate": ("ociwheel.build.emulate_step", "build one wheel in a container of its own platform"),
     "debian-lock": ("ociwheel.debian.debian_lock_step", "resolve and lock Debian packages"),

@@ -57,7 +57,9 @@ ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("account-layer", "deb-layer", "made-files", "rootfs-layer"), "layer"),
     **dict.fromkeys(("source-layer", "venv-layer", "wheel-layer"), "layer"),
     **dict.fromkeys(("deb-layers", "source-layers", "wheel-layers"), "layers"),
-    **dict.fromkeys(("blob-facts", "build-programs", "container", "gcc", "interpreter"), "tree"),
+    **dict.fromkeys(
+        ("blob-facts", "build-code", "build-programs", "container", "gcc", "interpreter"), "tree"
+    ),
     **dict.fromkeys(("sysroot", "toolbox", "zig", "zig-libc"), "tree"),
 }
 """The kind of document that each step answers with."""

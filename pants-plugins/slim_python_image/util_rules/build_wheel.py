@@ -15,6 +15,7 @@ from slim_python_image.products import Artifact, SlimImageError, TargetEnvironme
 from slim_python_image.remedies import names
 from slim_python_image.remote_layers import RemoteLayers
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.build_code import BuildCodeRequest, compile_build_code
 from slim_python_image.util_rules.build_pins import Crate
 from slim_python_image.util_rules.build_programs import host_sysroot, without_python
 from slim_python_image.util_rules.compiler import (
@@ -68,6 +69,12 @@ class BuildWheelRequest:
     described: Digest | None = None
 
 
+def content_python(request: BuildWheelRequest) -> InterpreterRequest | None:
+    """Return the Python that runs a build, ``None`` where it is the machine's own."""
+    python = request.interpreter
+    return None if python.source is None else InterpreterRequest(python.source, python.target)
+
+
 async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tuple[FetchedArtifact, ...]]:
     """Return what a build stands on, made at once: trees by the name that its step gives them, files.
 
@@ -89,18 +96,19 @@ async def build_inputs(request: BuildWheelRequest) -> tuple[dict[str, Tree], tup
         trees["host-sysroot"] = unpack_sysroot(host, **implicitly())
     if request.gcc is not None:
         trees["gcc"] = unpack_gcc(request.gcc, **implicitly())
-    if request.interpreter.source is not None:
-        python = InterpreterRequest(request.interpreter.source, request.interpreter.target)
+    python = content_python(request)
+    if python is not None:
         trees["interpreter"] = unpack_interpreter(python, **implicitly())
     wanted = (*(() if request.described else (request.artifact,)), *request.pins)
     files = (fetch_artifact(one, **implicitly()) for one in wanted)
-    calls: list[Awaitable[Any]] = [*trees.values(), *files]
+    code = () if python is None else (compile_build_code(BuildCodeRequest(python), **implicitly()),)
+    calls: list[Awaitable[Any]] = [*trees.values(), *files, *code]
     found = await concurrently(calls)
     made = dict(zip(trees, found))
     if not made["sysroot"].runtime:
         made.update(await _runtime_of_the_compiler(request.target, cxx=False))
     there = (FetchedArtifact(request.described),) if request.described else ()
-    return made, (*there, *found[len(trees) :])
+    return made, (*there, *found[len(trees) : len(trees) + len(wanted)])
 
 
 async def _runtime_of_the_compiler(target: TargetEnvironment, *, cxx: bool) -> dict[str, Tree]:
@@ -131,7 +139,8 @@ async def hook_step(
     """Return a step that runs a hook against the target and from content alone."""
     artifact = request.artifact
     made, (sdist, *requirements) = await build_inputs(request)
-    interpreter = made.pop("interpreter", None)
+    interpreter, python = made.pop("interpreter", None), content_python(request)
+    bytecode = None if python is None else await compile_build_code(BuildCodeRequest(python), **implicitly())
     requirement_files = await engine.merge(r.digest for r in requirements)
     inputs = await engine.merge(
         (
@@ -157,6 +166,7 @@ async def hook_step(
         inputs=inputs,
         trees=FrozenDict({name: tree.digest for name, tree in made.items()}),
         interpreter=interpreter,
+        bytecode=bytecode,
         output_directories=(OUT,) if OUT in hook.arguments else (),
     )
 

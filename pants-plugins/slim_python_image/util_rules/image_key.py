@@ -33,7 +33,7 @@ _STEPS = (
     *("wheel-layer", "wheel-layers", "source-layer", "source-layers", "deb-layer", "deb-layers"),
     *("made-files", "rootfs-layer", "venv-layer", "account-layer"),
     *("lock-entries", "describe", "plan", "inspect-sdist", "build-pins", "fetch-crates", "interpreter"),
-    *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "emulate"),
+    *("zig", "zig-libc", "sysroot", "gcc", "build-programs", "container", "build", "build-code", "emulate"),
     *("image", "index"),
 )
 

@@ -18,6 +18,7 @@ from slim_python_image.by_name import collect_rules, implicitly, rule
 from slim_python_image.products import SlimImageError, StepInputs, Tree, canonical_json
 from slim_python_image.remedies import fault_document, fault_in, render_fault, rendered_each
 from slim_python_image.subsystems.options import SlimImageOptions
+from slim_python_image.util_rules.bytecode import Bytecode, laid_over
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.kept_work import ROOT, kept_work
 from slim_python_image.util_rules.machine import CACHE_NAME, prepare_machine
@@ -56,6 +57,7 @@ class StepRequest:
     :param inputs: files relative to the sandbox.
     :param trees: large inputs by folder, shared between sandboxes and read-only.
     :param interpreter: a Python that is content; without it, the machine's own.
+    :param bytecode: of the core and the toolbox, made by that interpreter.
     :param fresh: the answer changes with the world (a lock), so it is not cached between runs.
     """
 
@@ -66,6 +68,7 @@ class StepRequest:
     inputs: Digest = EMPTY_DIGEST
     trees: FrozenDict[str, Digest] = FrozenDict()
     interpreter: Tree | None = None
+    bytecode: Bytecode | None = None
     output_files: tuple[str, ...] = ()
     output_directories: tuple[str, ...] = ()
     fresh: bool = False
@@ -303,7 +306,11 @@ async def run_step(
     options: SlimImageOptions,
 ) -> StepOutcome:
     machine = needs_machine(request, core.network)
-    process = step_process(request, core.steps[request.step], options.limits, machine=machine)
+    code = core.steps[request.step]
+    if request.bytecode and request.toolbox:
+        code, tools = await laid_over(request.bytecode, code, request.toolbox.digest)
+        request = replace(request, toolbox=Toolbox(tools))
+    process = step_process(request, code, options.limits, machine=machine)
     if logger.isEnabledFor(logging.DEBUG):
         files = await engine.entries(request.inputs)
         logger.debug("Key of `%s`: %s", request.description, key_document(process, files))

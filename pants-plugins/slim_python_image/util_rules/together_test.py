@@ -15,6 +15,7 @@ from slim_python_image.bases import DebianBase, DebPackage, DebPackages, Interpr
 from slim_python_image.products import Artifact, Layers, Root, TargetEnvironment, Tree
 from slim_python_image.util_rules.audit import AuditRequest
 from slim_python_image.util_rules.build_wheel import BuildWheelRequest, build_inputs
+from slim_python_image.util_rules.bytecode import Bytecode
 from slim_python_image.util_rules.fetch import FetchedArtifact
 from slim_python_image.util_rules.image import PlatformImageRequest, platform_image
 from slim_python_image.util_rules.image_content import ImageContent
@@ -51,6 +52,7 @@ def answer(get: Any) -> Any:
         Layers: Layers(()),
         ImageLayers: ImageLayers((), (), WheelSet(())),
         Tree: Tree(EMPTY_DIGEST),
+        Bytecode: Bytecode(EMPTY_DIGEST, EMPTY_DIGEST),
         FetchedArtifact: FetchedArtifact(EMPTY_DIGEST),
         WheelPlan: WheelPlan((), ()),
         Digest: EMPTY_DIGEST,
@@ -102,7 +104,8 @@ def test_what_a_build_stands_on_is_made_at_once(own: bool) -> None:
     (together,) = groups(inputs, answer)
     # The compiler takes longest.
     assert together[:4] == ["CompilerRequest", "SysrootRequest", "ProgramsRequest", "SysrootRequest"]
-    assert together[4:] == [*([] if own else ["InterpreterRequest"]), "Artifact"]
+    unpacked = [] if own else ["InterpreterRequest"]
+    assert together[4:] == [*unpacked, "Artifact", *([] if own else ["BuildCodeRequest"])]
 
 
 def test_an_sdist_that_its_look_up_brought_is_not_fetched_again() -> None:
