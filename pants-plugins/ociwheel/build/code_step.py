@@ -1,8 +1,7 @@
 """Compile the code that a build runs, the core's and its libraries', with the Python that runs it.
 
 The output holds ``core`` and ``tools``: ``__pycache__`` folders for what lies in the sandbox's folders.
-Bytecode follows from the sources and this Python alone, so it is content, as they are: a build has no cache of
-the machine.
+Bytecode follows from the sources and this Python alone, so it is content, as they are; a build has no cache.
 """
 
 from __future__ import annotations
