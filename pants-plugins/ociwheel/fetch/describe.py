@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from ociwheel.errors import FetchError
 from ociwheel.fetch.artifacts import Wanted, fetch_artifact, no_sources
 from ociwheel.fetch.index import IndexClient, Offer
-from ociwheel.fetch.kept import Kept
+from ociwheel.fetch.kept import SMALL, Kept
 from ociwheel.fetch.metadata import Metadata, parse_metadata, read_metadata
 from ociwheel.fetch.simple_api import IndexFile, belongs_to
 from ociwheel.remedies import Remedy
@@ -22,10 +22,6 @@ from ociwheel.transport.failure import Failure, Kind
 from ociwheel.transport.hints import hint_for
 from ociwheel.transport.urls import split_url
 from ociwheel.wording import shown
-
-SMALL = 2 << 20
-"""Bytes of a file that may be left with an answer. A larger one has a step of its own: what is looked up
-beside others would be written again whenever one of those changes."""
 
 
 class NobodyHasItError(FetchError):

@@ -15,10 +15,10 @@ from ociwheel_testing.simple_index import Answer, Offered, SimpleIndex, sha256
 from ociwheel import schemas
 from ociwheel.errors import FetchError, UsageError
 from ociwheel.fetch import describe_step
-from ociwheel.fetch.describe import SMALL, Locked, NobodyHasItError
+from ociwheel.fetch.describe import Locked, NobodyHasItError
 from ociwheel.fetch.describe_all import describe_all
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.kept import VARIABLE, Kept
+from ociwheel.fetch.kept import SMALL, VARIABLE, Kept
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings
 from tests.support.values import value_of

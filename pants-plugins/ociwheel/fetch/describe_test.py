@@ -11,9 +11,9 @@ import pytest
 from ociwheel_testing.simple_index import Offered, SimpleIndex, sha256
 
 from ociwheel.errors import FetchError
-from ociwheel.fetch.describe import SMALL, Description, Locked, NobodyHasItError, describe
+from ociwheel.fetch.describe import Description, Locked, NobodyHasItError, describe
 from ociwheel.fetch.index import IndexClient
-from ociwheel.fetch.kept import Kept
+from ociwheel.fetch.kept import SMALL, Kept
 from ociwheel.fetch.metadata import Metadata, read_metadata
 from ociwheel.transport.network import Network
 from ociwheel.transport.settings import NetworkSettings

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.filename.endswith((".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")):
         raise UsageError(f"{args.filename} is neither a wheel nor an sdist")
     # A look-up that had to read a large file has left it for this step.
-    size = Kept.of(os.environ).take_file(args.sha256, args.output / args.filename)
+    size = Kept.of(os.environ).hand_over(args.sha256, args.output / args.filename)
     if size is None:
         client = IndexClient(settings.load())
         wanted = Wanted(args.name, args.version, args.filename, args.sha256, args.url)

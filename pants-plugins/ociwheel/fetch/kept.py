@@ -20,6 +20,9 @@ from typing import Any
 from ociwheel.documents import canonical, write_whole
 from ociwheel.reading import parse_json
 
+SMALL = 2 << 20
+"""Bytes of a file that may be left with an answer. A larger one has a step of its own: what is looked up
+beside others would be written again whenever one of those changes."""
 VARIABLE = "OCIWHEEL_KEPT"
 """A folder, and after its last slash the name of the code that answers: other code answers anew."""
 MOST_BYTES = 512 << 20
@@ -98,6 +101,15 @@ class Kept:
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
+        return size
+
+    def hand_over(self, sha256: str, path: Path) -> int | None:
+        """Write a file as :meth:`take_file` for the one step that wants it: a large one is kept no longer."""
+        size = self.take_file(sha256, path)
+        kept = self._file_path(sha256)
+        if kept is not None and size is not None and size > SMALL:
+            with contextlib.suppress(OSError):
+                kept.unlink()
         return size
 
     def keep_file(self, sha256: str, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ociwheel_testing.simple_index import sha256
 
-from ociwheel.fetch.kept import VARIABLE, Kept
+from ociwheel.fetch.kept import SMALL, VARIABLE, Kept
 
 QUESTION = {"name": "demo", "sha256": ["0" * 64]}
 DATA = b"some wheel"
@@ -85,6 +85,15 @@ def test_a_file_is_found_by_its_hash_and_checked(tmp_path: Path, kept: Kept) -> 
     # It goes, and what was not whole was never there.
     assert list((tmp_path / "kept").iterdir()) == []
     assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_large_file_is_handed_over(tmp_path: Path, kept: Kept) -> None:
+    large = bytes(SMALL + 1)
+    for data in (DATA, large):
+        kept.keep_file(sha256(data), write(tmp_path / "file", data))
+        assert kept.hand_over(sha256(data), tmp_path / "taken") == len(data)
+    assert kept.take_file(sha256(DATA), tmp_path / "taken") == len(DATA)
+    assert kept.hand_over(sha256(large), tmp_path / "taken") is None
 
 
 @pytest.mark.parametrize("in_its_place", ["folder", "link"])

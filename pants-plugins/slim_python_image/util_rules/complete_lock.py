@@ -7,19 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import Any, Collection, Iterable, Mapping, Sequence
 
-from slim_python_image.by_name import concurrently, implicitly
-from slim_python_image.util_rules.chunks import chunks_of_names
+from slim_python_image.by_name import implicitly
 from slim_python_image.util_rules.lock_lines import LockLinesRequest, reached, read_lines
 from slim_python_image.util_rules.locks import (
-    DescribeRequest,
     Description,
     LockedLine,
     LockEntriesRequest,
-    describe,
     normalized,
     read_lock,
     requirement_name,
 )
+from slim_python_image.util_rules.lookups import look_up_each, together
 
 
 @dataclass(frozen=True, order=True)
@@ -161,40 +159,17 @@ def with_built(entries: Sequence[dict[str, Any]], built: Iterable[BuiltRequires]
     return [completed(entry) for entry in entries]
 
 
-def _line(entry: Mapping[str, Any]) -> LockedLine:
-    hashes = tuple(sorted(f["sha256"] for f in entry["files"]))
-    return LockedLine(entry["name"], entry["version"], hashes, entry.get("source", {}).get("url"))
-
-
-def lookups(entries: Iterable[dict[str, Any]], names: Collection[str]) -> list[tuple[LockedLine, ...]]:
-    """Return the lines that one process each looks up, so that those of some names are among them.
-
-    Which lines may be together the whole lock decides, so that images which need different lines of it share
-    what is looked up: a chunk of which half is needed is looked up as it is, of another each line by itself.
-    So however many images there are, no line is looked up in more than two ways.
-    """
+def incomplete_lines(entries: Iterable[dict[str, Any]]) -> dict[str, dict[LockedLine, None]]:
+    """Return the lines that a lock does not tell enough of, by name, each once."""
     lines: dict[str, dict[LockedLine, None]] = {}
     for entry in entries:
         if _incomplete(entry):
-            lines.setdefault(entry["name"], {})[_line(entry)] = None
-    found: list[tuple[LockedLine, ...]] = []
-    for chunk in chunks_of_names(lines):
-        wanted = [name for name in chunk if name in names]
-        if len(wanted) > 1 and 2 * len(wanted) >= len(chunk):
-            found.append(tuple(line for name in chunk for line in lines[name]))
-        else:
-            found += [(line,) for name in wanted for line in lines[name]]
-    return found
-
-
-async def _look_up(asked: Sequence[tuple[LockedLine, ...]]) -> dict[tuple[str, str], Description]:
-    """Return what is known of lines, by name and version; what a chunk does not tell is asked by itself."""
-    answers = await concurrently(describe(DescribeRequest(lines), **implicitly()) for lines in asked)
-    rows = [row for lines, answer in zip(asked, answers) for row in zip(lines, answer.found)]
-    alone = [line for line, description in rows if description is None]
-    answers = await concurrently(describe(DescribeRequest((line,)), **implicitly()) for line in alone)
-    rows += [(line, answer.found[0]) for line, answer in zip(alone, answers)]
-    return {line.key: description for line, description in rows if description is not None}
+            hashes = tuple(sorted(f["sha256"] for f in entry["files"]))
+            url = entry.get("source", {}).get("url")
+            lines.setdefault(entry["name"], {})[LockedLine(entry["name"], entry["version"], hashes, url)] = (
+                None
+            )
+    return lines
 
 
 async def _likely(roots: frozenset[str], lockfile: str) -> frozenset[str] | None:
@@ -222,9 +197,12 @@ async def complete_lock(
     demands = frozenset(wanted)
     names = await _likely(frozenset(one.name for one in demands), lockfile) or everything
     told: dict[tuple[str, str], Description] = {}
+    incomplete = incomplete_lines(stated)
     while True:
-        asked = [lines for lines in lookups(stated, names) if not all(line.key in told for line in lines)]
-        told.update(await _look_up(asked))
+        chunks = together(incomplete, names)
+        told.update(
+            await look_up_each([lines for lines in chunks if not all(one.key in told for one in lines)])
+        )
         entries = [_complete(e, told[_key(e)]) if _key(e) in told else e for e in stated]
         entries = with_built(entries, built)
         needed = reachable(demands, requires_of(entries, lock.overridden))

@@ -8,7 +8,12 @@ from typing import Any, Collection, Coroutine, Iterable, Iterator, Mapping
 import pytest
 from pants.engine.fs import EMPTY_DIGEST
 
-from slim_python_image.util_rules.complete_lock import BuiltRequires, CompleteLock, complete_lock, lookups
+from slim_python_image.util_rules.complete_lock import (
+    BuiltRequires,
+    CompleteLock,
+    complete_lock,
+    incomplete_lines,
+)
 from slim_python_image.util_rules.lock_lines import LockLinesRequest, parse_lines
 from slim_python_image.util_rules.locks import (
     DescribeRequest,
@@ -61,7 +66,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> None:
         rest = list(names)
         return [tuple(rest[start : start + 2]) for start in range(0, len(rest), 2)]
 
-    monkeypatch.setattr("slim_python_image.util_rules.complete_lock.chunks_of_names", cut)
+    monkeypatch.setattr("slim_python_image.util_rules.lookups.chunks_of_names", cut)
 
 
 FAULT = json.dumps({"what": "gone"})
@@ -157,41 +162,6 @@ def test_without_roots_everything_is_looked_up() -> None:
     assert list(names(found)) == list(REQUIRES)
 
 
-def asked(*names: str) -> list[list[str]]:
-    entries = [entry(name).fields for name in REQUIRES]
-    return [[line.name for line in lines] for lines in lookups(entries, names)]
-
-
-@pytest.mark.parametrize(
-    ("names", "processes"),
-    [
-        (tuple(REQUIRES), [["app-server", "click"], ["h11", "pytest"], ["pluggy", "plugin"]]),
-        (("app-server", "click", "h11"), [["app-server", "click"], ["h11"]]),
-        (("h11",), [["h11"]]),
-        ((), []),
-    ],
-)
-def test_chunks_of_which_enough_is_needed_are_looked_up_by_one_process(
-    names: tuple[str, ...], processes: list[list[str]]
-) -> None:
-    assert asked(*names) == processes
-
-
-def test_a_chunk_is_looked_up_whole_when_half_of_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    cut = "slim_python_image.util_rules.complete_lock.chunks_of_names"
-    monkeypatch.setattr(cut, lambda names: [tuple(names)[:4], tuple(names)[4:]])
-    assert asked("app-server", "pytest") == [["app-server", "click", "h11", "pytest"]]
-    assert asked("app-server", "pluggy") == [["app-server"], ["pluggy"]]
-
-
-def test_two_versions_of_a_name_are_looked_up_together_and_what_is_whole_is_not() -> None:
-    other = {**entry("click").fields, "version": "2"}
-    whole = {**entry("h11").fields, "files": [{"sha256": "0" * 64, "filename": "x.whl"}], "requires_dist": []}
-    entries = [entry("click").fields, whole, other, entry("plugin").fields, entry("plugin").fields]
-    (lines,) = lookups(entries, ["click", "plugin", "h11"])
-    assert [line.key for line in lines] == [("click", "1"), ("click", "2"), ("plugin", "1")]
-
-
 def test_what_a_chunk_cannot_tell_is_asked_by_itself_and_what_nobody_has_is_a_fault_of_its_own() -> None:
     found, waves = run(complete_lock(LOCK, ["app-server"]), lock_text(VIA), gone=["click"])
     assert waves == [["app-server", "click", "h11"], ["click"]]
@@ -200,3 +170,16 @@ def test_what_a_chunk_cannot_tell_is_asked_by_itself_and_what_nobody_has_is_a_fa
         "click": {"what": "gone"},
         "h11": None,
     }
+
+
+def test_what_a_lock_tells_whole_is_not_looked_up_and_a_line_that_is_there_twice_is_once() -> None:
+    whole = {**entry("h11").fields, "files": [{"sha256": "0" * 64, "filename": "x.whl"}], "requires_dist": []}
+    other = {**entry("click").fields, "version": "2"}
+    found = incomplete_lines(
+        [entry("click").fields, whole, other, entry("plugin").fields, entry("plugin").fields]
+    )
+    assert [line.key for lines in found.values() for line in lines] == [
+        ("click", "1"),
+        ("click", "2"),
+        ("plugin", "1"),
+    ]

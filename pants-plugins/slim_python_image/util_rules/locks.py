@@ -95,6 +95,10 @@ class Description:
     digest: Digest
     fault: str | None = None
 
+    def holding(self, filename: str) -> Digest | None:
+        """Return the digest where it has this file, ``None`` where it has another, or none."""
+        return self.digest if json.loads(self.document).get("artifact") == filename else None
+
 
 @dataclass(frozen=True)
 class Descriptions:

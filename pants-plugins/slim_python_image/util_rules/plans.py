@@ -133,11 +133,8 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
         source = canonical_json(row["source"]).decode() if "source" in row else ""
         artifact = Artifact(row["name"], row["version"], row["kind"], row["filename"], row["sha256"], source)
         description = lock.descriptions.get((artifact.name, artifact.version))
-        told = json.loads(description.document) if description else {}
-        holds = told.get("artifact")
-        notes += told.get("notes", ())
-        inside = description.digest if description and holds == artifact.filename else None
-        planned.append(PlannedArtifact(artifact, inside))
+        notes += json.loads(description.document).get("notes", ()) if description else ()
+        planned.append(PlannedArtifact(artifact, description and description.holding(artifact.filename)))
     local = tuple(LocalProject(r["name"], r["path"], tuple(r["required_by"])) for r in fields["local"])
     return WheelPlan(
         tuple(planned),

@@ -46,6 +46,7 @@ from slim_python_image.util_rules.plans import (
     WheelPlanRequest,
     plan_wheels,
 )
+from slim_python_image.util_rules.small_wheels import with_small_wheels
 from slim_python_image.util_rules.sysroot import GccRequest
 
 
@@ -286,8 +287,9 @@ async def _wheels_of(
     plan: WheelPlan, request: WheelSetRequest, options: SlimImageOptions
 ) -> tuple[Wheel, ...]:
     """Fetch or build what a plan chose."""
-    ready = [planned for planned in plan.artifacts if planned.artifact.kind == "wheel"]
+    wheels = tuple(planned for planned in plan.artifacts if planned.artifact.kind == "wheel")
     builds = await builds_of(request, plan, options)
+    ready = await with_small_wheels(wheels, request.lockfile)
     try:
         found = await concurrently(
             [
