@@ -165,10 +165,8 @@ def incomplete_lines(entries: Iterable[dict[str, Any]]) -> dict[str, dict[Locked
     for entry in entries:
         if _incomplete(entry):
             hashes = tuple(sorted(f["sha256"] for f in entry["files"]))
-            url = entry.get("source", {}).get("url")
-            lines.setdefault(entry["name"], {})[LockedLine(entry["name"], entry["version"], hashes, url)] = (
-                None
-            )
+            line = LockedLine(entry["name"], entry["version"], hashes, entry.get("source", {}).get("url"))
+            lines.setdefault(line.name, {})[line] = None
     return lines
 
 
@@ -200,9 +198,7 @@ async def complete_lock(
     incomplete = incomplete_lines(stated)
     while True:
         chunks = together(incomplete, names)
-        told.update(
-            await look_up_each([lines for lines in chunks if not all(one.key in told for one in lines)])
-        )
+        told.update(await look_up_each([some for some in chunks if not all(one.key in told for one in some)]))
         entries = [_complete(e, told[_key(e)]) if _key(e) in told else e for e in stated]
         entries = with_built(entries, built)
         needed = reachable(demands, requires_of(entries, lock.overridden))

@@ -134,7 +134,8 @@ async def plan_wheels(request: WheelPlanRequest, toolbox: Toolbox) -> WheelPlan:
         artifact = Artifact(row["name"], row["version"], row["kind"], row["filename"], row["sha256"], source)
         description = lock.descriptions.get((artifact.name, artifact.version))
         notes += json.loads(description.document).get("notes", ()) if description else ()
-        planned.append(PlannedArtifact(artifact, description and description.holding(artifact.filename)))
+        inside = description.holding(artifact.filename) if description else None
+        planned.append(PlannedArtifact(artifact, inside))
     local = tuple(LocalProject(r["name"], r["path"], tuple(r["required_by"])) for r in fields["local"])
     return WheelPlan(
         tuple(planned),

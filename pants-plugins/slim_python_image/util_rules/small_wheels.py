@@ -1,7 +1,7 @@
 """Small wheels that fit everywhere, brought several at a time where a lock needs no look-up to name them.
 
-Locks of Pex, uv and PEP 751 tell files and requirements, so that nothing is looked up; what brings the files of
-looked-up lines brings theirs: docs/decisions/032.
+Locks of Pex, uv and PEP 751 tell files and requirements, so that nothing is looked up; what brings the files
+of looked-up lines brings theirs: docs/decisions/032.
 """
 
 from __future__ import annotations
