@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,19 +61,35 @@ def _files(name: str, size: int) -> Iterator[tuple[str, bytes]]:
         yield f"{name}/module_{module:02}.py", "".join(lines).encode()
 
 
+def _metadata(wheel: Path, name: str) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(f"{name}-{VERSION}.dist-info/METADATA")
+
+
 def fill(mirror: Path, shape: Shape) -> dict[str, str]:
     """Write wheels into a mirror's folder, those that are not there yet; return their hashes by name.
+
+    Beside each lies its metadata, as large public indexes have it (PEP 658).
 
     :param mirror: as :class:`bench.side.mirror.Mirror` has it.
     """
     hashes = {}
     for name, size in zip(shape.names(), shape.sizes(), strict=True):
         page = mirror / "pages" / f"{normalize(name)}.json"
-        if not page.exists():
+        if not page.exists() or not json.loads(page.read_text())[0]["has_metadata"]:
             folder = mirror / "files" / normalize(name)
             wheel = write_wheel(folder, name, VERSION, files=dict(_files(name, size)))
+            metadata = _metadata(wheel, name)
+            wheel.with_name(f"{wheel.name}.metadata").write_bytes(metadata)
             # Its address is never asked: the file lies where the mirror keeps what it has fetched.
-            file = IndexFile(wheel.name, f"made:{wheel.name}", sha256_of(wheel), wheel.stat().st_size)
+            file = IndexFile(
+                wheel.name,
+                f"made:{wheel.name}",
+                sha256_of(wheel),
+                wheel.stat().st_size,
+                has_metadata=True,
+                metadata_sha256=hashlib.sha256(metadata).hexdigest(),
+            )
             page.parent.mkdir(parents=True, exist_ok=True)
             page.with_suffix(".part").write_text(json.dumps([asdict(file)]))
             page.with_suffix(".part").rename(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.request
 import zipfile
@@ -46,6 +47,10 @@ def test_a_mirror_serves_made_wheels_and_asks_nobody(tmp_path: Path, monkeypatch
         with urllib.request.urlopen(asked) as answer:
             (file,) = json.load(answer)["files"]
         assert file["hashes"] == {"sha256": hashes[name]}
+        with urllib.request.urlopen(file["url"] + ".metadata") as answer:
+            metadata = answer.read()
+        assert file["core-metadata"] == {"sha256": hashlib.sha256(metadata).hexdigest()}
+        assert f"Name: {name}\n".encode() in metadata
         with urllib.request.urlopen(file["url"]) as answer:
             assert len(answer.read()) == file["size"]
         assert server.mirror.misses == 0

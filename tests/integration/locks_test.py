@@ -108,7 +108,10 @@ def test_uv(repository: Repository) -> None:
     assert locked.exit_code == 0, locked.stderr
     build_lock = json.loads((repository.root / "python-default.build.lock").read_text())
     assert [row["sdist"] for row in build_lock["environments"]] == ["tool==1.2"]
-    repository.package("src/app:image", daemon=True)
+    run = repository.package("src/app:image", daemon=True)
+    # The lock tells their files, and one process brings both.
+    (together,) = (one for one in run.started if "click" in one or "idna" in one)
+    assert together.startswith("Look up 2 distributions: click 8.")
     found = names(repository.layout("src.app/image"))
     packages = "app/lib/python3.11/site-packages"
     for path in (
