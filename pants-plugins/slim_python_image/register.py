@@ -18,6 +18,7 @@ from slim_python_image.goals import (
     migrate,
     package_image,
     publish_image,
+    publish_run,
     registry_lock,
     relations,
     run_image,
@@ -120,6 +121,7 @@ def rules() -> Iterable[object]:
             plan_coverage,
             plans,
             publish_image,
+            publish_run,
         ),
         *(
             registry_base,

@@ -27,7 +27,7 @@ from tests.support.faulty_registry import (
 )
 from tests.support.pusher import Pusher
 from tests.support.registry_server import Registry, login
-from tests.support.small_image import digest_of, write_layout
+from tests.support.small_image import digest_of, manifests_of, write_layout
 
 
 @pytest.fixture
@@ -104,14 +104,17 @@ def test_what_a_tags_image_has_is_not_asked_for_blob_by_blob(
     second = push(write_layout(tmp_path / "two", "print(2)"), image)
     log = registry.accesses()
     asked = [one.path.rpartition("/")[2] for one in log if one.method == "HEAD" and "/blobs/" in one.path]
-    assert sorted(asked) == sorted(one["digest"] for one in second["sent"])
+    # Nor is a configuration, which is of one manifest alone: what is left is the source layer.
+    configs = {one["config"]["digest"] for one in manifests_of(tmp_path / "two")}
+    assert len(configs) == 2
+    assert sorted(asked) == sorted({one["digest"] for one in second["sent"]} - configs)
     assert second["present"] > 0
     assert registry.check_complete("asked/a", "latest") == 6
     # And nothing is asked or sent twice: the index is that of its tag.
     index = digest_of(tmp_path / "two")
     assert [one.method for one in log if index in one.path] == []
     assert [one.method for one in log if one.path.endswith("/manifests/latest")] == ["HEAD", "PUT"]
-    assert len(log) == 19
+    assert len(log) == 17
 
 
 def test_an_index_that_is_there_by_its_digest_alone_gets_its_tag(
@@ -124,29 +127,6 @@ def test_an_index_that_is_there_by_its_digest_alone_gets_its_tag(
     document = push(layout, f"--image={registry.host}/again/a:1.0")
     assert [one.path for one in registry.accesses() if one.writes] == ["/v2/again/a/manifests/1.0"]
     assert (document["sent"], len(document["manifests"]), document["tags"]) == ([], 1, ["1.0"])
-
-
-def test_the_first_push_of_a_run_says_which_others_need_none(
-    registry: Registry, push: Pusher, tmp_path: Path
-) -> None:
-    layouts = {name: write_layout(tmp_path / name, f"print({name!r})") for name in ("a", "b", "c")}
-    run = tmp_path / "run"
-    run.mkdir()
-    for name, layout in layouts.items():
-        images = [f"{registry.host}/run/{name}:{tag}" for tag in ("1", "2")]
-        (run / f"{name}.json").write_text(json.dumps({"images": images, "digest": digest_of(layout)}))
-    push(layouts["b"], *(f"--image={registry.host}/run/b:{tag}" for tag in ("1", "2")))
-    push(layouts["c"], f"--image={registry.host}/run/c:1")
-    (run / "d.json").write_text('{"images": ["127.0.0.1:1/nobody/listens:1"], "digest": "sha256:0"}')
-    process = push.start(layouts["a"], f"--image={registry.host}/run/a:1", f"--run={run}")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    # `c` lacks a tag, and nobody answers for `d`: their own pushes meet that.
-    assert sorted(path.name for path in run.glob("*.done")) == ["b.done"]
-    assert f"{registry.host}/run/b:1,2: already there, nothing sent; {digest_of(layouts['b'])}" in err
-    (run / "b.done").unlink()
-    push(layouts["c"], f"--image={registry.host}/run/c:1", f"--run={run}")
-    assert not list(run.glob("*.done")), "one push of a run asks for all"
 
 
 def test_blobs_that_images_share_go_up_once(registry: Registry, push: Pusher, tmp_path: Path) -> None:
@@ -213,11 +193,10 @@ def test_a_registry_that_does_not_mount_is_sent_what_another_repository_of_it_ha
     assert registry.tag("aside/b", "1") is None
 
 
-def test_a_base_of_docker_s_own_registry_has_a_place_there(tmp_path: Path) -> None:
-    file = tmp_path / "origins.json"
-    file.write_text(json.dumps({"sha256:a": ["python"], "sha256:b": ["r.example.com:5000/python"]}))
-    assert origins(file, "docker.io") == {"sha256:a": ("library/python",)}
-    assert origins(file, "r.example.com:5000") == {"sha256:b": ("python",)}
+def test_a_base_of_docker_s_own_registry_has_a_place_there() -> None:
+    listed = {"sha256:a": ["python"], "sha256:b": ["r.example.com:5000/python"]}
+    assert origins(listed, "docker.io") == {"sha256:a": ("library/python",)}
+    assert origins(listed, "r.example.com:5000") == {"sha256:b": ("python",)}
 
 
 def test_a_place_that_has_the_blob_no_more_is_no_reason_to_fail(
@@ -261,6 +240,44 @@ def test_a_dry_run_counts_the_bytes_and_writes_nothing(
     assert plan["tags"] == done["tags"] == ["1"]
 
 
+def test_a_blob_that_the_registry_lost_is_sent_again(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    """The image that the tag names shows that its blobs are there, and so does a manifest that is there: until not."""
+    image = f"--image={registry.host}/lost/a:latest"
+    push(write_layout(tmp_path / "one", "print(1)", b"to be lost"), image)
+    after = write_layout(tmp_path / "two", "print(2)", b"to be lost")
+    base = manifests_of(after)[0]["layers"][0]["digest"]
+    registry.lose("lost/a", base)
+    document = push(after, image)
+    assert base in {one["digest"] for one in document["sent"]}
+    assert registry.check_complete("lost/a", "latest") == 6
+    assert registry.tag("lost/a", "latest") == digest_of(after)
+    # What it takes no manifest for in the end is told as it was.
+    registry.lose("lost/a", base)
+    (after / "blobs/sha256" / base.partition(":")[2]).unlink()
+    (push.home / "known.json").unlink()
+    last = write_layout(tmp_path / "three", "print(3)", b"to be lost")
+    (last / "blobs/sha256" / base.partition(":")[2]).unlink()
+    error = push.fails(last, image)
+    assert f"neither this machine nor a repository that it may read has the blob {base}" in error
+    assert registry.tag("lost/a", "latest") == digest_of(after)
+
+
+def test_a_manifest_that_is_refused_is_told_as_it_was(
+    registry: Registry, push: Pusher, tmp_path: Path
+) -> None:
+    def refusing(asked: Asked) -> Instead | None:
+        body = b'{"errors":[{"code":"MANIFEST_INVALID","message":"no images on Fridays"}]}'
+        return Instead(400, body) if asked.method == "PUT" and "/manifests/" in asked.path else None
+
+    layout = write_layout(tmp_path / "layout", "print(1)", b"refused")
+    with faulty(registry.port, refusing) as host:
+        error = push.fails(layout, f"--image={host}/refused/a:1")
+    assert "(MANIFEST_INVALID: no images on Fridays), being sent the manifest sha256:" in error
+    assert error.count("error:") == 1
+
+
 # --- bad days ---------------------------------------------------------------------------------------------
 
 
@@ -295,7 +312,8 @@ def test_a_push_that_is_killed_moves_no_tag_and_can_go_on(
     image = f"--image={registry.host}/killed/a:1"
     before = write_layout(tmp_path / "before", "before")
     push(before, image)
-    after = write_layout(tmp_path / "after", "after", common=b"after")
+    # Its layers are larger than a configuration, so that they go up first.
+    after = write_layout(tmp_path / "after", "after", common=bytes(range(256)))
     uploads = [threading.Event() for _ in range(2)]
     seen = iter(uploads)
 

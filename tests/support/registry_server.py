@@ -155,6 +155,13 @@ class Registry:
         assert status == 200, (repository, reference, status)
         return json.loads(body)
 
+    def lose(self, repository: str, digest: str) -> None:
+        """Lose a blob of a repository, as one that was collected, or whose disk failed."""
+        number = digest.partition(":")[2]
+        storage = self.folder / "storage/docker/registry/v2"
+        shutil.rmtree(storage / "repositories" / repository / "_layers/sha256" / number)
+        shutil.rmtree(storage / "blobs/sha256" / number[:2] / number)
+
     def check_complete(self, repository: str, reference: str) -> int:
         """Check that everything that a reference leads to is there; return the number of blobs."""
         document = self.manifest(repository, reference)

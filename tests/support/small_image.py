@@ -56,3 +56,12 @@ def digest_of(layout: Path) -> str:
     (root,) = json.loads((layout / "index.json").read_bytes())["manifests"]
     assert isinstance(root["digest"], str)
     return root["digest"]
+
+
+def manifests_of(layout: Path) -> list[dict[str, Any]]:
+    """Return the manifests of the image in a layout."""
+
+    def read(digest: str) -> Any:
+        return json.loads((layout / "blobs/sha256" / digest.partition(":")[2]).read_bytes())
+
+    return [read(one["digest"]) for one in read(digest_of(layout))["manifests"]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ociwheel.digest import BLOBS, Digest
@@ -37,7 +39,7 @@ class Content:
         return {blob.digest: blob for manifest in self.manifests for blob in manifest.blobs}
 
 
-def read(folder: Path, others: Iterable[Path]) -> Content:
+def read(folder: Path, others: Iterable[Path] = ()) -> Content:
     """Read a layout of one image.
 
     :param folder: the layout; it may lack layers.
@@ -85,11 +87,14 @@ def _checked(manifests: Iterable[Manifest], found: Mapping[Digest, Path]) -> dic
 class KnownRepositories:
     """Which repositories of a registry have a blob, as earlier pushes saw it; a hint that may be wrong.
 
-    Kept in a file between pushes, so that images of one publish find each other's blobs.
+    Kept in a file between pushes, so that images of one publish find each other's blobs; pushes at the same
+    time share it.
     """
 
     path: Path | None
     _repositories: dict[str, dict[str, list[str]]]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turns: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
     KEPT = 4
     """Repositories per blob."""
@@ -113,21 +118,29 @@ class KnownRepositories:
 
     def of(self, domain: str, digest: str) -> tuple[str, ...]:
         """Return the repositories that had a blob, the newest first."""
-        return tuple(reversed(self._repositories.get(domain, {}).get(digest, ())))
+        with self._lock:
+            return tuple(reversed(self._repositories.get(domain, {}).get(digest, ())))
+
+    def turn(self, domain: str, digest: str) -> contextlib.AbstractContextManager[object]:
+        """Return what is held while a blob is sent: the next that wants to finds it where it went."""
+        with self._lock:
+            return self._turns.setdefault((domain, digest), threading.Lock())
 
     def add(self, domain: str, digest: str, repository: str) -> None:
         """Remember that a repository has a blob."""
-        blobs = self._repositories.setdefault(domain, {})
-        names = [name for name in blobs.pop(digest, []) if name != repository]
-        blobs[digest] = [*names, repository][-self.KEPT :]
-        while len(blobs) > self.LIMIT:
-            del blobs[next(iter(blobs))]
+        with self._lock:
+            blobs = self._repositories.setdefault(domain, {})
+            names = [name for name in blobs.pop(digest, []) if name != repository]
+            blobs[digest] = [*names, repository][-self.KEPT :]
+            while len(blobs) > self.LIMIT:
+                del blobs[next(iter(blobs))]
 
     def forget(self, domain: str, digest: str, repository: str) -> None:
         """Remember that a repository has a blob no more."""
-        names = self._repositories.get(domain, {}).get(digest, [])
-        if repository in names:
-            names.remove(repository)
+        with self._lock:
+            names = self._repositories.get(domain, {}).get(digest, [])
+            if repository in names:
+                names.remove(repository)
 
     def save(self) -> None:
         """Write the file, at once or not at all; where it cannot be written, nothing is kept."""

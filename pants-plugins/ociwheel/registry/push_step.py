@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from ociwheel.image.layout import Descriptor
 from ociwheel.image_name import ImageName
 from ociwheel.registry import content
 from ociwheel.registry.logins import logins, machine_environment
-from ociwheel.registry.push import Destination, Push, Tally
+from ociwheel.registry.push import Push, Tally
+from ociwheel.registry.repository import Destination
 from ociwheel.registry.session import Session
-from ociwheel.registry.together import mark_present
+from ociwheel.registry.together import Sessions, Together
+from ociwheel.registry.workers import Workers
 from ociwheel.transport import settings
 from ociwheel.wording import shown
 
@@ -78,9 +80,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--run",
         type=Path,
         metavar="DIR",
-        help="JSON documents (images, digest) of what the same run pushes; what is there is marked so",
+        help="JSON documents (images, digest, origins) of what the same run pushes, and layouts; of them it "
+        "sends what it can too, and marks what is there",
     )
-    parser.add_argument("--jobs", type=int, default=4, help="how many blobs go up at the same time")
+    parser.add_argument(
+        "--jobs", type=int, default=4, help="how many blobs go up at the same time, of all images"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be sent, in bytes")
 
 
@@ -90,54 +95,62 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--jobs is {args.jobs}, expected at least 1")
     to = destination(args.image)
     image = content.read(args.layout, sorted(args.blobs.iterdir()) if args.blobs else ())
+    before_tags = statements(args, image)
     login, network = logins(machine_environment()), settings.load()
-
-    def session_of(domain: str) -> Session:
-        return Session(domain, network, login, insecure=domain in args.insecure)
-
-    session = session_of(to.domain)
+    sessions = Sessions(lambda domain: Session(domain, network, login, insecure=domain in args.insecure))
     known = content.KnownRepositories.load(args.known)
+    with contextlib.closing(_Scratch()) as scratch, Workers(args.jobs) as workers:
 
-    scratch = _Scratch()
+        def push_of(what: content.Content, where: Destination, **more: Any) -> Push:
+            session = sessions(where.domain)
+            fetch = fetching(session, where.domain, scratch)
+            return Push(session, what, where, known=known, workers=workers, fetch=fetch, **more)
+
+        own = read_json(args.origins) if args.origins else {}
+        push = push_of(image, to, origins=origins(own, to.domain), dry=args.dry_run)
+        together = Together(
+            session_of=sessions,
+            parse=destination,
+            push=lambda one, what: push_of(
+                what, one.to, origins=origins(one.origins, one.to.domain), named=one.named, whole=True
+            ),
+            announce=lambda one, what, blobs, size: announce(one.to.names, what, blobs, size),
+            tell=lambda one, tally: tell(one.to.names, one.digest, tally),
+        )
+        others = together.others(args.run, to, image.files) if args.run else contextlib.nullcontext()
+        with _interruptible(to.names, scratch), others:
+            tally = push.run(lambda blobs, size: announce(to.names, image, blobs, size), before_tags)
+            tell(to.names, image.root.digest, tally, dry=args.dry_run)
+    if not args.dry_run:
+        known.save()
+    return document("push", fields_of(image.root.digest, to, tally))
+
+
+def fetching(session: Session, domain: str, scratch: _Scratch) -> Callable[[str, Descriptor], Path]:
+    """Return what writes a blob that a repository of a registry has to a file."""
 
     def fetch(repository: str, blob: Descriptor) -> Path:
         # Most pushes read nothing.
         from ociwheel.registry.client import RegistryClient  # noqa: PLC0415
         from ociwheel.transport.download import download  # noqa: PLC0415
 
-        client = RegistryClient(session, ImageName(to.domain, repository, None, None))
+        client = RegistryClient(session, ImageName(domain, repository, None, None))
         path = scratch.folder() / blob.digest.hex
         return download(
             client, client.blob_url(blob.digest), path, sha256=blob.digest.hex, size=blob.size
         ).path
 
-    before_tags = statements(args, image)
-    push = Push(
-        session,
-        image,
-        to,
-        known=known,
-        origins=origins(args.origins, to.domain),
-        fetch=fetch,
-        jobs=args.jobs,
-        dry=args.dry_run,
-    )
-    names = to.names
+    return fetch
 
-    def announce(blobs: int, size: int) -> None:
-        _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
 
-    with contextlib.closing(scratch), _interruptible(names, scratch):
-        tally = push.run(announce, before_tags)
-    if not args.dry_run:
-        known.save()
-    _say(f"{names}: {summary(tally, dry=args.dry_run)}; {image.root.digest}")
-    if args.run:
-        for other, digest in mark_present(
-            args.run, to, lambda domain: session if domain == to.domain else session_of(domain), destination
-        ):
-            _say(f"{other.names}: {summary(Tally(), dry=False)}; {digest}")
-    return document("push", fields_of(image.root.digest, to, tally))
+def announce(names: str, image: content.Content, blobs: int, size: int) -> None:
+    """Say what will be sent."""
+    _say(f"{names}: {blobs} of {len(image.blobs())} blobs to send, {mebibytes(size)}")
+
+
+def tell(names: str, digest: str, tally: Tally, *, dry: bool = False) -> None:
+    """Say what was sent."""
+    _say(f"{names}: {summary(tally, dry=dry)}; {digest}")
 
 
 def statements(args: argparse.Namespace, image: content.Content) -> Callable[[Push], None] | None:
@@ -173,13 +186,14 @@ def destination(images: Iterable[str]) -> Destination:
     return Destination(names[0].domain, names[0].repository, tags)
 
 
-def origins(path: Path | None, domain: str) -> dict[str, tuple[str, ...]]:
-    """Return the repositories of one registry that have a blob, by digest."""
-    if path is None:
-        return {}
+def origins(repositories: Mapping[str, Any], domain: str) -> dict[str, tuple[str, ...]]:
+    """Return the repositories of one registry that have a blob, by digest.
+
+    :param repositories: of all registries, each ``registry/repository``, by digest.
+    """
     result = {}
-    for digest, repositories in read_json(path).items():
-        names = [ImageName.parse(repository) for repository in repositories]
+    for digest, listed in repositories.items():
+        names = [ImageName.parse(repository) for repository in listed]
         own = tuple(name.repository for name in names if name.domain == domain)
         if own:
             result[digest] = own

@@ -58,6 +58,9 @@ class Session:
         self._lenient = insecure or is_loopback(domain)
         self._scheme = "http" if self._lenient else "https"
         self._challenge: Challenge | None = None
+        self._connecting = threading.Lock()
+        self._connected: bool | Failure | None = None
+        self._turns: dict[tuple[str, ...], threading.Lock] = {}
         self._tokens: dict[tuple[str, ...], str] = {}
         self._lock = threading.RLock()
         self._connections = Connections(self._own(settings))
@@ -78,21 +81,43 @@ class Session:
         return f"{self._scheme}://{host}/v2/{path}"
 
     def connect(self, repository: str) -> None:
-        """Find out how the registry is reached and what credentials it wants.
+        """Find out how the registry is reached and what credentials it wants, unless that is known.
 
         :raises Failure: it does not answer, or is none.
         """
-        answer = self.send(self._hello(repository))
+        with self._connecting:
+            if self._connected is None:
+                try:
+                    self._connect(repository)
+                except Failure as e:
+                    # Whoever waited for this answer has it too.
+                    self._connected = e
+                    raise
+                self._connected = True
+            elif isinstance(self._connected, Failure):
+                raise self._connected
+
+    def _connect(self, repository: str) -> None:
+        answer = self._hello(repository)
         if self._lenient and answer.status == HTTPStatus.BAD_REQUEST:
             self._scheme = "https"
-            answer = self.send(self._hello(repository))
-        # A registry may want to know who asks for /v2/ itself; what a login may do shows later.
+            answer = self._hello(repository)
+        # Who asks is told with the first request that needs it: this one would want a token of its own.
         if answer.status not in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED):
             what = f"does not answer as a registry: GET /v2/ gave {answer.text()}"
             raise Failure(Kind.ANSWER, self.url(""), what)
 
-    def _hello(self, repository: str) -> Request:
-        return Request("GET", self.url(""), repository, (scope(repository, "pull"),))
+    def _hello(self, repository: str) -> Answer:
+        request = Request("GET", self.url(""), repository, ())
+
+        def once() -> Answer:
+            response = self._authorized(request)
+            # Only the registry itself may say where credentials go.
+            if response.status == HTTPStatus.UNAUTHORIZED and self._is_home(response.url):
+                self._challenge = Challenge.choose(response.headers)
+            return self._settled(Answer.read(response, request.method), request)
+
+        return self.retry.run(once, f"{self.domain}: {request.method}")
 
     def open(self, request: Request) -> Response:
         """Send a request with the credentials that the registry wants.
@@ -119,12 +144,16 @@ class Session:
         """
 
         def once() -> Answer:
-            answer = self.once(request)
-            if answer.status in RETRIED:
-                raise answer.failure(request.url)
-            return answer
+            return self._settled(self.once(request), request)
 
         return self.retry.run(once, f"{self.domain}: {request.method}")
+
+    @staticmethod
+    def _settled(answer: Answer, request: Request) -> Answer:
+        """Return an answer that another attempt would not change."""
+        if answer.status in RETRIED:
+            raise answer.failure(request.url)
+        return answer
 
     # --- authentication -------------------------------------------------------------------------------
 
@@ -157,9 +186,13 @@ class Session:
         if challenge.scheme == "basic":
             return login.basic() if login and not login.is_token else None
         with self._lock:
-            if scopes not in self._tokens:
-                self._tokens[scopes] = self._token(challenge.parameters, scopes, login)
-            return f"Bearer {self._tokens[scopes]}"
+            turn = self._turns.setdefault(scopes, threading.Lock())
+        # Who wants another token need not wait for this one.
+        with turn:
+            token = self._tokens.get(scopes)
+            if token is None:
+                token = self._tokens[scopes] = self._token(challenge.parameters, scopes, login)
+        return f"Bearer {token}"
 
     def _token(
         self, challenge: Mapping[str, str], scopes: tuple[str, ...], login: RegistryLogin | None

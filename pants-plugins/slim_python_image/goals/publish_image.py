@@ -8,14 +8,9 @@ so that no process and no log holds a secret.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
-import time
-import uuid
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Iterable, Mapping
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -32,13 +27,11 @@ from pants.engine.addresses import Address
 from pants.engine.fs import Digest
 from pants.engine.process import InteractiveProcess
 from pants.engine.target import AllTargets
-from pants.option.global_options import GlobalOptions
 from pants.util.frozendict import FrozenDict
 
-from ociwheel.image_name import ImageName
 from slim_python_image import engine
-from slim_python_image.by_name import collect_rules, implicitly, rule, uncacheable_rule
-from slim_python_image.files import replace_file
+from slim_python_image.by_name import collect_rules, implicitly, rule
+from slim_python_image.goals.publish_run import PublishRun, left_image, origins
 from slim_python_image.products import SlimImageError, canonical_json
 from slim_python_image.remedies import names as remedy_names
 from slim_python_image.remedies import words_document
@@ -54,10 +47,9 @@ from slim_python_image.target_types import (
 from slim_python_image.util_rules.attestations import Attestations, AttestationsRequest, attest
 from slim_python_image.util_rules.core import CoreSources
 from slim_python_image.util_rules.image import BuiltImage, BuiltImageRequest, build_image
-from slim_python_image.util_rules.machine import CACHE_NAME, MachineReady
+from slim_python_image.util_rules.machine import MachineReady
 from slim_python_image.util_rules.references import Destination, ImageNames, destinations, skipped_by_field
 from slim_python_image.util_rules.registry_blobs import fetch_layers
-from slim_python_image.util_rules.registry_locks import layout_folder
 from slim_python_image.util_rules.steps import MACHINE, WORDS, WORDS_FILE, StepRequest, run_step, step_process
 from slim_python_image.wheel_set_target import BaseField
 
@@ -66,8 +58,6 @@ _BLOBS = "blobs"
 _ORIGINS = "origins.json"
 _ATTACHED, _LIST = "attached", "list.json"
 _PASSWORD = "COSIGN_PASSWORD"  # noqa: S105 (a variable's name)
-_RUNS = "publish"
-_KEPT_SECONDS = 86400
 # Beside the machine's settings, because it is about registries, not about an image.
 _KNOWN = f"{MACHINE}/known-blobs.json"
 _LIBRARIES = f"{MACHINE}/signing"
@@ -109,19 +99,6 @@ class PublishImageFieldSet(PublishFieldSet):  # type: ignore[type-arg] # Pants's
     def names(self) -> ImageNames:
         """Return what decides the image's names."""
         return ImageNames(self.address, self.registries, self.repository, self.image_tags, self.base)
-
-
-def origins(image: BuiltImage, destination: Destination) -> dict[str, list[str]]:
-    """Return, by digest, the repository of ``destination``'s registry that has a base layer."""
-    here = ImageName.parse(destination.repository).domain
-    return {
-        layer.digest: [name.repository_name]
-        for layers in image.remote
-        if layout_folder(layers.image_name) is None
-        for name in (ImageName.parse(layers.image_name),)
-        if name.domain == here
-        for layer in layers.layers
-    }
 
 
 async def _blobs(image: BuiltImage, destination: Destination) -> FrozenDict[str, Digest]:
@@ -209,37 +186,6 @@ def push_arguments(destination: Destination, options: PublishOptions, root: str)
         *signing_arguments(options, root),
         *(("--dry-run",) if options.dry_run else ()),
     )
-
-
-@dataclass(frozen=True)
-class PublishRun:
-    """One run of Pants, as its pushes know each other: a folder among the machine's settings.
-
-    Pants runs them one after the other. The first of them looks at all images, and those that it finds in
-    their registry start no Python: docs/decisions/030.
-    """
-
-    folder: str
-    name: str
-
-    def leave(self, destination: Destination, digest: str) -> str:
-        """Tell the first push of an image; return the file that says that nothing is left to do."""
-        key = hashlib.sha256(destination.repository.encode()).hexdigest()[:32]
-        place = Path(self.folder) / self.name
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        document = {"images": list(destination.references), "digest": digest}
-        replace_file(place / f"{key}.json", canonical_json(document))
-        return f"{MACHINE}/{_RUNS}/{self.name}/{key}.done"
-
-
-@uncacheable_rule(desc="Begin a publish")
-async def begin_run(global_options: GlobalOptions, _: MachineReady) -> PublishRun:
-    folder = Path(global_options.named_caches_dir) / CACHE_NAME / _RUNS
-    for old in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(OSError):
-            if old.stat().st_mtime < time.time() - _KEPT_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-    return PublishRun(str(folder), uuid.uuid4().hex)
 
 
 async def secrets(options: PublishOptions) -> dict[str, str]:
@@ -364,7 +310,7 @@ async def publish_image(  # noqa: PLR0917 (Pants gives each by its type)
             words = await engine.create_files({WORDS_FILE: words_document(known)})
             done = ""
             if not options.attach and not options.sign_key:
-                done = run.leave(destination, image.index_digest)
+                done = run.leave(destination, await left_image(image, destination))
                 step = replace(step, arguments=(*step.arguments, "--run", os.path.dirname(done)))
             process = push_process(step, core.steps["push"], words, await secrets(options), done)
             jobs.append(PublishPackages(destination.references, process, data=data))

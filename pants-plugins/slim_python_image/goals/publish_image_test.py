@@ -12,11 +12,11 @@ from pants.testutil.option_util import create_subsystem
 from pants.util.docutil import bin_name
 
 from slim_python_image.goals.publish_image import (
-    PublishRun,
     check_attached,
     push_arguments,
     push_process,
 )
+from slim_python_image.goals.publish_run import LeftImage, PublishRun
 from slim_python_image.products import SlimImageError
 from slim_python_image.remedies import CODES, names, words_document
 from slim_python_image.subsystems.publish import PublishOptions
@@ -42,9 +42,15 @@ def test_what_a_push_says_is_in_the_words_of_pants() -> None:
 def test_a_push_that_has_nothing_to_do_starts_no_python(tmp_path: Path) -> None:
     run = PublishRun(str(tmp_path), "one")
     destination = Destination(("a.example/b/c:1",))
-    done = run.leave(destination, "sha256:1")
-    (document,) = (tmp_path / "one").iterdir()
-    assert json.loads(document.read_bytes()) == {"images": ["a.example/b/c:1"], "digest": "sha256:1"}
+    places = {"sha256:2": ["a.example/base"]}
+    done = run.leave(destination, LeftImage("sha256:1", places, {"blobs/sha256/3": b"layer"}))
+    (document,) = (tmp_path / "one").glob("*.json")
+    assert json.loads(document.read_bytes()) == {
+        "images": ["a.example/b/c:1"],
+        "digest": "sha256:1",
+        "origins": places,
+    }
+    assert (document.with_suffix("") / "blobs/sha256/3").read_bytes() == b"layer"
     assert Path(done).name == document.with_suffix(".done").name
     request = StepRequest("push", ("--jobs", "1"), "Publish x", None)
     process = push_process(request, EMPTY_DIGEST, EMPTY_DIGEST, {}, done).process

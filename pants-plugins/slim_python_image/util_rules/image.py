@@ -76,6 +76,7 @@ class PlatformImage:
 
     :param context: JSON of what stands behind its digests, for the report.
     :param notes: what the steps that made it have to say, each line once.
+    :param code: those of its layers that hold first-party code.
     """
 
     platform: str
@@ -86,6 +87,7 @@ class PlatformImage:
     audit: str
     context: str = "{}"
     notes: tuple[str, ...] = ()
+    code: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
     shared, *sources = await concurrently(calls)
     local = await wheel_layers_of(parts.address, local_wheel_requests(parts, contents[0].local_wheels, base))
     config = config_on_base(parts.config, base, parts.options.prefix, DEFAULT_ENVIRONMENT)
-    own = (layer for one in sources for layer in one.layers)
+    own = tuple(layer for one in sources for layer in one.layers)
     layers = (*shared.base, *shared.wheels, *local, *own)
     below = (*shared.base, *shared.added)
     config = with_accounts(config, below)
@@ -163,6 +165,7 @@ async def platform_image(request: PlatformImageRequest) -> PlatformImage:
         audit=canonical_json(found).decode(),
         notes=tuple(dict.fromkeys((*shared.wheel_set.notes, *told_of(layers), *notes, *found["notes"]))),
         context=canonical_json(platform_context(parts, base, shared.wheel_set.wheels)).decode(),
+        code=own,
     )
 
 

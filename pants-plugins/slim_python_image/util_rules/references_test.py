@@ -13,9 +13,9 @@ from pants.engine.target import StringField
 from slim_python_image.goals.publish_image import (
     PublishImageFieldSet,
     check_clash,
-    origins,
     would_send,
 )
+from slim_python_image.goals.publish_run import origins
 from slim_python_image.products import SlimImageError
 from slim_python_image.remote_layers import RemoteLayer, RemoteLayers
 from slim_python_image.target_types import SlimPythonImageTarget
