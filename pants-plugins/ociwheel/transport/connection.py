@@ -136,6 +136,7 @@ class Connections:
         own = dict(_OWN_HEADERS)
         if body or method in ("PUT", "POST"):
             own["Content-Length"] = str(body.size if body else 0)
+        if body:
             own["Content-Type"] = "application/octet-stream"
         # A transparent recompression would change the bytes that the hash is of.
         request = (method, url, {**own, **headers}, body)
