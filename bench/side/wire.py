@@ -62,7 +62,7 @@ class Relay:
                 client.close()
                 continue
             for source, sink, upward in ((client, server, True), (server, client, False)):
-                # Else what a client sends in two pieces waits here for the answer to the first: 40 ms for each.
+                # Else what a client sends in two pieces waits here for the answer to the first, 40 ms.
                 sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._copy, args=(source, sink, upward), daemon=True).start()
 
