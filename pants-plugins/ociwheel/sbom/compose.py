@@ -5,7 +5,6 @@ Nothing here, and nothing that it imports, needs a library or a Python after 3.9
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -73,12 +72,12 @@ def draft(found: Inventory, kind: str) -> Draft:
     :param kind: ``spdx`` (2.3) or ``cyclonedx`` (1.6).
     """
     compose, field, _ = _FORMATS[kind]
-    empty = json.dumps(compose(replace(found, digest=f"sha256:{'0' * 64}")))
-    digest, identity = (hashlib.sha256(f"{what} of {empty}".encode()).hexdigest() for what in _STAND_INS)
-    value = compose(replace(found, digest=f"sha256:{digest}"))
+    empty = json.dumps(compose(replace(found, digest=Digest.of(b""))))
+    digest, identity = (Digest.of(f"{what} of {empty}".encode()) for what in _STAND_INS)
+    value = compose(replace(found, digest=digest))
     content = json.dumps(value, sort_keys=True)
     value[field] = identity
-    return Draft(kind, found.name, content, encode(value, depth=2).decode(), digest, identity)
+    return Draft(kind, found.name, content, encode(value, depth=2).decode(), digest.hex, identity)
 
 
 def encode(value: Mapping[str, Any], depth: int = 4) -> bytes:
