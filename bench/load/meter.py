@@ -160,11 +160,20 @@ def package(repository: Repository, *addresses: str, daemon: bool = False, fresh
     """
     if fresh:
         shutil.rmtree(repository.root / "dist", ignore_errors=True)
+    return measured(repository, "package", *addresses, daemon=daemon)
+
+
+def measured(repository: Repository, *arguments: str, daemon: bool = False) -> Sample:
+    """Run Pants and measure.
+
+    :param arguments: the goal, and what it is given.
+    :raises RunFailedError: it failed.
+    """
     store = repository.caches.folder / "store"
     before = disk_bytes(store)
     with memory(repository.root) as peak:
         started, used = time.perf_counter(), _used()
-        run = repository.pants("--stats-log", "package", *addresses, daemon=daemon)
+        run = repository.pants("--stats-log", *arguments, daemon=daemon)
         seconds = time.perf_counter() - started
     if run.exit_code != 0:
         raise RunFailedError(run.stderr[-10_000:])

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.load.generator import WHEELS, Shape, archives_repository, images_repository
 from bench.load.machine import machine_text
-from bench.load.meter import RunFailedError, Sample, disk_bytes, package
+from bench.load.meter import RunFailedError, Sample, disk_bytes, measured, package
 from bench.load.scale_report import render
 from tests.integration.repository import Caches, Repository, copy_plugin, stopped
 
@@ -26,6 +26,7 @@ SOURCE = "one source file changed, daemon"
 LOCK = "one lock line changed, daemon"
 SHARED = "nothing changed, daemon, shared blobs"
 COLD_DAEMON = "cold, daemon"
+DEPENDENCIES = "nothing changed, daemon, Pants alone: dependencies of the images"
 ARCHIVES = "archives, "
 
 DESCRIPTION = f"""\
@@ -125,6 +126,15 @@ class Scenarios:
         package(self.repository, "src::", daemon=True)
         self.measure(SAME_DAEMON, lambda: package(self.repository, "src::", daemon=True), self.repeat)
 
+    def dependencies(self) -> None:
+        """Measure what Pants alone takes to say that the dependencies of the targets are as they were."""
+
+        def ask() -> Sample:
+            return measured(self.repository, "dependencies", "src::", daemon=True)
+
+        ask()
+        self.measure(DEPENDENCIES, ask, self.repeat)
+
     def unchanged_with_daemon(self) -> None:
         """Measure what a developer waits for, and nothing that takes minutes but the first run."""
         self.measure(COLD_DAEMON, lambda: package(self.repository, "src::", daemon=True))
@@ -160,9 +170,11 @@ def _measure_images(images: Repository, repeat: int, quick: bool) -> dict[str, A
         scenarios = Scenarios(images, repeat)
         if quick:
             scenarios.unchanged_with_daemon()
+            scenarios.dependencies()
             scenarios.source_edit()
             return {"rows": scenarios.rows, "dist_bytes": disk_bytes(images.root / "dist")}
         scenarios.unchanged()
+        scenarios.dependencies()
         scenarios.source_edit()
         scenarios.lock_edit()
         dist = disk_bytes(images.root / "dist")

@@ -107,6 +107,7 @@ def test_a_quick_run_of_scale_has_the_ratio_that_the_limit_is_about() -> None:
         return {"scenario": name, "seconds": seconds, "steps": {}, **zeros}
 
     rows = [row(scale.COLD_DAEMON, 200.0), row(scale.SAME_DAEMON, 1.8), row(scale.SOURCE, 2.2)]
+    rows.append(row(scale.DEPENDENCIES, 1.4))  # beside them, and in no ratio
     rows += [row(scale.ARCHIVES + scale.COLD_DAEMON, 20.0), row(scale.ARCHIVES + scale.SAME_DAEMON, 1.5)]
     measured = {"images": 300, "wheels": 50, "wheels_of_an_image": 8, "images_of_the_lock_line": 39}
     document: dict[str, Any] = {
@@ -118,4 +119,5 @@ def test_a_quick_run_of_scale_has_the_ratio_that_the_limit_is_about() -> None:
     assert document["ratios"] == {f"300, {scale.SAME_DAEMON}": 1.2}
     page = render_scale(document)
     assert "| 300, nothing changed, daemon | **1.20** |" in page
+    assert f"| {scale.DEPENDENCIES} | 1.4 |" in page
     assert "`dist` takes 1024 MiB. The line of the lock is that of 39 images." in page
