@@ -165,14 +165,14 @@ def describe(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> D
     files = tuple(sorted(by_hash.values(), key=lambda file: file.filename))
     missing = len(locked.hashes) - len(by_hash)
     gone = f"{locked.where}: {missing} of {len(locked.hashes)} locked files are on no index"
-    metadata, artifact = _metadata_and_artifact(client, locked, files, output, kept)
-    notes = ((shown(gone),) if missing else ()) + _unsaid(metadata, locked)
-    return Description(files, metadata, artifact, notes, not missing)
+    found = _described(client, locked, files, output, kept)
+    notes = ((shown(gone),) if missing else ()) + _unsaid(found.metadata, locked)
+    return replace(found, notes=notes, whole=not missing)
 
 
-def _metadata_and_artifact(
+def _described(
     client: IndexClient, locked: Locked, files: tuple[IndexFile, ...], output: Path, kept: Kept
-) -> tuple[Metadata, str | None]:
+) -> Description:
     wheels = [file for file in files if file.filename.endswith(".whl")]
     universal = [file for file in wheels if _is_universal(file)]
     if universal or len(files) == 1:
@@ -180,15 +180,21 @@ def _metadata_and_artifact(
         large = chosen.size is not None and chosen.size > SMALL
         told = _from_index(client, chosen) if large and chosen.has_metadata else None
         if told:
-            return told, None
+            return Description(files, told, None)
         metadata = _downloaded(client, locked, chosen, output)
-        return metadata, _left(output / chosen.filename, chosen, kept)
+        size = (output / chosen.filename).stat().st_size
+        artifact = _left(output / chosen.filename, chosen, kept)
+        if artifact is None:
+            # Nobody else would learn it where the index does not say.
+            files = tuple(replace(file, size=size) if file is chosen else file for file in files)
+        return Description(files, metadata, artifact)
     for file in wheels:
         metadata_of_index = _from_index(client, file) if file.has_metadata else None
         if metadata_of_index:
-            return metadata_of_index, None
+            return Description(files, metadata_of_index, None)
     with TemporaryDirectory(prefix="ociwheel-") as folder:
-        return _downloaded(client, locked, _smallest(wheels or list(files)), Path(folder)), None
+        metadata = _downloaded(client, locked, _smallest(wheels or list(files)), Path(folder))
+    return Description(files, metadata, None)
 
 
 def _left(path: Path, file: IndexFile, kept: Kept) -> str | None:

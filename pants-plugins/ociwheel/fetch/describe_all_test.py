@@ -31,7 +31,8 @@ def wheel(name: str, requires: str = "x") -> Offered:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         text = f"Metadata-Version: 2.1\nName: {name}\nRequires-Dist: {requires}\n"
-        archive.writestr(f"{name}-1.0.dist-info/METADATA", text)
+        # Without a time, so that the same wheel is made whenever it is asked for.
+        archive.writestr(zipfile.ZipInfo(f"{name}-1.0.dist-info/METADATA"), text)
     return Offered(f"{name}-1.0-py3-none-any.whl", buffer.getvalue())
 
 

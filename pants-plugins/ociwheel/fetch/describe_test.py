@@ -121,11 +121,13 @@ def test_a_large_wheel_is_left_to_its_own_step_and_not_downloaded(tmp_path: Path
     assert index.paths() == ["/simple/demo/", f"/files/{ANY}.metadata"]
 
 
-def test_one_that_had_to_be_read_is_kept_for_the_step_that_wants_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_json", [True, False])
+def test_one_that_had_to_be_read_is_kept_for_the_step_that_wants_it(tmp_path: Path, as_json: bool) -> None:
     data = sdist(**{"PKG-INFO": METADATA.decode(), "data": noise(SMALL)})
     kept = Kept(tmp_path / "kept")
-    with SimpleIndex({"demo": [Offered("demo-1.0.tar.gz", data)]}) as index:
+    with SimpleIndex({"demo": [Offered("demo-1.0.tar.gz", data)]}, as_json=as_json) as index:
         found = look_up(index, tmp_path / "out", sha256(data), kept=kept)
+    assert [file.size for file in found.files] == [len(data)], "a page of HTML has no sizes"
     assert (found.artifact, found.metadata.requires_dist) == (None, ("a>=1",))
     assert list((tmp_path / "out").iterdir()) == []
     assert kept.take_file(sha256(data), tmp_path / "taken") == len(data)
