@@ -45,9 +45,14 @@ def _question(client: IndexClient, locked: Locked) -> dict[str, Any]:
     }
 
 
-def _kept_answer(kept: Kept, question: Any, locked: Locked, output: Path) -> dict[str, Any] | None:
+def _is_kept(client: IndexClient, locked: Locked) -> bool:
+    """Tell whether an answer is to be kept: the machine's own disk is as near as what is kept, and changes."""
+    return locked.url is not None or not all(source.is_local for source in client.sources)
+
+
+def _known(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> dict[str, Any] | None:
     """Return what is known already, its file in ``output``; None where it has to be asked."""
-    answer = kept.answer(question)
+    answer = kept.answer(_question(client, locked)) if _is_kept(client, locked) else None
     if not isinstance(answer, dict) or not answer.keys() >= _MEMBERS:
         return None
     artifact = answer.get("artifact")
@@ -59,24 +64,18 @@ def _kept_answer(kept: Kept, question: Any, locked: Locked, output: Path) -> dic
     return None if kept.take_file(hashes[0], output / artifact) is None else answer
 
 
-def answered(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> dict[str, Any]:
-    """Return the answer for one version, asked or known.
+def _asked(client: IndexClient, locked: Locked, output: Path, kept: Kept) -> dict[str, Any]:
+    """Return the answer for one version, and keep it.
 
     :raises FetchError: as :func:`describe`.
     """
-    # What lies on this machine's own disk is as near as what is kept of it, and may change.
-    known = not all(source.is_local for source in client.sources) or locked.url is not None
-    question = _question(client, locked)
-    answer = _kept_answer(kept, question, locked, output) if known else None
-    if answer is not None:
-        return answer
     found = describe(client, locked, output, kept)
     answer = answer_of(found)
-    if known and found.whole:
+    if found.whole and _is_kept(client, locked):
         artifact = next((file for file in found.files if file.filename == found.artifact), None)
         if artifact is not None:
             kept.keep_file(str(artifact.sha256), output / artifact.filename)
-        kept.keep_answer(question, answer)
+        kept.keep_answer(_question(client, locked), answer)
     return answer
 
 
@@ -91,27 +90,32 @@ def describe_all(
     :raises FetchError: a place did not answer, or one version alone was asked for and has no answer.
     """
 
-    def one(number: int) -> dict[str, Any] | None:
+    def ask(number: int) -> dict[str, Any] | None:
         try:
-            return answered(client, lines[number], output / str(number), kept)
+            return _asked(client, lines[number], output / str(number), kept)
         except NobodyHasItError:
             if len(lines) == 1:
                 raise
             return None
 
-    found = _at_once(one, len(lines))
+    found = [_known(client, line, output / str(number), kept) for number, line in enumerate(lines)]
+    unknown = [number for number, answer in enumerate(found) if answer is None]
+    for number, answer in zip(unknown, _at_once(ask, unknown), strict=True):
+        found[number] = answer
     kept.tidy()
     return found
 
 
-def _at_once(one: Callable[[int], dict[str, Any] | None], count: int) -> list[dict[str, Any] | None]:
-    """Return what ``one`` makes of each number; the first error ends it, what was not begun is not."""
-    if count == 1:
-        return [one(0)]
+def _at_once(
+    ask: Callable[[int], dict[str, Any] | None], numbers: Sequence[int]
+) -> list[dict[str, Any] | None]:
+    """Return what ``ask`` makes of each number; the first error ends it, what was not begun is not."""
+    if len(numbers) <= 1:
+        return [ask(number) for number in numbers]
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait  # noqa: PLC0415 (one needs none)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        asked = [pool.submit(one, number) for number in range(count)]
+        asked = [pool.submit(ask, number) for number in numbers]
         wait(asked, return_when=FIRST_EXCEPTION)
         pool.shutdown(cancel_futures=True)
     for answer in asked:
