@@ -46,7 +46,7 @@ def _question(client: IndexClient, locked: Locked) -> dict[str, Any]:
 
 
 def _is_kept(client: IndexClient, locked: Locked) -> bool:
-    """Tell whether an answer is to be kept: the machine's own disk is as near as what is kept, and changes."""
+    """Tell whether an answer is kept: the machine's own disk is as near as what is kept, and changes."""
     return locked.url is not None or not all(source.is_local for source in client.sources)
 
 
