@@ -140,6 +140,22 @@ def _teach_rules() -> None:
             setattr(place, own, _named(getattr(place, own)))
 
 
+# --- values of Pants --------------------------------------------------------------------------------
+
+
+def _hash_of_members(self: tuple[Any, ...]) -> int:
+    return tuple.__hash__(self)
+
+
+def _teach_hash() -> None:
+    """Let requests for files have a hash of what is in them, as newer versions do.
+
+    `typing.Tuple.__hash__`, which 2.17 gives all its collections, is that of the name `Tuple`: one number for
+    all. So the engine compares each request with every one before it. (Others have members without a hash.)
+    """
+    setattr(CreateDigest, "__hash__", _hash_of_members)  # noqa: B010 (no method, to mypy)
+
+
 # --- the rule parser --------------------------------------------------------------------------------
 
 
@@ -209,5 +225,6 @@ def _teach_parser() -> None:
     rule_visitor._AwaitableCollector = _Collector  # type: ignore[misc] # likewise
 
 
+_teach_hash()
 _teach_parser()
 _teach_rules()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pants.engine import intrinsics  # type: ignore[attr-defined] # what is tested
 from pants.engine.addresses import Address
-from pants.engine.fs import CreateDigest, Digest, DigestContents, PathGlobs
+from pants.engine.fs import CreateDigest, Digest, DigestContents, FileContent, PathGlobs
 from pants.engine.internals.graph import resolve_target
 from pants.engine.internals.selectors import Get
 from pants.engine.target import WrappedTarget, WrappedTargetRequest
@@ -118,3 +118,10 @@ def test_helpers_of_other_modules_are_followed() -> None:
 @rule
 async def rule_with_helper(request: Order) -> Dish:
     return Dish(str(await engine.read_path(request.name)))
+
+
+def test_requests_for_files_have_a_hash_of_what_is_in_them() -> None:
+    """With one hash for all, the engine compared each with all before it."""
+    requests = [CreateDigest([FileContent("a", b"%d" % number)]) for number in range(100)]
+    assert len({hash(one) for one in requests}) > 90
+    assert hash(requests[3]) == hash(CreateDigest([FileContent("a", b"3")]))
