@@ -13,10 +13,11 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ociwheel.bounded_folder import trim
 from ociwheel.documents import canonical, write_whole
 from ociwheel.reading import parse_json
 
@@ -133,25 +134,8 @@ class Kept:
 
     def tidy(self) -> None:
         """Remove what was not used for longest, where something was written and there is too much."""
-        if self._folder is None or not self._wrote:
-            return
-        try:
-            found = sorted(self._entries(self._folder))
-            total = sum(size for _, size, _ in found)
-            for _, size, path in found:
-                if total <= self._most:
-                    return
-                path.unlink(missing_ok=True)
-                total -= size
-        except OSError:
-            return
-
-    def _entries(self, folder: Path) -> Iterator[tuple[float, int, Path]]:
-        """Yield time of the last use, bytes and path of each file; another step may remove some meanwhile."""
-        for entry in os.scandir(folder):
-            with contextlib.suppress(FileNotFoundError):
-                about = entry.stat(follow_symlinks=False)
-                yield about.st_mtime, about.st_size, folder / entry.name
+        if self._folder is not None and self._wrote:
+            trim(self._folder, self._most)
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

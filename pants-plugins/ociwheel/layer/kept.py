@@ -12,12 +12,12 @@ import hashlib
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ociwheel.bounded_folder import trim
 from ociwheel.documents import canonical, write_whole
 from ociwheel.formats.entries import Content, Entry
 from ociwheel.formats.limits import VARIABLE as LIMITS
@@ -87,15 +87,7 @@ class KeptWheels:
 
     def tidy(self) -> None:
         """Remove what was used long ago, and of more than there may be what was not used for longest."""
-        left = _MOST_BYTES_OF_ALL
-        with contextlib.suppress(OSError):
-            found = [(one.stat(), one.path) for one in os.scandir(self.place.parent) if one.is_file()]
-            found.sort(key=lambda row: -row[0].st_mtime)
-            for facts, path in found:
-                left -= facts.st_size
-                if left < 0 or facts.st_mtime < time.time() - _UNUSED_SECONDS:
-                    with contextlib.suppress(FileNotFoundError):  # another step was faster
-                        os.unlink(path)
+        trim(self.place.parent, _MOST_BYTES_OF_ALL, _UNUSED_SECONDS)
 
     def _path(self, key: Mapping[str, Any]) -> Path:
         return self.place.with_name(f"{self.place.name}-{hashlib.sha256(canonical(key)).hexdigest()}")
